@@ -1,0 +1,90 @@
+package castest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"sync"
+
+	"github.com/replctl/replicate/cas"
+)
+
+// ErrInjected is in the chain of every error that Faulty makes up.
+var ErrInjected = errors.New("injected fault")
+
+// Fault is what happens to one call.
+type Fault int
+
+const (
+	None             Fault = iota
+	FailBefore             // nothing reaches the store, and the caller is told so
+	LostBefore             // nothing reaches the store; the caller is told that it is not known
+	AppliedThenFail        // the store applies it; the caller is told that it is not known
+	AppliedThenClash       // the store applies it; the caller is told that it was refused (412 to a repeated request)
+)
+
+// Faulty is a Store whose calls fail as Decide says.
+type Faulty struct {
+	cas.Store
+
+	// Decide chooses the fault of a call: "read" or "write".
+	Decide func(op, key string) Fault
+}
+
+// NewFaulty returns a store with random faults, the same for the same seed.
+func NewFaulty(s cas.Store, seed uint64) *Faulty {
+	var mu sync.Mutex
+	r := rand.New(rand.NewPCG(seed, 1))
+	return &Faulty{Store: s, Decide: func(op, _ string) Fault {
+		mu.Lock()
+		defer mu.Unlock()
+		switch n := r.IntN(100); {
+		case op == "read":
+			if n < 5 {
+				return FailBefore
+			}
+			return None
+		case n < 5:
+			return FailBefore
+		case n < 15:
+			return LostBefore
+		case n < 30:
+			return AppliedThenFail
+		}
+		return None
+	}}
+}
+
+// Read implements cas.Store.
+func (f *Faulty) Read(ctx context.Context, key string, known cas.Token) (cas.Record, error) {
+	if f.Decide("read", key) != None {
+		return cas.Record{}, fmt.Errorf("read %s: %w", key, ErrInjected)
+	}
+	return f.Store.Read(ctx, key, known)
+}
+
+// Write implements cas.Store.
+func (f *Faulty) Write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Token, error) {
+	fault := f.Decide("write", key)
+	switch fault {
+	case FailBefore:
+		return "", fmt.Errorf("write %s: %w", key, ErrInjected)
+	case LostBefore:
+		return "", fmt.Errorf("write %s: %w: %w", key, cas.ErrIndeterminate, ErrInjected)
+	}
+	token, err := f.Store.Write(ctx, key, value, expect)
+	if err == nil && fault == AppliedThenFail {
+		return "", fmt.Errorf("write %s: %w: %w", key, cas.ErrIndeterminate, ErrInjected)
+	}
+	if err == nil && fault == AppliedThenClash {
+		return "", fmt.Errorf("write %s: %w: %w", key, cas.ErrConflict, ErrInjected)
+	}
+	return token, err
+}
+
+// List implements cas.Store.
+func (f *Faulty) List(ctx context.Context, prefix, after string) iter.Seq2[cas.Entry, error] {
+	return f.Store.List(ctx, prefix, after)
+}

@@ -1,0 +1,105 @@
+package cas
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// Memory is the reference engine: a Store in a map. Handles on one store are
+// copies of the pointer. The zero value is ready for use.
+type Memory struct {
+	mu      sync.Mutex
+	records map[string]Record
+	writes  uint64
+}
+
+var _ Store = (*Memory)(nil)
+
+// Read implements [Store].
+func (m *Memory) Read(ctx context.Context, key string, known Token) (Record, error) {
+	if err := begin(ctx, key, nil); err != nil {
+		return Record{}, fmt.Errorf("read: %w", err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.records[key]
+	if r.Exists() && r.Token == known {
+		return Record{Token: known, Unchanged: true}, nil
+	}
+	r.Value = bytes.Clone(r.Value)
+	return r, nil
+}
+
+// Write implements [Store].
+func (m *Memory) Write(ctx context.Context, key string, value []byte, expect Token) (Token, error) {
+	if err := begin(ctx, key, value); err != nil {
+		return "", fmt.Errorf("write: %w", err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.records[key].Token != expect {
+		return "", fmt.Errorf("write %s: %w", key, ErrConflict)
+	}
+	if m.records == nil {
+		m.records = make(map[string]Record)
+	}
+	m.writes++
+	token := Token(strconv.FormatUint(m.writes, 10))
+	m.records[key] = Record{Token: token, Value: append([]byte{}, value...)}
+	return token, nil
+}
+
+// Forget deletes a record, as an operator can on any real store. It is no verb of
+// the waist.
+func (m *Memory) Forget(key string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.records, key)
+}
+
+// List implements [Store].
+func (m *Memory) List(ctx context.Context, prefix, after string) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		err := CheckPrefix(prefix)
+		if err == nil && ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		if err != nil {
+			yield(Entry{}, fmt.Errorf("list: %w", err))
+			return
+		}
+		for _, e := range m.entries(prefix, after) {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (m *Memory) entries(prefix, after string) (entries []Entry) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for key, r := range m.records {
+		if strings.HasPrefix(key, prefix) && key > after {
+			entries = append(entries, Entry{key, r.Token})
+		}
+	}
+	slices.SortFunc(entries, func(a, b Entry) int { return strings.Compare(a.Key, b.Key) })
+	return entries
+}
+
+func begin(ctx context.Context, key string, value []byte) error {
+	if err := CheckWrite(key, value); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}

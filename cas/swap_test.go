@@ -1,0 +1,82 @@
+package cas_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/cas/castest"
+)
+
+// TestSwap is every outcome of a first write, and what Swap makes of it.
+func TestSwap(t *testing.T) {
+	other := func(s *cas.Memory) { // somebody else writes between attempt and reading back
+		r, _ := s.Read(t.Context(), "k", "")
+		_, _ = s.Write(t.Context(), "k", []byte("theirs"), r.Token)
+	}
+	for name, c := range map[string]struct {
+		faults  []castest.Fault // of the writes, one after the other
+		between func(*cas.Memory)
+		value   string // in the end
+		want    []error
+	}{
+		"applied":                        {nil, nil, "mine", nil},
+		"applied, answer lost":           {[]castest.Fault{castest.AppliedThenFail}, nil, "mine", nil},
+		"applied, then refused":          {[]castest.Fault{castest.AppliedThenClash}, nil, "mine", nil},
+		"lost, then applied":             {[]castest.Fault{castest.LostBefore}, nil, "mine", nil},
+		"lost, applied with lost answer": {[]castest.Fault{castest.LostBefore, castest.AppliedThenFail}, nil, "mine", nil},
+		"always lost":                    {[]castest.Fault{castest.LostBefore, castest.LostBefore, castest.LostBefore, castest.LostBefore}, nil, "old", []error{cas.ErrIndeterminate}},
+		"not sent":                       {[]castest.Fault{castest.FailBefore}, nil, "old", []error{castest.ErrInjected}},
+		"lost, then not sent":            {[]castest.Fault{castest.LostBefore, castest.FailBefore}, nil, "old", []error{cas.ErrIndeterminate}},
+		"lost, and superseded":           {[]castest.Fault{castest.LostBefore}, other, "theirs", []error{cas.ErrIndeterminate, cas.ErrSuperseded}},
+		"applied, and superseded":        {[]castest.Fault{castest.AppliedThenFail}, other, "theirs", []error{cas.ErrIndeterminate, cas.ErrSuperseded}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := new(cas.Memory)
+			expect, err := m.Write(t.Context(), "k", []byte("old"), "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			faults := c.faults
+			s := &castest.Faulty{Store: m, Decide: func(op, _ string) castest.Fault {
+				if op == "read" && c.between != nil {
+					c.between(m)
+				}
+				if op == "read" || len(faults) == 0 {
+					return castest.None
+				}
+				f := faults[0]
+				faults = faults[1:]
+				return f
+			}}
+			r, err := cas.Swap(t.Context(), s, "k", []byte("mine"), expect)
+			if (err == nil) != (c.want == nil) {
+				t.Errorf("Swap: got error %v, want %v", err, c.want)
+			}
+			for _, want := range c.want {
+				if !errors.Is(err, want) {
+					t.Errorf("Swap: got error %v, want one that is %q", err, want)
+				}
+			}
+			now, _ := m.Read(t.Context(), "k", "")
+			if string(now.Value) != c.value {
+				t.Errorf("the record is %q, want %q", now.Value, c.value)
+			}
+			if err == nil && (r.Token != now.Token || string(r.Value) != "mine") {
+				t.Errorf("Swap returns %+v, the record is %+v", r, now)
+			}
+		})
+	}
+}
+
+func TestSwapConflict(t *testing.T) {
+	m := new(cas.Memory)
+	stale, _ := m.Write(t.Context(), "k", []byte("one"), "")
+	if _, err := m.Write(t.Context(), "k", []byte("two"), stale); err != nil {
+		t.Fatal(err)
+	}
+	r, err := cas.Swap(t.Context(), m, "k", []byte("mine"), stale)
+	if !errors.Is(err, cas.ErrConflict) || errors.Is(err, cas.ErrIndeterminate) || string(r.Value) != "two" {
+		t.Errorf("Swap: got %+v, %v, want a plain conflict and the winner's record", r, err)
+	}
+}
