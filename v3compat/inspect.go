@@ -1,0 +1,164 @@
+package v3compat
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Report is what an inspection found out about one generation.
+type Report struct {
+	Generation  string
+	Snapshots   []SnapshotInfo   // by index
+	WALSegments []WALSegmentInfo // by index, then offset
+
+	// Bytes is the stored size of the snapshots and WAL segments.
+	Bytes int64
+
+	// CreatedAt and UpdatedAt are the times of the oldest and of the newest
+	// snapshot or WAL segment; zero where no time is known.
+	CreatedAt, UpdatedAt time.Time
+
+	// Restorable are the stretches that can be restored, ascending. Between
+	// two of them, states are lost.
+	Restorable []Extent
+
+	// Problems come with the worst severity first, then by object.
+	Problems []Problem
+}
+
+// Extent is an unbroken chain: a snapshot and the WAL segments that follow it
+// without a hole. Every state in it can be restored. Later snapshots that the
+// chain runs through are in the same extent.
+//
+// Without InspectOptions.Read an extent is what the names allow; a hole inside
+// an index, or a damaged object, only shows when the content is read.
+type Extent struct {
+	// From is the position of the snapshot; FromTime is when it was written.
+	From     Pos
+	FromTime time.Time
+
+	// To is where the last WAL segment of the chain starts, or the last
+	// snapshot where there is no WAL after it. ToTime is when the newest of
+	// the two was written: the last moment whose state is known.
+	To     Pos
+	ToTime time.Time
+}
+
+// InspectOptions say how deep an inspection goes. The zero value judges by
+// names and sizes.
+type InspectOptions struct {
+	// Read decompresses every object and checks what is in it.
+	Read bool
+
+	// Concurrency is how many objects are read at a time; 0 means 4. Each
+	// takes about 8 MiB of memory.
+	Concurrency int
+
+	// Progress, if set, is told of every piece of the stored (compressed)
+	// bytes that was read. The sum is Report.Bytes in the end when everything
+	// could be read. It is not called concurrently.
+	Progress func(bytes int64)
+}
+
+// Inspect examines a generation: what is there, what is wrong, and what can be
+// restored. It lists the generation once and reads its times.json; with
+// InspectOptions.Read it reads every object once as well. What it finds wrong is
+// in Report.Problems. An error means that it could not look; a generation with
+// no object at all is fs.ErrNotExist.
+func (r *Reader) Inspect(ctx context.Context, generation string, opts InspectOptions) (*Report, error) {
+	in := &inspection{generation: generation}
+	err := in.list(ctx, r)
+	if err == nil && in.objects == 0 {
+		err = fs.ErrNotExist
+	}
+	if err == nil && opts.Read {
+		err = in.read(ctx, r.store, opts)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("inspect generation %q: %w", generation, err)
+	}
+	in.check()
+	return in.report(), nil
+}
+
+// inspection is the work on a Report.
+type inspection struct {
+	generation string
+	objects    int
+	snapshots  []*snapshot // by index
+	segments   []*segment  // by index, offset, name
+	logs       []*walLog   // from the oldest snapshot's index on
+	problems   []Problem
+}
+
+// object is what snapshots and segments have in common.
+type object struct {
+	key  string
+	size int64
+	at   time.Time
+
+	damage    string // what is wrong with it, taken by itself
+	encrypted bool
+}
+
+type snapshot struct {
+	object
+	index int
+}
+
+type segment struct {
+	object
+	index    int
+	offset   int64
+	length   int64 // decompressed; 0 means not known
+	pageSize int64 // of a first segment whose WAL header was read
+	broken   bool  // a restore cannot go on with it
+}
+
+func (s *snapshot) pos(generation string) Pos { return Pos{generation, s.index, 0} }
+
+func (s *segment) pos(generation string) Pos { return Pos{generation, s.index, s.offset} }
+
+func (s *segment) name() string { return s.key[strings.LastIndexByte(s.key, '/')+1:] }
+
+func (in *inspection) problem(severity Severity, object, format string, args ...any) {
+	in.problems = append(in.problems, Problem{severity, object, fmt.Sprintf(format, args...)})
+}
+
+func (in *inspection) report() *Report {
+	rep := &Report{Generation: in.generation, Restorable: in.extents(), Problems: in.problems}
+	for _, s := range in.snapshots {
+		rep.Snapshots = append(rep.Snapshots, SnapshotInfo{in.generation, s.index, s.size, s.at})
+		rep.count(s.object)
+	}
+	for _, s := range in.segments {
+		rep.WALSegments = append(rep.WALSegments, WALSegmentInfo{in.generation, s.index, s.offset, s.size, s.at})
+		rep.count(s.object)
+	}
+	slices.SortStableFunc(rep.Problems, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(a.Severity.rank(), b.Severity.rank()), cmp.Compare(a.Object, b.Object))
+	})
+	return rep
+}
+
+func (rep *Report) count(o object) {
+	rep.Bytes += o.size
+	if o.at.IsZero() {
+		return
+	}
+	if rep.CreatedAt.IsZero() || o.at.Before(rep.CreatedAt) {
+		rep.CreatedAt = o.at
+	}
+	if o.at.After(rep.UpdatedAt) {
+		rep.UpdatedAt = o.at
+	}
+}
+
+func (s Severity) rank() int {
+	return slices.Index([]Severity{SeverityError, SeverityWarning, SeverityInfo}, s)
+}

@@ -1,0 +1,105 @@
+package v3compat
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/replctl/replicate/blob"
+)
+
+// list takes stock of the generation in one listing, and gives every
+// object its time.
+func (in *inspection) list(ctx context.Context, r *Reader) error {
+	var timesInfo blob.Info
+	err := r.walk(ctx, in.generation, "", func(name string, info blob.Info) (bool, error) {
+		in.objects++
+		if name == TimesName {
+			timesInfo = info
+			return true, nil
+		}
+		in.add(name, info)
+		return true, nil
+	})
+	if err != nil {
+		return err
+	}
+	slices.SortStableFunc(in.segments, func(a, b *segment) int {
+		return cmp.Or(cmp.Compare(a.index, b.index), cmp.Compare(a.offset, b.offset))
+	})
+	if timesInfo.Key != "" {
+		if err := in.applyTimes(ctx, r, timesInfo); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (in *inspection) add(name string, info blob.Info) {
+	o := object{key: info.Key, size: info.Size, at: info.ModTime}
+	if o.size == 0 {
+		o.damage = "empty object"
+	}
+	if base, ok := strings.CutPrefix(name, SnapshotsDir); ok {
+		if index, err := ParseSnapshotName(base); err == nil {
+			in.snapshots = append(in.snapshots, &snapshot{object: o, index: index})
+			return
+		}
+	}
+	if base, ok := strings.CutPrefix(name, WALDir); ok {
+		if index, offset, err := ParseWALSegmentName(base); err == nil {
+			in.segments = append(in.segments, &segment{object: o, index: index, offset: offset})
+			return
+		}
+	}
+	if strings.HasSuffix(name, tempSuffix) {
+		in.problem(SeverityWarning, info.Key, "leftover of an interrupted write: it is ignored and may be deleted when nothing replicates to this place")
+		return
+	}
+	in.problem(SeverityWarning, info.Key, "not a name that Litestream writes here: it is ignored")
+}
+
+// applyTimes replaces the store's times by those of times.json. Where that
+// cannot be done the time stays unknown.
+func (in *inspection) applyTimes(ctx context.Context, r *Reader, info blob.Info) error {
+	times, err := r.loadTimes(ctx, info)
+	var unusable *readError
+	switch {
+	case errors.Is(err, ErrTimes) && errors.As(err, &unusable):
+		in.problem(SeverityError, info.Key, "%v: no object's time is known, and nothing can be restored by time", unusable.Err)
+	case err != nil:
+		return err
+	}
+	prefix := GenerationPrefix(in.generation)
+	seen := make(map[string]bool, len(times.times))
+	for o := range in.all {
+		name := strings.TrimPrefix(o.key, prefix)
+		seen[name] = true
+		var ok bool
+		if o.at, ok = times.times[name]; !ok && err == nil {
+			in.problem(SeverityError, o.key, "%s does not mention it: its time is unknown, and it cannot be restored by time", TimesName)
+		}
+	}
+	for name := range times.times {
+		if isObjectName(name) && !seen[name] {
+			in.problem(SeverityWarning, prefix+name, "%s mentions it and it is not here: the copy is incomplete, or was pruned later", TimesName)
+		}
+	}
+	return nil
+}
+
+// all yields every snapshot and segment.
+func (in *inspection) all(yield func(*object) bool) {
+	for _, s := range in.snapshots {
+		if !yield(&s.object) {
+			return
+		}
+	}
+	for _, s := range in.segments {
+		if !yield(&s.object) {
+			return
+		}
+	}
+}

@@ -1,0 +1,107 @@
+package v3compat
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"sync"
+
+	"github.com/replctl/replicate/blob"
+)
+
+const defaultConcurrency = 4
+
+// read decompresses and checks every object. Damage is noted in the objects; an
+// error means that an object could not be read for another reason.
+func (in *inspection) read(parent context.Context, store blob.Reader, opts InspectOptions) error {
+	ctx, cancel := context.WithCancelCause(parent)
+	defer cancel(nil)
+	c := &checker{store: store, progress: opts.Progress}
+	jobs := make(chan func() error)
+	var wg sync.WaitGroup
+	for range cmp.Or(max(opts.Concurrency, 0), defaultConcurrency) {
+		wg.Go(func() {
+			for job := range jobs {
+				if err := job(); err != nil {
+					cancel(err)
+				}
+			}
+		})
+	}
+	in.eachCheck(ctx, c, func(job func() error) bool {
+		select {
+		case jobs <- job:
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	})
+	close(jobs)
+	wg.Wait()
+	return context.Cause(ctx)
+}
+
+func (in *inspection) eachCheck(ctx context.Context, c *checker, yield func(func() error) bool) {
+	for _, s := range in.snapshots {
+		if !yield(func() error { return c.check(ctx, &s.object, checkSnapshot) }) {
+			return
+		}
+	}
+	for _, s := range in.segments {
+		if !yield(func() error { return c.check(ctx, &s.object, s.checkContent) }) {
+			return
+		}
+	}
+}
+
+// checker reads objects and says what is wrong with them.
+type checker struct {
+	store    blob.Reader
+	mu       sync.Mutex
+	progress func(int64)
+}
+
+func (c *checker) check(ctx context.Context, o *object, content func(io.Reader) error) error {
+	if o.damage != "" {
+		return nil
+	}
+	rc, err := c.store.Open(ctx, o.key, 0, 0)
+	if err == nil {
+		r := newFrameReader(o.key, countingReader{rc, c})
+		err = content(r)
+		r.Close() // all of it was read, or it failed already
+	}
+	var wrong contentError
+	var failed *readError
+	switch {
+	case errors.As(err, &wrong):
+		o.damage = wrong.Error()
+	case errors.Is(err, ErrTruncated), errors.Is(err, ErrCorrupt):
+		errors.As(err, &failed)
+		o.damage = failed.Err.Error() // the problem names the object already
+	case errors.Is(err, ErrEncrypted):
+		o.encrypted = true
+	case errors.Is(err, fs.ErrNotExist):
+		o.damage = "gone since the listing: retention may be at work, look again"
+	default:
+		return err
+	}
+	return nil
+}
+
+type countingReader struct {
+	io.ReadCloser
+	c *checker
+}
+
+func (r countingReader) Read(p []byte) (int, error) {
+	n, err := r.ReadCloser.Read(p)
+	if r.c.progress != nil && n > 0 {
+		r.c.mu.Lock()
+		defer r.c.mu.Unlock()
+		r.c.progress(int64(n))
+	}
+	return n, err
+}

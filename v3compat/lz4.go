@@ -1,0 +1,79 @@
+package v3compat
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"github.com/pierrec/lz4/v4"
+)
+
+// frameReader reads the content of an object that is one LZ4 frame. Its io.EOF
+// means that the frame was whole, that its checksums match, and that nothing
+// came after it. Any other outcome is an error that names the object.
+//
+// It holds two blocks, of at most 4 MiB each, and a buffer of 64 KiB.
+type frameReader struct {
+	key    string
+	object io.Closer
+	source *frameSource
+	zr     *lz4.Reader // nil once closed
+	err    error       // final
+}
+
+func newFrameReader(key string, object io.ReadCloser) *frameReader {
+	source := newFrameSource(object)
+	return &frameReader{key: key, object: object, source: source, zr: lz4.NewReader(source)}
+}
+
+// Read implements io.Reader. The bytes that come before an error are not
+// verified; those before io.EOF are.
+func (r *frameReader) Read(p []byte) (int, error) {
+	if r.err != nil || len(p) == 0 {
+		return 0, r.err
+	}
+	n, err := r.zr.Read(p)
+	if err != nil {
+		r.err = r.explain(err)
+	}
+	return n, r.err
+}
+
+// explain turns the decoder's error into ours. What the source has found out is
+// the cause of whatever the decoder says then.
+func (r *frameReader) explain(err error) error {
+	cause := r.source.err
+	switch {
+	case r.source.whole && errors.Is(err, io.EOF):
+		return io.EOF
+	case r.source.whole, cause == nil:
+		cause = fmt.Errorf("%w: %s", ErrCorrupt, err.Error())
+	case errors.Is(cause, ErrEncrypted):
+		cause = fmt.Errorf("%w: only Litestream v0.3.x can decrypt it", cause)
+	case errors.Is(cause, io.EOF): // a failure that must not be taken for the end
+		cause = fmt.Errorf("%w: %s", io.ErrUnexpectedEOF, cause.Error())
+	}
+	return &readError{r.key, cause}
+}
+
+// readError says why an object's content could not be read.
+type readError struct {
+	Key string
+	Err error
+}
+
+func (e *readError) Error() string { return fmt.Sprintf("read %s: %v", e.Key, e.Err) }
+
+func (e *readError) Unwrap() error { return e.Err }
+
+// Close closes the object. It is safe to call twice.
+func (r *frameReader) Close() error {
+	if r.zr == nil {
+		return nil
+	}
+	r.zr.Reset(nil) // gives the blocks back to their pool
+	r.zr = nil
+	r.err = &readError{r.key, fs.ErrClosed}
+	return r.object.Close()
+}

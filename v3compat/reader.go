@@ -1,0 +1,191 @@
+package v3compat
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/replctl/replicate/blob"
+)
+
+// Reader reads the v0.3.x backup in a store. It is safe for concurrent use and
+// remembers nothing: each call shows the store as it is.
+type Reader struct {
+	store blob.Reader
+}
+
+// New returns a reader of the backup whose generations/ is at the store's root.
+func New(store blob.Reader) *Reader { return &Reader{store: store} }
+
+// Generations lists the generation IDs, ascending. None is not an error. Other
+// names in generations/ are passed over.
+func (r *Reader) Generations(ctx context.Context) ([]string, error) {
+	var ids []string
+	for info, err := range r.store.List(ctx, GenerationsPrefix, blob.ListOptions{Delimited: true}) {
+		if err != nil {
+			return nil, fmt.Errorf("list generations: %w", err)
+		}
+		id, found := strings.CutSuffix(strings.TrimPrefix(info.Key, GenerationsPrefix), "/")
+		if found && IsGenerationID(id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
+}
+
+// Snapshots lists a generation's snapshots by index. Names that are no
+// snapshots are passed over; [Reader.Inspect] reports them. A generation that
+// does not exist has none.
+//
+// With a times.json it costs one request more than the listing.
+func (r *Reader) Snapshots(ctx context.Context, generation string) ([]SnapshotInfo, error) {
+	snapshots, times, err := r.listSnapshots(ctx, generation)
+	if err != nil {
+		return nil, fmt.Errorf("list snapshots of %q: %w", generation, err)
+	}
+	for i, s := range snapshots {
+		name := SnapshotsDir + FormatSnapshotName(s.Index)
+		if snapshots[i].CreatedAt, err = times.of(name, blob.Info{ModTime: s.CreatedAt}); err != nil {
+			return nil, fmt.Errorf("list snapshots of %q: %w", generation, err)
+		}
+	}
+	return snapshots, nil
+}
+
+// listSnapshots returns the snapshots with the store's times, and the times
+// that are to replace them, which come after the snapshots in key order.
+func (r *Reader) listSnapshots(ctx context.Context, generation string) (snapshots []SnapshotInfo, times objectTimes, err error) {
+	err = r.walk(ctx, generation, strings.TrimSuffix(SnapshotsDir, "/"), func(name string, info blob.Info) (more bool, err error) {
+		if base, ok := strings.CutPrefix(name, SnapshotsDir); ok {
+			if index, err := ParseSnapshotName(base); err == nil {
+				snapshots = append(snapshots, SnapshotInfo{generation, index, info.Size, info.ModTime})
+			}
+			return true, nil
+		}
+		if name == TimesName {
+			times, err = r.loadTimes(ctx, info)
+		}
+		return name < TimesName, err
+	})
+	return snapshots, times, err
+}
+
+// WALSegments lists a generation's WAL segments by index, then offset. Names
+// that are no segments are passed over; [Reader.Inspect] reports them. Two
+// names for one offset give two entries. A generation that does not exist has
+// none.
+//
+// With a times.json it costs one request more than the listing.
+func (r *Reader) WALSegments(ctx context.Context, generation string) ([]WALSegmentInfo, error) {
+	var segments []WALSegmentInfo
+	var times objectTimes
+	after := TimesName[:len(TimesName)-1]
+	err := r.walk(ctx, generation, after, func(name string, info blob.Info) (more bool, err error) {
+		base, ok := strings.CutPrefix(name, WALDir)
+		if !ok {
+			if name == TimesName {
+				times, err = r.loadTimes(ctx, info)
+			}
+			return name < WALDir, err
+		}
+		if s, err := parseSegment(generation, base, info); err == nil {
+			if s.CreatedAt, err = times.of(name, info); err != nil {
+				return false, err
+			}
+			segments = append(segments, s)
+		}
+		return true, nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list WAL segments of %q: %w", generation, err)
+	}
+	// Names with more than 8 digits of offset are out of order.
+	slices.SortStableFunc(segments, compareSegments)
+	return segments, nil
+}
+
+func parseSegment(generation, base string, info blob.Info) (WALSegmentInfo, error) {
+	index, offset, err := ParseWALSegmentName(base)
+	return WALSegmentInfo{generation, index, offset, info.Size, info.ModTime}, err
+}
+
+func compareSegments(a, b WALSegmentInfo) int {
+	return cmp.Or(cmp.Compare(a.Index, b.Index), cmp.Compare(a.Offset, b.Offset))
+}
+
+// walk visits the objects of a generation whose names, relative to it, come
+// after the given one. Listing the generation and not one of its directories
+// shows whether there is a times.json without a request for it: it is between
+// the two in key order.
+func (r *Reader) walk(ctx context.Context, generation, after string, visit func(name string, info blob.Info) (more bool, err error)) error {
+	if err := CheckGenerationID(generation); err != nil {
+		return err
+	}
+	prefix := GenerationPrefix(generation)
+	for info, err := range r.store.List(ctx, prefix, blob.ListOptions{After: prefix + after}) {
+		if err != nil {
+			return err
+		}
+		if more, err := visit(strings.TrimPrefix(info.Key, prefix), info); err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
+// OpenSnapshot reads a snapshot, decompressed. A missing one is fs.ErrNotExist.
+// Damage is an error from Read that names the object and is [ErrTruncated] or
+// [ErrCorrupt]; io.EOF means that the whole object was there and its checksum
+// matches. The reader must be closed.
+func (r *Reader) OpenSnapshot(ctx context.Context, generation string, index int) (io.ReadCloser, error) {
+	if err := checkPos(generation, index, 0); err != nil {
+		return nil, fmt.Errorf("open snapshot: %w", err)
+	}
+	return r.open(ctx, SnapshotKey(generation, index))
+}
+
+// OpenWALSegment reads a WAL segment, decompressed, with the guarantees of
+// [Reader.OpenSnapshot]. Where the name that Litestream gives the segment does
+// not exist, it is looked for under names with more leading zeros.
+func (r *Reader) OpenWALSegment(ctx context.Context, generation string, index int, offset int64) (io.ReadCloser, error) {
+	if err := checkPos(generation, index, offset); err != nil {
+		return nil, fmt.Errorf("open WAL segment: %w", err)
+	}
+	rc, err := r.open(ctx, WALSegmentKey(generation, index, offset))
+	for width := offsetMaxLen; width > offsetMinLen && errors.Is(err, fs.ErrNotExist); width-- {
+		key := fmt.Sprintf("%s%s%08x_%0*x%s", GenerationPrefix(generation), WALDir, index, width, offset, segmentSuffix)
+		if key == WALSegmentKey(generation, index, offset) {
+			break
+		}
+		padded, paddedErr := r.open(ctx, key)
+		if !errors.Is(paddedErr, fs.ErrNotExist) {
+			return padded, paddedErr
+		}
+	}
+	return rc, err
+}
+
+func (r *Reader) open(ctx context.Context, key string) (io.ReadCloser, error) {
+	rc, err := r.store.Open(ctx, key, 0, 0)
+	if err != nil {
+		return nil, err
+	}
+	return newFrameReader(key, rc), nil
+}
+
+// checkPos refuses what cannot be part of a name.
+func checkPos(generation string, index int, offset int64) error {
+	switch {
+	case index < 0 || uint64(index) > math.MaxUint32:
+		return fmt.Errorf("index %d out of range: at most 8 hex digits", index)
+	case offset < 0:
+		return fmt.Errorf("negative offset %d", offset)
+	}
+	return CheckGenerationID(generation)
+}
