@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/replctl/replicate/ltx"
+)
+
+// The exit codes, a stable contract (docs/json.md).
+const (
+	exitOK      = 0
+	exitFailure = 1
+	exitUsage   = 2
+	exitNothing = 3
+	exitDamage  = 4
+
+	exitViolation    = 5 // of a probe
+	exitInconclusive = 6
+
+	exitNotAcquired = 75 // EX_TEMPFAIL of sysexits.h: later it may work
+	exitLost        = 76
+
+	exitNotExecutable = 126 // as of a shell
+	exitNotFound      = 127
+	exitSignal        = 128 // plus the signal's number
+)
+
+// cliError is an error with an exit code, and a hint where there is one.
+type cliError struct {
+	code int
+	err  error // nil: all is said
+	try  string
+}
+
+func (e *cliError) Error() string { return e.err.Error() }
+
+func (e *cliError) Unwrap() error { return e.err }
+
+func usageError(try, format string, args ...any) error {
+	return &cliError{code: exitUsage, err: fmt.Errorf(format, args...), try: try}
+}
+
+// errDamage ends a command that has printed what is damaged.
+var errDamage = &cliError{code: exitDamage}
+
+// exitCode reports err on stderr and returns the process's exit code.
+func (a *app) exitCode(err error) int {
+	var ce *cliError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, context.Canceled):
+		_, _ = fmt.Fprintln(a.stderr, "replctl: interrupted")
+		return exitFailure
+	case !errors.As(err, &ce):
+		ce = classify(err)
+	case ce.err == nil:
+		return ce.code
+	}
+	_, _ = fmt.Fprintf(a.stderr, "replctl: %v\n", err)
+	if ce.try != "" {
+		_, _ = fmt.Fprintf(a.stderr, "Try: %s\n", ce.try)
+	}
+	return ce.code
+}
+
+// classify is for errors from below the commands: what they mean to an operator.
+func classify(err error) *cliError {
+	ce := &cliError{code: exitFailure, err: err}
+	switch {
+	case errors.Is(err, ltx.ErrTruncated), errors.Is(err, ltx.ErrCorrupt):
+		ce.code = exitDamage
+		ce.try = "replctl inspect, which says what is damaged; replctl ltx --fast, which reads no headers"
+	case errors.Is(err, fs.ErrPermission):
+		ce.try = "as the user that the replicator runs as"
+	case strings.Contains(err.Error(), "path escapes from parent"): // os.Root exports no error value for it
+		ce.try = "a copy with its symbolic links resolved (cp -rL): one leads out of the replica, and is not followed"
+	}
+	return ce
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/file"
+	"github.com/replctl/replicate/s3"
+)
+
+// leaser is what the lease commands need of an engine's Leaser.
+type leaser interface {
+	replicate.Leaser
+	ReadLease(ctx context.Context) (*replicate.Lease, replicate.LeaseState, error)
+	BreakLease(ctx context.Context, opts replicate.BreakOptions) (*replicate.Lease, error)
+	LeaseTTL() time.Duration
+	Observe(notify func(replicate.Event))
+	SetLogger(logger *slog.Logger)
+}
+
+// leaseFlags are what the commands let a user say about a lease.
+type leaseFlags struct {
+	maxTTL time.Duration
+	ttl    time.Duration // zero: the default, or maxTTL if that is less
+	owner  string        // empty: the default
+}
+
+func (f *leaseFlags) add(cmd *cobra.Command) {
+	cmd.Flags().DurationVar(&f.maxTTL, "max-ttl", replicate.DefaultLeaseMaxTTL, "longest TTL that an honest holder asks for")
+}
+
+func (f *leaseFlags) addTTL(cmd *cobra.Command) {
+	cmd.Flags().DurationVar(&f.ttl, "ttl", 0, "how long the lease lasts unless it is renewed (default 30s, or --max-ttl if that is less)")
+}
+
+func (f *leaseFlags) addOwner(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.owner, "owner", "", "`name` of the holder, for people (default host:pid)")
+}
+
+const (
+	minTTL   = 100 * time.Millisecond
+	mostTTL  = 1000 * time.Hour
+	maxOwner = 1024 // bytes; a record that is too large is corrupt to everybody
+)
+
+func (f leaseFlags) check() error {
+	switch {
+	case f.maxTTL <= 0:
+		return usageError("--max-ttl 30s", "--max-ttl: %v is not positive", f.maxTTL)
+	case f.maxTTL > mostTTL:
+		return usageError("--max-ttl 30s", "--max-ttl: %v is more than %v", f.maxTTL, mostTTL)
+	case f.ttl < 0 || f.ttl > 0 && f.ttl < minTTL:
+		return usageError("--ttl 30s", "--ttl: %v is less than %v", f.ttl, minTTL)
+	case f.ttl > f.maxTTL:
+		return usageError("--max-ttl "+f.ttl.String()+", here and wherever this lease is used", "--ttl: %v is more than --max-ttl, %v", f.ttl, f.maxTTL)
+	case len(f.owner) > maxOwner || !utf8.ValidString(f.owner):
+		return usageError("--owner db-1", "--owner: want valid UTF-8 of up to %d bytes", maxOwner)
+	}
+	return nil
+}
+
+// openLeaser returns the leaser of the replica at a URL.
+func (a *app) openLeaser(rawURL string, flags leaseFlags) (leaser, error) {
+	if err := flags.check(); err != nil {
+		return nil, err
+	}
+	p, err := a.parsePlace(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	l, err := p.leaser(p.scheme, p.host, p.path, p.query, p.userinfo)
+	if err != nil {
+		return nil, usageError("replctl lease --help", "%w", err)
+	}
+	switch l := l.(type) {
+	case *file.Leaser:
+		flags.set(&l.MaxTTL, &l.TTL, &l.Owner)
+	case *s3.Leaser:
+		flags.set(&l.MaxTTL, &l.TTL, &l.Owner)
+	}
+	out := l.(leaser)
+	out.SetLogger(a.logger())
+	return out, nil
+}
+
+func (f leaseFlags) set(maxTTL, ttl *time.Duration, owner *string) {
+	*maxTTL, *ttl = f.maxTTL, min(*ttl, f.maxTTL)
+	if f.ttl != 0 {
+		*ttl = f.ttl
+	}
+	if f.owner != "" {
+		*owner = f.owner
+	}
+}
+
+// leaseURL is the URL of a lease as it may be shown: without what is secret.
+func leaseURL(l leaser, rawURL string) string {
+	if s, ok := l.(fmt.Stringer); ok {
+		return s.String()
+	}
+	return rawURL
+}

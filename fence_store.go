@@ -1,0 +1,116 @@
+package replicate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/replctl/replicate/blob"
+)
+
+// guardedStore is a store that writes and deletes only while guard returns nil.
+type guardedStore struct {
+	blob.Store
+	guard func() error
+}
+
+var (
+	_ blob.Sweeper        = guardedStore{}
+	_ blob.ParallelLister = guardedStore{}
+)
+
+// ListConcurrency implements [blob.ParallelLister].
+func (s guardedStore) ListConcurrency() int {
+	if p, ok := s.Store.(blob.ParallelLister); ok {
+		return p.ListConcurrency()
+	}
+	return 1
+}
+
+// Write implements [blob.Store].
+func (s guardedStore) Write(ctx context.Context, key string, r io.Reader, opts blob.WriteOptions) (blob.Info, error) {
+	if err := s.guard(); err != nil {
+		return blob.Info{}, fmt.Errorf("write %s: %w", key, err)
+	}
+	inner := opts.Guard
+	opts.Guard = func() error {
+		if err := s.guard(); err != nil || inner == nil {
+			return err
+		}
+		return inner()
+	}
+	return s.Store.Write(ctx, key, guardReader(r, s.guard), opts)
+}
+
+// Delete implements [blob.Store]. It asks before each batch.
+func (s guardedStore) Delete(ctx context.Context, keys []string) error {
+	var errs []error
+	for len(keys) > 0 {
+		n := min(deleteBatch, len(keys))
+		if err := s.guard(); err != nil {
+			for _, key := range keys {
+				errs = append(errs, &blob.DeleteError{Key: key, Err: err})
+			}
+			break
+		}
+		errs = append(errs, s.Store.Delete(ctx, keys[:n]))
+		keys = keys[n:]
+	}
+	return errors.Join(errs...)
+}
+
+// Sweep implements [blob.Sweeper]: what it removes is nobody's.
+func (s guardedStore) Sweep(ctx context.Context, prefix string) error {
+	if sw, ok := s.Store.(blob.Sweeper); ok {
+		return sw.Sweep(ctx, prefix)
+	}
+	return nil
+}
+
+// guardReader hands nothing over that guard does not let pass once it has been
+// read: reading may be what took too long. It can do what an engine looks for in a
+// reader, as far as r can.
+func guardReader(r io.Reader, guard func() error) io.Reader {
+	g := guardedReader{r, guard}
+	s, seeks := r.(io.Seeker)
+	at, reads := r.(io.ReaderAt)
+	switch {
+	case seeks && reads:
+		return &guardedSection{guardedSeeker{g, s}, at}
+	case seeks:
+		return &guardedSeeker{g, s}
+	}
+	return &g
+}
+
+type guardedReader struct {
+	r     io.Reader
+	guard func() error
+}
+
+func (g *guardedReader) Read(p []byte) (int, error) {
+	n, err := g.r.Read(p)
+	if lost := g.guard(); lost != nil {
+		return 0, lost
+	}
+	return n, err
+}
+
+type guardedSeeker struct {
+	guardedReader
+	io.Seeker
+}
+
+type guardedSection struct {
+	guardedSeeker
+	at io.ReaderAt
+}
+
+func (g *guardedSection) ReadAt(p []byte, off int64) (int, error) {
+	n, err := g.at.ReadAt(p, off)
+	if lost := g.guard(); lost != nil {
+		return 0, lost
+	}
+	return n, err
+}

@@ -1,0 +1,195 @@
+package file
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"syscall"
+	"time"
+
+	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/internal/durable"
+)
+
+// Records is a directory as a cas.Store: a record is a file, its key the path
+// below the directory, its token a hash of its content. The directory is opened
+// anew for each operation, and made by the first write.
+//
+// A write compares and replaces under a kernel lock on a file beside the record
+// (".lock.json.lock" for "lock.json"), which stays there. Nobody waits for a dead
+// process, as the kernel drops its lock. A write does wait for a process that is
+// stopped in the middle of one, until its context ends; reads wait for nobody.
+//
+// Writers on several hosts need a filesystem that makes flock coherent between
+// them. Where there are no locks at all, a write is cas.ErrUnsupported.
+//
+// A key cannot be another's directory: of "a" and "a/b" only one can be written.
+type Records struct {
+	store *Store
+}
+
+var _ cas.Store = (*Records)(nil)
+
+// NewRecords returns the records in a directory, which need not exist. An empty
+// name is the current directory.
+func NewRecords(dir string, opts Options) *Records {
+	return &Records{store: NewStore(dir, opts)}
+}
+
+// Read implements [cas.Store]. The token is in the content, so that there is
+// nothing to save by knowing it.
+func (r *Records) Read(ctx context.Context, key string, _ cas.Token) (cas.Record, error) {
+	rec, err := r.read(ctx, key)
+	if err != nil && !errors.Is(err, errDirectory) {
+		return cas.Record{}, fmt.Errorf("read %s: %w", key, err)
+	}
+	return rec, nil
+}
+
+func (r *Records) read(ctx context.Context, key string) (cas.Record, error) {
+	if err := checkRecord(ctx, key, nil); err != nil {
+		return cas.Record{}, err
+	}
+	root, err := r.store.openRoot()
+	if errors.Is(err, fs.ErrNotExist) {
+		return cas.Record{}, nil
+	} else if err != nil {
+		return cas.Record{}, err
+	}
+	defer root.Close()
+	return readRecord(root, key)
+}
+
+// Write implements [cas.Store].
+func (r *Records) Write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Token, error) {
+	token, err := r.write(ctx, key, value, expect)
+	if err != nil {
+		return "", fmt.Errorf("write %s: %w", key, err)
+	}
+	return token, nil
+}
+
+func (r *Records) write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Token, error) {
+	if err := checkRecord(ctx, key, value); err != nil {
+		return "", err
+	}
+	// Who is wrong already need not wait, nor have a directory made.
+	if now, err := r.read(ctx, key); err != nil {
+		return "", err
+	} else if now.Token != expect {
+		return "", cas.ErrConflict
+	}
+	dir, err := r.store.makeDir(path.Dir(key))
+	if err != nil {
+		return "", err
+	}
+	defer dir.Close()
+	r.store.sweep(path.Dir(key), dir)
+
+	name := path.Base(key)
+	lock, err := lockRecord(ctx, dir, durable.LockName(name), r.store.opts.FileMode)
+	if errors.Is(err, durable.ErrNoLocks) {
+		return "", fmt.Errorf("%w: %w", cas.ErrUnsupported, err)
+	} else if err != nil {
+		return "", err
+	}
+	defer lock.Unlock()
+	if now, err := readRecord(dir, name); err != nil {
+		return "", err
+	} else if now.Token != expect {
+		return "", cas.ErrConflict
+	}
+	err = r.publish(dir, name, value, expect == "", func() error {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return lock.Check()
+	})
+	return tokenOf(value), err
+}
+
+// lockRecord is a variable for tests of what happens without a lock.
+var lockRecord = durable.AcquireLock
+
+// publish makes value the record; guard has the last word.
+func (r *Records) publish(dir *os.Root, name string, value []byte, create bool, guard func() error) error {
+	t, err := durable.CreateTemp(dir, r.store.opts.FileMode)
+	if err != nil {
+		return err
+	}
+	if _, err := t.Write(value); err != nil {
+		t.Abort()
+		return err
+	}
+	t.Guard = guard
+	err = t.Publish(name, time.Time{}, create)
+	switch {
+	case errors.Is(err, durable.ErrUncertain):
+		return fmt.Errorf("%w: %w", cas.ErrIndeterminate, err)
+	case create && errors.Is(err, fs.ErrExist):
+		return fmt.Errorf("%w: %w", cas.ErrConflict, err) // by somebody without a lock
+	case create && (errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EPERM)):
+		return fmt.Errorf("%w: hard links: %w", cas.ErrUnsupported, err)
+	}
+	return err
+}
+
+func checkRecord(ctx context.Context, key string, value []byte) error {
+	if err := cas.CheckWrite(key, value); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// readRecord reads the record in a file below root. A symbolic link is none: to
+// replace it would leave the record that it leads to as it was, with a lock of
+// its own.
+func readRecord(root *os.Root, name string) (cas.Record, error) {
+	fi, err := root.Lstat(name)
+	if err = missing(err); errors.Is(err, fs.ErrNotExist) {
+		return cas.Record{}, nil
+	} else if err != nil {
+		return cas.Record{}, err
+	}
+	if fi.IsDir() {
+		return cas.Record{}, errDirectory
+	}
+	if !fi.Mode().IsRegular() {
+		return cas.Record{}, fmt.Errorf("not a regular file (mode %v)", fi.Mode())
+	}
+	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return cas.Record{}, nil
+	} else if err != nil {
+		return cas.Record{}, err
+	}
+	defer f.Close()
+	var buf bytes.Buffer
+	buf.Grow(int(min(fi.Size(), cas.MaxValueSize)) + bytes.MinRead)
+	if _, err := buf.ReadFrom(io.LimitReader(f, cas.MaxValueSize+1)); err != nil {
+		return cas.Record{}, err
+	}
+	if buf.Len() > cas.MaxValueSize {
+		return cas.Record{}, fmt.Errorf("%w: %d bytes, at most %d allowed", cas.ErrTooLarge, fi.Size(), cas.MaxValueSize)
+	}
+	return cas.Record{Token: tokenOf(buf.Bytes()), Value: buf.Bytes()}, nil
+}
+
+// errDirectory: there is no such record, and none can be made.
+var errDirectory = errors.New("is a directory, with room for records below it only")
+
+// tokenOf is never the same for two values; half of the hash is enough for that.
+func tokenOf(value []byte) cas.Token {
+	sum := sha256.Sum256(value)
+	return cas.Token(hex.EncodeToString(sum[:16]))
+}

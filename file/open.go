@@ -1,0 +1,123 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"github.com/replctl/replicate/blob"
+)
+
+// Open implements [blob.Reader]. A replaced file is read on in the version that
+// was opened.
+func (s *Store) Open(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	f, err := s.openFile(ctx, key)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", key, err)
+	}
+	if offset != 0 {
+		if _, err := f.Seek(offset, io.SeekStart); err != nil {
+			_ = f.Close()
+			return nil, fmt.Errorf("open %s at %d: %w", key, offset, err)
+		}
+	}
+	r := io.Reader(f)
+	if length > 0 {
+		r = io.LimitReader(f, length)
+	}
+	return &reader{Reader: blob.ContextReader(ctx, r), f: f}, nil
+}
+
+type reader struct {
+	io.Reader
+	f *os.File
+}
+
+func (r *reader) Close() error { return r.f.Close() }
+
+// Stat implements [blob.Reader]. Metadata are for whoever may read the file.
+func (s *Store) Stat(ctx context.Context, key string) (blob.Info, error) {
+	i, err := s.stat(ctx, key)
+	if err != nil {
+		return blob.Info{}, fmt.Errorf("stat %s: %w", key, err)
+	}
+	return i, nil
+}
+
+func (s *Store) stat(ctx context.Context, key string) (blob.Info, error) {
+	f, err := s.openFile(ctx, key)
+	if errors.Is(err, fs.ErrPermission) {
+		fi, err := s.lookAt(ctx, key)
+		if err != nil {
+			return blob.Info{}, err
+		}
+		return info(key, fi), nil
+	} else if err != nil {
+		return blob.Info{}, err
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil {
+		return blob.Info{}, err
+	}
+	i := info(key, fi)
+	i.Metadata = readMetadata(f)
+	return i, nil
+}
+
+func (s *Store) openFile(ctx context.Context, key string) (*os.File, error) {
+	if err := s.check(ctx, key); err != nil {
+		return nil, err
+	}
+	root, err := s.openRoot()
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	// Without O_NONBLOCK opening a named pipe waits for a writer.
+	f, err := root.OpenFile(key, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, missing(err)
+	}
+	fi, err := f.Stat()
+	if err == nil {
+		err = regular(fi)
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+func (s *Store) lookAt(ctx context.Context, key string) (fs.FileInfo, error) {
+	if err := s.check(ctx, key); err != nil {
+		return nil, err
+	}
+	root, err := s.openRoot()
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	fi, err := root.Stat(key)
+	if err != nil {
+		return nil, missing(err)
+	}
+	return fi, regular(fi)
+}
+
+// regular says that a directory, pipe or device is no object.
+func regular(fi fs.FileInfo) error {
+	if !fi.Mode().IsRegular() {
+		return fmt.Errorf("not a regular file (mode %v): %w", fi.Mode(), fs.ErrNotExist)
+	}
+	return nil
+}
+
+func info(key string, fi fs.FileInfo) blob.Info {
+	return blob.Info{Key: key, Size: fi.Size(), ModTime: fi.ModTime()}
+}

@@ -1,0 +1,209 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"sync"
+	"syscall"
+
+	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/internal/durable"
+)
+
+// Default permissions, before the umask.
+const (
+	DefaultFileMode = fs.FileMode(0o600)
+	DefaultDirMode  = fs.FileMode(0o700)
+)
+
+// Options configure a Store. The zero value is ready for use.
+type Options struct {
+	FileMode fs.FileMode // for new files; default DefaultFileMode
+	DirMode  fs.FileMode // for new directories; default DefaultDirMode
+}
+
+// Store is a directory as a blob.Store: a key is a path below it. The directory
+// is opened anew for each operation, so it may be made, removed or replaced at
+// any time; the first write makes it.
+type Store struct {
+	dir   string
+	opts  Options
+	swept sync.Map // directory (relative) -> struct{}: leftovers are gone
+}
+
+var _ blob.Sweeper = (*Store)(nil)
+
+// NewStore returns the store in a directory, which need not exist. An empty name
+// is the current directory.
+func NewStore(dir string, opts Options) *Store {
+	if dir == "" {
+		dir = "."
+	}
+	if opts.FileMode == 0 {
+		opts.FileMode = DefaultFileMode
+	}
+	if opts.DirMode == 0 {
+		opts.DirMode = DefaultDirMode
+	}
+	return &Store{dir: dir, opts: opts}
+}
+
+// check is what every operation on a key begins with.
+func (s *Store) check(ctx context.Context, key string) error {
+	if err := blob.CheckKey(key); err != nil {
+		return err
+	}
+	if reserved(path.Base(key)) {
+		return fmt.Errorf("%w %q: reserved for temporary and lock files", blob.ErrInvalidKey, key)
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// reserved reports whether a file of this name is no object, but the engine's own.
+func reserved(name string) bool {
+	return durable.IsTempName(name) || durable.IsLockName(name)
+}
+
+// openRoot opens the directory; it is fs.ErrNotExist while there is none.
+func (s *Store) openRoot() (*os.Root, error) {
+	root, err := os.OpenRoot(s.dir + onlyDir)
+	return root, named(err, s.dir)
+}
+
+// onlyDir, behind a name, lets only a directory be opened. os.OpenRoot opens
+// first and looks afterwards, and opening a named pipe waits for a writer.
+const onlyDir = "/."
+
+func named(err error, name string) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		pe.Path = name
+	}
+	return err
+}
+
+// openPrefix opens the directory of a prefix, which is empty or ends in "/".
+func openPrefix(root *os.Root, prefix string) (*os.Root, error) {
+	return openDir(root, path.Clean(prefix))
+}
+
+// openDir opens a directory below root. A file in its place, or in the place of
+// a parent, is fs.ErrNotExist: nothing is below it, as in a bucket with such a
+// key.
+func openDir(root *os.Root, name string) (*os.Root, error) {
+	dir, err := root.OpenRoot(name + onlyDir)
+	if err == nil {
+		return dir, nil
+	}
+	err = named(err, name)
+	if fi, statErr := root.Stat(name); statErr == nil && !fi.IsDir() {
+		return nil, fmt.Errorf("%w (%w)", fs.ErrNotExist, err)
+	}
+	return nil, missing(err)
+}
+
+// makeDir opens the directory of a key for writing, making what is missing of
+// it and of the store's own.
+func (s *Store) makeDir(dir string) (*os.Root, error) {
+	root, err := s.openRoot()
+	if errors.Is(err, fs.ErrNotExist) {
+		root, err = s.makeRoot()
+	}
+	if err != nil {
+		return nil, err
+	}
+	if dir == "." {
+		return root, nil
+	}
+	defer root.Close()
+	sub, err := openDir(root, dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := durable.MkdirAll(root, dir, s.opts.DirMode); err != nil {
+			return nil, err
+		}
+		sub, err = openDir(root, dir)
+	}
+	return sub, err
+}
+
+// makeRoot makes the store's directory, below its nearest existing ancestor.
+func (s *Store) makeRoot() (*os.Root, error) {
+	dir, err := filepath.Abs(s.dir)
+	if err != nil {
+		return nil, err
+	}
+	base := filepath.Dir(dir)
+	for fi, err := os.Stat(base); (err != nil || !fi.IsDir()) && base != filepath.Dir(base); fi, err = os.Stat(base) {
+		base = filepath.Dir(base)
+	}
+	root, err := os.OpenRoot(base + onlyDir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	rel, err := filepath.Rel(base, dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := durable.MkdirAll(root, filepath.ToSlash(rel), s.opts.DirMode); err != nil {
+		return nil, err
+	}
+	return s.openRoot()
+}
+
+// sweep removes leftovers from a directory, once in the life of the Store.
+func (s *Store) sweep(dir string, root *os.Root) {
+	if _, done := s.swept.LoadOrStore(dir, struct{}{}); !done {
+		_, _ = durable.Sweep(root) // what cannot be swept now is hidden anyway
+	}
+}
+
+// Sweep implements [blob.Sweeper]: it removes temporary files that dead writers
+// left.
+func (s *Store) Sweep(ctx context.Context, prefix string) error {
+	if err := s.sweepPrefix(ctx, prefix); err != nil {
+		return fmt.Errorf("sweep %q: %w", prefix, err)
+	}
+	return nil
+}
+
+func (s *Store) sweepPrefix(ctx context.Context, prefix string) error {
+	if err := blob.CheckList(prefix, blob.ListOptions{}); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	root, err := s.openRoot()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	defer root.Close()
+	dir, err := openPrefix(root, prefix)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	defer dir.Close()
+	_, err = durable.Sweep(dir)
+	return err
+}
+
+// missing maps a file in the place of a parent directory to fs.ErrNotExist.
+func missing(err error) error {
+	if errors.Is(err, syscall.ENOTDIR) {
+		return fmt.Errorf("%w (%w)", fs.ErrNotExist, err)
+	}
+	return err
+}

@@ -1,0 +1,82 @@
+//go:build unix
+
+package durable
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// closeBeforeRename: a file may be renamed and removed while it is open.
+const closeBeforeRename = false
+
+// SyncDir makes the entries of a directory below root durable.
+func SyncDir(root *os.Root, name string) error {
+	d, err := root.Open(name)
+	if err != nil {
+		return fmt.Errorf("sync directory: %w", err)
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil {
+		return fmt.Errorf("sync directory %s: %w", name, err)
+	}
+	return nil
+}
+
+// OpenDir opens a directory for File.ReadDir. A file that os.Root opened would
+// lstat each entry there (seen in Go 1.26), and a listing needs only the names
+// and types, which the kernel gives for free.
+func OpenDir(root *os.Root) (*os.File, error) {
+	d, err := root.Open(".")
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	fd, err := unix.FcntlInt(d.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open directory: %w", err)
+	}
+	return os.NewFile(uintptr(fd), d.Name()), nil
+}
+
+// tryLock takes an exclusive kernel lock that ends when f is closed or its
+// process dies. An error means that the filesystem has no locks.
+func tryLock(f *os.File) (bool, error) {
+	err := ignoringEINTR(func() error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) })
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// noLocks reports whether an error of tryLock is one that will not go away:
+// ENOLCK is NFS without a lock service, EBADF NFS with a file that is open for
+// reading only.
+func noLocks(err error) bool {
+	for _, no := range []error{unix.ENOLCK, unix.ENOSYS, unix.ENOTSUP, unix.EOPNOTSUPP, unix.EINVAL, unix.EBADF} {
+		if errors.Is(err, no) {
+			return true
+		}
+	}
+	return false
+}
+
+// fileID is what names an open file within this host.
+type fileID struct{ dev, ino uint64 }
+
+func identify(f *os.File) (fileID, error) {
+	var st unix.Stat_t
+	err := ignoringEINTR(func() error { return unix.Fstat(int(f.Fd()), &st) })
+	return fileID{uint64(st.Dev), uint64(st.Ino)}, err //nolint:unconvert // types differ between systems
+}
+
+func ignoringEINTR(fn func() error) error {
+	for {
+		if err := fn(); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}

@@ -1,0 +1,111 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"time"
+
+	"github.com/replctl/replicate/blob"
+)
+
+// cleanup deletes all that the probe has written, and returns the keys that may
+// still be there. It does not depend on ctx, which may be over.
+func (r *run) cleanup(ctx context.Context) (left []string, err error) {
+	if !r.wrote.Load() { // the first write is a put
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), r.opts.CleanupTimeout, fmt.Errorf("not done in %v", r.opts.CleanupTimeout))
+	defer cancel()
+	// A request that was given up may be applied yet, so that there is another look.
+	for looks := 1; ; looks++ {
+		left, err = r.remove(ctx)
+		if len(left) == 0 && err == nil && (looks > 1 || !r.unsettled.Load()) || looks == 3 {
+			break
+		}
+		if waitErr := wait(ctx, time.Second/2); waitErr != nil {
+			break
+		}
+	}
+	if len(left) == 0 && r.target.Sweep != nil {
+		if sweepErr := r.target.Sweep(ctx, r.prefix); sweepErr != nil {
+			return []string{r.prefix}, errors.Join(err, sweepErr)
+		}
+	}
+	return left, err
+}
+
+// remove deletes the keys that are known and those that are listed.
+func (r *run) remove(ctx context.Context) (left []string, err error) {
+	s := r.objects[0]
+	listed, listErr := r.listed(ctx, s)
+	keys := append(slices.Clone(r.keys), listed...)
+	slices.Sort(keys)
+	keys = slices.Compact(keys)
+	if err := s.Delete(ctx, keys); err != nil {
+		return kept(err, keys)
+	}
+	if listErr != nil {
+		return nil, nil // all keys are known anyway, and were deleted
+	}
+	listed, err = r.listed(ctx, s)
+	for _, key := range listed {
+		// A listing may be out of date.
+		if _, err := s.Stat(ctx, key); !errors.Is(err, fs.ErrNotExist) {
+			left = append(left, key)
+		}
+	}
+	if len(left) > 0 {
+		err = errors.Join(err, errors.New("deleted, and still there"))
+	}
+	return left, err
+}
+
+func (r *run) listed(ctx context.Context, s blob.Store) (keys []string, err error) {
+	for info, err := range s.List(ctx, r.prefix, blob.ListOptions{}) {
+		if err != nil {
+			return keys, err
+		}
+		keys = append(keys, info.Key)
+	}
+	return keys, nil
+}
+
+// kept are the keys that an error of Delete names; all, if it names none. What is
+// wrong with the first is enough to say.
+func kept(err error, all []string) (keys []string, first error) {
+	var walk func(error)
+	walk = func(err error) {
+		if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the tree is walked here
+			for _, err := range joined.Unwrap() {
+				walk(err)
+			}
+			return
+		}
+		var one *blob.DeleteError
+		if errors.As(err, &one) {
+			keys = append(keys, one.Key)
+			if first == nil {
+				first = one
+			}
+		}
+	}
+	walk(err)
+	if len(keys) == 0 {
+		return all, err
+	}
+	return keys, first
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

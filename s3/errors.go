@@ -1,0 +1,157 @@
+package s3
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/smithy-go"
+
+	"github.com/replctl/replicate/blob"
+)
+
+// ErrNoSuchBucket says that the bucket of a store does not exist. It is not
+// fs.ErrNotExist: a misspelt bucket must not look like an empty replica.
+var ErrNoSuchBucket = errors.New("bucket does not exist")
+
+// ErrOutcomeUnknown says that a write may have happened and may not have: the
+// answer was lost, and the object could not be read back.
+var ErrOutcomeUnknown = blob.ErrIndeterminate
+
+var errPrecondition = errors.New("precondition failed")
+
+// wrap puts operation and key before the cause.
+func wrap(op, key string, err error) error {
+	return fmt.Errorf("%s %s: %w", op, key, describe(err))
+}
+
+// answerError is an error answer of the store. It keeps nothing of the request:
+// that carries the session token and the customer's key.
+type answerError struct {
+	code, message, requestID string
+	status                   int
+	kind                     error
+}
+
+func (e *answerError) Error() string {
+	var b strings.Builder
+	switch {
+	case e.kind != nil && !errors.Is(e.kind, errPrecondition):
+		fmt.Fprintf(&b, "%v: ", e.kind)
+	case e.code == "" && e.message == "":
+		fmt.Fprintf(&b, "%s: ", http.StatusText(e.status))
+	}
+	b.WriteString(e.code)
+	if e.message != "" && e.message != e.code {
+		b.WriteString(": " + strings.TrimSuffix(e.message, "."))
+	}
+	fmt.Fprintf(&b, " (http %d", e.status)
+	if e.requestID != "" {
+		b.WriteString(", request " + e.requestID)
+	}
+	b.WriteString(")")
+	return b.String()
+}
+
+// Unwrap gives the kind, and code and message to who looks for a
+// smithy.APIError.
+func (e *answerError) Unwrap() []error {
+	api := &smithy.GenericAPIError{Code: e.code, Message: e.message}
+	if e.kind == nil {
+		return []error{api}
+	}
+	return []error{e.kind, api}
+}
+
+// describe turns an error of the SDK into one that reads well and is what the
+// contract says; others stay what they are.
+func describe(err error) error {
+	var done *answerError
+	if err == nil || errors.As(err, &done) {
+		return err
+	}
+	if op := credentialsFailed(err); op != nil {
+		return fmt.Errorf("%w: no usable credentials: %w", fs.ErrPermission, op.Err)
+	}
+	code, status := answer(err)
+	if code == "" && status == 0 {
+		return inner(err)
+	}
+	e := &answerError{code: clip(code), status: status, kind: kindOf(code, status)}
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		e.message = clip(api.ErrorMessage())
+	}
+	var re *awshttp.ResponseError
+	if errors.As(err, &re) {
+		e.requestID = clip(re.ServiceRequestID())
+	}
+	if region := regionHint(re); region != "" {
+		e.message += "; the bucket is in region " + region
+	}
+	return e
+}
+
+func kindOf(code string, status int) error {
+	switch code {
+	case "NoSuchBucket":
+		return ErrNoSuchBucket
+	case "NoSuchUpload":
+		return nil
+	case "ExpiredToken", "InvalidToken", "XAdminUserNotFound": // the last is versitygw's, with 404
+		return fs.ErrPermission
+	case "NoSuchKey", "NotFound": // HEAD has no body; the SDK makes up the second
+		return fs.ErrNotExist
+	}
+	switch status {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return fs.ErrPermission
+	case http.StatusPreconditionFailed:
+		return errPrecondition
+	case http.StatusNotImplemented:
+		return errors.ErrUnsupported
+	}
+	return nil
+}
+
+// inner drops the SDK's layers, and net/http's, which quote whole URLs.
+func inner(err error) error {
+	var op *smithy.OperationError
+	for errors.As(err, &op) {
+		err = op.Err
+	}
+	var ue *url.Error
+	if errors.As(err, &ue) {
+		return ue.Err
+	}
+	return err
+}
+
+// regionHint is the region a store names when it was asked in the wrong one.
+func regionHint(re *awshttp.ResponseError) string {
+	if re == nil || re.Response == nil || re.HTTPStatusCode() >= 400 && re.HTTPStatusCode() != http.StatusBadRequest {
+		return ""
+	}
+	return clip(re.Response.Header.Get("X-Amz-Bucket-Region"))
+}
+
+// clip bounds text that a server sent.
+func clip(s string) string {
+	const limit = 300
+	if len(s) > limit {
+		s = s[:limit] + "..."
+	}
+	return strings.ToValidUTF8(s, "?")
+}
+
+func errAttr(err error) slog.Attr {
+	if err == nil {
+		return slog.Attr{}
+	}
+	return slog.String("error", describe(err).Error())
+}

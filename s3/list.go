@@ -1,0 +1,186 @@
+package s3
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/replctl/replicate/blob"
+)
+
+// List implements [blob.Reader]. Who takes one entry costs one request; from
+// the second on, the next page is fetched while this one is consumed.
+func (s *Store) List(ctx context.Context, prefix string, opts blob.ListOptions) iter.Seq2[blob.Info, error] {
+	return func(yield func(blob.Info, error) bool) {
+		if err := blob.CheckList(prefix, opts); err != nil {
+			yield(blob.Info{}, wrap("list", strconv.Quote(prefix), err))
+			return
+		}
+		l := &listing{s: s, prefix: prefix, last: opts.After}
+		l.ctx, l.cancel = context.WithCancel(ctx)
+		defer l.close()
+		if err := l.walk(s.listInput(prefix, opts), yield); err != nil {
+			yield(blob.Info{}, err)
+		}
+	}
+}
+
+// ListConcurrency implements [blob.ParallelLister]: a page is a round trip.
+func (s *Store) ListConcurrency() int { return s.cfg.Concurrency }
+
+func (s *Store) listInput(prefix string, opts blob.ListOptions) awss3.ListObjectsV2Input {
+	in := awss3.ListObjectsV2Input{Bucket: &s.cfg.Bucket, Prefix: s.path(prefix)}
+	if opts.After != "" {
+		in.StartAfter = s.path(opts.After)
+	}
+	if opts.Delimited {
+		in.Delimiter = aws.String("/")
+	}
+	return in
+}
+
+// listing is one walk through the pages.
+type listing struct {
+	s      *Store
+	ctx    context.Context
+	cancel context.CancelFunc
+	prefix string
+	last   string    // the last key that was yielded, at first ListOptions.After
+	began  bool      // something was yielded
+	next   chan page // the page being fetched, or nil
+}
+
+type page struct {
+	out *awss3.ListObjectsV2Output
+	err error
+}
+
+// close ends the fetching, and waits until it has ended.
+func (l *listing) close() {
+	l.cancel()
+	if l.next != nil {
+		<-l.next
+	}
+}
+
+func (l *listing) fetch(in awss3.ListObjectsV2Input) {
+	l.next = make(chan page, 1)
+	go func(next chan<- page) {
+		out, err := l.s.listPage(l.ctx, l.prefix, &in)
+		next <- page{out, err}
+	}(l.next)
+}
+
+func (l *listing) walk(in awss3.ListObjectsV2Input, yield func(blob.Info, error) bool) error {
+	for l.fetch(in); l.next != nil; {
+		p := <-l.next
+		l.next = nil
+		if p.err != nil {
+			return p.err
+		}
+		more := aws.ToBool(p.out.IsTruncated)
+		if token := aws.ToString(p.out.NextContinuationToken); more && (token == "" || token == aws.ToString(in.ContinuationToken)) {
+			return wrap("list", strconv.Quote(l.prefix), fmt.Errorf("%w: a truncated page leads nowhere", errNoAnswer))
+		}
+		in.StartAfter, in.ContinuationToken = nil, p.out.NextContinuationToken
+		for info, err := range l.entries(p.out) {
+			if err != nil {
+				return wrap("list", strconv.Quote(l.prefix), err)
+			}
+			if !yield(info, nil) {
+				return nil
+			}
+			if more && l.next == nil {
+				l.fetch(in)
+			}
+		}
+		if more && l.next == nil {
+			l.fetch(in)
+		}
+	}
+	return nil
+}
+
+// entries merges the objects and the prefixes of a page into one ascending
+// sequence, and makes sure that it is one across pages as well.
+func (l *listing) entries(out *awss3.ListObjectsV2Output) iter.Seq2[blob.Info, error] {
+	return func(yield func(blob.Info, error) bool) {
+		for info := range l.s.merge(out.Contents, out.CommonPrefixes) {
+			switch {
+			case l.ctx.Err() != nil:
+				yield(blob.Info{}, context.Cause(l.ctx))
+				return
+			case hidden(info.Key) || !strings.HasPrefix(info.Key, l.prefix):
+				continue
+			case l.began && info.Key < l.last:
+				// S3 Express directory buckets list in no order.
+				yield(blob.Info{}, fmt.Errorf("the store does not list in key order: %q after %q", info.Key, l.last))
+				return
+			case info.Key <= l.last:
+				continue // a prefix cut by the end of a page, or StartAfter ignored
+			}
+			l.last, l.began = info.Key, true
+			if !yield(info, nil) {
+				return
+			}
+		}
+	}
+}
+
+// merge yields what a page lists, keys relative to the store's prefix.
+func (s *Store) merge(objects []types.Object, prefixes []types.CommonPrefix) iter.Seq[blob.Info] {
+	return func(yield func(blob.Info) bool) {
+		for len(objects)+len(prefixes) > 0 {
+			var info blob.Info
+			if len(prefixes) == 0 || len(objects) > 0 && aws.ToString(objects[0].Key) < aws.ToString(prefixes[0].Prefix) {
+				info, objects = s.object(objects[0]), objects[1:]
+			} else {
+				info.Key, prefixes = s.relative(prefixes[0].Prefix), prefixes[1:]
+			}
+			if info.Key != "" && !yield(info) {
+				return
+			}
+		}
+	}
+}
+
+// object is one listed object; a "folder" has no key here.
+func (s *Store) object(o types.Object) blob.Info {
+	info := blob.Info{Key: s.relative(o.Key), Size: aws.ToInt64(o.Size), ModTime: timeOf(o.LastModified), ETag: trimETag(o.ETag)}
+	if info.IsPrefix() {
+		info.Key = ""
+	}
+	return info
+}
+
+// relative is a full key without the store's prefix; empty if it is elsewhere.
+func (s *Store) relative(key *string) string {
+	rest, ok := strings.CutPrefix(aws.ToString(key), s.prefix)
+	if !ok {
+		return ""
+	}
+	return rest
+}
+
+// listPage is one request. The SDK takes any document but an error for a listing,
+// also none at all, or the page of a proxy, and finds it empty. That is not
+// something to believe lightly.
+func (s *Store) listPage(ctx context.Context, prefix string, in *awss3.ListObjectsV2Input) (out *awss3.ListObjectsV2Output, err error) {
+	err = s.try(ctx, "list", strconv.Quote(prefix), func(ctx context.Context, _ *watchdog) (err error) {
+		out, err = s.api.ListObjectsV2(ctx, in)
+		if err == nil && out.IsTruncated == nil && out.Name == nil && len(out.Contents)+len(out.CommonPrefixes) == 0 {
+			return transient{fmt.Errorf("%w: it is not a listing", errNoAnswer)}
+		}
+		return err
+	})
+	if err == nil {
+		s.bucketSeen.Store(true)
+	}
+	return out, err
+}

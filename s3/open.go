@@ -1,0 +1,236 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+)
+
+var (
+	errReplaced  = errors.New("the object was replaced while it was read")
+	errDeleted   = errors.New("the object was deleted while it was read")
+	errTruncated = errors.New("the body ended early")
+)
+
+// Open implements [blob.Reader].
+func (s *Store) Open(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	if err := s.check(ctx, key); err != nil {
+		return nil, wrap("open", key, err)
+	}
+	if offset < 0 {
+		return nil, wrap("open", key, fmt.Errorf("negative offset %d", offset))
+	}
+	r := &reader{s: s, ctx: ctx, key: key, off: offset, end: -1, first: true, moved: time.Now()}
+	if length > 0 && offset+length > offset { // else to the end
+		r.end = offset + length
+	}
+	if err := r.request(); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// reader reads one version of one object, over as many requests as it takes.
+type reader struct {
+	s   *Store
+	ctx context.Context //nolint:containedctx // "the context covers the reading as well"
+	key string
+
+	off, end int64  // next byte wanted; where the range or the object ends, -1 if unknown
+	etag     string // of the version being read
+	first    bool   // no answer yet
+
+	body  io.ReadCloser
+	watch *watchdog
+	moved time.Time // of the last byte
+	idle  int       // requests since then
+	err   error     // sticky
+}
+
+func (r *reader) Read(p []byte) (int, error) {
+	for len(p) > 0 {
+		if r.err != nil {
+			return 0, r.err
+		}
+		if r.body == nil {
+			if r.err = r.resume(); r.err != nil {
+				return 0, r.err
+			}
+		}
+		r.watch.kick()
+		n, err := r.body.Read(p)
+		r.watch.pause()
+		if n > 0 {
+			r.off += int64(n)
+			r.moved, r.idle = time.Now(), 0
+		}
+		if err != nil {
+			r.finish(r.watch.err(err))
+		}
+		if n > 0 {
+			return n, nil
+		}
+	}
+	return 0, nil
+}
+
+// finish closes the body of an answer that ended with err, and decides whether
+// that was the end of the object, of the reader, or of this answer only.
+func (r *reader) finish(err error) {
+	r.drop()
+	atEnd, eof := r.end >= 0 && r.off == r.end, errors.Is(err, io.EOF)
+	switch {
+	case r.ctx.Err() != nil:
+		r.err = wrap("read", r.key, context.Cause(r.ctx))
+	case atEnd && (eof || errors.Is(err, errStalled)), eof && r.end < 0:
+		r.err = io.EOF
+	case atEnd: // all bytes are here, and yet: a checksum that does not match
+		r.err = wrap("read", r.key, err)
+	default:
+		if eof {
+			err = errTruncated
+		}
+		r.s.log().Debug("s3 read broke off", "key", r.key, "offset", r.off, errAttr(err))
+		if r.s.ifMatch(r.etag) == nil {
+			r.err = wrap("read", r.key, fmt.Errorf("cannot be resumed, for want of a strong etag: %w", err))
+		}
+	}
+}
+
+// drop ends the current answer.
+func (r *reader) drop() {
+	if r.body != nil {
+		r.watch.stop()
+		_ = r.body.Close()
+		r.body = nil
+	}
+}
+
+// Close implements io.Closer.
+func (r *reader) Close() error {
+	r.drop()
+	if r.err == nil {
+		r.err = fmt.Errorf("read %s: reader is closed", r.key)
+	}
+	return nil
+}
+
+// resume asks for the rest. How often is counted since the last byte: a restore
+// of 55 GB may be interrupted many times and still get there (litestream#1077,
+// #1472).
+func (r *reader) resume() error {
+	if r.idle++; r.idle > 1 {
+		if waited := time.Since(r.moved); waited > r.s.cfg.RetryTimeout {
+			return wrap("read", r.key, fmt.Errorf("nothing received for %v, over %d requests", waited.Round(time.Millisecond), r.idle-1))
+		}
+		if err := sleep(r.ctx, r.s.backoff.delay(r.idle, nil)); err != nil {
+			return wrap("read", r.key, err)
+		}
+	}
+	return r.request()
+}
+
+// request sends GET for [off, end), pinned to the version begun with.
+func (r *reader) request() error {
+	op, pin := "read", r.s.ifMatch(r.etag)
+	if r.first {
+		op = "open"
+	}
+	err := r.s.try(r.ctx, op, r.key, func(ctx context.Context, w *watchdog) error {
+		out, err := r.s.api.GetObject(ctx, r.input(pin))
+		switch _, status := answer(err); {
+		case status == http.StatusRequestedRangeNotSatisfiable && r.first:
+			r.err, r.first = io.EOF, false // past the end, or an empty object
+			return nil
+		case status == http.StatusNotFound && !r.first:
+			return permanent{errDeleted}
+		case status == http.StatusPreconditionFailed && pin != nil:
+			// Replaced; or a store that wants If-Match some other way. The
+			// ETag of an unconditional answer tells which.
+			pin = nil
+			return transient{errReplaced}
+		case err != nil:
+			return err
+		}
+		if err := r.accept(out); err != nil {
+			_ = out.Body.Close()
+			return err
+		}
+		r.body, r.watch, r.first = out.Body, w, false
+		w.keep()
+		return nil
+	})
+	return err
+}
+
+func (r *reader) input(pin *string) *awss3.GetObjectInput {
+	in := &awss3.GetObjectInput{Bucket: &r.s.cfg.Bucket, Key: r.s.path(r.key), IfMatch: pin}
+	switch {
+	case r.end >= 0:
+		in.Range = aws.String(fmt.Sprintf("bytes=%d-%d", r.off, r.end-1))
+	case r.off > 0:
+		in.Range = aws.String(fmt.Sprintf("bytes=%d-", r.off))
+	}
+	r.s.sse.get(in)
+	return in
+}
+
+// accept checks that an answer is what was asked for, before a byte of it is
+// believed.
+func (r *reader) accept(out *awss3.GetObjectOutput) error {
+	etag := trimETag(out.ETag)
+	if etag == "" && out.LastModified == nil {
+		return transient{fmt.Errorf("%w: it is not an object", errNoAnswer)} // an error page with status 200
+	}
+	if !r.first && etag != r.etag {
+		return permanent{errReplaced}
+	}
+	begin, end, err := extent(out)
+	switch {
+	case err != nil:
+		return permanent{err}
+	case begin != r.off:
+		return permanent{fmt.Errorf("asked for offset %d, answered with %d: the store ignores ranges", r.off, begin)}
+	case !r.first && r.end >= 0 && end != r.end || r.end >= 0 && end > r.end:
+		return permanent{fmt.Errorf("asked for bytes %d to %d, answered to %d", r.off, r.end, end)}
+	}
+	r.etag, r.end = etag, end
+	r.s.bucketSeen.Store(true)
+	return nil
+}
+
+// extent is which bytes of the object an answer holds; end is -1 if unknown.
+func extent(out *awss3.GetObjectOutput) (begin, end int64, err error) {
+	if out.ContentRange == nil {
+		if out.ContentLength == nil || *out.ContentLength < 0 {
+			return 0, -1, nil
+		}
+		return 0, *out.ContentLength, nil
+	}
+	return parseContentRange(*out.ContentRange)
+}
+
+// parseContentRange parses "bytes 0-9/100".
+func parseContentRange(s string) (begin, end int64, err error) {
+	malformed := fmt.Errorf("%w: content range %q", errNoAnswer, clip(s))
+	span, ok := strings.CutPrefix(s, "bytes ")
+	span, _, _ = strings.Cut(span, "/")
+	first, last, ok2 := strings.Cut(span, "-")
+	if !ok || !ok2 {
+		return 0, 0, malformed
+	}
+	begin, err1 := strconv.ParseInt(first, 10, 64)
+	end, err2 := strconv.ParseInt(last, 10, 64)
+	if err1 != nil || err2 != nil || begin < 0 || end < begin || end == 1<<63-1 {
+		return 0, 0, malformed
+	}
+	return begin, end + 1, nil
+}

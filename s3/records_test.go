@@ -1,0 +1,39 @@
+package s3
+
+import (
+	"testing"
+	"time"
+
+	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/cas/castest"
+	"github.com/replctl/replicate/internal/fakes3"
+)
+
+// newRecords is a handle on a fake server that retries after milliseconds.
+func newRecords(t testing.TB, srv *fakes3.Server, change func(*Config)) *Records {
+	t.Helper()
+	r, err := OpenRecords(t.Context(), newStore(t, srv, change).cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return quick(r)
+}
+
+// plantBug, if set, puts a bug into every handle.
+var plantBug func(*Records)
+
+func quick(r *Records) *Records {
+	if plantBug != nil {
+		plantBug(r)
+	}
+	r.s.backoff = backoff{base: time.Millisecond, max: 5 * time.Millisecond}
+	r.pace = 20 * time.Millisecond
+	return r
+}
+
+func TestRecords(t *testing.T) {
+	castest.Run(t, castest.Harness{Unchanged: true, Slow: true, New: func(t *testing.T) func() cas.Store {
+		srv := fakes3.New(t)
+		return func() cas.Store { return newRecords(t, srv, nil) }
+	}})
+}

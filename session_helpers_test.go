@@ -1,0 +1,182 @@
+package replicate_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/internal/clock"
+	"github.com/replctl/replicate/internal/clock/faketime"
+)
+
+// Times that follow from the defaults: a lease of 30s is renewed every 10s, and
+// given up for lost 3s before its end.
+const (
+	sessionTTL   = 30 * time.Second
+	sessionGuard = 3 * time.Second
+)
+
+// scriptedStore is a store in memory that counts, and lets a test stand in its way.
+type scriptedStore struct {
+	cas.Store
+	mu                       sync.Mutex
+	reads, unchanged, writes int
+
+	// onRead and onWrite, if set, are called in place of the store, and may call it.
+	onRead  func(ctx context.Context, read func() (cas.Record, error)) (cas.Record, error)
+	onWrite func(ctx context.Context, write func() (cas.Token, error)) (cas.Token, error)
+}
+
+func (s *scriptedStore) Read(ctx context.Context, key string, known cas.Token) (r cas.Record, err error) {
+	read := func() (cas.Record, error) { return s.Store.Read(context.Background(), key, known) }
+	if s.onRead != nil {
+		r, err = s.onRead(ctx, read)
+	} else {
+		r, err = read()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reads++
+	if r.Unchanged {
+		s.unchanged++
+	}
+	return r, err
+}
+
+func (s *scriptedStore) Write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Token, error) {
+	s.mu.Lock()
+	s.writes++
+	onWrite := s.onWrite
+	s.mu.Unlock()
+	write := func() (cas.Token, error) { return s.Store.Write(context.Background(), key, value, expect) }
+	if onWrite != nil {
+		return onWrite(ctx, write)
+	}
+	return write()
+}
+
+// script has writes from now on do something else; nil for what they should.
+func (s *scriptedStore) script(onWrite func(ctx context.Context, write func() (cas.Token, error)) (cas.Token, error)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.onWrite = onWrite
+}
+
+func (s *scriptedStore) counts() (reads, unchanged, writes int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reads, s.unchanged, s.writes
+}
+
+// contender is a machine with a leaser on a store.
+type contender struct {
+	*replicate.StoreLeaser
+	*scriptedStore
+	clock *faketime.Clock
+	opts  replicate.SessionOptions
+
+	mu     sync.Mutex
+	events []replicate.Event
+}
+
+func newContender(store cas.Store, owner string) *contender {
+	c := &contender{scriptedStore: &scriptedStore{Store: store}, clock: faketime.New(0)}
+	c.StoreLeaser = replicate.NewStoreLeaser("test",
+		func() replicate.LeaseConfig { return replicate.LeaseConfig{Owner: owner, Clock: c.clock} },
+		func(context.Context) (cas.Store, error) { return c.scriptedStore, nil })
+	c.opts = replicate.SessionOptions{Clock: c.clock, OnEvent: func(e replicate.Event) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.events = append(c.events, e)
+	}}
+	return c
+}
+
+// kinds are the events so far.
+func (c *contender) kinds() (kinds []replicate.EventKind) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, e := range c.events {
+		kinds = append(kinds, e.Kind)
+	}
+	return kinds
+}
+
+func (c *contender) acquire(t *testing.T) *replicate.Session {
+	t.Helper()
+	s, err := replicate.TryAcquire(t.Context(), c, c.opts)
+	if err != nil {
+		t.Fatalf("TryAcquire: %v", err)
+	}
+	return s
+}
+
+// inBubble runs a test in simulated time.
+func inBubble(t *testing.T, test func(t *testing.T, store *cas.Memory)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) { test(t, new(cas.Memory)) })
+}
+
+func release(t *testing.T, s *replicate.Session) {
+	t.Helper()
+	if err := s.Release(t.Context()); err != nil {
+		t.Errorf("Release: %v", err)
+	}
+}
+
+// wantLost checks that a session is over as lost, by everything that it says.
+func wantLost(t *testing.T, s *replicate.Session) {
+	t.Helper()
+	if s.Valid() || s.Left() != 0 || !errors.Is(s.Err(), replicate.ErrSessionLost) {
+		t.Errorf("valid %v, left %v, error %v; want a lost session", s.Valid(), s.Left(), s.Err())
+	}
+	if cause := context.Cause(s.Context()); !errors.Is(cause, replicate.ErrSessionLost) {
+		t.Errorf("the context ended with %v, want ErrSessionLost", cause)
+	}
+	if err := s.Release(t.Context()); !errors.Is(err, replicate.ErrSessionLost) {
+		t.Errorf("Release: got %v, want ErrSessionLost", err)
+	}
+}
+
+// wantHeld checks that nobody else gets the lease now.
+func wantHeld(t *testing.T, store cas.Store, owner string) {
+	t.Helper()
+	_, err := newContender(store, "somebody else").AcquireLease(t.Context())
+	var exists *replicate.LeaseExistsError
+	if !errors.As(err, &exists) || exists.Owner != owner {
+		t.Errorf("AcquireLease: got %v, want one held by %s", err, owner)
+	}
+}
+
+// wantFree checks that the lease is there for the next, with its generation.
+func wantFree(t *testing.T, store cas.Store, generation int64) {
+	t.Helper()
+	lease, err := newContender(store, "the next").AcquireLease(t.Context())
+	if err != nil {
+		t.Fatalf("AcquireLease: %v", err)
+	}
+	if lease.Generation != generation {
+		t.Errorf("generation %d, want %d", lease.Generation, generation)
+	}
+}
+
+// lateTimers is a clock whose timers of some lengths never fire.
+type lateTimers struct {
+	clock.Clock
+	never func(time.Duration) bool
+}
+
+func (c lateTimers) Sleep(ctx context.Context, d time.Duration) error {
+	if c.never(d) {
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}
+	return c.Clock.Sleep(ctx, d)
+}
+
+func always(time.Duration) bool { return true }

@@ -1,0 +1,128 @@
+//go:build unix
+
+package replicate_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/file"
+)
+
+// holdIn, in the environment, makes the test binary a process that holds the lease of
+// that directory.
+const holdIn = "REPLICATE_TEST_HOLD"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(holdIn); dir != "" {
+		if err := hold(dir); err != nil {
+			fmt.Println("error:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func leaserIn(dir, owner string, ttl time.Duration) *file.Leaser {
+	l := file.NewLeaser(dir)
+	l.Owner, l.TTL = owner, ttl
+	return l
+}
+
+// hold says when it holds the lease, when its context ends, and, for each line on
+// standard input, whether the session is valid.
+func hold(dir string) error {
+	s, err := replicate.Acquire(context.Background(), leaserIn(dir, "stopped", time.Second), replicate.SessionOptions{})
+	if err != nil {
+		return err
+	}
+	fmt.Println("held")
+	ended := make(chan struct{})
+	context.AfterFunc(s.Context(), func() {
+		fmt.Println("lost", errors.Is(context.Cause(s.Context()), replicate.ErrSessionLost))
+		close(ended)
+	})
+	in := bufio.NewScanner(os.Stdin)
+	for in.Scan() {
+		fmt.Println("valid", s.Valid())
+	}
+	<-ended
+	fmt.Println("released", s.Release(context.Background()) == nil)
+	return in.Err()
+}
+
+// TestStoppedProcess: a holder that is stopped until its lease is somebody else's knows
+// it as soon as it goes on.
+func TestStoppedProcess(t *testing.T) {
+	dir := t.TempDir()
+	child := exec.CommandContext(t.Context(), os.Args[0])
+	child.Env = append(os.Environ(), holdIn+"="+dir)
+	stdin, stdout := pipes(t, child)
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(stdout)
+	if !lines.Scan() || lines.Text() != "held" {
+		t.Fatalf("the holder says %q, %v", lines.Text(), lines.Err())
+	}
+	signal(t, child, syscall.SIGSTOP)
+	s, err := replicate.Acquire(t.Context(), leaserIn(dir, "running", replicate.DefaultLeaseTTL), replicate.SessionOptions{PollEvery: 50 * time.Millisecond})
+	if err != nil || s.Generation() != 2 {
+		t.Fatalf("Acquire: %v, %v", s, err)
+	}
+	// The question is there before the holder goes on.
+	if _, err := io.WriteString(stdin, "?\n"); err != nil {
+		t.Fatal(err)
+	}
+	signal(t, child, syscall.SIGCONT)
+	_ = stdin.Close()
+	var said []string
+	for lines.Scan() {
+		said = append(said, lines.Text())
+	}
+	slices.Sort(said)
+	if got, want := strings.Join(said, ", "), "lost true, released false, valid false"; got != want {
+		t.Errorf("the stopped holder says %q, want %q", got, want)
+	}
+	if err := child.Wait(); err != nil {
+		t.Errorf("the stopped holder: %v", err)
+	}
+	if !s.Valid() {
+		t.Errorf("the new holder: %v", s.Err())
+	}
+	if err := s.Release(t.Context()); err != nil {
+		t.Errorf("Release by the new holder: %v", err)
+	}
+}
+
+func pipes(t *testing.T, cmd *exec.Cmd) (stdin io.WriteCloser, stdout io.Reader) {
+	t.Helper()
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err = cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stdin, stdout
+}
+
+func signal(t *testing.T, cmd *exec.Cmd, s syscall.Signal) {
+	t.Helper()
+	if err := cmd.Process.Signal(s); err != nil {
+		t.Fatalf("signal %v: %v", s, err)
+	}
+}

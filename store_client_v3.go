@@ -1,0 +1,62 @@
+package replicate
+
+import (
+	"context"
+	"io"
+
+	"github.com/replctl/replicate/v3compat"
+)
+
+// backupV3 returns the reader of the v0.3.x backup in the client's store.
+func (c *StoreClient) backupV3(ctx context.Context) (*v3compat.Reader, error) {
+	store, err := c.Store(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return v3compat.New(store), nil
+}
+
+// GenerationsV3 implements [ReplicaClientV3].
+func (c *StoreClient) GenerationsV3(ctx context.Context) ([]string, error) {
+	r, err := c.backupV3(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return r.Generations(ctx)
+}
+
+// SnapshotsV3 implements [ReplicaClientV3].
+func (c *StoreClient) SnapshotsV3(ctx context.Context, generation string) ([]SnapshotInfoV3, error) {
+	r, err := c.backupV3(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return r.Snapshots(ctx, generation)
+}
+
+// WALSegmentsV3 implements [ReplicaClientV3].
+func (c *StoreClient) WALSegmentsV3(ctx context.Context, generation string) ([]WALSegmentInfoV3, error) {
+	r, err := c.backupV3(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return r.WALSegments(ctx, generation)
+}
+
+// OpenSnapshotV3 implements [ReplicaClientV3].
+func (c *StoreClient) OpenSnapshotV3(ctx context.Context, generation string, index int) (io.ReadCloser, error) {
+	r, err := c.backupV3(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return r.OpenSnapshot(ctx, generation, index)
+}
+
+// OpenWALSegmentV3 implements [ReplicaClientV3].
+func (c *StoreClient) OpenWALSegmentV3(ctx context.Context, generation string, index int, offset int64) (io.ReadCloser, error) {
+	r, err := c.backupV3(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return r.OpenWALSegment(ctx, generation, index, offset)
+}

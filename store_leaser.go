@@ -1,0 +1,386 @@
+package replicate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/internal/clock"
+)
+
+// StoreLeaser is the lease state machine: the one implementation of [Leaser],
+// over any cas.Store. The engines' Leaser types are fronts that configure it.
+//
+// Every write is a compare-and-swap of a record with a nonce, so that a lost
+// answer is found out by reading (cas.Swap). Release and break write a record
+// too; nothing is ever deleted, so that the generation lives on.
+//
+// # When a lease may be taken over
+//
+// When its record is released; when it has expired by this machine's clock, or by
+// the store's where the two are visibly apart, plus MaxSkew; or when this leaser
+// has seen the record unchanged for the TTL in it, whatever the clocks say. A
+// record that reaches further into the future than MaxTTL allows is ErrLeaseCorrupt
+// and never taken over.
+//
+// # What it costs
+//
+// Acquiring is a read and a write, renewing and releasing a write each, a
+// contended attempt a read, which a store with conditional reads answers without
+// the record while that has not changed. Only lost answers and lost races cost
+// more.
+type StoreLeaser struct {
+	kind      string
+	configure func() LeaseConfig
+	open      func(context.Context) (cas.Store, error)
+
+	mu      sync.Mutex
+	store   cas.Store // nil until opened
+	logger  *slog.Logger
+	notify  func(Event)
+	highest int64 // generation ever seen
+	seen    sighting
+	skew    time.Duration // of the store's clock against this machine's; zero if not visible
+	base    clock.Instant // when the store was last looked at
+
+	// unsettled are writes whose outcome could not be found out, by their nonces.
+	// A record that turns up with one of them is this leaser's own.
+	unsettled map[string]purpose
+}
+
+// sighting is the record as last read.
+type sighting struct {
+	token cas.Token
+	rec   *leaseRecord
+	err   error         // that decoding it gave
+	since time.Duration // on the monotonic clock: unchanged since then, at least
+
+	// storeTime is when the store answered, by its own clock, or later by less
+	// than that clock's resolution; zero if it does not say.
+	storeTime time.Time
+}
+
+// purpose of a write: to acquire, or, on behalf of whoever holds the lease already,
+// to renew or release it. Only they may replace what was written for them.
+type purpose bool
+
+const (
+	toAcquire purpose = false
+	forHolder purpose = true
+)
+
+var _ Leaser = (*StoreLeaser)(nil)
+
+// NewStoreLeaser returns a leaser of the engine named kind. It calls open when it
+// is first used, and again if that failed, and configure for each operation.
+func NewStoreLeaser(kind string, configure func() LeaseConfig, open func(context.Context) (cas.Store, error)) *StoreLeaser {
+	return &StoreLeaser{kind: kind, configure: configure, open: open, logger: slog.Default().WithGroup(kind + "-leaser")}
+}
+
+// Type implements [Leaser].
+func (l *StoreLeaser) Type() string { return l.kind }
+
+// SetLogger sets where the leaser reports what is not worth an error.
+func (l *StoreLeaser) SetLogger(logger *slog.Logger) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.logger = logger.WithGroup(l.kind + "-leaser")
+}
+
+// Observe sets who is told of events. Calls come from whatever goroutine uses the
+// leaser. A Session sets it for the leaser it works with.
+func (l *StoreLeaser) Observe(notify func(Event)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.notify = notify
+}
+
+func (l *StoreLeaser) event(e Event) {
+	l.mu.Lock()
+	notify, logger := l.notify, l.logger
+	l.mu.Unlock()
+	logger.Debug(string(e.Kind), "generation", e.Lease.Generation, "owner", e.Lease.Owner, "error", e.Err)
+	if notify != nil {
+		notify(e)
+	}
+}
+
+func (l *StoreLeaser) init(ctx context.Context) (cas.Store, LeaseConfig, error) {
+	cfg, err := l.configure().withDefaults()
+	if err == nil {
+		err = cas.CheckKey(cfg.Key)
+	}
+	if err != nil {
+		return nil, cfg, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.store == nil {
+		if l.store, err = l.open(ctx); err != nil {
+			l.store = nil
+			return nil, cfg, fmt.Errorf("open %s lease: %w", l.kind, err)
+		}
+	}
+	return l.store, cfg, nil
+}
+
+// AcquireLease implements [Leaser].
+func (l *StoreLeaser) AcquireLease(ctx context.Context) (*Lease, error) {
+	store, cfg, err := l.init(ctx)
+	if err != nil {
+		return nil, err
+	}
+	// A race may be lost to somebody who has let go again by the time that this
+	// is known. Then it is run once more, but not for ever.
+	for try := 0; ; try++ {
+		lease, err := l.tryAcquire(ctx, store, cfg)
+		if err == nil || !errors.Is(err, errTakeable) {
+			return lease, wrapLease("acquire", cfg, err)
+		}
+		if try == 3 {
+			return nil, wrapLease("acquire", cfg, fmt.Errorf("the record changes faster than it can be taken: %w", err))
+		}
+	}
+}
+
+// errTakeable: the race was lost, but the lease is free again.
+var errTakeable = errors.New("lost a race for a lease that is free again")
+
+func (l *StoreLeaser) tryAcquire(ctx context.Context, store cas.Store, cfg LeaseConfig) (*Lease, error) {
+	seen, now, err := l.look(ctx, store, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := takeable(seen, now, cfg); err != nil && !l.isOwn(seen.rec, toAcquire) {
+		return nil, err
+	}
+	rec := &leaseRecord{Lease: Lease{Generation: l.next(), Owner: cfg.Owner}}
+	lease, current, err := l.write(ctx, store, cfg, rec, seen.token, toAcquire)
+	if err == nil {
+		l.event(Event{Kind: EventAcquired, Lease: *lease})
+		return lease, nil
+	}
+	if !lost(err) {
+		return nil, err
+	}
+	seen, now = l.sight(current, cfg), l.correct(cfg.Clock.Now())
+	if err := takeable(seen, now, cfg); err != nil {
+		return nil, err
+	}
+	return nil, errTakeable
+}
+
+// look reads the record, and tells what time it is for its expiry.
+func (l *StoreLeaser) look(ctx context.Context, store cas.Store, cfg LeaseConfig) (sighting, time.Time, error) {
+	l.mu.Lock()
+	known := l.seen
+	l.mu.Unlock()
+	before := cfg.Clock.Now()
+	r, err := store.Read(ctx, cfg.Key, known.token)
+	after := cfg.Clock.Now()
+	if errors.Is(err, cas.ErrTooLarge) {
+		return sighting{}, time.Time{}, fmt.Errorf("%w: %w", ErrLeaseCorrupt, err)
+	} else if err != nil {
+		return sighting{}, time.Time{}, err
+	}
+	l.estimateSkew(r.StoreTime, before, after)
+	seen := known
+	if r.Unchanged { // since it was known; what another goroutine has seen meanwhile may be newer
+		seen.since = after.Mono - known.since
+	} else {
+		seen = l.sight(r, cfg)
+	}
+	if !r.StoreTime.IsZero() {
+		seen.storeTime = r.StoreTime.Add(time.Second)
+	}
+	return seen, l.correct(after), nil
+}
+
+// sight remembers what was read, and since when it has been the same.
+func (l *StoreLeaser) sight(r cas.Record, cfg LeaseConfig) sighting {
+	now := cfg.Clock.Now().Mono
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if r.Token != l.seen.token || !r.Exists() {
+		l.seen = sighting{token: r.Token, since: now}
+		if r.Exists() {
+			l.seen.rec, l.seen.err = decodeLease(r.Value)
+		}
+		if l.seen.rec != nil {
+			l.highest = max(l.highest, l.seen.rec.Generation)
+		}
+	}
+	s := l.seen
+	s.since = now - s.since // from here on: how long
+	return s
+}
+
+// next is the generation after every one that was ever seen here. The memory
+// matters where a Litestream leaser has deleted the record.
+func (l *StoreLeaser) next() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.highest + 1
+}
+
+// takeable is nil if the record may be replaced by a new holder's.
+func takeable(s sighting, now time.Time, cfg LeaseConfig) error {
+	switch {
+	case s.token == "":
+		return nil
+	case s.err != nil:
+		return s.err
+	case s.rec.Released:
+		return nil
+	case now.Add(cfg.MaxTTL + max(farFuture, cfg.MaxTTL/10) + cfg.MaxSkew).Before(s.rec.ExpiresAt):
+		return fmt.Errorf("%w: generation %d of %q expires at %s, more than the maximum of %v from now",
+			ErrLeaseCorrupt, s.rec.Generation, s.rec.Owner, s.rec.ExpiresAt.Format(time.RFC3339), cfg.MaxTTL)
+	case now.After(s.rec.ExpiresAt.Add(cfg.MaxSkew)) && !s.storeSaysNo(cfg):
+		return nil
+	case s.rec.TTL > 0 && s.since > s.rec.TTL.duration()+cfg.MaxSkew:
+		return nil // Litestream's records do not say their TTL
+	}
+	return &LeaseExistsError{Owner: s.rec.Owner, ExpiresAt: s.rec.ExpiresAt}
+}
+
+// storeSaysNo reports whether the lease had not expired by the store's own clock when
+// the store answered. What this machine makes of that clock may be further ahead, if
+// its own was set during the request, or the answer was slow.
+func (s sighting) storeSaysNo(cfg LeaseConfig) bool {
+	return !s.storeTime.IsZero() && !s.storeTime.After(s.rec.ExpiresAt.Add(cfg.MaxSkew))
+}
+
+// farFuture is how much further than MaxTTL an honest record may seem to reach, to
+// a machine whose clock is a little behind; at least, and at least as much as a
+// session's guard makes up for.
+const farFuture = 2 * time.Second
+
+// write puts rec in place of the expected version, with an expiry counted from
+// before the request is sent, and returns it as a held lease.
+func (l *StoreLeaser) write(ctx context.Context, store cas.Store, cfg LeaseConfig, rec *leaseRecord, expect cas.Token, why purpose) (*Lease, cas.Record, error) {
+	anchor := cfg.Clock.Now()
+	stored := l.correct(anchor).UTC()
+	rec.TTL = milliseconds(cfg.TTL / time.Millisecond)
+	rec.ExpiresAt = stored.Add(cfg.TTL)
+	rec.WrittenAt = &stored
+	if rec.AcquiredAt == nil {
+		rec.AcquiredAt = &stored
+	}
+	current, err := l.swap(ctx, store, cfg, rec, expect, why)
+	if err != nil {
+		return nil, current, err
+	}
+	deadline := anchor.Add(cfg.TTL)
+	if cfg.Clock.Now().Reached(deadline) {
+		l.unsettle(rec, why) // it is there, and nobody is told
+		return nil, current, fmt.Errorf("%w: the store took longer to answer than the lease lasts (%v)", ErrLeaseNotHeld, cfg.TTL)
+	}
+	lease := rec.Lease
+	lease.ExpiresAt = deadline.Time()
+	lease.ETag = string(current.Token)
+	return &lease, current, nil
+}
+
+// swap writes rec and reports answers that were lost, and found again. Where the
+// expected version was replaced by a write of this leaser for the same purpose that
+// had seemed to fail, that one is replaced in turn.
+func (l *StoreLeaser) swap(ctx context.Context, store cas.Store, cfg LeaseConfig, rec *leaseRecord, expect cas.Token, why purpose) (cas.Record, error) {
+	watched := &watchedStore{Store: store, lost: func(err error) {
+		l.event(Event{Kind: EventAmbiguous, Lease: rec.Lease, Err: err})
+	}}
+	for {
+		data, err := rec.encode()
+		if err != nil {
+			return cas.Record{}, err
+		}
+		current, err := cas.Swap(ctx, watched, cfg.Key, data, expect)
+		if lost(err) && !current.Exists() { // it is gone, or who has won could not be read
+			// It may be a write of this leaser that seemed to fail: nothing is lost yet.
+			l.unsettle(rec, why)
+			var readErr error
+			if current, readErr = store.Read(ctx, cfg.Key, ""); readErr != nil {
+				return cas.Record{}, fmt.Errorf("the record has changed (%s), and cannot be read: %w", err.Error(), readErr)
+			}
+		}
+		switch {
+		case err == nil:
+			l.settle(current, rec, cfg)
+			if watched.count > 0 {
+				l.event(Event{Kind: EventRecovered, Lease: rec.Lease})
+			}
+			return current, nil
+		case errors.Is(err, cas.ErrIndeterminate) && !errors.Is(err, cas.ErrSuperseded):
+			l.unsettle(rec, why)
+			return current, err
+		case !lost(err) || current.Token == expect || !l.isOwn(l.sight(current, cfg).rec, why):
+			return current, err
+		}
+		if expect = current.Token; why == toAcquire {
+			rec.Generation = max(rec.Generation, l.next())
+		}
+	}
+}
+
+func (l *StoreLeaser) unsettle(rec *leaseRecord, why purpose) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.unsettled == nil {
+		l.unsettled = make(map[string]purpose)
+	}
+	l.unsettled[rec.Nonce] = why
+}
+
+// isOwn reports whether a record is of a write of this leaser that seemed to fail,
+// and that was to the same purpose.
+func (l *StoreLeaser) isOwn(rec *leaseRecord, why purpose) bool {
+	if rec == nil {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	was, ok := l.unsettled[rec.Nonce]
+	return ok && was == why
+}
+
+// settle remembers what was written. It ends all doubt about earlier writes: they
+// were conditional on what is gone now.
+func (l *StoreLeaser) settle(r cas.Record, rec *leaseRecord, cfg LeaseConfig) {
+	written := *rec
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.seen = sighting{token: r.Token, rec: &written, since: cfg.Clock.Now().Mono}
+	l.highest = max(l.highest, rec.Generation)
+	l.unsettled = nil
+}
+
+// watchedStore counts the writes whose answer was lost.
+type watchedStore struct {
+	cas.Store
+	lost  func(error)
+	count int
+}
+
+func (s *watchedStore) Write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Token, error) {
+	token, err := s.Store.Write(ctx, key, value, expect)
+	if errors.Is(err, cas.ErrIndeterminate) {
+		s.count++
+		s.lost(err)
+	}
+	return token, err
+}
+
+// lost reports whether a write's error means that somebody else's record is there.
+func lost(err error) bool {
+	return errors.Is(err, cas.ErrSuperseded) || errors.Is(err, cas.ErrConflict) && !errors.Is(err, cas.ErrIndeterminate)
+}
+
+func wrapLease(op string, cfg LeaseConfig, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s lease %s: %w", op, cfg.Key, err)
+}

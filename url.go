@@ -1,0 +1,79 @@
+package replicate
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"path"
+	"strings"
+)
+
+// ParseURL splits a replica's URL into the parts that an engine's
+// NewReplicaClientFromURL takes. What has no scheme ("backups/db", "/backups/db")
+// is a path on disk, taken literally. The path of a URL is percent-decoded and
+// cleaned; for schemes other than file it comes without its leading slash, as it
+// is a prefix of keys there.
+func ParseURL(s string) (scheme, host, urlPath string, query url.Values, userinfo *url.Userinfo, err error) {
+	if s == "" {
+		return "", "", "", nil, nil, errors.New("replica url is empty")
+	}
+	if !strings.Contains(s, "://") {
+		if rest, ok := strings.CutPrefix(s, "file:"); ok {
+			s = rest
+		}
+		return "file", "", s, nil, nil, nil
+	}
+	if rest, ok := cutFold(s, "s3://arn:"); ok {
+		return parseARN(rest)
+	}
+	u, err := url.Parse(s)
+	if err != nil {
+		return "", "", "", nil, nil, fmt.Errorf("replica url: %w", withoutURL(err))
+	}
+	if u.Scheme == "" {
+		return "", "", "", nil, nil, errors.New("replica url has no scheme before ://")
+	}
+	if u.Path != "" {
+		u.Path = path.Clean(u.Path)
+	}
+	if u.Scheme != "file" {
+		u.Path = strings.TrimPrefix(u.Path, "/")
+	}
+	return u.Scheme, u.Host, u.Path, u.Query(), u.User, nil
+}
+
+// parseARN splits what follows "s3://arn:" in the URL of an S3 access point,
+// aws:s3:REGION:ACCOUNT:accesspoint/NAME/PATH?QUERY, whose colons are no port. The
+// host is the access point's ARN.
+func parseARN(rest string) (scheme, host, urlPath string, query url.Values, userinfo *url.Userinfo, err error) {
+	rest, rawQuery, _ := strings.Cut(rest, "?")
+	parts := strings.SplitN(rest, "/", 3)
+	if len(parts) < 2 || parts[1] == "" {
+		return "", "", "", nil, nil, errors.New("replica url: want s3://arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME/PATH")
+	}
+	if len(parts) == 3 {
+		urlPath = strings.TrimPrefix(path.Clean("/"+parts[2]), "/")
+	}
+	query, err = url.ParseQuery(rawQuery)
+	if err != nil {
+		return "", "", "", nil, nil, errors.New("replica url: malformed query")
+	}
+	return "s3", "arn:" + parts[0] + "/" + parts[1], urlPath, query, nil, nil
+}
+
+func cutFold(s, prefix string) (string, bool) {
+	if len(s) < len(prefix) || !strings.EqualFold(s[:len(prefix)], prefix) {
+		return s, false
+	}
+	return s[len(prefix):], true
+}
+
+// withoutURL drops the text of the URL, which may hold a password, from what
+// url.Parse reports.
+func withoutURL(err error) error {
+	var ue *url.Error
+	if errors.As(err, &ue) {
+		return ue.Err
+	}
+	return err
+}
