@@ -17,9 +17,10 @@ type Memory struct {
 	mu      sync.Mutex
 	records map[string]Record
 	writes  uint64
+	waiters map[chan struct{}]string // channels of Notify, and their prefixes
 }
 
-var _ Store = (*Memory)(nil)
+var _ Notifier = (*Memory)(nil)
 
 // Read implements [Store].
 func (m *Memory) Read(ctx context.Context, key string, known Token) (Record, error) {
@@ -52,7 +53,41 @@ func (m *Memory) Write(ctx context.Context, key string, value []byte, expect Tok
 	m.writes++
 	token := Token(strconv.FormatUint(m.writes, 10))
 	m.records[key] = Record{Token: token, Value: append([]byte{}, value...)}
+	for hints, prefix := range m.waiters {
+		if strings.HasPrefix(key, prefix) {
+			hint(hints)
+		}
+	}
 	return token, nil
+}
+
+// hint leaves a value, unless one is waiting already.
+func hint(hints chan<- struct{}) {
+	select {
+	case hints <- struct{}{}:
+	default:
+	}
+}
+
+// Notify implements [Notifier].
+func (m *Memory) Notify(ctx context.Context, prefix string) (<-chan struct{}, error) {
+	if err := CheckPrefix(prefix); err != nil {
+		return nil, fmt.Errorf("notify: %w", err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.waiters == nil {
+		m.waiters = make(map[chan struct{}]string)
+	}
+	hints := make(chan struct{}, 1)
+	m.waiters[hints] = prefix
+	context.AfterFunc(ctx, func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		delete(m.waiters, hints)
+		close(hints)
+	})
+	return hints, nil
 }
 
 // Forget deletes a record, as an operator can on any real store. It is no verb of

@@ -47,6 +47,7 @@ func Run(t *testing.T, h Harness) {
 		"Increments":    testIncrements,
 		"TornReads":     testTornReads,
 		"FaultyWriters": testFaultyWriters,
+		"Notify":        testNotify,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, h) })
 	}
