@@ -139,7 +139,7 @@ func reseal(file []byte) {
 	for err == nil {
 		_, _, err = d.Next()
 	}
-	sum := ChecksumFlag | Checksum(crcUpdate(d.crc, file[len(file)-TrailerSize:len(file)-8]))
+	sum := ChecksumFlag | Checksum(crcAppend(d.crc, crcRemainder(d.tail), d.tailLen))
 	binary.BigEndian.PutUint64(file[len(file)-8:], uint64(sum))
 }
 

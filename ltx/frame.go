@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/pierrec/lz4/v4"
+	sltx "github.com/superfly/ltx"
 )
 
 // A page frame is a page header (page number, flags) and a compressed page. How
@@ -15,6 +16,7 @@ import (
 
 const (
 	blockSizeLen = 4
+	blockStart   = pageHeaderSize + blockSizeLen // of the block in its frame
 
 	minFrame      = pageHeaderSize + blockSizeLen + 1
 	minIndexEntry = 1 + 1 + 1
@@ -52,6 +54,16 @@ func blockLen(b []byte, pageSize uint32) (int, error) {
 		return 0, fmt.Errorf("%w: compressed page of %d bytes, want 1 to %d", ErrCorrupt, n, limit)
 	}
 	return int(n), nil
+}
+
+// decodeFrame decompresses a whole page frame into page. The first hashed bytes
+// of the frame are part of the file's checksum, and the page after them; the
+// compressed bytes are not.
+func (d *lz4Decoder) decodeFrame(page, frame []byte) (hashed int, err error) {
+	if binary.BigEndian.Uint16(frame[pageHeaderSize-2:])&sltx.PageHeaderFlagSize != 0 {
+		return blockStart, decodeBlock(page, frame[blockStart:])
+	}
+	return pageHeaderSize, d.decode(page, frame[pageHeaderSize:])
 }
 
 func decodeBlock(page, block []byte) error {

@@ -1,0 +1,163 @@
+package ltx
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+)
+
+const (
+	chunkSize  = 512 << 10
+	rangeSize  = 4 << 20 // read ahead of each stream
+	maxStreams = 8
+
+	// Room before the bytes of a chunk for what is left of the one before it:
+	// less than the largest frame.
+	chunkRoom = 68 << 10
+)
+
+// A chunk is a piece of a file.
+type chunk struct {
+	buf *[chunkRoom + chunkSize]byte
+	n   int // bytes after the room
+	err error
+}
+
+var chunkBufs = sync.Pool{New: func() any { return new([chunkRoom + chunkSize]byte) }}
+
+func (c chunk) release() {
+	if c.buf != nil {
+		chunkBufs.Put(c.buf)
+	}
+}
+
+// A stream is a file, or a range of it, being read.
+type stream struct {
+	file   *FileInfo
+	offset int64
+	length int64 // 0: to the end of the file
+	chunks chan chunk
+}
+
+// A fetcher reads files one after the other, while the next are already being
+// read: a fixed number of streams, each a bounded number of bytes ahead.
+type fetcher struct {
+	ctx      context.Context
+	cancel   context.CancelFunc
+	open     OpenFunc
+	progress func(int64)
+	ranges   bool
+	streams  int // at once
+
+	files   []*FileInfo // that have streams to start
+	offset  int64       // in the first of them
+	started []*stream
+	wg      sync.WaitGroup
+	bytes   int64 // handed out
+}
+
+func newFetcher(ctx context.Context, files []*FileInfo, open OpenFunc, opts ApplyOptions) *fetcher {
+	ctx, cancel := context.WithCancel(ctx)
+	f := &fetcher{ctx: ctx, cancel: cancel, open: open, progress: opts.Progress, files: files,
+		streams: maxStreams, ranges: opts.ReadConcurrency > 1}
+	if f.ranges {
+		f.streams = min(opts.ReadConcurrency, maxStreams)
+	}
+	return f
+}
+
+// stop ends all streams and waits for them.
+func (f *fetcher) stop() {
+	f.cancel()
+	for _, s := range f.started {
+		for c := range s.chunks {
+			c.release()
+		}
+	}
+	f.wg.Wait()
+}
+
+// next is the next chunk of the current file. After io.EOF it is that of the
+// next file.
+func (f *fetcher) next() (chunk, error) {
+	for {
+		f.fill()
+		s := f.started[0]
+		c, ok := <-s.chunks
+		if !ok {
+			f.started = f.started[1:]
+			if s.length == 0 {
+				return chunk{}, io.EOF
+			}
+			continue
+		}
+		if c.err != nil {
+			return chunk{}, c.err
+		}
+		f.bytes += int64(c.n)
+		if f.progress != nil {
+			f.progress(int64(c.n))
+		}
+		return c, nil
+	}
+}
+
+// fill starts streams as long as there may be more of them.
+func (f *fetcher) fill() {
+	for len(f.started) < f.streams && len(f.files) > 0 {
+		s := &stream{file: f.files[0], offset: f.offset, chunks: make(chan chunk, rangeSize/chunkSize)}
+		if f.ranges && s.file.Size-s.offset > rangeSize {
+			s.length = rangeSize
+			f.offset += rangeSize
+		} else {
+			f.files, f.offset = f.files[1:], 0
+		}
+		f.started = append(f.started, s)
+		f.wg.Go(func() { f.read(s) })
+	}
+}
+
+func (f *fetcher) read(s *stream) {
+	defer close(s.chunks)
+	if err := f.copyStream(s); err != nil {
+		_ = f.send(s, chunk{err: err}) // fails if the context has, and nobody waits for it
+	}
+}
+
+func (f *fetcher) send(s *stream, c chunk) error {
+	select {
+	case s.chunks <- c:
+		return nil
+	case <-f.ctx.Done():
+		c.release()
+		return context.Cause(f.ctx)
+	}
+}
+
+func (f *fetcher) copyStream(s *stream) error {
+	rc, err := f.open(f.ctx, s.file, s.offset, s.length)
+	if err != nil {
+		return fmt.Errorf("open: %w", err)
+	}
+	defer rc.Close()
+	var r io.Reader = rc
+	if s.length > 0 {
+		r = &exactReader{rc, s.length}
+	}
+	for {
+		c := chunk{buf: chunkBufs.Get().(*[chunkRoom + chunkSize]byte)}
+		c.n, err = readFull(r, c.buf[chunkRoom:])
+		if c.n == 0 {
+			c.release()
+		} else if err := f.send(s, c); err != nil {
+			return err
+		}
+		if isEnd(err) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read: %w", err)
+		}
+	}
+}
