@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -30,8 +31,7 @@ func devour(t testing.TB) *Store {
 		case r.Method == http.MethodGet && r.URL.Query().Has("list-type"):
 			listPage(w, r)
 		case r.Method == http.MethodGet:
-			w.Header().Set("Content-Length", fmt.Sprint(gigabyte))
-			_, _ = io.CopyN(w, zeros{}, gigabyte)
+			gigabyteOf(w, r)
 		}
 	}))
 	t.Cleanup(srv.Close)
@@ -43,6 +43,19 @@ func devour(t testing.TB) *Store {
 }
 
 const gigabyte = 1 << 30
+
+func gigabyteOf(w http.ResponseWriter, r *http.Request) {
+	begin, end := int64(0), int64(gigabyte)
+	if _, err := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-%d", &begin, &end); err == nil {
+		end++
+		w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", begin, end-1, gigabyte))
+	}
+	w.Header().Set("Content-Length", fmt.Sprint(end-begin))
+	if begin > 0 {
+		w.WriteHeader(http.StatusPartialContent)
+	}
+	_, _ = io.CopyN(w, zeros{}, end-begin)
+}
 
 // listPage is one of 200 pages, of 1,000 keys each.
 func listPage(w http.ResponseWriter, r *http.Request) {
@@ -126,16 +139,11 @@ func TestMemory(t *testing.T) {
 
 func TestMemoryFlat(t *testing.T) {
 	s := devour(t)
-	wantHeap(t, "1 GiB read", 4<<20, func() {
-		rc, err := s.Open(t.Context(), "k", 0, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer rc.Close()
-		if n, err := io.Copy(io.Discard, rc); err != nil || n != gigabyte {
-			t.Errorf("read %d bytes, %v", n, err)
-		}
-	})
+	s.slow = 0
+	wantHeap(t, "1 GiB read over one connection", 4<<20, readGigabyte(t, s))
+	s.slow = math.Inf(1)
+	// Each connection has a piece, and so has the reader; the rest is for garbage.
+	wantHeap(t, "1 GiB read over several", uint64(2*s.cfg.Concurrency+2)*aheadSize, readGigabyte(t, s))
 	wantHeap(t, "200,000 keys listed", 16<<20, func() {
 		n := 0
 		for _, err := range s.List(t.Context(), "", blob.ListOptions{}) {
@@ -148,4 +156,17 @@ func TestMemoryFlat(t *testing.T) {
 			t.Errorf("%d keys", n)
 		}
 	})
+}
+
+func readGigabyte(t *testing.T, s *Store) func() {
+	return func() {
+		rc, err := s.Open(t.Context(), "k", 0, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rc.Close()
+		if n, err := io.Copy(io.Discard, rc); err != nil || n != gigabyte {
+			t.Errorf("read %d bytes, %v", n, err)
+		}
+	}
 }

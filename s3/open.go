@@ -28,7 +28,7 @@ func (s *Store) Open(ctx context.Context, key string, offset, length int64) (io.
 	if offset < 0 {
 		return nil, wrap("open", key, fmt.Errorf("negative offset %d", offset))
 	}
-	r := &reader{s: s, ctx: ctx, key: key, off: offset, end: -1, first: true, moved: time.Now()}
+	r := &reader{s: s, ctx: ctx, key: key, off: offset, end: -1, first: true, moved: time.Now(), pace: pace{least: offset + paceAfter}}
 	if length > 0 && offset+length > offset { // else to the end
 		r.end = offset + length
 	}
@@ -53,9 +53,15 @@ type reader struct {
 	moved time.Time // of the last byte
 	idle  int       // requests since then
 	err   error     // sticky
+
+	pace  pace
+	ahead *ahead // the rest, over several connections; nil while one is enough
 }
 
 func (r *reader) Read(p []byte) (int, error) {
+	if r.ahead != nil {
+		return r.ahead.Read(p)
+	}
 	for len(p) > 0 {
 		if r.err != nil {
 			return 0, r.err
@@ -66,11 +72,14 @@ func (r *reader) Read(p []byte) (int, error) {
 			}
 		}
 		r.watch.kick()
+		asked := time.Now()
 		n, err := r.body.Read(p)
 		r.watch.pause()
 		if n > 0 {
 			r.off += int64(n)
 			r.moved, r.idle = time.Now(), 0
+			r.pace.add(int64(n), r.moved.Sub(asked))
+			r.widen()
 		}
 		if err != nil {
 			r.finish(r.watch.err(err))
@@ -117,6 +126,9 @@ func (r *reader) drop() {
 // Close implements io.Closer.
 func (r *reader) Close() error {
 	r.drop()
+	if r.ahead != nil {
+		r.ahead.close()
+	}
 	if r.err == nil {
 		r.err = fmt.Errorf("read %s: reader is closed", r.key)
 	}

@@ -28,6 +28,8 @@ type Store struct {
 	backoff  backoff
 	tune     func(*http.Transport)
 	buffers  sync.Pool // of *[]byte, Config.PartSize long
+	ahead    sync.Pool // of *[]byte, aheadSize long
+	slow     float64   // bytes/s of a connection that are worth a second one
 
 	completeStall time.Duration // the stall timeout for putting parts together
 
@@ -68,6 +70,8 @@ func open(ctx context.Context, cfg Config, tune func(*http.Transport)) (*Store, 
 		s.prefix = cfg.Prefix + "/"
 	}
 	s.buffers.New = func() any { b := make([]byte, cfg.PartSize); return &b }
+	s.slow = slowPace
+	s.ahead.New = func() any { b := make([]byte, aheadSize); return &b }
 	if s.api, err = s.connect(ctx); err != nil {
 		return nil, err
 	}
