@@ -17,7 +17,7 @@ func aheadStore(t *testing.T, change func(*Config)) (*fakes3.Server, *Store, []b
 	srv := fakes3.New(t)
 	s := newStore(t, srv, change)
 	s.slow = math.Inf(1)
-	want := bytes.Repeat(content(1<<20), 45)
+	want := bytes.Repeat(content(1<<20), 22)
 	want = append(want, "the last piece is a short one"...)
 	mustWrite(t, s, "k", want)
 	srv.Reset()
@@ -29,8 +29,8 @@ func TestReadAhead(t *testing.T) {
 	if got := mustRead(t, s, "k"); !bytes.Equal(got, want) {
 		t.Errorf("read %d bytes, other than the %d written", len(got), len(want))
 	}
-	if n, most := srv.Count("GetObject"), 1+len(want)/aheadSize+1; n < 3 || n > most {
-		t.Errorf("%d requests, want 3 to %d", n, most)
+	if n, most := srv.Count("GetObject"), 1+len(want)/aheadSize+1; n < 2 || n > most {
+		t.Errorf("%d requests, want 2 to %d", n, most)
 	}
 }
 
