@@ -49,10 +49,8 @@ func (r *frameReader) explain(err error) error {
 		return io.EOF
 	case r.source.whole, cause == nil:
 		cause = fmt.Errorf("%w: %s", ErrCorrupt, err.Error())
-	case errors.Is(cause, ErrEncrypted):
-		cause = fmt.Errorf("%w: only Litestream v0.3.x can decrypt it", cause)
-	case errors.Is(cause, io.EOF): // a failure that must not be taken for the end
-		cause = fmt.Errorf("%w: %s", io.ErrUnexpectedEOF, cause.Error())
+	default:
+		cause = explainSource(cause)
 	}
 	return &readError{r.key, cause}
 }

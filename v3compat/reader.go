@@ -157,18 +157,28 @@ func (r *Reader) OpenWALSegment(ctx context.Context, generation string, index in
 	if err := checkPos(generation, index, offset); err != nil {
 		return nil, fmt.Errorf("open WAL segment: %w", err)
 	}
-	rc, err := r.open(ctx, WALSegmentKey(generation, index, offset))
+	key, rc, err := r.openSegment(ctx, generation, index, offset)
+	if err != nil {
+		return nil, err
+	}
+	return newFrameReader(key, rc), nil
+}
+
+// openSegment opens a segment as it is stored, under any of its names.
+func (r *Reader) openSegment(ctx context.Context, generation string, index int, offset int64) (key string, rc io.ReadCloser, err error) {
+	key = WALSegmentKey(generation, index, offset)
+	rc, err = r.store.Open(ctx, key, 0, 0)
 	for width := offsetMaxLen; width > offsetMinLen && errors.Is(err, fs.ErrNotExist); width-- {
-		key := fmt.Sprintf("%s%s%08x_%0*x%s", GenerationPrefix(generation), WALDir, index, width, offset, segmentSuffix)
-		if key == WALSegmentKey(generation, index, offset) {
+		padded := fmt.Sprintf("%s%s%08x_%0*x%s", GenerationPrefix(generation), WALDir, index, width, offset, segmentSuffix)
+		if padded == key {
 			break
 		}
-		padded, paddedErr := r.open(ctx, key)
+		paddedRC, paddedErr := r.store.Open(ctx, padded, 0, 0)
 		if !errors.Is(paddedErr, fs.ErrNotExist) {
-			return padded, paddedErr
+			return padded, paddedRC, paddedErr
 		}
 	}
-	return rc, err
+	return key, rc, err
 }
 
 func (r *Reader) open(ctx context.Context, key string) (io.ReadCloser, error) {

@@ -1,0 +1,157 @@
+package v3compat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+)
+
+// Target says which state of the database is wanted. The zero value is the
+// latest one.
+//
+// A state of a v0.3.x backup is that at the end of an object: what was
+// committed between two of them shows with the second. The time of a state is
+// when its last object was written.
+type Target struct {
+	// Generation is the one to restore from; empty means the one that has the
+	// newest state, of those not after Timestamp.
+	Generation string
+
+	// Index, if not nil, asks for the state at the end of the log of this
+	// index. It needs Generation and excludes Timestamp.
+	Index *int
+
+	// Timestamp asks for the newest state that is not after it. Zero means
+	// now; one after the last state gives the last state (Plan.Latest).
+	Timestamp time.Time
+}
+
+func (t Target) check() error {
+	switch {
+	case t.Index != nil && t.Generation == "":
+		return errors.New("an index without a generation: each generation has its own")
+	case t.Index != nil && !t.Timestamp.IsZero():
+		return errors.New("an index and a timestamp: only one of them can be the target")
+	case t.Index != nil && *t.Index < 0:
+		return fmt.Errorf("negative index %d", *t.Index)
+	case t.Generation != "":
+		return CheckGenerationID(t.Generation)
+	}
+	return nil
+}
+
+// String names the target in an error: "latest state of generation ...".
+func (t Target) String() string {
+	s := "latest state"
+	switch {
+	case t.Index != nil:
+		s = fmt.Sprintf("index %08x", *t.Index)
+	case !t.Timestamp.IsZero():
+		s = "state at " + t.Timestamp.UTC().Format(time.RFC3339Nano)
+	}
+	if t.Generation != "" {
+		s += " of generation " + t.Generation
+	}
+	return s
+}
+
+// Plan says what a restore will read, and what comes out.
+type Plan struct {
+	Generation string
+	Snapshot   SnapshotInfo
+	Segments   []WALSegmentInfo // in the order in which they are applied
+
+	Bytes    int64 // stored size of the snapshot and the segments
+	Requests int   // how many objects they are
+
+	// Pos is where the last object starts; Time is when the newest of the
+	// objects was written, which is the time of the state.
+	Pos  Pos
+	Time time.Time
+
+	// Latest says that there is no newer state: not in the target's
+	// generation, or not in any, where the target names none.
+	Latest bool
+}
+
+// Plan finds the way to a state that reads the fewest bytes. It lists each
+// generation that can be meant once, reads their times.json, and nothing else:
+// it judges by names, and what only content shows is left to [Reader.Restore].
+//
+// The newest state there is counts, whether it can be restored or not: where a
+// hole is in the way the answer is an *[UnreachableError], never an older state
+// or another generation. A backup with no object at all is fs.ErrNotExist. A
+// time that is needed and not known is [ErrTimes].
+func (r *Reader) Plan(ctx context.Context, target Target) (*Plan, error) {
+	plan, err := r.plan(ctx, target)
+	if err != nil {
+		return nil, fmt.Errorf("plan %v: %w", target, err)
+	}
+	return plan, nil
+}
+
+func (r *Reader) plan(ctx context.Context, target Target) (*Plan, error) {
+	if err := target.check(); err != nil {
+		return nil, err
+	}
+	found, err := r.examine(ctx, target.Generation)
+	if err != nil {
+		return nil, err
+	}
+	best, err := newest(found, target)
+	if err != nil {
+		return nil, err
+	}
+	plan, gap := best.cheapest()
+	if gap != nil {
+		return nil, unreachable(found, target, gap)
+	}
+	plan.Latest = true
+	for _, in := range found {
+		plan.Latest = plan.Latest && !in.goesBeyond(plan)
+	}
+	return plan, nil
+}
+
+// examine lists and judges one generation, or all where none is named.
+func (r *Reader) examine(ctx context.Context, generation string) ([]*inspection, error) {
+	generations := []string{generation}
+	if generation == "" {
+		var err error
+		if generations, err = r.Generations(ctx); err != nil {
+			return nil, err
+		}
+	}
+	var found []*inspection
+	for _, id := range generations {
+		in := &inspection{generation: id}
+		if err := in.list(ctx, r); err != nil {
+			return nil, fmt.Errorf("list generation %q: %w", id, err)
+		}
+		if len(in.snapshots)+len(in.segments) > 0 {
+			in.check()
+			found = append(found, in)
+		}
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("no v0.3.x backup there: %w", fs.ErrNotExist)
+	}
+	return found, nil
+}
+
+// goesBeyond reports whether the generation has an object that is newer than
+// the plan's state.
+func (in *inspection) goesBeyond(plan *Plan) bool {
+	for o := range in.all {
+		if in.generation != plan.Generation && o.at.After(plan.Time) {
+			return true
+		}
+	}
+	if in.generation != plan.Generation {
+		return false
+	}
+	end := in.eligible(Target{}).end()
+	return end.Index > plan.Pos.Index || end.Index == plan.Pos.Index && end.Offset > plan.Pos.Offset
+}

@@ -1,0 +1,136 @@
+package v3compat
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Point is a state that can be restored: that at the end of an object.
+type Point struct {
+	Pos      Pos       // where the object starts
+	Time     time.Time // when it was written
+	Snapshot bool      // whether the object is a snapshot
+}
+
+// String returns the time and the position.
+func (p Point) String() string {
+	return fmt.Sprintf("%s (%v)", p.Time.UTC().Format(time.RFC3339Nano), p.Pos)
+}
+
+// Points lists the states of a generation that can be restored, in their order,
+// as far as names tell: at the cost of one listing. A generation that does not
+// exist is fs.ErrNotExist.
+func (r *Reader) Points(ctx context.Context, generation string) ([]Point, error) {
+	err := CheckGenerationID(generation)
+	var found []*inspection
+	if err == nil {
+		found, err = r.examine(ctx, generation)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list states of %q: %w", generation, err)
+	}
+	return found[0].points(), nil
+}
+
+// points follows the chain of each snapshot. A segment that is older than the
+// only snapshot it follows is no state: the snapshot has more than the segment.
+func (in *inspection) points() []Point {
+	var points []Point
+	var last *segment
+	for _, s := range in.snapshots {
+		if s.damage != "" {
+			continue
+		}
+		points = append(points, Point{Pos: s.pos(in.generation), Time: s.at, Snapshot: true})
+		for seg := range in.following(s) {
+			if (last == nil || compare(last, seg) < 0) && !seg.at.Before(s.at) {
+				points = append(points, Point{Pos: seg.pos(in.generation), Time: seg.at})
+				last = seg
+			}
+		}
+	}
+	slices.SortStableFunc(points, func(a, b Point) int { return a.Time.Compare(b.Time) })
+	return points
+}
+
+// following yields the segments that can be applied to a snapshot.
+func (in *inspection) following(s *snapshot) func(yield func(*segment) bool) {
+	return func(yield func(*segment) bool) {
+		next := s.index
+		for _, l := range in.logs {
+			if l.index < next {
+				continue
+			}
+			whole := l.whole()
+			for _, seg := range whole {
+				if l.index != next || !yield(seg) {
+					return
+				}
+			}
+			if len(whole) < len(l.segments) {
+				return
+			}
+			next++
+		}
+	}
+}
+
+func compare(a, b *segment) int {
+	if a.index != b.index {
+		return a.index - b.index
+	}
+	return int(max(-1, min(1, a.offset-b.offset)))
+}
+
+// UnreachableError says why a target cannot be restored, and what can.
+type UnreachableError struct {
+	Object string // the key that is missing or in the way; "" when the target lies outside the backup
+	Reason string
+
+	// Before and After are the nearest states that can be restored, as far as
+	// names tell; nil where there is none.
+	Before, After *Point
+}
+
+func (e *UnreachableError) Error() string {
+	var b strings.Builder
+	if e.Object != "" {
+		b.WriteString(e.Object + ": ")
+	}
+	b.WriteString(e.Reason)
+	switch {
+	case e.Before != nil && e.After != nil:
+		fmt.Fprintf(&b, "; what can be restored is %v before and %v after", e.Before, e.After)
+	case e.Before != nil:
+		fmt.Fprintf(&b, "; what can be restored ends with %v", e.Before)
+	case e.After != nil:
+		fmt.Fprintf(&b, "; what can be restored begins with %v", e.After)
+	default:
+		b.WriteString("; nothing can be restored")
+	}
+	return b.String()
+}
+
+// unreachable finds the points around a target.
+func unreachable(found []*inspection, target Target, gap *gap) error {
+	e := &UnreachableError{Object: gap.object, Reason: gap.reason}
+	var points []Point
+	for _, in := range found {
+		points = append(points, in.points()...)
+	}
+	slices.SortStableFunc(points, func(a, b Point) int { return a.Time.Compare(b.Time) })
+	for _, p := range points {
+		late := target.Index != nil && p.Pos.Index > *target.Index ||
+			!target.Timestamp.IsZero() && p.Time.After(target.Timestamp)
+		switch {
+		case !late:
+			e.Before = &p
+		case e.After == nil:
+			e.After = &p
+		}
+	}
+	return e
+}
