@@ -2,8 +2,10 @@ package v3compat
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 )
 
@@ -104,7 +106,7 @@ func (b *blocks) cut(ctx context.Context, object int, s *stream) (more bool) {
 		}
 		block, raw, err := r.next(p.buffers.stored)
 		switch {
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			p.end, p.check = true, r.checkContent
 			p.err = checkStoredSize(s.object, r.source.offset)
 			close(p.ready)
@@ -143,6 +145,6 @@ func checkStoredSize(o stored, size int64) error {
 
 // lastWindow returns a copy of the last 64 KiB of what was decompressed.
 func lastWindow(window, data []byte) []byte {
-	all := append(window, data[max(0, len(data)-lz4Window):]...)
-	return append([]byte(nil), all[max(0, len(all)-lz4Window):]...)
+	all := slices.Concat(window, data[max(0, len(data)-lz4Window):])
+	return all[max(0, len(all)-lz4Window):]
 }

@@ -50,35 +50,36 @@ func (a *applier) beginSegment(n int) error {
 // writeLog takes in the next bytes of the segment: what is left of the frame
 // before, whole frames, and the beginning of the next.
 func (a *applier) writeLog(data []byte) error {
-	l := &a.log
 	for len(data) > 0 {
-		want := l.next()
-		item := data
-		if len(l.carry) > 0 || len(data) < want {
-			n := min(want-len(l.carry), len(data))
-			l.carry = append(l.carry, data[:n]...)
-			data = data[n:]
-			if len(l.carry) < want {
-				return nil
-			}
-			item, l.carry = l.carry, l.carry[:0]
-		} else {
-			item, data = data[:want], data[want:]
+		var item []byte
+		if item, data = a.log.cut(data); item == nil {
+			return nil
 		}
 		if err := a.item(item); err != nil {
 			return err
 		}
-		l.offset += int64(want)
+		a.log.offset += int64(len(item))
 	}
 	return nil
 }
 
-// next is the length of what comes next in the log.
-func (l *walLogState) next() int {
-	if l.chain == nil {
-		return sqlitewal.HeaderSize
+// cut returns the header or frame that data completes, and what is left of the
+// data. What is not complete is carried over.
+func (l *walLogState) cut(data []byte) (item, rest []byte) {
+	want := sqlitewal.HeaderSize
+	if l.chain != nil {
+		want = l.header.FrameSize()
 	}
-	return l.header.FrameSize()
+	if len(l.carry) == 0 && len(data) >= want {
+		return data[:want], data[want:]
+	}
+	n := min(want-len(l.carry), len(data))
+	l.carry = append(l.carry, data[:n]...)
+	if len(l.carry) < want {
+		return nil, nil
+	}
+	item, l.carry = l.carry, l.carry[:0]
+	return item, data[n:]
 }
 
 // item takes in the log's header, or a frame.
