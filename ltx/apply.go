@@ -165,7 +165,7 @@ func (a *applier) readFiles(ctx context.Context, fetch *fetcher, files []*FileIn
 		size += f.Size
 	}
 	for _, f := range newestFirst(files) {
-		s := splitter{applier: a, ctx: ctx, fetch: fetch, file: &appliedFile{info: f, post: ChecksumFlag}}
+		s := splitter{applier: a, ctx: ctx, fetch: fetch, file: &appliedFile{fileEnds: fileEnds{info: f}, post: ChecksumFlag}}
 		if err := s.readFile(size); err != nil {
 			return nameFile(ctx, f, err)
 		}
@@ -188,18 +188,14 @@ func (a *applier) check() error {
 			return fmt.Errorf("%s: %w", fileName(f.info), err)
 		}
 	}
-	if err := checkJoints(a.files); err != nil {
+	if err := a.pages.checkComplete(a.newest()); err != nil {
 		return err
 	}
-	h := a.newest()
-	if err := a.pages.checkComplete(h); err != nil {
-		return err
+	var ends []fileEnds
+	for _, f := range a.files {
+		ends = append(ends, f.fileEnds)
 	}
-	if want := a.files[0].trailer.PostApplyChecksum; !h.NoChecksum() && a.sum != want {
-		return fmt.Errorf("%s: %w: database checksum %s, but the pages of all files give %s",
-			fileName(a.files[0].info), ErrCorrupt, want, a.sum)
-	}
-	return nil
+	return checkEnds(ends, a.sum)
 }
 
 func (a *applier) result(read int64) (ApplyResult, error) {
@@ -207,13 +203,5 @@ func (a *applier) result(read int64) (ApplyResult, error) {
 	if err := a.db.Truncate(int64(h.Commit) * int64(h.PageSize)); err != nil {
 		return ApplyResult{}, fmt.Errorf("set size of database: %w", err)
 	}
-	r := resultOf(h, a.files[0].trailer)
-	r.BytesRead, r.BytesWritten = read, a.written
-	return r, nil
-}
-
-// resultOf is what the newest file says of the database.
-func resultOf(h Header, t Trailer) ApplyResult {
-	return ApplyResult{TXID: h.MaxTXID, Time: Time(h), PageSize: h.PageSize, Commit: h.Commit,
-		Checksum: t.PostApplyChecksum}
+	return a.files[0].result(read, a.written), nil
 }

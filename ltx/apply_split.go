@@ -75,8 +75,8 @@ func (s *splitter) finish() error {
 	if err := s.flush(); err != nil {
 		return err
 	}
-	if s.read != f.info.Size {
-		return fmt.Errorf("%w: it has %d bytes, but was listed with %d", ErrCorrupt, s.read, f.info.Size)
+	if err := checkListedSize(f.info, s.read); err != nil {
+		return err
 	}
 	f.trailer = s.walker.trailer
 	f.hashed += s.walker.tailLen

@@ -2,6 +2,7 @@ package ltx
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"hash/crc64"
 	"math/rand/v2"
@@ -17,6 +18,9 @@ type spec struct {
 	header Header
 	pages  []uint32
 	noise  bool // pages that LZ4 cannot compress, instead of half-empty ones
+
+	content func(pgno uint32) []byte // instead of what follows from the number
+	after   Checksum                 // of the database, for files that are no snapshot
 }
 
 // snapshotSpec is a database of n pages after transaction max.
@@ -38,6 +42,9 @@ func deltaSpec(pageSize uint32, min, max TXID, pages ...uint32) spec {
 }
 
 func (s spec) page(pgno uint32) []byte {
+	if s.content != nil {
+		return s.content(pgno)
+	}
 	page := make([]byte, s.header.PageSize)
 	rnd := rand.New(rand.NewPCG(uint64(pgno), 7))
 	filled := len(page) / 2
@@ -61,7 +68,7 @@ func (s spec) post() Checksum {
 	case s.header.NoChecksum():
 		return 0
 	case !s.header.IsSnapshot():
-		return ChecksumFlag | 2
+		return ChecksumFlag | cmp.Or(s.after, 2)
 	}
 	sum := ChecksumFlag
 	for _, pgno := range s.pages {

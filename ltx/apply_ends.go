@@ -1,0 +1,61 @@
+package ltx
+
+import "fmt"
+
+// fileEnds is what a file says of itself and of the database.
+type fileEnds struct {
+	info    *FileInfo
+	header  Header
+	trailer Trailer
+}
+
+// checkSameDatabase compares a file's header with its FileInfo and with that of
+// the newest file.
+func checkSameDatabase(f *FileInfo, h, newest Header) error {
+	if err := CheckInfo(f, h); err != nil {
+		return err
+	}
+	if h.PageSize != newest.PageSize {
+		return fmt.Errorf("%w: pages of %d bytes, but of %d in the last file", ErrCorrupt, h.PageSize, newest.PageSize)
+	}
+	return nil
+}
+
+// checkListedSize is for after a file was read to its end.
+func checkListedSize(f *FileInfo, read int64) error {
+	if read != f.Size {
+		return fmt.Errorf("%w: it has %d bytes, but was listed with %d", ErrCorrupt, read, f.Size)
+	}
+	return nil
+}
+
+// checkEnds compares the checksums of the database, where files track it: the
+// one that a file was made for with the one that an older file left, where one
+// ends and the other begins, and that of the newest file with the sum of the
+// pages. Between files that overlap there is nothing to compare, because no file
+// ends where the newer one begins.
+func checkEnds(newestFirst []fileEnds, sum Checksum) error {
+	for i, f := range newestFirst[1:] {
+		after := newestFirst[i]
+		if after.header.MinTXID != f.header.MaxTXID+1 || after.header.NoChecksum() || f.header.NoChecksum() {
+			continue
+		}
+		if got, want := f.trailer.PostApplyChecksum, after.header.PreApplyChecksum; got != want {
+			return fmt.Errorf("%s: %w: it applies to the database with checksum %s, but %s ends with %s",
+				fileName(after.info), ErrCorrupt, want, fileName(f.info), got)
+		}
+	}
+	f := newestFirst[0]
+	if want := f.trailer.PostApplyChecksum; !f.header.NoChecksum() && sum != want {
+		return fmt.Errorf("%s: %w: database checksum %s, but the pages of all files give %s",
+			fileName(f.info), ErrCorrupt, want, sum)
+	}
+	return nil
+}
+
+// result is what the newest file says of the database.
+func (f fileEnds) result(read, written int64) ApplyResult {
+	h := f.header
+	return ApplyResult{TXID: h.MaxTXID, Time: Time(h), PageSize: h.PageSize, Commit: h.Commit,
+		Checksum: f.trailer.PostApplyChecksum, BytesRead: read, BytesWritten: written}
+}
