@@ -1,0 +1,146 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestMain makes this program the S3 server, too.
+func TestMain(m *testing.M) {
+	if os.Getenv(serveFake) != "" {
+		exit(serve())
+	}
+	os.Exit(m.Run())
+}
+
+// TestTiny runs everything there is on what is at hand, and looks at the shape of
+// the results, not at the times.
+func TestTiny(t *testing.T) {
+	t.Setenv("REPLICATE_S3_SERVERS", "")
+	var out bytes.Buffer
+	if err := run(t.Context(), []string{"-tiny", "-rounds", "1", "-json", "-dir", t.TempDir()}, &out, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	var r report
+	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
+		t.Fatal(err)
+	}
+	var got, want []string
+	for _, b := range []source{{name: "file", kind: kindFile}, {name: "gofakes3", kind: kindS3}} {
+		for _, op := range chosen(operations(tiny), b.name, b.kind, regexp.MustCompile("")) {
+			want = append(want, b.name+"/"+op.name)
+		}
+	}
+	for _, res := range r.Results {
+		got = append(got, res.Backend+"/"+res.Operation)
+		checkResult(t, res)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("operations (-want +got):\n%s", diff)
+	}
+	wantRequests(t, r)
+	for _, render := range []func(io.Writer) error{r.table, r.markdown} {
+		var text strings.Builder
+		if err := render(&text); err != nil || !strings.Contains(text.String(), "lease-contended") {
+			t.Errorf("%v, printed:\n%s", err, &text)
+		}
+	}
+}
+
+func checkResult(t *testing.T, res result) {
+	t.Helper()
+	name := res.Backend + "/" + res.Operation
+	if res.Ours == nil || res.Ours.Seconds <= 0 || res.Ours.Worst < res.Ours.Seconds || res.Ours.Allocated == 0 {
+		t.Errorf("%s: ours %+v", name, res.Ours)
+	}
+	lease := strings.HasPrefix(res.Operation, "lease-")
+	if (res.Litestream == nil) != (lease && res.Backend == "file") || (res.Litestream != nil) != (res.Ratio > 0) {
+		t.Errorf("%s: litestream %+v, ratio %v", name, res.Litestream, res.Ratio)
+	}
+	if (res.Floor != nil) != (res.FloorRatio > 0) {
+		t.Errorf("%s: floor %+v, ratio %v", name, res.Floor, res.FloorRatio)
+	}
+	counted := res.Backend != "file" && res.Operation != "lease-handover"
+	if got := len(res.Ours.Requests) > 0; got != counted {
+		t.Errorf("%s: requests %v", name, res.Ours.Requests)
+	}
+}
+
+// wantRequests: counts are exact.
+func wantRequests(t *testing.T, r report) {
+	t.Helper()
+	got := make(map[string][2]string)
+	for _, res := range r.Results {
+		if res.Litestream != nil {
+			got[res.Backend+"/"+res.Operation] = [2]string{res.Ours.Requests.String(), res.Litestream.Requests.String()}
+		}
+	}
+	// Ours looks, once, whether the store deletes what it is asked to.
+	for op, want := range map[string][2]string{
+		"gofakes3/write-small":     {"1 PUT", "1 PUT"},
+		"gofakes3/list-full":       {"1 LIST", "1 LIST"},
+		"gofakes3/read-page":       {"1 GET", "1 GET"},
+		"gofakes3/delete":          {"1 LIST, 1 POST", "1 POST"},
+		"gofakes3/lease-contended": {"1 GET", "1 GET"},
+	} {
+		if got[op] != want {
+			t.Errorf("%s: requests %q, want %q", op, got[op], want)
+		}
+	}
+}
+
+func TestMedian(t *testing.T) {
+	for _, tc := range []struct {
+		values []int
+		want   int
+	}{{nil, 0}, {[]int{3}, 3}, {[]int{9, 1, 5}, 5}, {[]int{4, 1, 3, 2}, 2}} {
+		if got := median(tc.values); got != tc.want {
+			t.Errorf("median(%v): got %d, want %d", tc.values, got, tc.want)
+		}
+	}
+}
+
+func TestContent(t *testing.T) {
+	const size = 3<<20 + 5
+	all, err := io.ReadAll(newContent(1, 2, size).stream())
+	if err != nil || len(all) != size {
+		t.Fatalf("%d bytes, %v", len(all), err)
+	}
+	c := newContent(1, 2, size)
+	for _, off := range []int64{0, 50, 99, 100, 1<<20 - 1, 2 << 20, size - 7} {
+		got := make([]byte, 7)
+		if n, err := c.ReadAt(got, off); n != len(got) || !bytes.Equal(got, all[off:off+7]) {
+			t.Errorf("at %d: %d bytes, %x, %v, want %x", off, n, got, err, all[off:off+7])
+		}
+	}
+}
+
+// TestPaced: a slow reader is not faster later on.
+func TestPaced(t *testing.T) {
+	p := &paced{w: io.Discard, rate: 1 << 20}
+	start := time.Now()
+	for range 4 {
+		if _, err := p.Write(make([]byte, 1<<14)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, atLeast := time.Since(start), 4*time.Second/64; got < atLeast {
+		t.Errorf("64 KiB took %v, want at least %v", got, atLeast)
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	for _, args := range [][]string{{"extra"}, {"-rounds", "-1"}, {"-endpoint", "http://x"}, {"-ops", "("}} {
+		if _, err := parse(args, io.Discard); err == nil {
+			t.Errorf("%q: no error", args)
+		}
+	}
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"regexp"
+	"strings"
+)
+
+func main() {
+	if os.Getenv(serveFake) != "" {
+		exit(serve())
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	exit(err)
+}
+
+func exit(err error) {
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "compare:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// options are the command line.
+type options struct {
+	ops            *regexp.Regexp
+	dir            string
+	bucket         string
+	endpoints      []string // name=url
+	size           sizes
+	json, markdown bool
+}
+
+func parse(args []string, stderr io.Writer) (o options, err error) {
+	fs := flag.NewFlagSet("compare", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	pattern := fs.String("ops", "", "run the operations of which `regexp` matches \"backend/operation\"")
+	rounds := fs.Int("rounds", 0, "measure `n` rounds, after one to warm up (default 5; with -tiny 2)")
+	small := fs.Bool("tiny", false, "small sizes, to see that it works; the figures mean nothing")
+	fs.StringVar(&o.dir, "dir", "", "work in a new directory below `dir`, whose disk is measured (default the system's temporary one)")
+	fs.Func("endpoint", "measure the S3 server `name=url`, too; may be given several times\n(default those in REPLICATE_S3_SERVERS that speak plain HTTP)", func(s string) error {
+		if name, url, ok := strings.Cut(s, "="); !ok || name == "" || url == "" {
+			return errors.New("want name=url")
+		}
+		o.endpoints = append(o.endpoints, s)
+		return nil
+	})
+	fs.StringVar(&o.bucket, "bucket", "", "use this `bucket` of the servers (default a new one, removed afterwards)")
+	fs.BoolVar(&o.json, "json", false, "print JSON")
+	fs.BoolVar(&o.markdown, "markdown", false, "print what docs/benchmarks.md has")
+	if err := fs.Parse(args); err != nil {
+		return o, err
+	}
+	if fs.NArg() > 0 {
+		return o, fmt.Errorf("unexpected argument %q", fs.Arg(0))
+	}
+	o.size = full
+	if *small {
+		o.size = tiny
+	}
+	if *rounds < 0 {
+		return o, fmt.Errorf("%d rounds", *rounds)
+	}
+	if *rounds > 0 {
+		o.size.Rounds = *rounds
+	}
+	if o.endpoints == nil {
+		o.endpoints = knownServers()
+	}
+	o.ops, err = regexp.Compile(*pattern)
+	return o, err
+}
+
+// knownServers are those that internal/s3servers/run has started. Litestream's
+// client cannot be told of a certificate, so that those with TLS are left out.
+func knownServers() (endpoints []string) {
+	for _, s := range strings.Fields(os.Getenv("REPLICATE_S3_SERVERS")) {
+		if strings.Contains(s, "=http://") {
+			endpoints = append(endpoints, s)
+		}
+	}
+	return endpoints
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
+	o, err := parse(args, stderr)
+	if err != nil {
+		return err
+	}
+	// Litestream's S3 client brings an HTTP client of its own, into which the SDK
+	// cannot put the certificates of AWS_CA_BUNDLE: "unable to add custom RootCAs".
+	if err := os.Unsetenv("AWS_CA_BUNDLE"); err != nil {
+		return err
+	}
+	slog.SetDefault(silent)
+	r, err := compare(ctx, o, stderr)
+	if err != nil {
+		return err
+	}
+	switch {
+	case o.json:
+		return r.json(stdout)
+	case o.markdown:
+		return r.markdown(stdout)
+	}
+	return r.table(stdout)
+}
+
+// compare runs all operations on all backends.
+func compare(ctx context.Context, o options, progress io.Writer) (r report, err error) {
+	dir, err := os.MkdirTemp(o.dir, "compare-")
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	r = report{Machine: thisMachine(dir), Sizes: o.size}
+	for _, open := range o.backends(dir) {
+		results, err := o.measureBackend(ctx, open, progress)
+		if err != nil {
+			return r, err
+		}
+		r.Results = append(r.Results, results...)
+	}
+	if len(r.Results) == 0 {
+		return r, fmt.Errorf("no operation matches %q", o.ops)
+	}
+	return r, nil
+}
+
+// measureBackend opens a backend, if any of its operations is wanted.
+func (o options) measureBackend(ctx context.Context, src source, progress io.Writer) (results []result, err error) {
+	ops := chosen(operations(o.size), src.name, src.kind, o.ops)
+	if len(ops) == 0 {
+		return nil, nil
+	}
+	b, err := src.open(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", src.name, err)
+	}
+	defer func() { err = errors.Join(err, b.close(context.WithoutCancel(ctx))) }()
+	for _, op := range ops {
+		fmt.Fprintf(progress, "%s/%s\n", b.name, op.name)
+		res, err := measure(ctx, op, b.place(op.name, o.size))
+		if err != nil {
+			return nil, err
+		}
+		results = append(results, res)
+	}
+	return results, nil
+}

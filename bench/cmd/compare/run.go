@@ -1,0 +1,163 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// result is one row.
+type result struct {
+	Operation  string  `json:"operation"`
+	Backend    string  `json:"backend"`
+	Rounds     int     `json:"rounds"`
+	Reps       int     `json:"reps"` // in each round
+	Ours       *cost   `json:"ours"`
+	Litestream *cost   `json:"litestream,omitempty"`
+	Floor      *cost   `json:"floor,omitempty"`
+	Ratio      float64 `json:"ratio,omitempty"`       // ours / Litestream's
+	FloorRatio float64 `json:"floor_ratio,omitempty"` // ours / the floor
+}
+
+// cost is what one repetition costs a side: medians of the rounds.
+type cost struct {
+	Seconds   float64  `json:"seconds"`
+	Worst     float64  `json:"worst_seconds"` // the slowest repetition of all
+	Allocated uint64   `json:"allocated_bytes"`
+	PeakHeap  uint64   `json:"peak_heap_bytes"`
+	Requests  requests `json:"requests,omitempty"`
+}
+
+// measure runs one operation at a place.
+func measure(ctx context.Context, op operation, p *place) (result, error) {
+	r, err := measureAt(ctx, op, p)
+	if err != nil {
+		return result{}, fmt.Errorf("%s on %s: %w", op.name, p.backend.name, err)
+	}
+	return r, nil
+}
+
+func measureAt(ctx context.Context, op operation, p *place) (result, error) {
+	if op.setup != nil {
+		if err := op.setup(ctx, p); err != nil {
+			return result{}, fmt.Errorf("set up: %w", err)
+		}
+	}
+	counts, err := count(ctx, op, p)
+	if err != nil {
+		return result{}, fmt.Errorf("counted run: %w", err)
+	}
+	c, err := op.open(ctx, p)
+	if err != nil {
+		return result{}, err
+	}
+	reps := max(1, op.reps)
+	rounds := make(map[string][]*watch)
+	for round := range p.size.Rounds + 1 { // the first warms up
+		for _, name := range order(round) {
+			s := c.sides()[name]
+			if s == nil {
+				continue
+			}
+			w, err := repeat(ctx, s, nil, reps)
+			if err != nil {
+				return result{}, fmt.Errorf("%s: %w", name, err)
+			}
+			if round > 0 {
+				rounds[name] = append(rounds[name], w)
+			}
+		}
+	}
+	return summary(op, p, reps, rounds, counts), nil
+}
+
+// order is who comes first in a round: each side is as often before another as
+// after it.
+func order(round int) []string {
+	names := []string{oursName, theirsName, floorName}
+	if round%2 == 1 {
+		slices.Reverse(names)
+	}
+	return names
+}
+
+func repeat(ctx context.Context, s side, c *counter, reps int) (*watch, error) {
+	w := newWatch(c)
+	defer w.end()
+	for range reps {
+		if err := s(ctx, w); err != nil {
+			return nil, err
+		}
+	}
+	if w.reps != reps {
+		return nil, errors.New("the watch was not stopped")
+	}
+	return w, nil
+}
+
+// count runs each side once through the counting proxy.
+func count(ctx context.Context, op operation, p *place) (map[string]requests, error) {
+	if p.backend.kind != kindS3 || op.uncounted {
+		return nil, nil
+	}
+	c, err := op.open(ctx, p.at("counted").through(p.backend.counter.url()))
+	if err != nil {
+		return nil, err
+	}
+	counts := make(map[string]requests)
+	for name, s := range c.sides() {
+		w, err := repeat(ctx, s, p.backend.counter, 1)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		counts[name] = w.requests
+	}
+	return counts, nil
+}
+
+func summary(op operation, p *place, reps int, rounds map[string][]*watch, counts map[string]requests) result {
+	r := result{Operation: op.name, Backend: p.backend.name, Rounds: p.size.Rounds, Reps: reps}
+	for name, field := range map[string]**cost{oursName: &r.Ours, theirsName: &r.Litestream, floorName: &r.Floor} {
+		if ws := rounds[name]; ws != nil {
+			*field = costOf(ws, counts[name])
+		}
+	}
+	r.Ratio = ratio(rounds[oursName], rounds[theirsName])
+	r.FloorRatio = ratio(rounds[oursName], rounds[floorName])
+	return r
+}
+
+func costOf(ws []*watch, counted requests) *cost {
+	var times, longest []time.Duration
+	var allocs, peaks []uint64
+	for _, w := range ws {
+		times = append(times, w.took/time.Duration(w.reps))
+		longest = append(longest, w.longest)
+		allocs = append(allocs, w.allocs/uint64(w.reps))
+		peaks = append(peaks, w.peak)
+	}
+	return &cost{
+		Seconds: median(times).Seconds(), Worst: slices.Max(longest).Seconds(),
+		Allocated: median(allocs), PeakHeap: median(peaks), Requests: counted,
+	}
+}
+
+// ratio is the median of the ratios of the rounds; zero without rounds.
+func ratio(a, b []*watch) float64 {
+	var ratios []float64
+	for i := range min(len(a), len(b)) {
+		ratios = append(ratios, float64(a[i].took)/float64(max(1, b[i].took)))
+	}
+	return median(ratios)
+}
+
+// median is the lower of the two in the middle of an even number; zero of none.
+func median[T cmp.Ordered](values []T) (m T) {
+	if len(values) == 0 {
+		return m
+	}
+	return slices.Sorted(slices.Values(values))[(len(values)-1)/2]
+}
