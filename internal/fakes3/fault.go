@@ -226,7 +226,8 @@ func DropHeaders(names ...string) Fault {
 }
 
 // CheckThenAct looks whether the conditions of a request hold, and then does what
-// was asked, with a pause between the two in which others may do the same.
+// was asked, with a pause between the two in which others may do the same. Where
+// this process hardly gets to run, and so the others neither, the pause is longer.
 func CheckThenAct(pause time.Duration) Fault {
 	return func(w http.ResponseWriter, c *Call) {
 		o, err := c.s.store.HeadObject(c.s.Bucket, c.Key)
@@ -237,7 +238,9 @@ func CheckThenAct(pause time.Duration) Fault {
 			Error(http.StatusPreconditionFailed, "PreconditionFailed", "injected").send(w)
 			return
 		}
-		time.Sleep(pause)
+		for range pause / time.Millisecond {
+			time.Sleep(time.Millisecond) // may end late, but not earlier than others get to run
+		}
 		IgnoreConditions()(w, c)
 	}
 }
