@@ -7,7 +7,9 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"net/http"
+	"os"
 	"runtime"
 	"strings"
 	"testing"
@@ -18,6 +20,46 @@ import (
 	"github.com/replctl/replicate/blob"
 	"github.com/replctl/replicate/internal/fakes3"
 )
+
+func TestMain(m *testing.M) {
+	fakes3.Isolate()
+	os.Exit(m.Run())
+}
+
+// unhurried runs a test in which something has to happen, or not, within so many units
+// of time. On a busy machine the unit may have been too short: a test that fails is run
+// again with twice as long a one, and fails for good when it does so with one that is
+// long enough for any machine.
+func unhurried(t testing.TB, unit time.Duration, test func(unit time.Duration) error) {
+	t.Helper()
+	for ; ; unit *= 2 {
+		err := test(unit)
+		if err == nil {
+			return
+		}
+		if unit > 2*time.Second {
+			t.Fatal(err)
+		}
+		t.Logf("with a unit of %v: %v", unit, err)
+	}
+}
+
+// nobodyAt is an address at which nobody listens, and nobody will: it is the caller's
+// end of a connection.
+func nobodyAt(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c.LocalAddr().String()
+}
 
 // newStore is a handle on a fake server that retries after milliseconds.
 func newStore(t testing.TB, srv *fakes3.Server, change func(*Config)) *Store {
@@ -122,7 +164,7 @@ func wantNoUploads(t testing.TB, srv *fakes3.Server, known bool) {
 func wantNoGoroutines(t testing.TB) {
 	t.Helper()
 	var left []string
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if left = ownGoroutines(); len(left) == 0 {
 			return
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"net/http"
@@ -27,8 +28,6 @@ func TestReadInterrupted(t *testing.T) {
 		"truncated": {0, []fakes3.Rule{{Match: get, Fault: fakes3.TruncateBody(100_000)}}, 2},
 		"stalled":   {300 * time.Millisecond, []fakes3.Rule{{Match: get, Fault: fakes3.StallBody(100_000)}}, 0},
 		"no answer": {300 * time.Millisecond, []fakes3.Rule{{Match: get, Fault: fakes3.Hang()}}, 0},
-		// It takes longer than the stall timeout, but never stops for as long.
-		"slow": {time.Second, []fakes3.Rule{{Match: get, Fault: fakes3.SlowBody(30, 50*time.Millisecond)}}, 1},
 		"again and again": {0, []fakes3.Rule{
 			{Match: get, Fault: fakes3.TruncateBody(0)},
 			{Match: get, Fault: fakes3.TruncateBody(1)},
@@ -53,6 +52,26 @@ func TestReadInterrupted(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestReadSlow: an answer that takes longer than the stall timeout, but never stops
+// for as long, is read in one go.
+func TestReadSlow(t *testing.T) {
+	want := content(3000)
+	unhurried(t, 30*time.Millisecond, func(unit time.Duration) error {
+		srv := fakes3.New(t)
+		s := newStore(t, srv, nil)
+		mustWrite(t, s, "k", want)
+		s.cfg.StallTimeout = 20 * unit
+		srv.Fail(fakes3.Rule{Match: fakes3.Op("GetObject"), Fault: fakes3.SlowBody(30, unit)})
+		if got := mustRead(t, s, "k"); !bytes.Equal(got, want) {
+			t.Errorf("got %d bytes, other than the %d written", len(got), len(want))
+		}
+		if n := srv.Count("GetObject"); n != 1 {
+			return fmt.Errorf("%d GETs, want 1", n)
+		}
+		return nil
+	})
 }
 
 // TestReadResumesAtOffset looks at what a resumed read asks for.
@@ -177,41 +196,48 @@ func (w cutOff) Write(p []byte) (int, error) {
 
 // TestReadGivesUp: retries are counted since the last byte.
 func TestReadGivesUp(t *testing.T) {
-	srv := fakes3.New(t)
-	s := newStore(t, srv, func(c *Config) { c.RetryTimeout = 200 * time.Millisecond })
-	mustWrite(t, s, "k", content(1000))
-	srv.Fail(
-		fakes3.Rule{Match: fakes3.Op("GetObject"), Fault: fakes3.TruncateBody(300)},
-		fakes3.Rule{Match: fakes3.Op("GetObject"), Times: -1, Fault: fakes3.TruncateBody(0)},
-	)
-	if got, err := read(t.Context(), s, "k", 0, 0); len(got) != 300 || err == nil {
-		t.Errorf("got %d bytes, error %v", len(got), err)
-	}
-	if n := srv.Count("GetObject"); n < 3 {
-		t.Errorf("gave up after %d GETs", n)
-	}
+	unhurried(t, 200*time.Millisecond, func(unit time.Duration) error {
+		srv := fakes3.New(t)
+		s := newStore(t, srv, func(c *Config) { c.RetryTimeout = unit })
+		mustWrite(t, s, "k", content(1000))
+		srv.Fail(
+			fakes3.Rule{Match: fakes3.Op("GetObject"), Fault: fakes3.TruncateBody(300)},
+			fakes3.Rule{Match: fakes3.Op("GetObject"), Times: -1, Fault: fakes3.TruncateBody(0)},
+		)
+		if got, err := read(t.Context(), s, "k", 0, 0); len(got) != 300 || err == nil {
+			t.Errorf("got %d bytes, error %v", len(got), err)
+		}
+		if n := srv.Count("GetObject"); n < 3 {
+			return fmt.Errorf("gave up after %d GETs", n)
+		}
+		return nil
+	})
 }
 
 // TestReadSlowProgress: a read may take longer than RetryTimeout, and break off
 // any number of times, as long as bytes arrive now and then.
 func TestReadSlowProgress(t *testing.T) {
-	srv := fakes3.New(t)
-	s := newStore(t, srv, func(c *Config) { c.RetryTimeout = time.Second })
 	want := content(1200)
-	mustWrite(t, s, "k", want)
-	for range 12 {
-		srv.Fail(
-			fakes3.Rule{Match: fakes3.Op("GetObject"), Fault: fakes3.TruncateBody(0)},
-			fakes3.Rule{Match: fakes3.Op("GetObject"), Fault: fakes3.TruncateBody(0)},
-			fakes3.Rule{Match: fakes3.Op("GetObject"), Fault: func(w httpWriter, c *fakes3.Call) {
-				<-time.After(120 * time.Millisecond) // a slow server
-				fakes3.TruncateBody(100)(w, c)
-			}},
-		)
-	}
-	if got := mustRead(t, s, "k"); !bytes.Equal(got, want) {
-		t.Error("wrong bytes")
-	}
+	unhurried(t, 120*time.Millisecond, func(unit time.Duration) error {
+		srv := fakes3.New(t)
+		s := newStore(t, srv, func(c *Config) { c.RetryTimeout = 8 * unit })
+		mustWrite(t, s, "k", want)
+		for range 12 {
+			srv.Fail(
+				fakes3.Rule{Match: fakes3.Op("GetObject"), Fault: fakes3.TruncateBody(0)},
+				fakes3.Rule{Match: fakes3.Op("GetObject"), Fault: fakes3.TruncateBody(0)},
+				fakes3.Rule{Match: fakes3.Op("GetObject"), Fault: func(w httpWriter, c *fakes3.Call) {
+					<-time.After(unit) // a slow server
+					fakes3.TruncateBody(100)(w, c)
+				}},
+			)
+		}
+		got, err := read(t.Context(), s, "k", 0, 0)
+		if err == nil && !bytes.Equal(got, want) {
+			t.Error("wrong bytes")
+		}
+		return err
+	})
 }
 
 func TestReadCancelled(t *testing.T) {

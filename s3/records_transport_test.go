@@ -4,11 +4,11 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -31,14 +31,7 @@ func trust(t *testing.T, srv *fakes3.Server) {
 // certain.
 func TestUnsent(t *testing.T) {
 	t.Setenv("AWS_CA_BUNDLE", "")
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	nobody := "http://" + l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	nobody := "http://" + nobodyAt(t)
 	tls := fakes3.New(t, fakes3.TLS())
 	for name, endpoint := range map[string]string{"nobody there": nobody, "certificate": tls.URL, "name": "http://s3.invalid"} {
 		r := newRecords(t, tls, func(c *Config) { c.Endpoint = endpoint })
@@ -114,35 +107,40 @@ func TestRecordsTLS(t *testing.T) {
 // TestDeadConnection: a connection that went silent is not used again, also where
 // the server would speak HTTP/2.
 func TestDeadConnection(t *testing.T) {
-	addrs := make(chan string, 10)
-	var silent atomic.Value
-	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if addrs <- r.RemoteAddr; silent.CompareAndSwap(nil, r.RemoteAddr) || silent.Load() == r.RemoteAddr {
-			<-r.Context().Done()
-			return
+	unhurried(t, 500*time.Millisecond, func(unit time.Duration) error {
+		var silent atomic.Value
+		srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch first := silent.CompareAndSwap(nil, r.RemoteAddr); {
+			case first:
+				<-r.Context().Done()
+				return
+			case silent.Load() == r.RemoteAddr:
+				t.Error("the connection that went silent is used again")
+			}
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = io.WriteString(w, "<Error><Code>NoSuchKey</Code></Error>")
+		}))
+		srv.EnableHTTP2 = true
+		srv.StartTLS()
+		defer srv.Close()
+		r := newRecords(t, fakes3.New(t), func(c *Config) { c.Endpoint, c.SkipVerify = srv.URL, true })
+		r.timeout = unit
+		rec, err := r.Read(t.Context(), "k", "")
+		if err == nil && (rec.Exists() || silent.Load() == nil) {
+			t.Errorf("%+v, and no connection went silent", rec)
 		}
-		w.WriteHeader(http.StatusNotFound)
-		_, _ = io.WriteString(w, "<Error><Code>NoSuchKey</Code></Error>")
-	}))
-	srv.EnableHTTP2 = true
-	srv.StartTLS()
-	defer srv.Close()
-	r := newRecords(t, fakes3.New(t), func(c *Config) { c.Endpoint, c.SkipVerify = srv.URL, true })
-	r.timeout = 500 * time.Millisecond
-	if rec, err := r.Read(t.Context(), "k", ""); err != nil || rec.Exists() {
-		t.Fatalf("%+v, %v", rec, err)
-	}
-	if first, second := <-addrs, <-addrs; first == second || len(addrs) != 0 {
-		t.Errorf("requests from %s, %s and %d more", first, second, len(addrs))
-	}
+		return err
+	})
 }
 
 // TestOwnConnections: records share no connections with bulk traffic, nor with
 // one another.
 func TestOwnConnections(t *testing.T) {
-	addrs := map[string]bool{}
+	var users sync.Map // of connections
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		addrs[r.RemoteAddr] = true
+		if first, used := users.LoadOrStore(r.RemoteAddr, r.URL.Path); used && first != r.URL.Path {
+			t.Errorf("a connection for %s is used for %s", first, r.URL.Path)
+		}
 		w.WriteHeader(http.StatusNotFound)
 		_, _ = io.WriteString(w, "<Error><Code>NoSuchKey</Code></Error>")
 	}))
@@ -151,17 +149,14 @@ func TestOwnConnections(t *testing.T) {
 	fake := fakes3.New(t)
 	s, one, two := newStore(t, fake, change), newRecords(t, fake, change), newRecords(t, fake, change)
 	for range 3 {
-		_, err := s.Open(t.Context(), "k", 0, 0)
+		_, err := s.Open(t.Context(), "bulk", 0, 0)
 		if !errors.Is(err, fs.ErrNotExist) {
 			t.Fatal(err)
 		}
-		for _, r := range []*Records{one, two} {
-			if _, err := r.Read(t.Context(), "k", ""); err != nil {
+		for key, r := range map[string]*Records{"one": one, "two": two} {
+			if _, err := r.Read(t.Context(), key, ""); err != nil {
 				t.Fatal(err)
 			}
 		}
-	}
-	if len(addrs) != 3 {
-		t.Errorf("%d connections, want 3: %v", len(addrs), addrs)
 	}
 }

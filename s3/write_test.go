@@ -120,20 +120,24 @@ func TestWriteFaults(t *testing.T) {
 				for _, create := range []bool{false, true} {
 					t.Run(fmt.Sprintf("%s/%s/%s/create=%v", way, op, name, create), func(t *testing.T) {
 						t.Parallel()
-						srv := fakes3.New(t)
-						s := newStore(t, srv, nil)
-						if strings.Contains(name, "silen") {
-							s.cfg.StallTimeout, s.completeStall = time.Second/2, time.Second/2
-						}
-						srv.Fail(fakes3.Rule{Match: fakes3.Op(op), Fault: fault})
-						want := content(w.size)
-						info, err := s.Write(t.Context(), "k", bytes.NewReader(want), blob.WriteOptions{IfAbsent: create})
-						if err != nil {
-							t.Fatal(err)
-						}
-						if !bytes.Equal(mustRead(t, s, "k"), want) || info.Size != int64(w.size) {
-							t.Errorf("another object: %+v", info)
-						}
+						unhurried(t, time.Second/2, func(unit time.Duration) error {
+							srv := fakes3.New(t)
+							s := newStore(t, srv, nil)
+							if strings.Contains(name, "silen") {
+								s.cfg.StallTimeout, s.completeStall = unit, unit
+							}
+							srv.Fail(fakes3.Rule{Match: fakes3.Op(op), Fault: fault})
+							want := content(w.size)
+							info, err := s.Write(t.Context(), "k", bytes.NewReader(want), blob.WriteOptions{IfAbsent: create})
+							if err != nil {
+								return err
+							}
+							s.cfg.StallTimeout = time.Minute
+							if !bytes.Equal(mustRead(t, s, "k"), want) || info.Size != int64(w.size) {
+								t.Errorf("another object: %+v", info)
+							}
+							return nil
+						})
 					})
 				}
 			}
