@@ -15,7 +15,7 @@ import (
 )
 
 // patience is how long a test waits for what has to happen, on the busiest machine.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // process is a replctl that runs. Its standard input is open, and empty, until the test
 // closes it.

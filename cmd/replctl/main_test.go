@@ -8,11 +8,20 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/replctl/replicate/internal/fakes3"
 	"github.com/replctl/replicate/internal/testreplica"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"replctl": func() { os.Exit(run()) }})
+	testscript.Main(isolated{m}, map[string]func(){"replctl": func() { os.Exit(run()) }})
+}
+
+// isolated are the tests, not the commands that they start.
+type isolated struct{ *testing.M }
+
+func (m isolated) Run() int {
+	fakes3.Isolate()
+	return m.M.Run()
 }
 
 // replctl runs a command in this process.

@@ -120,15 +120,15 @@ func TestProbeViolations(t *testing.T) {
 	}
 }
 
-// staleProxy keeps answers to GETs of objects for a quarter of a second.
+// staleProxy answers a GET of an object as it did the first of five in a row.
 func staleProxy(t *testing.T, srv *fakes3.Server) http.Handler {
 	type answer struct {
-		rec  *httptest.ResponseRecorder
-		when time.Time
+		rec   *httptest.ResponseRecorder
+		again int
 	}
 	next := forward(t, srv, nil)
 	var mu sync.Mutex
-	kept := map[string]answer{}
+	kept := map[string]*answer{}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet || r.URL.Query().Has("list-type") {
 			next.ServeHTTP(w, r)
@@ -137,11 +137,12 @@ func staleProxy(t *testing.T, srv *fakes3.Server) http.Handler {
 		mu.Lock()
 		defer mu.Unlock()
 		a, ok := kept[r.URL.Path]
-		if !ok || time.Since(a.when) > time.Second/4 {
-			a = answer{httptest.NewRecorder(), time.Now()}
+		if !ok || a.again == 0 {
+			a = &answer{httptest.NewRecorder(), 5}
 			next.ServeHTTP(a.rec, r)
 			kept[r.URL.Path] = a
 		}
+		a.again--
 		for name, values := range a.rec.Header() {
 			w.Header()[name] = values
 		}
