@@ -16,6 +16,8 @@ const (
 
 	// lz4MaxRatio is how many bytes each byte of a block can stand for.
 	lz4MaxRatio = 255
+
+	smallBuffer = 64 << 10
 )
 
 // blockReader takes the LZ4 frame of an object apart, so that its blocks can be
@@ -74,7 +76,7 @@ func (b *blockReader) describe() {
 func (b *blockReader) read(buf []byte) (block []byte, raw bool, err error) {
 	s := b.source
 	raw = binary.LittleEndian.Uint32(s.scratch[:])&blockRaw != 0
-	block = grow(buf, s.data)
+	block = grow(buf, s.data, s.blockMax+4)
 	n, err := io.ReadFull(s.r, block)
 	s.offset += int64(n)
 	if err != nil {
@@ -107,7 +109,7 @@ func (b *blockReader) checkContent(sum uint32, size uint64) error {
 // decompressBlock decompresses a block of at most limit bytes into buf, which
 // grows as needed. The dictionary is what came before a dependent block.
 func decompressBlock(block, buf, dictionary []byte, limit int) ([]byte, error) {
-	buf = grow(buf, min(limit, lz4MaxRatio*len(block)))
+	buf = grow(buf, min(limit, lz4MaxRatio*len(block)), limit)
 	var n int
 	var err error
 	if len(dictionary) > 0 {
@@ -121,12 +123,16 @@ func decompressBlock(block, buf, dictionary []byte, limit int) ([]byte, error) {
 	return buf[:n], nil
 }
 
-// grow returns n bytes, those of buf where it has them.
-func grow(buf []byte, n int) []byte {
-	if cap(buf) < n {
-		return make([]byte, n)
+// grow returns n bytes, those of buf where it has them. A buffer that is not
+// small gets its final size, limit, at once.
+func grow(buf []byte, n, limit int) []byte {
+	switch {
+	case cap(buf) >= n:
+		return buf[:n]
+	case n > smallBuffer:
+		return make([]byte, limit)[:n]
 	}
-	return buf[:n]
+	return make([]byte, n)
 }
 
 // explainSource says why the source of a frame gave out before its end.
