@@ -1,0 +1,164 @@
+package resource
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Wildcard in a field of a Tenancy matches every value, in List and WatchList.
+const Wildcard = "*"
+
+// MaxResourceSize is the largest resource, in bytes, as it is stored: JSON, with
+// Data in base64.
+const MaxResourceSize = 768 << 10
+
+// Type is what a resource is, and the version of the schema that its data follows.
+type Type struct {
+	Group        string `json:"group,omitempty"`
+	GroupVersion string `json:"group_version,omitempty"`
+	Kind         string `json:"kind,omitempty"`
+}
+
+// Unversioned is the type as resources are found by.
+func (t Type) Unversioned() UnversionedType { return UnversionedType{t.Group, t.Kind} }
+
+// UnversionedType is a Type without its GroupVersion. There is one resource of a
+// name for all versions of the schema.
+type UnversionedType struct {
+	Group string
+	Kind  string
+}
+
+// Tenancy is where a resource belongs. Its fields may be empty, which is a value
+// like any other.
+type Tenancy struct {
+	Partition string `json:"partition,omitempty"`
+	Namespace string `json:"namespace,omitempty"`
+}
+
+// matches reports whether t, with its wildcards, includes other.
+func (t Tenancy) matches(other Tenancy) bool {
+	return (t.Partition == Wildcard || t.Partition == other.Partition) &&
+		(t.Namespace == Wildcard || t.Namespace == other.Namespace)
+}
+
+// ID names a resource.
+type ID struct {
+	Type    Type    `json:"type"`
+	Tenancy Tenancy `json:"tenancy"`
+	Name    string  `json:"name"`
+
+	// UID tells one life of a name from the next, after it was deleted and
+	// created again. It is chosen by who creates the resource.
+	UID string `json:"uid,omitempty"`
+}
+
+func (id ID) String() string {
+	return fmt.Sprintf("%s/%s/%s %q in %q/%q", id.Type.Group, id.Type.GroupVersion, id.Type.Kind, id.Name, id.Tenancy.Partition, id.Tenancy.Namespace)
+}
+
+// key is an ID without what it does not find resources by.
+type key struct {
+	Type    UnversionedType
+	Tenancy Tenancy
+	Name    string
+}
+
+func (id ID) key() key { return key{id.Type.Unversioned(), id.Tenancy, id.Name} }
+
+// compareKeys orders resources in lists: by type, tenancy and name.
+func compareKeys(a, b key) int {
+	for _, pair := range [][2]string{
+		{a.Type.Group, b.Type.Group}, {a.Type.Kind, b.Type.Kind},
+		{a.Tenancy.Partition, b.Tenancy.Partition}, {a.Tenancy.Namespace, b.Tenancy.Namespace},
+	} {
+		if c := strings.Compare(pair[0], pair[1]); c != 0 {
+			return c
+		}
+	}
+	return strings.Compare(a.Name, b.Name)
+}
+
+// Resource is one version of a resource.
+type Resource struct {
+	ID ID `json:"id"`
+
+	// Owner is the resource that this one is to be deleted with, by whoever does
+	// that; see ListByOwner.
+	Owner *ID `json:"owner,omitempty"`
+
+	// Version is given by the store with every write.
+	Version string `json:"version,omitempty"`
+
+	// Generation is the writer's: what it calls a change of meaning.
+	Generation string `json:"generation,omitempty"`
+
+	Metadata map[string]string `json:"metadata,omitempty"`
+	Data     []byte            `json:"data,omitempty"`
+}
+
+// clone is a copy that shares nothing. An empty map and empty data become nil, as
+// they are when read from the store.
+func (r *Resource) clone() *Resource {
+	c := *r
+	c.Metadata, c.Data = nil, nil
+	if r.Owner != nil {
+		owner := *r.Owner
+		c.Owner = &owner
+	}
+	if len(r.Metadata) > 0 {
+		c.Metadata = maps.Clone(r.Metadata)
+	}
+	if len(r.Data) > 0 {
+		c.Data = slices.Clone(r.Data)
+	}
+	return &c
+}
+
+// Errors that callers tell apart, found with errors.Is.
+var (
+	// ErrNotFound: there is no such resource, or only one with another UID.
+	ErrNotFound = errors.New("resource not found")
+
+	// ErrCASFailure: the stored resource has another version than the write or
+	// delete is for. Nothing was changed.
+	ErrCASFailure = errors.New("stored version is not the given one")
+
+	// ErrWrongUID: the stored resource of that name has another UID. Nothing was
+	// changed.
+	ErrWrongUID = errors.New("stored uid is not the given one")
+
+	// ErrInconsistent: the store did not allow what was asked for, the cause says
+	// why. A write that fails with it was certainly not applied. Where that is not
+	// certain, the error is cas.ErrIndeterminate instead.
+	ErrInconsistent = errors.New("consistency not attainable")
+
+	// ErrWatchClosed: the watch cannot go on without a gap, because its reader is
+	// too slow, or because everything was restored, or it was closed. A new watch
+	// begins with a new snapshot.
+	ErrWatchClosed = errors.New("watch closed")
+
+	// ErrInvalid: the resource, ID or option is none that can be stored or used.
+	ErrInvalid = errors.New("invalid")
+
+	// ErrCorrupt: what is stored was not written by this package, or was deleted
+	// or changed behind it.
+	ErrCorrupt = errors.New("stored state is corrupt")
+
+	// ErrClosed: the handle was closed, or the restoration is over.
+	ErrClosed = errors.New("closed")
+)
+
+// GroupVersionMismatchError is what Read returns when the resource is stored with
+// another GroupVersion than was asked for. Who can translate it has it here.
+type GroupVersionMismatchError struct {
+	RequestedType Type
+	Stored        *Resource
+}
+
+func (e GroupVersionMismatchError) Error() string {
+	return fmt.Sprintf("group version %q was asked for, %q is stored", e.RequestedType.GroupVersion, e.Stored.ID.Type.GroupVersion)
+}

@@ -1,0 +1,132 @@
+package resource
+
+import (
+	"fmt"
+
+	"github.com/replctl/replicate/cas"
+)
+
+// view is what a handle knows: everything up to a position of the log. It only
+// moves forward; what cannot be reached by moving forward is another view, and
+// the watches on this one are over.
+type view struct {
+	logRecords uint64 // of the ring; 0 while the store is empty
+	position   uint64
+	revision   uint64
+	manifest   manifest // the last one in the log
+	head       head
+	state      *state
+	recent     events
+	slots      []slot // of the ring
+}
+
+// head is the record of that name as last seen. It may have moved on.
+type head struct {
+	token      cas.Token
+	generation uint64
+	position   uint64
+}
+
+// slot is what a key of the log has, if known. Until the log comes round to it
+// again, that stays as it is.
+type slot struct {
+	token cas.Token
+	known bool
+}
+
+func newView(buffer int) *view { return &view{state: newState(), recent: events{limit: buffer}} }
+
+func (v *view) exists() bool { return v.logRecords != 0 }
+
+// adopt makes the view that of a head's store. It keeps what is in v.
+func (v *view) adopt(h *headRecord, token cas.Token) {
+	v.logRecords, v.position, v.revision = h.LogRecords, h.Manifest.Position, h.Manifest.Revision
+	v.manifest = h.Manifest
+	v.head = head{token, h.Manifest.Generation, h.Manifest.Position}
+	v.slots = make([]slot, h.LogRecords)
+}
+
+func (v *view) slot(position uint64) *slot { return &v.slots[position%v.logRecords] }
+
+// full reports whether the next position is more than n behind the head's checkpoint,
+// as far as that is known.
+func (v *view) full(n uint64) bool { return v.position+1 > v.head.position+n }
+
+// apply moves the view over the next record of the log, which is no restore.
+func (v *view) apply(r *logRecord, token cas.Token) {
+	for _, c := range r.Changes {
+		v.revision++
+		if c.Put != nil {
+			v.state.put(c.Put)
+			v.recent.add(WatchEvent{Upsert, c.Put})
+		} else if gone := v.state.remove(c.Delete.key()); gone != nil {
+			v.recent.add(WatchEvent{Delete, gone})
+		}
+	}
+	if r.Manifest != nil {
+		v.manifest = *r.Manifest
+	}
+	v.position = r.Position
+	*v.slot(r.Position) = slot{token, true}
+}
+
+// restored is the view behind a record that restores a state.
+func (v *view) restored(r *logRecord, token cas.Token, s *state) *view {
+	next := *v
+	next.state, next.manifest, next.revision, next.position = s, *r.Manifest, r.Manifest.Revision, r.Position
+	next.recent = events{limit: v.recent.limit}
+	*next.slot(r.Position) = slot{token, true} // v is not used any more
+	return &next
+}
+
+// found is what is at a position of the log.
+type found struct {
+	token  cas.Token
+	record *logRecord // nil if the position is free
+	lapped bool       // it was overwritten by a later one
+}
+
+// judge tells what a record, at the key of a position, says about the position.
+func (v *view) judge(position uint64, rec cas.Record) (found, error) {
+	if !rec.Exists() {
+		if position > v.logRecords {
+			return found{}, fmt.Errorf("%w: log record %d is missing", ErrCorrupt, position-v.logRecords)
+		}
+		return found{}, nil
+	}
+	r, err := decodeLog(rec.Value)
+	switch {
+	case err != nil:
+		return found{}, err
+	case r.Position == position:
+		return found{token: rec.Token, record: r}, nil
+	case r.Position+v.logRecords == position:
+		return found{token: rec.Token}, nil
+	case r.Position > position && (r.Position-position)%v.logRecords == 0:
+		return found{lapped: true}, nil
+	}
+	return found{}, fmt.Errorf("%w: log record %d is where %d should be", ErrCorrupt, r.Position, position)
+}
+
+// maxRecent bounds the changes that are kept for watches, in bytes.
+const maxRecent = 64 << 20
+
+// events are the last changes, numbered from the first that the view has seen.
+type events struct {
+	limit int
+	first uint64 // the number of list[0]
+	list  []WatchEvent
+	size  int64
+}
+
+func (e *events) end() uint64 { return e.first + uint64(len(e.list)) }
+
+func (e *events) add(event WatchEvent) {
+	e.list = append(e.list, event)
+	e.size += sizeOf(event.Resource)
+	for len(e.list) > e.limit || e.size > maxRecent && len(e.list) > 1 {
+		e.size -= sizeOf(e.list[0].Resource)
+		e.list[0] = WatchEvent{}
+		e.list, e.first = e.list[1:], e.first+1
+	}
+}

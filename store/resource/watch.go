@@ -1,0 +1,191 @@
+package resource
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/replctl/replicate/cas"
+)
+
+// watch is a position in the changes that its view remembers. Nothing of the handle
+// knows of it, so that there is nothing to free.
+type watch struct {
+	s        *Store
+	filter   filter
+	view     *view
+	snapshot []*Resource
+	marked   bool
+	next     uint64 // change
+	closed   bool
+}
+
+// WatchList implements [Backend].
+func (s *Store) WatchList(ctx context.Context, typ UnversionedType, tenancy Tenancy, namePrefix string) (Watch, error) {
+	if err := s.refresh(ctx, Strong); err != nil {
+		return nil, fmt.Errorf("watch: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := filter{typ, tenancy, namePrefix}
+	return &watch{s: s, filter: f, view: s.view, snapshot: s.view.state.list(f), next: s.view.recent.end()}, nil
+}
+
+// Close implements [Watch].
+func (w *watch) Close() {
+	w.s.mu.Lock()
+	defer w.s.mu.Unlock()
+	w.end()
+}
+
+func (w *watch) end() { w.closed, w.view, w.snapshot = true, nil, nil }
+
+// Next implements [Watch].
+func (w *watch) Next(ctx context.Context) (*WatchEvent, error) {
+	for {
+		event, changed, err := w.take()
+		if event != nil || err != nil {
+			return event, err
+		}
+		if err := w.s.await(ctx, changed); err != nil {
+			return nil, fmt.Errorf("watch: %w", err)
+		}
+	}
+}
+
+// take returns the next event if there is one, and else what to wait for.
+func (w *watch) take() (*WatchEvent, wakeup, error) {
+	w.s.mu.Lock()
+	defer w.s.mu.Unlock()
+	if w.closed || w.s.closed || w.s.view != w.view || w.next < w.view.recent.first {
+		w.end()
+		return nil, wakeup{}, ErrWatchClosed
+	}
+	if len(w.snapshot) > 0 {
+		r := w.snapshot[0]
+		w.snapshot = w.snapshot[1:]
+		return &WatchEvent{Upsert, r.clone()}, wakeup{}, nil
+	}
+	if !w.marked {
+		w.marked = true
+		return &WatchEvent{Operation: EndOfSnapshot}, wakeup{}, nil
+	}
+	for recent := &w.view.recent; w.next < recent.end(); {
+		e := recent.list[w.next-recent.first]
+		w.next++
+		if w.filter.matches(e.Resource.ID) {
+			return &WatchEvent{e.Operation, e.Resource.clone()}, wakeup{}, nil
+		}
+	}
+	return nil, wakeup{w.s.changed, w.s.failures}, nil
+}
+
+// wakeup is the state of a handle that a watch has seen, and the channel that is
+// closed when it changes.
+type wakeup struct {
+	changed  <-chan struct{}
+	failures uint64
+}
+
+// await returns when something has changed, or the poller has failed, since. As
+// long as somebody waits there is a poller, one for all.
+func (s *Store) await(ctx context.Context, since wakeup) error {
+	s.startPolling()
+	defer func() {
+		s.mu.Lock()
+		s.waiting--
+		s.mu.Unlock()
+	}()
+	select {
+	case <-since.changed:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failures != since.failures {
+		return settled(s.failure)
+	}
+	return nil
+}
+
+func (s *Store) startPolling() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting++
+	s.visited = true
+	if !s.polling && !s.closed {
+		s.polling = true
+		s.background.Go(s.poll)
+	}
+}
+
+// patience is how long a hint that something has changed may be waited for. Hints
+// can get lost.
+const patience = 10 * time.Second
+
+// poll goes on until nobody has waited for a whole interval, or the handle is closed.
+func (s *Store) poll() {
+	err := cas.Changes(s.life, s.cas, logPrefix, s.opts.Interval, max(patience, s.opts.Interval), func(ctx context.Context) (bool, error) {
+		if s.deserted() {
+			return true, nil
+		}
+		ctx, cancel := context.WithTimeoutCause(ctx, s.opts.Timeout, errTimeout)
+		defer cancel()
+		if err := s.ask(ctx); err != nil {
+			s.fail(err)
+		}
+		return false, nil
+	})
+	if err != nil { // closed
+		s.mu.Lock()
+		s.polling = false
+		s.mu.Unlock()
+	}
+}
+
+func (s *Store) deserted() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	deserted := s.waiting == 0 && !s.visited
+	s.visited = false
+	s.polling = !deserted
+	return deserted
+}
+
+func (s *Store) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failures++
+	s.failure = err
+	s.announce()
+}
+
+// Snapshot is all resources as they were at one instant.
+type Snapshot struct {
+	rest []*Resource
+}
+
+// Snapshot implements [Backend].
+func (s *Store) Snapshot(ctx context.Context) (*Snapshot, error) {
+	if err := s.refresh(ctx, Strong); err != nil {
+		return nil, fmt.Errorf("snapshot: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return &Snapshot{s.view.state.all()}, nil
+}
+
+// Next returns the next resource, ordered by type, tenancy and name; nil after the
+// last.
+func (s *Snapshot) Next() *Resource {
+	if len(s.rest) == 0 {
+		return nil
+	}
+	r := s.rest[0]
+	s.rest = s.rest[1:]
+	return r.clone()
+}
+
+// Len is the number of resources that Next has yet to return.
+func (s *Snapshot) Len() int { return len(s.rest) }
