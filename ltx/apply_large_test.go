@@ -1,0 +1,112 @@
+package ltx
+
+import (
+	"context"
+	"io"
+	"sync"
+	"testing"
+	"time"
+)
+
+// A gauge counts what is between a store and Apply: the bytes that were read,
+// and not yet reported as progress.
+type gauge struct {
+	mu             sync.Mutex
+	ahead, most    int64
+	open, mostOpen int
+	ranges         int
+}
+
+func (g *gauge) add(n int64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.ahead += n
+	g.most = max(g.most, g.ahead)
+}
+
+func (g *gauge) addOpen(n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.open += n
+	g.mostOpen = max(g.mostOpen, g.open)
+	if n > 0 {
+		g.ranges++
+	}
+}
+
+type gaugedReader struct {
+	io.ReadCloser
+	g *gauge
+}
+
+func (r gaugedReader) Read(b []byte) (int, error) {
+	n, err := r.ReadCloser.Read(b)
+	r.g.add(int64(n))
+	return n, err
+}
+
+func (r gaugedReader) Close() error {
+	r.g.addOpen(-1)
+	return r.ReadCloser.Close()
+}
+
+// A slowDB makes the store the faster one, until it has read ahead all it may.
+type slowDB struct {
+	memDB
+	once sync.Once
+	g    *gauge
+}
+
+func (db *slowDB) WriteAt(p []byte, offset int64) (int, error) {
+	db.once.Do(func() {
+		for last, same := int64(-1), 0; same < 20; time.Sleep(time.Millisecond) {
+			db.g.mu.Lock()
+			now := db.g.ahead
+			db.g.mu.Unlock()
+			if same++; now != last {
+				last, same = now, 0
+			}
+		}
+	})
+	return db.memDB.WriteAt(p, offset)
+}
+
+// What is read ahead is bounded, by streams and by bytes, and a large file is
+// read in ranges if that is asked for.
+func TestApplyReadAhead(t *testing.T) {
+	s := snapshotSpec(65536, 260, 1, HeaderFlagNoChecksum)
+	s.noise = true
+	specs := []spec{s}
+	for txid := TXID(2); txid < 14; txid++ {
+		d := s
+		d.header.MinTXID, d.header.MaxTXID, d.pages = txid, txid, s.pages[:20]
+		specs = append(specs, d)
+	}
+	files, replica := encodeAll(t, specs)
+	for _, tt := range []struct{ readConcurrency, streams, ranges int }{
+		{0, maxStreams, 13},
+		{1, maxStreams, 13},
+		{3, 3, 17},
+		{100, maxStreams, 17},
+	} {
+		g := new(gauge)
+		open := func(ctx context.Context, f *FileInfo, offset, length int64) (io.ReadCloser, error) {
+			g.addOpen(1)
+			rc, err := replica.open(ctx, f, offset, length)
+			return gaugedReader{rc, g}, err
+		}
+		db := &slowDB{g: g}
+		opts := ApplyOptions{Concurrency: 1, ReadConcurrency: tt.readConcurrency, Progress: func(n int64) { g.add(-n) }}
+		if _, err := Apply(t.Context(), files, open, db, opts); err != nil {
+			t.Fatal(err)
+		}
+		// Each stream has a full channel, and a chunk that does not fit.
+		if limit := int64(tt.streams) * (rangeSize + chunkSize); g.most > limit {
+			t.Errorf("%d: read %d bytes ahead, want at most %d", tt.readConcurrency, g.most, limit)
+		}
+		if g.ranges != tt.ranges || g.mostOpen > tt.streams || g.ahead != 0 {
+			t.Errorf("%d: %d ranges, %d at once, %d bytes left; want %d, at most %d, 0",
+				tt.readConcurrency, g.ranges, g.mostOpen, g.ahead, tt.ranges, tt.streams)
+		}
+	}
+}
