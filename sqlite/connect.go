@@ -1,0 +1,87 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	driver "modernc.org/sqlite"
+)
+
+// locate is the absolute path of a database file with symbolic links resolved,
+// as SQLite does it: the names of the WAL and of the journal derive from it.
+func locate(path string) (string, fs.FileInfo, error) {
+	if strings.ContainsRune(path, 0) {
+		return "", nil, fs.ErrInvalid
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", nil, bare(err)
+	}
+	if !info.Mode().IsRegular() {
+		return "", nil, fmt.Errorf("not a regular file: %w", ErrNotDatabase)
+	}
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return "", nil, bare(err)
+	}
+	real, err = filepath.Abs(real)
+	return real, info, err
+}
+
+// bare is the cause of an error of package os, without the operation and the path
+// that our own message names.
+func bare(err error) error {
+	if e, ok := err.(*fs.PathError); ok { //nolint:errorlint // as os returned it
+		return e.Err
+	}
+	return err
+}
+
+// connection is the one connection of a pool of its own.
+type connection struct {
+	*sql.Conn
+	pool *sql.DB
+}
+
+// connect opens a database file that must exist. Params are SQLite's own, of URI
+// file names; the pragmas are run at once.
+func connect(ctx context.Context, path, params string, pragmas ...string) (*connection, error) {
+	for _, pragma := range pragmas {
+		params += "&_pragma=" + url.QueryEscape(pragma)
+	}
+	connector, err := driver.NewConnector(uri(path) + "?" + params)
+	if err != nil {
+		return nil, err
+	}
+	pool := sql.OpenDB(connector)
+	conn, err := pool.Conn(ctx)
+	if err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return &connection{conn, pool}, nil
+}
+
+// uri is the file name of an absolute path as a URI, without parameters.
+func uri(path string) string {
+	path = filepath.ToSlash(path)
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path // a drive of Windows: file:///C:/...
+	}
+	return "file://" + (&url.URL{Path: path}).EscapedPath()
+}
+
+// Close closes the connection and its pool.
+func (c *connection) Close() error {
+	err := c.Conn.Close()
+	if e := c.pool.Close(); err == nil {
+		err = e
+	}
+	return err
+}
