@@ -22,6 +22,8 @@ type contentError string
 
 func (e contentError) Error() string { return string(e) }
 
+func (e contentError) Is(target error) bool { return target == ErrContent }
+
 func contentErrorf(format string, args ...any) error {
 	return contentError(fmt.Sprintf(format, args...))
 }

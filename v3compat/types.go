@@ -46,6 +46,10 @@ var (
 	// checksum in it does not match.
 	ErrCorrupt = errors.New("corrupt LZ4 frame")
 
+	// ErrContent says that an object was read whole and is not what belongs in its
+	// place: no database, a log with a hole, a frame of another log.
+	ErrContent = errors.New("wrong content")
+
 	// ErrEncrypted says that an object is encrypted with age, an option that
 	// Litestream had up to v0.3.13. Such objects can be listed, not read.
 	ErrEncrypted = errors.New("encrypted with age")

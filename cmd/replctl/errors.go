@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/replctl/replicate/ltx"
+	"github.com/replctl/replicate/v3compat"
 )
 
 // The exit codes, a stable contract (docs/json.md).
@@ -72,6 +73,9 @@ func (a *app) exitCode(err error) int {
 func classify(err error) *cliError {
 	ce := &cliError{code: exitFailure, err: err}
 	switch {
+	case errors.Is(err, v3compat.ErrTruncated), errors.Is(err, v3compat.ErrCorrupt), errors.Is(err, v3compat.ErrContent):
+		ce.code = exitDamage
+		ce.try = "replctl inspect, which says what is damaged, and what can be restored"
 	case errors.Is(err, ltx.ErrTruncated), errors.Is(err, ltx.ErrCorrupt):
 		ce.code = exitDamage
 		ce.try = "replctl inspect, which says what is damaged; replctl ltx --fast, which reads no headers"
