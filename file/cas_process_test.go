@@ -77,7 +77,7 @@ func TestCountersKilled(t *testing.T) {
 	var mu sync.Mutex
 	reported := 0
 	var wg sync.WaitGroup
-	stuck := time.AfterFunc(time.Minute, func() {
+	stuck := time.AfterFunc(5*time.Minute, func() {
 		t.Error("some process waits for a dead one")
 		for _, c := range all {
 			_ = c.cmd.Process.Kill()
@@ -164,7 +164,7 @@ func TestDeadProcessHoldsNoLock(t *testing.T) {
 	select {
 	case err := <-waiting:
 		must(t, err)
-	case <-time.After(time.Minute):
+	case <-time.After(5 * time.Minute):
 		t.Fatal("a write waits for a process that is dead")
 	}
 }

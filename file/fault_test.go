@@ -73,14 +73,18 @@ func TestDiskFull(t *testing.T) {
 	wantNoTemps(t, dir)
 }
 
-// childUnprivileged tries to write as a user whom permissions stop.
+// childUnprivileged tries to write as a user whom permissions stop. It enters the
+// directory before it becomes that user, who may not be let through to it.
 func childUnprivileged(dir string, _ []int) error {
+	if err := os.Chdir(dir); err != nil {
+		return err
+	}
 	if os.Geteuid() == 0 {
 		if err := syscall.Setuid(65534); err != nil {
 			return err
 		}
 	}
-	c := file.NewReplicaClient(dir)
+	c := file.NewReplicaClient(".")
 	_, err := c.WriteLTXFile(context.Background(), 0, 2, 2, bytes.NewReader(ltxFile(2, 10)))
 	fmt.Println("write", errors.Is(err, fs.ErrPermission), err)
 	err = c.DeleteLTXFiles(context.Background(), []*ltx.FileInfo{{Level: 0, MinTXID: 1, MaxTXID: 1}})
@@ -91,13 +95,15 @@ func childUnprivileged(dir string, _ []int) error {
 }
 
 func TestReadOnlyDirectory(t *testing.T) {
+	withUmask(t, 0o022)
 	dir := t.TempDir()
 	c := file.NewReplicaClient(dir)
 	c.FileMode, c.DirMode = 0o444, 0o755
 	write(t, c, 0, 1, 10)
 	must(t, os.Chmod(c.LTXLevelDir(0), 0o555))
+	must(t, os.Chmod(dir, 0o755))
 	before := fingerprint(t, dir)
-	p := startChild(t, "unprivileged", openToAll(t, dir))
+	p := startChild(t, "unprivileged", dir)
 	wantPrefix(t, p.line(), "write true write ltx file: write "+levelFileOf(2))
 	wantPrefix(t, p.line(), "delete true delete "+levelFileOf(1))
 	p.want("list false <nil>")
@@ -119,17 +125,6 @@ func wantPrefix(t *testing.T, got, prefix string) {
 	if !strings.HasPrefix(got, prefix) {
 		t.Errorf("got %q, want %q...", got, prefix)
 	}
-}
-
-// openToAll lets other users through to dir.
-func openToAll(t *testing.T, dir string) string {
-	t.Helper()
-	for d := dir; d != filepath.Clean(os.TempDir()) && d != "/"; d = filepath.Dir(d) {
-		fi, err := os.Stat(d)
-		must(t, err)
-		must(t, os.Chmod(d, fi.Mode().Perm()|0o055))
-	}
-	return dir
 }
 
 // TestDirectoryGoesAway: a level that is removed while a file is written to it

@@ -51,7 +51,7 @@ func outcomeOf(t *testing.T, verb, dir string) outcome {
 	select {
 	case o := <-done:
 		return o
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatalf("%s hangs", verb)
 		return outcome{}
 	}
