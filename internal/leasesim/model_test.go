@@ -127,7 +127,7 @@ func (w *world) steps() (steps []porcupine.Operation) {
 // linearize checks the history of a world that has come to its end.
 func (w *world) linearize() {
 	steps := w.steps()
-	switch result, info := porcupine.CheckOperationsVerbose(lockModel, steps, time.Minute); result {
+	switch result, info := porcupine.CheckOperationsVerbose(lockModel, steps, 10*time.Minute); result {
 	case porcupine.Unknown:
 		w.violations = append(w.violations, "linearizability could not be decided")
 	case porcupine.Illegal:
