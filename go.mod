@@ -21,7 +21,7 @@ require (
 	golang.org/x/sys v0.49.0
 	golang.org/x/term v0.47.0
 	google.golang.org/grpc v1.83.2
-	modernc.org/sqlite v1.60.0
+	modernc.org/sqlite v1.61.1
 )
 
 require (
