@@ -1,0 +1,200 @@
+package config
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/store/internal/names"
+)
+
+// Applied is the status that CountApplied counts. Which others there are is up to the
+// fleet.
+const Applied = "applied"
+
+// status is the record of one instance in one log. Its key is the log's prefix and
+// the instance's name, encoded.
+type status struct {
+	Nonce    string `json:"nonce"`
+	Instance string `json:"instance"`
+	Status   string `json:"status"`
+}
+
+func decodeStatus(instance string, value []byte) (string, error) {
+	var rec status
+	if err := json.Unmarshal(value, &rec); err != nil {
+		return "", fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	if rec.Instance != instance || checkName("status", rec.Status) != nil {
+		return "", fmt.Errorf("%w: status %.40q of instance %.40q", ErrCorrupt, rec.Status, rec.Instance)
+	}
+	return rec.Status, nil
+}
+
+// logPrefix is that of the statuses of a snapshot since its log was last reset.
+func logPrefix(e *entry) string { return fmt.Sprintf("%s%s/%d/", appliedPrefix, e.ID, e.Round) }
+
+// LogApply records that an instance has a status for a version, in place of the one
+// that it had. If there is no such version, that is ErrSnapshotNotFound.
+func (s *Storage) LogApply(ctx context.Context, instanceID, collection, version, status string) error {
+	err := errors.Join(checkName("instance", instanceID), checkName("status", status))
+	if err == nil {
+		err = s.logApply(ctx, instanceID, collection, version, status)
+	}
+	if err != nil {
+		return fmt.Errorf("log %q of instance %q: %w", status, instanceID, wrap("apply", collection, version, err))
+	}
+	return nil
+}
+
+func (s *Storage) logApply(ctx context.Context, instanceID, collection, version, newStatus string) error {
+	h, _, err := s.head(ctx, collection)
+	if err != nil {
+		return err
+	}
+	e := h.version(version)
+	if e == nil {
+		return ErrSnapshotNotFound
+	}
+	part, err := names.Encode(instanceID)
+	if err != nil {
+		return err
+	}
+	value, err := json.Marshal(status{Nonce: rand.Text(), Instance: instanceID, Status: newStatus})
+	if err != nil {
+		return err
+	}
+	prefix := logPrefix(e)
+	for token := s.seen(prefix, prefix+part).token; ; {
+		r, err := cas.Swap(ctx, s.store, prefix+part, value, token)
+		if !lost(err) {
+			if err == nil {
+				s.see(prefix, prefix+part, logged{r.Token, newStatus})
+			}
+			return err
+		}
+		token = r.Token
+	}
+}
+
+// CountApplied returns how many instances have the status Applied for a version. Of a
+// version that does not exist it is none.
+func (s *Storage) CountApplied(ctx context.Context, collection, version string) (int, error) {
+	ids, err := s.AppliedInstances(ctx, collection, version, Applied)
+	return len(ids), err
+}
+
+// AppliedInstances returns the instances that have a status for a version, in the
+// order of their bytes. Of a version that does not exist it is none.
+func (s *Storage) AppliedInstances(ctx context.Context, collection, version, status string) ([]string, error) {
+	ids, err := s.instances(ctx, collection, version, status)
+	if err != nil {
+		return nil, fmt.Errorf("instances that are %q: %w", status, wrap("apply", collection, version, err))
+	}
+	return ids, nil
+}
+
+func (s *Storage) instances(ctx context.Context, collection, version, status string) ([]string, error) {
+	ids := []string{}
+	if err := checkName("status", status); err != nil {
+		return nil, err
+	}
+	h, _, err := s.head(ctx, collection)
+	if err != nil {
+		return nil, err
+	}
+	e := h.version(version)
+	if e == nil {
+		return ids, nil
+	}
+	all, err := s.readLog(ctx, logPrefix(e))
+	for _, one := range all {
+		if one.status == status {
+			ids = append(ids, one.instance)
+		}
+	}
+	return ids, err
+}
+
+type instanceStatus struct{ instance, status string }
+
+// readLog returns the statuses of a log, in the order of the instances.
+func (s *Storage) readLog(ctx context.Context, prefix string) ([]instanceStatus, error) {
+	var all []instanceStatus
+	var unseen []int
+	var keys []string
+	for e, err := range s.store.List(ctx, prefix, "") {
+		if err != nil {
+			return nil, err
+		}
+		instance, err := names.Decode(strings.TrimPrefix(e.Key, prefix))
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
+		}
+		last := s.seen(prefix, e.Key)
+		if last.token != e.Token {
+			unseen = append(unseen, len(all))
+		}
+		all, keys = append(all, instanceStatus{instance, last.status}), append(keys, e.Key)
+	}
+	reads, ctx := errgroup.WithContext(ctx)
+	reads.SetLimit(16)
+	for _, i := range unseen {
+		reads.Go(func() (err error) {
+			all[i].status, err = s.readStatus(ctx, prefix, keys[i], all[i].instance)
+			return err
+		})
+	}
+	return all, reads.Wait()
+}
+
+func (s *Storage) readStatus(ctx context.Context, prefix, key, instance string) (string, error) {
+	r, err := s.store.Read(ctx, key, "")
+	if err != nil || !r.Exists() { // an operator may have deleted it since it was listed
+		return "", err
+	}
+	status, err := decodeStatus(instance, r.Value)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", key, err)
+	}
+	s.see(prefix, key, logged{r.Token, status})
+	return status, nil
+}
+
+// ResetApplyLog empties a version's log. Of a version that does not exist it is empty.
+func (s *Storage) ResetApplyLog(ctx context.Context, collection, version string) error {
+	return wrap("reset log of", collection, version, s.change(ctx, collection, func(h *head) (bool, error) { return h.reset(version) }))
+}
+
+// logged is a status as last seen.
+type logged struct {
+	token  cas.Token
+	status string
+}
+
+// maxLogs is how many logs are remembered.
+const maxLogs = 16
+
+func (s *Storage) seen(prefix, key string) logged {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.statuses[prefix][key]
+}
+
+func (s *Storage) see(prefix, key string, l logged) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.statuses[prefix] == nil {
+		if len(s.statuses) >= maxLogs {
+			clear(s.statuses)
+		}
+		s.statuses[prefix] = map[string]logged{}
+	}
+	s.statuses[prefix][key] = l
+}

@@ -1,0 +1,88 @@
+package configtest
+
+import (
+	"errors"
+	"math"
+	"sync"
+	"testing"
+
+	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/store/config"
+)
+
+func testLock(t *testing.T, h Harness) {
+	open := h.instances(t)
+	holder := open()
+	for _, key := range []int64{0, 1, -1, math.MaxInt64, math.MinInt64} { // each is another lock
+		release, err := holder.AcquireLock(t.Context(), key)
+		check(t, "AcquireLock", err)
+		for _, s := range []*config.Storage{holder, open()} {
+			_, err := s.AcquireLock(t.Context(), key)
+			wantIs(t, "AcquireLock of what is held", err, config.ErrLockNotAcquired)
+			var held *replicate.LeaseExistsError
+			if !errors.As(err, &held) || held.Owner == "" {
+				t.Errorf("AcquireLock of what is held: %v: want to know who holds it", err)
+			}
+		}
+		defer release()
+	}
+	release, err := open().AcquireLock(t.Context(), 2)
+	check(t, "AcquireLock", err)
+	release()
+	release()
+	release, err = open().AcquireLock(t.Context(), 2)
+	check(t, "AcquireLock of what was released", err)
+	release()
+}
+
+// testSession: the number of a lock's lease grows with each holder.
+func testSession(t *testing.T, h Harness) {
+	open := h.instances(t)
+	for want := int64(1); want <= 3; want++ {
+		s, err := open().AcquireSession(t.Context(), 7)
+		check(t, "AcquireSession", err)
+		if got := s.Lease().Generation; got != want || s.Err() != nil || s.Context().Err() != nil {
+			t.Errorf("the session has number %d, want %d, and ended with %v", got, want, s.Err())
+		}
+		check(t, "Release", s.Release(t.Context()))
+	}
+}
+
+// testLockRace: of many at once one has it.
+func testLockRace(t *testing.T, h Harness) {
+	open := h.instances(t)
+	for range h.rounds(10) {
+		var mu sync.Mutex
+		var releases []func()
+		race(8, func(int) {
+			release, err := open().AcquireLock(t.Context(), 1)
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				releases = append(releases, release)
+			} else {
+				wantIs(t, "a loser", err, config.ErrLockNotAcquired)
+			}
+		})
+		if len(releases) != 1 {
+			t.Errorf("%d have the lock", len(releases))
+		}
+		for _, release := range releases {
+			release()
+		}
+	}
+}
+
+// race runs fn n times at once.
+func race(n int, fn func(i int)) {
+	start := make(chan struct{})
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			<-start
+			fn(i)
+		})
+	}
+	close(start)
+	wg.Wait()
+}

@@ -1,0 +1,243 @@
+package configtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/cas/castest"
+	"github.com/replctl/replicate/store/config"
+)
+
+// testSaveRace: of many that save a version, those with the content that got there
+// succeed.
+func testSaveRace(t *testing.T, h Harness) {
+	records := h.New(t)
+	open := func() *config.Storage { return config.New(records(), config.Options{}) }
+	for round := range h.rounds(5) {
+		version := fmt.Sprint("v", round)
+		var mu sync.Mutex
+		saved := map[string]int{}
+		race(8, func(i int) {
+			content := fmt.Sprint("content of ", i%2)
+			err := open().SaveSnapshot(t.Context(), fleet, version, []byte(content))
+			if err != nil {
+				wantIs(t, "a loser", err, config.ErrSnapshotExists)
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			saved[content]++
+		})
+		s, err := open().GetSnapshot(t.Context(), fleet, version)
+		check(t, "GetSnapshot", err)
+		if len(saved) != 1 || saved[string(s.Content)] != 4 {
+			t.Errorf("saved are %v, and there is %q", saved, s.Content)
+		}
+	}
+	wantBytes(t, records(), h.rounds(5))
+}
+
+// watch polls until stop is closed, in each way to look, and checks what must hold at
+// every instant: one active snapshot, and its content.
+func watch(t *testing.T, s *config.Storage, stop <-chan struct{}) {
+	for ctx := t.Context(); ; {
+		select {
+		case <-stop:
+			return
+		default:
+		}
+		_, err := s.GetActiveVersion(ctx, fleet)
+		active, getErr := s.GetActiveSnapshot(ctx, fleet)
+		list, listErr := s.ListSnapshots(ctx, fleet)
+		if err := errors.Join(err, getErr, listErr); err != nil {
+			t.Errorf("a reader: %v", err)
+			return
+		}
+		wantContent(t, active)
+		n := 0
+		for _, s := range list {
+			if s.Status == config.StatusActive {
+				n++
+			}
+		}
+		if n != 1 {
+			t.Errorf("%d snapshots are active: %v", n, list)
+		}
+	}
+}
+
+// watched runs fn beside readers.
+func watched(t *testing.T, open func() *config.Storage, fn func()) {
+	stop := make(chan struct{})
+	var readers sync.WaitGroup
+	for range 2 {
+		readers.Go(func() { watch(t, open(), stop) })
+	}
+	fn()
+	close(stop)
+	readers.Wait()
+}
+
+// testActivationRace: never two active snapshots, and never none.
+func testActivationRace(t *testing.T, h Harness) {
+	open := h.instances(t)
+	save(t, open(), "v0", "v1", "v2", "v3")
+	activate(t, open(), "v0")
+	watched(t, open, func() {
+		race(4, func(i int) {
+			s := open()
+			for round := range h.rounds(25) {
+				version := fmt.Sprint("v", (i+round)%4)
+				if err := s.ActivateSnapshot(t.Context(), fleet, version); err != nil {
+					t.Errorf("ActivateSnapshot: %v", err)
+				}
+			}
+		})
+	})
+}
+
+// testDeletionRace: snapshots are deleted while they are activated, and what is
+// active has its content.
+func testDeletionRace(t *testing.T, h Harness) {
+	open := h.instances(t)
+	save(t, open(), "v")
+	activate(t, open(), "v")
+	watched(t, open, func() {
+		race(4, func(i int) {
+			s := open()
+			for round := range h.rounds(15) {
+				if err := saveActivateOrDelete(t.Context(), s, i, round); err != nil {
+					t.Errorf("client %d: %v", i, err)
+				}
+			}
+		})
+	})
+	wantDeleted(t, open(), soon(), leftover(t, open()))
+	snapshot, err := open().GetActiveSnapshot(t.Context(), fleet)
+	check(t, "GetActiveSnapshot", err)
+	wantContent(t, snapshot)
+}
+
+// saveActivateOrDelete is one step of a client of testDeletionRace.
+func saveActivateOrDelete(ctx context.Context, s *config.Storage, i, round int) error {
+	if i == 0 {
+		_, err := s.DeleteOldSnapshots(ctx, soon())
+		return err
+	}
+	version := fmt.Sprint("v", i, ".", round)
+	if err := s.SaveSnapshot(ctx, fleet, version, contentOf(version)); err != nil {
+		return err
+	}
+	if err := s.ActivateSnapshot(ctx, fleet, version); !errors.Is(err, config.ErrSnapshotNotFound) {
+		return err
+	}
+	return nil // it was deleted meanwhile
+}
+
+// leftover is how many snapshots are not active.
+func leftover(t *testing.T, s *config.Storage) int {
+	t.Helper()
+	list, err := s.ListSnapshots(t.Context(), fleet)
+	check(t, "ListSnapshots", err)
+	return len(list) - 1
+}
+
+// testApplyRace: a whole fleet logs at once, and each is counted.
+func testApplyRace(t *testing.T, h Harness) {
+	open := h.instances(t)
+	leader := open()
+	save(t, leader, "v1")
+	instances := h.rounds(200)
+	want := make([]string, instances)
+	race(instances, func(i int) {
+		want[i] = fmt.Sprintf("i%04d", i)
+		if err := open().LogApply(t.Context(), want[i], fleet, "v1", config.Applied); err != nil {
+			t.Errorf("LogApply: %v", err)
+		}
+	})
+	wantApplied(t, leader, "v1", config.Applied, want...)
+}
+
+// testFaultyLeaders: with requests and answers lost, what is reported is true, and
+// readers see one active snapshot throughout.
+func testFaultyLeaders(t *testing.T, h Harness) {
+	records := h.New(t)
+	open := func() *config.Storage { return config.New(records(), config.Options{}) }
+	save(t, open(), "v")
+	activate(t, open(), "v")
+	done := make([]map[string]int, 4)
+	watched(t, open, func() {
+		race(len(done), func(i int) {
+			s := config.New(castest.NewFaulty(records(), uint64(i)), config.Options{})
+			done[i] = map[string]int{}
+			for round := range h.rounds(20) {
+				err := saveActivateOrDelete(t.Context(), s, i, round)
+				if err != nil && !errors.Is(err, castest.ErrInjected) && !errors.Is(err, cas.ErrIndeterminate) {
+					t.Errorf("client %d: %v", i, err)
+				}
+				done[i][outcome(err)[:4]]++
+			}
+		})
+	})
+	for i, outcomes := range done {
+		if !h.Slow && outcomes["done"] == 0 {
+			t.Errorf("client %d got nothing done: %v", i, outcomes)
+		}
+	}
+	wantRepaired(t, open())
+}
+
+// wantRepaired checks that deletions which were broken off are finished by the next.
+func wantRepaired(t *testing.T, s *config.Storage) {
+	t.Helper()
+	wantDeleted(t, s, soon(), leftover(t, s))
+	list, err := s.ListSnapshots(t.Context(), fleet)
+	check(t, "ListSnapshots", err)
+	if len(list) != 1 || list[0].Status != config.StatusActive {
+		t.Errorf("left are %v, want the active one", list)
+	}
+}
+
+// testFaultyInstances: a status that is reported as logged is there.
+func testFaultyInstances(t *testing.T, h Harness) {
+	open := h.New(t)
+	leader := config.New(open(), config.Options{})
+	save(t, leader, "v1")
+	const instances = 8
+	last := make([]map[string]bool, instances) // what an instance's status may be
+	race(instances, func(i int) {
+		s := config.New(castest.NewFaulty(open(), uint64(i)), config.Options{})
+		last[i] = map[string]bool{"": true}
+		for n := range h.rounds(25) {
+			status := fmt.Sprint("status ", n)
+			switch err := s.LogApply(t.Context(), fmt.Sprint("i", i), fleet, "v1", status); {
+			case err == nil:
+				last[i] = map[string]bool{status: true}
+			case errors.Is(err, cas.ErrIndeterminate):
+				last[i][status] = true
+			case !errors.Is(err, castest.ErrInjected):
+				t.Errorf("LogApply: %v", err)
+			}
+		}
+	})
+	for i := range last {
+		found := ""
+		for n := range h.rounds(25) {
+			status := fmt.Sprint("status ", n)
+			ids, err := leader.AppliedInstances(t.Context(), fleet, "v1", status)
+			check(t, "AppliedInstances", err)
+			for _, id := range ids {
+				if id == fmt.Sprint("i", i) {
+					found = status
+				}
+			}
+		}
+		if !last[i][found] {
+			t.Errorf("instance %d has %q, want one of %v", i, found, last[i])
+		}
+	}
+}

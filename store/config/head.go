@@ -1,0 +1,206 @@
+package config
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// head is all there is to a collection but the contents and the statuses: one
+// record, so that each change of it is one compare-and-swap.
+type head struct {
+	Nonce string `json:"nonce"` // unlike any other head's
+
+	// Active is the ID of the active snapshot. No other place says so.
+	Active string `json:"active,omitempty"`
+
+	Snapshots []entry `json:"snapshots"` // in the order in which they were saved
+
+	// Garbage are the IDs of deleted snapshots whose content may still be there.
+	Garbage []string `json:"garbage,omitempty"`
+}
+
+// entry is a snapshot in its collection's head.
+type entry struct {
+	// ID is where the content is. It is made for this entry and used for no other,
+	// so that what is left of a deleted version, and a late write to it, have
+	// nothing to do with a later one of the same name.
+	ID        string    `json:"id"`
+	Version   string    `json:"version"`
+	Status    Status    `json:"status"` // while it is not active
+	CreatedAt time.Time `json:"created_at"`
+	Sum       []byte    `json:"sha256"` // of the content
+
+	// Round is part of where the statuses are, and grows when the log is reset.
+	Round int `json:"round,omitempty"`
+}
+
+func newID() string { return strings.ToLower(rand.Text()) }
+
+// idLen and idCharacters are those of newID. An ID becomes part of keys.
+const (
+	idLen        = 26
+	idCharacters = "abcdefghijklmnopqrstuvwxyz234567"
+)
+
+func checkID(id string) error {
+	if len(id) != idLen || strings.Trim(id, idCharacters) != "" {
+		return fmt.Errorf("%w: id %.40q", ErrCorrupt, id)
+	}
+	return nil
+}
+
+func sum(content []byte) []byte {
+	s := sha256.Sum256(content)
+	return s[:]
+}
+
+// encode gives the head a nonce of its own and returns it as stored. A full one
+// with the longest names fits into a record.
+func (h *head) encode() ([]byte, error) {
+	h.Nonce = rand.Text()
+	return json.Marshal(h)
+}
+
+func decodeHead(value []byte) (*head, error) {
+	h := new(head)
+	if err := json.Unmarshal(value, h); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	return h, h.check()
+}
+
+func (h *head) check() error {
+	ids, versions := map[string]bool{"": true}, map[string]bool{}
+	for _, e := range h.Snapshots {
+		if err := errors.Join(checkID(e.ID), checkName("version", e.Version)); err != nil {
+			return fmt.Errorf("%w: %w", ErrCorrupt, err)
+		}
+		if ids[e.ID] || versions[e.Version] {
+			return fmt.Errorf("%w: version %q is there twice", ErrCorrupt, e.Version)
+		}
+		if e.Status != StatusPending && e.Status != StatusInactive && e.Status != StatusFailed || e.Round < 0 {
+			return fmt.Errorf("%w: version %q has status %.20q and round %d", ErrCorrupt, e.Version, e.Status, e.Round)
+		}
+		ids[e.ID], versions[e.Version] = true, true
+	}
+	if !ids[h.Active] {
+		return fmt.Errorf("%w: the active snapshot %.40q is none", ErrCorrupt, h.Active)
+	}
+	for _, id := range h.Garbage {
+		if ids[id] {
+			return fmt.Errorf("%w: the deleted snapshot %q is there", ErrCorrupt, id)
+		}
+		if err := checkID(id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// version returns a version's entry, to be read or changed; nil if there is none.
+func (h *head) version(version string) *entry {
+	return h.find(func(e entry) bool { return e.Version == version })
+}
+
+// active returns the active entry, or nil.
+func (h *head) active() *entry {
+	return h.find(func(e entry) bool { return e.ID == h.Active })
+}
+
+func (h *head) find(is func(entry) bool) *entry {
+	if i := slices.IndexFunc(h.Snapshots, is); i >= 0 {
+		return &h.Snapshots[i]
+	}
+	return nil
+}
+
+// snapshot is an entry as callers know it, without its content.
+func (h *head) snapshot(collection string, e *entry) Snapshot {
+	s := Snapshot{Collection: collection, Version: e.Version, Status: e.Status, CreatedAt: e.CreatedAt}
+	if e.ID == h.Active {
+		s.Status = StatusActive
+	}
+	return s
+}
+
+// The changes. Each reports whether there was anything to change.
+
+// has is whether a version is there already, with the same content.
+func (h *head) has(e entry) (bool, error) {
+	old := h.version(e.Version)
+	switch {
+	case old == nil && len(h.Snapshots) >= MaxSnapshots:
+		return false, fmt.Errorf("%w: the collection has %d; delete old ones", ErrTooManySnapshots, len(h.Snapshots))
+	case old != nil && !bytes.Equal(old.Sum, e.Sum):
+		return false, ErrSnapshotExists
+	}
+	return old != nil, nil
+}
+
+func (h *head) activate(version string) (bool, error) {
+	e := h.version(version)
+	if e == nil {
+		return false, ErrSnapshotNotFound
+	}
+	if h.Active == e.ID {
+		return false, nil
+	}
+	h.Active = e.ID
+	e.Status = StatusInactive // when it is active no more
+	return true, nil
+}
+
+func (h *head) fail(version string) (bool, error) {
+	e := h.version(version)
+	if e == nil {
+		return false, ErrSnapshotNotFound
+	}
+	if e.Status == StatusFailed && h.Active != e.ID {
+		return false, nil
+	}
+	e.Status = StatusFailed
+	if h.Active == e.ID {
+		h.Active = ""
+	}
+	return true, nil
+}
+
+func (h *head) reset(version string) (bool, error) {
+	e := h.version(version)
+	if e == nil {
+		return false, nil
+	}
+	e.Round++
+	return true, nil
+}
+
+// drop deletes what was created before, but for the active one, and returns how many
+// that were. While there is much garbage, it is none.
+func (h *head) drop(before time.Time) int {
+	if len(h.Garbage) > MaxSnapshots {
+		return 0
+	}
+	n := len(h.Snapshots)
+	h.Snapshots = slices.DeleteFunc(h.Snapshots, func(e entry) bool {
+		old := e.ID != h.Active && e.CreatedAt.Before(before)
+		if old {
+			h.Garbage = append(h.Garbage, e.ID)
+		}
+		return old
+	})
+	return n - len(h.Snapshots)
+}
+
+// buried forgets garbage.
+func (h *head) buried(ids []string) (bool, error) {
+	n := len(h.Garbage)
+	h.Garbage = slices.DeleteFunc(h.Garbage, func(id string) bool { return slices.Contains(ids, id) })
+	return len(h.Garbage) < n, nil
+}

@@ -1,0 +1,142 @@
+package config
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/replctl/replicate/cas"
+)
+
+// SaveSnapshot saves a version of a collection, as pending. If it is there already
+// with the same content, whatever its status, nothing changes; with other content that
+// is ErrSnapshotExists.
+func (s *Storage) SaveSnapshot(ctx context.Context, collection, version string, content []byte) error {
+	err := checkName("version", version)
+	if err == nil && len(content) > MaxContentSize {
+		err = fmt.Errorf("%w: %d bytes, at most %d allowed", ErrTooLarge, len(content), MaxContentSize)
+	}
+	if err == nil {
+		err = s.save(ctx, collection, version, bytes.Clone(content))
+	}
+	return wrap("save", collection, version, err)
+}
+
+func (s *Storage) save(ctx context.Context, collection, version string, content []byte) error {
+	e := entry{ID: newID(), Version: version, Status: StatusPending, CreatedAt: time.Now().UTC().Round(0), Sum: sum(content)}
+	written, added := false, false
+	err := s.change(ctx, collection, func(h *head) (bool, error) {
+		added = false
+		if there, err := h.has(e); there || err != nil {
+			return false, err
+		}
+		if !written {
+			if err := s.writeContent(ctx, collection, e, content); err != nil {
+				return false, err
+			}
+			written = true
+		}
+		h.Snapshots, added = append(h.Snapshots, e), true
+		return true, nil
+	})
+	if written && (!added || err != nil && !errors.Is(err, cas.ErrIndeterminate)) {
+		_ = s.bury(ctx, e.ID) // nobody knows of it; at worst it stays
+	}
+	return err
+}
+
+// ActivateSnapshot makes a version the active one of its collection, whatever its
+// status, and the one that was active inactive.
+func (s *Storage) ActivateSnapshot(ctx context.Context, collection, version string) error {
+	return wrap("activate", collection, version, s.change(ctx, collection, func(h *head) (bool, error) { return h.activate(version) }))
+}
+
+// FailSnapshot marks a version as failed. If it is the active one, the collection has
+// no active version after that, until one is activated.
+func (s *Storage) FailSnapshot(ctx context.Context, collection, version string) error {
+	return wrap("fail", collection, version, s.change(ctx, collection, func(h *head) (bool, error) { return h.fail(version) }))
+}
+
+// GetActiveVersion returns the active version of a collection, without its content.
+// If there is none, that is ErrSnapshotNotFound.
+func (s *Storage) GetActiveVersion(ctx context.Context, collection string) (string, error) {
+	h, _, err := s.head(ctx, collection)
+	if err == nil && h.Active == "" {
+		err = ErrSnapshotNotFound
+	}
+	if err != nil {
+		return "", fmt.Errorf("active version of %q: %w", collection, err)
+	}
+	return h.active().Version, nil
+}
+
+// GetActiveSnapshot returns the active snapshot of a collection. If there is none,
+// that is ErrSnapshotNotFound.
+func (s *Storage) GetActiveSnapshot(ctx context.Context, collection string) (*Snapshot, error) {
+	snapshot, err := s.get(ctx, collection, (*head).active)
+	if err != nil {
+		return nil, fmt.Errorf("active snapshot of %q: %w", collection, err)
+	}
+	return snapshot, nil
+}
+
+// GetSnapshot returns a version of a collection, whatever its status. If there is no
+// such version, that is ErrSnapshotNotFound.
+func (s *Storage) GetSnapshot(ctx context.Context, collection, version string) (*Snapshot, error) {
+	snapshot, err := s.get(ctx, collection, func(h *head) *entry { return h.version(version) })
+	if err != nil {
+		return nil, wrap("get", collection, version, err)
+	}
+	return snapshot, nil
+}
+
+// ListSnapshots returns all snapshots of a collection, in the order in which they
+// were saved, without their contents, as they were at one instant.
+func (s *Storage) ListSnapshots(ctx context.Context, collection string) ([]Snapshot, error) {
+	h, _, err := s.head(ctx, collection)
+	if err != nil {
+		return nil, fmt.Errorf("list snapshots of %q: %w", collection, err)
+	}
+	snapshots := make([]Snapshot, len(h.Snapshots))
+	for i := range h.Snapshots {
+		snapshots[i] = h.snapshot(collection, &h.Snapshots[i])
+	}
+	return snapshots, nil
+}
+
+// get returns the snapshot that pick picks. If it is deleted before its content is
+// read, there is another head, to pick from again.
+func (s *Storage) get(ctx context.Context, collection string, pick func(*head) *entry) (*Snapshot, error) {
+	for seen := cas.Token(""); ; {
+		h, token, err := s.head(ctx, collection)
+		if err != nil {
+			return nil, err
+		}
+		e := pick(h)
+		if e == nil {
+			return nil, ErrSnapshotNotFound
+		}
+		content, err := s.readContent(ctx, e.ID)
+		switch {
+		case errors.Is(err, errDeleted) && token != seen:
+			seen = token
+			continue
+		case errors.Is(err, errDeleted):
+			return nil, fmt.Errorf("%w: %s%s: %w", ErrCorrupt, contentsPrefix, e.ID, err)
+		case err != nil:
+			return nil, err
+		}
+		snapshot := h.snapshot(collection, e)
+		snapshot.Content = content
+		return &snapshot, nil
+	}
+}
+
+func wrap(op, collection, version string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s snapshot %q of %q: %w", op, version, collection, err)
+}
