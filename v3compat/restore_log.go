@@ -134,6 +134,7 @@ func (a *applier) frame(f sqlitewal.Frame) error {
 	a.result.Transactions++
 	a.result.Frames += l.frames
 	a.result.Pages, a.result.Pos = f.Commit, Pos{a.plan.Generation, a.segment().Index, end}
+	a.states.low = min(a.states.low, f.Commit)
 	l.frames = 0
 	return nil
 }

@@ -11,6 +11,8 @@ type states struct {
 	due    int // the object at whose end a state is to be reported; or none
 	count  int // how many states there were
 	seen   int // how many of them were reported, in a run before this one too
+
+	low uint32 // the smallest size of the database since the last one
 }
 
 const noState = -1
@@ -65,15 +67,21 @@ func (a *applier) state(object int) error {
 			return err
 		}
 		if a.states.count > 1 {
-			s.Pages = a.pages.changed(s.Size)
+			s.Pages = a.pages.changed(a.states.low, s.Size)
 		}
 		clear(a.pages.written)
 	}
+	a.states.low = s.Size
 	return a.states.report(s)
 }
 
-// changed are the pages that were written, up to the database's size.
-func (p *pages) changed(size uint32) []uint32 {
-	maps.DeleteFunc(p.written, func(pgno uint32, _ struct{}) bool { return pgno > size })
-	return slices.Sorted(maps.Keys(p.written))
+// changed are the pages that were written and those by which the database has
+// grown, which SQLite need not write, up to its size.
+func (p *pages) changed(low, size uint32) []uint32 {
+	maps.DeleteFunc(p.written, func(pgno uint32, _ struct{}) bool { return pgno > low })
+	numbers := slices.Sorted(maps.Keys(p.written))
+	for pgno := low + 1; pgno <= size && pgno > 0; pgno++ {
+		numbers = append(numbers, pgno)
+	}
+	return numbers
 }
