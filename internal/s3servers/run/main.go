@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 
@@ -26,12 +27,18 @@ const (
 	secretKey = "replicate-test-secret"
 )
 
+func init() {
+	// On Linux a server dies with the thread that has started it: main's, which
+	// lasts as long as the process.
+	runtime.LockOSThread()
+}
+
 func main() {
 	command := os.Args[1:]
 	if len(command) == 0 {
 		command = []string{"go", "test", "-count=1", "-tags", "realservers", "./..."}
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	code, err := run(ctx, command)
 	stop()
 	if err != nil {

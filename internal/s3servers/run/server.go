@@ -50,11 +50,23 @@ type server struct {
 	err      error // of the exit, once exited is closed
 }
 
+// start starts the server. Between the moment at which its port is found to be free
+// and the one at which it takes it, another may have: then it tries another port.
 func (s spec) start(ctx context.Context, dir string) (*server, error) {
 	binary, err := s.find(ctx)
 	if err != nil {
 		return nil, err
 	}
+	for attempt := 1; ; attempt++ {
+		started, err := s.startAt(ctx, binary, dir)
+		if err == nil || !errors.Is(err, errExited) || attempt == 5 {
+			return started, err
+		}
+		fmt.Fprintf(os.Stderr, "s3servers: %s: %v; once more\n", s.name, err)
+	}
+}
+
+func (s spec) startAt(ctx context.Context, binary, dir string) (*server, error) {
 	address, err := freeAddress()
 	if err != nil {
 		return nil, err
@@ -76,6 +88,7 @@ func (s spec) start(ctx context.Context, dir string) (*server, error) {
 		"MINIO_UPDATE=off",
 	)
 	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = diesWithUs()
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -108,13 +121,23 @@ func (s spec) find(ctx context.Context) (string, error) {
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}
-	cmd := exec.CommandContext(ctx, "go", "install", s.module)
-	cmd.Env = append(os.Environ(), "GOBIN="+bin, "GOFLAGS=")
-	cmd.Stderr = os.Stderr
-	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("go install %s: %w", s.module, err)
+	return path, s.install(ctx, bin)
+}
+
+// install tries three times: a module proxy may be out of reach for a moment.
+func (s spec) install(ctx context.Context, bin string) error {
+	for attempt := 1; ; attempt++ {
+		cmd := exec.CommandContext(ctx, "go", "install", s.module)
+		cmd.Env = append(os.Environ(), "GOBIN="+bin, "GOFLAGS=")
+		cmd.Stderr = os.Stderr
+		err := cmd.Run()
+		if err == nil {
+			return nil
+		}
+		if attempt == 3 || ctx.Err() != nil {
+			return fmt.Errorf("go install %s: %w", s.module, err)
+		}
 	}
-	return path, nil
 }
 
 func freeAddress() (string, error) {
@@ -125,30 +148,36 @@ func freeAddress() (string, error) {
 	return l.Addr().String(), l.Close()
 }
 
-// ready waits until the server answers in S3: 403, as nobody signed.
+var errExited = errors.New("exited before it was ready")
+
+// ready waits until the server answers in S3: 403, as nobody signed. A busy machine
+// has all the time that it may need.
 func (s *server) ready(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
-	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{
-		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // our own, on loopback
+	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // our own, on loopback
 	}}
 	for {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.endpoint, nil)
 		if err != nil {
 			return err
 		}
+		answered := false
 		if res, err := client.Do(req); err == nil {
 			_ = res.Body.Close()
-			if res.StatusCode == http.StatusForbidden {
-				return nil
-			}
+			answered = res.StatusCode == http.StatusForbidden
 		}
 		select {
-		case <-s.exited:
-			return fmt.Errorf("exited before it was ready: %w", s.err)
+		case <-s.exited: // and if there was an answer, it was another's
+			return fmt.Errorf("%w: %w", errExited, s.err)
 		case <-ctx.Done():
 			return errors.New("not ready in time")
 		case <-time.After(50 * time.Millisecond):
+		}
+		if answered {
+			return nil
 		}
 	}
 }
