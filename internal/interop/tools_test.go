@@ -166,10 +166,10 @@ func (d *daemon) stop() {
 // them it lets a daemon that looks every 50 ms see each by itself.
 func writeUntil(t *testing.T, db *database, what string, enough func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(60 * time.Second)
+	deadline := time.Now().Add(5 * time.Minute)
 	for tick := time.NewTicker(100 * time.Millisecond); !enough(); <-tick.C {
 		if time.Now().After(deadline) {
-			t.Fatalf("litestream made no %s within a minute", what)
+			t.Fatalf("litestream made no %s within five minutes", what)
 		}
 		db.insert()
 	}
