@@ -15,7 +15,7 @@ func Isolate() {
 	servers := os.Getenv("REPLICATE_S3_SERVERS") != ""
 	for _, entry := range os.Environ() {
 		name, _, _ := strings.Cut(entry, "=")
-		if leadsElsewhere(strings.ToUpper(name)) && !(servers && ofRealServers[name]) {
+		if leadsElsewhere(strings.ToUpper(name)) && (!servers || !ofRealServers[name]) {
 			_ = os.Unsetenv(name)
 		}
 	}
