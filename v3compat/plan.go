@@ -141,17 +141,23 @@ func (r *Reader) examine(ctx context.Context, generation string) ([]*inspection,
 	return found, nil
 }
 
-// goesBeyond reports whether the generation has an object that is newer than
-// the plan's state.
+// goesBeyond reports whether the generation has an object that is not in the
+// plan and comes after it.
 func (in *inspection) goesBeyond(plan *Plan) bool {
-	for o := range in.all {
-		if in.generation != plan.Generation && o.at.After(plan.Time) {
+	if in.generation != plan.Generation {
+		for o := range in.all {
+			if o.at.After(plan.Time) {
+				return true
+			}
+		}
+		return false
+	}
+	if n := len(in.segments); n > 0 && in.segments[n-1].index >= plan.Snapshot.Index {
+		last := in.segments[n-1]
+		if len(plan.Segments) == 0 || last.pos(in.generation) != plan.Pos {
 			return true
 		}
 	}
-	if in.generation != plan.Generation {
-		return false
-	}
-	end := in.eligible(Target{}).end()
-	return end.Index > plan.Pos.Index || end.Index == plan.Pos.Index && end.Offset > plan.Pos.Offset
+	n := len(in.snapshots)
+	return in.snapshots[n-1].index > plan.Pos.Index
 }
