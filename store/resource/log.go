@@ -181,7 +181,7 @@ func (s *Store) append(ctx context.Context, rec *logRecord) (applied bool, err e
 	v := s.view
 	position := v.position + 1
 	if v.full(v.logRecords) {
-		return false, settled(errNoRoom)
+		return false, settled(s.findRoom(ctx))
 	}
 	free := *v.slot(position)
 	if !free.known && position > v.logRecords {
@@ -203,20 +203,34 @@ func (s *Store) append(ctx context.Context, rec *logRecord) (applied bool, err e
 	return false, s.outrun(ctx, position, got, err)
 }
 
+// findRoom looks whether the head has moved on since it was last seen.
+func (s *Store) findRoom(ctx context.Context) error {
+	err := s.settleHead(ctx)
+	if err == nil && s.view.full(s.view.logRecords) {
+		err = errNoRoom
+	}
+	return err
+}
+
 // outrun deals with a position where rec is not, or where, if the log has come
-// round since, it is not known to have been.
+// round since, it is not known to have been. The view moves on.
 func (s *Store) outrun(ctx context.Context, position uint64, got cas.Record, err error) error {
-	if got.Exists() {
-		switch f, bad := s.view.judge(position, got); {
-		case bad == nil && f.record != nil:
-			_, err := s.advance(ctx, s.view, f)
-			if errors.Is(err, errStale) {
-				err = s.sync(ctx)
-			}
-			return settled(err)
-		case bad == nil && f.lapped && !errors.Is(err, cas.ErrIndeterminate):
-			return settled(s.sync(ctx))
+	unknown := errors.Is(err, cas.ErrIndeterminate)
+	if !got.Exists() {
+		if unknown {
+			return err
 		}
+		return settled(s.sync(ctx)) // who was first could not be read
+	}
+	switch f, bad := s.view.judge(position, got); {
+	case bad == nil && f.record != nil:
+		_, err := s.advance(ctx, s.view, f)
+		if errors.Is(err, errStale) {
+			err = s.sync(ctx)
+		}
+		return settled(err)
+	case bad == nil && f.lapped && !unknown:
+		return settled(s.sync(ctx))
 	}
 	return unlessUnknown(err)
 }

@@ -308,19 +308,19 @@ func (s *Store) prepare(ctx context.Context) error {
 // makeRoom has a checkpoint made if the log is three quarters full of what is in none.
 // The rest is for checkpoints that died, and for restores.
 func (s *Store) makeRoom(ctx context.Context) error {
-	for range 3 { // others may be faster
-		if !s.view.full(s.view.logRecords * 3 / 4) {
-			return nil
-		}
+	for s.view.full(s.view.logRecords * 3 / 4) { // again, if others are faster
 		err := s.settleHead(ctx)
 		if err == nil && s.view.full(s.view.logRecords*3/4) {
 			err = s.checkpoint(ctx)
+		}
+		if err == nil && ctx.Err() != nil {
+			err = context.Cause(ctx)
 		}
 		if err != nil {
 			return fmt.Errorf("make room in the log: %w", err)
 		}
 	}
-	return errNoRoom
+	return nil
 }
 
 // due reports whether the view's last record is one whose writer makes a checkpoint.

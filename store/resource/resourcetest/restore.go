@@ -1,0 +1,257 @@
+package resourcetest
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/cas/castest"
+	"github.com/replctl/replicate/store/resource"
+)
+
+func snapshot(t *testing.T, b resource.Backend) (all []*resource.Resource) {
+	t.Helper()
+	s, err := b.Snapshot(t.Context())
+	if err != nil {
+		t.Fatalf("Snapshot: %v", err)
+	}
+	all = make([]*resource.Resource, 0, s.Len())
+	for r := s.Next(); r != nil; r = s.Next() {
+		all = append(all, r)
+	}
+	return all
+}
+
+// restoration has all of the resources applied.
+func restoration(t *testing.T, b resource.Backend, all []*resource.Resource) resource.Restoration {
+	t.Helper()
+	r, err := b.Restore()
+	if err != nil {
+		t.Fatalf("Restore: %v", err)
+	}
+	for _, res := range all {
+		if err := r.Apply(res); err != nil {
+			t.Fatalf("Apply(%s): %v", res.ID, err)
+		}
+	}
+	return r
+}
+
+func testRestore(t *testing.T, h Harness) {
+	open := h.handles(t, options)
+	b, other := open(), open()
+	owner := named("a")
+	one := write(t, b, &resource.Resource{ID: named("a"), Data: []byte("1"), Metadata: map[string]string{"k": "v"}})
+	write(t, b, &resource.Resource{ID: named("b"), Owner: &owner})
+	write(t, b, &resource.Resource{ID: resource.ID{Type: service, Name: "c"}})
+	before := snapshot(t, other)
+	wantSame(t, "the snapshot", names(before), []string{"c", "a", "b"})
+
+	one.Data = []byte("2")
+	changed := write(t, b, one)
+	added := write(t, other, with("added", ""))
+	own, foreign := watch(t, b, anywhere, ""), watch(t, other, anywhere, "")
+	r := restoration(t, b, before)
+	wantSame(t, "before Commit", names(list(t, other, workload, anywhere, "")), []string{"a", "added", "b"})
+	if err := r.Commit(t.Context()); err != nil {
+		t.Fatalf("Commit: %v", err)
+	}
+	r.Abort()
+	wantIs(t, "Apply after Commit", r.Apply(one), resource.ErrClosed)
+	wantIs(t, "Commit after Commit", r.Commit(t.Context()), resource.ErrClosed)
+
+	wantClosed(t, own)
+	wantClosed(t, foreign)
+	for _, b := range []*resource.Store{b, other, open()} {
+		wantSame(t, "after Restore", snapshot(t, b), before)
+	}
+	owned, err := other.ListByOwner(t.Context(), owner)
+	wantSame(t, "ListByOwner", fmt.Sprint(names(owned), err), "[b] <nil>")
+	_, err = other.WriteCAS(t.Context(), changed)
+	wantIs(t, "WriteCAS of what was undone", err, resource.ErrCASFailure)
+	again := write(t, other, before[1])
+	if again.Version == changed.Version || again.Version == added.Version {
+		t.Errorf("version %q was given before the restore, and again after it", again.Version)
+	}
+	wantEvents(t, watch(t, b, anywhere, "a"), "+a=1", "|")
+}
+
+func testRestoreAbort(t *testing.T, h Harness) {
+	open := h.handles(t, options)
+	b := open()
+	write(t, b, with("a", "1"))
+	all := snapshot(t, b)
+	w := watch(t, b, anywhere, "")
+	r := restoration(t, b, nil)
+	wantIs(t, "Apply without a version", r.Apply(with("x", "")), resource.ErrInvalid)
+	late := with("x", "")
+	late.Version = "18446744073709551615"
+	wantIs(t, "Apply of the last version", r.Apply(late), resource.ErrInvalid)
+	late.Version = "opaque"
+	if err := r.Apply(late); err != nil {
+		t.Error(err)
+	}
+	r.Abort()
+	r.Abort()
+	wantIs(t, "Commit after Abort", r.Commit(t.Context()), resource.ErrClosed)
+	wantSame(t, "after Abort", snapshot(t, open()), all)
+	write(t, b, with("b", "1"))
+	wantEvents(t, w, "+a=1", "|", "+b=1")
+
+	// An empty one, into a new store too.
+	if err := restoration(t, b, nil).Commit(t.Context()); err != nil {
+		t.Errorf("Commit of nothing: %v", err)
+	}
+	wantSame(t, "after restoring nothing", len(snapshot(t, open())), 0)
+	fresh := h.handles(t, options)
+	if err := restoration(t, fresh(), all).Commit(t.Context()); err != nil {
+		t.Errorf("Commit into an empty store: %v", err)
+	}
+	wantSame(t, "in another store", snapshot(t, fresh()), all)
+}
+
+// testRestoreFaults has the store fail from its nth write on, in each way. What then
+// is there is all or nothing, and nothing if Commit knows that it failed.
+func testRestoreFaults(t *testing.T, h Harness) {
+	big := strings.Repeat("x", 300<<10) // a chunk each
+	for _, fault := range []castest.Fault{castest.FailBefore, castest.LostBefore, castest.AppliedThenFail, castest.AppliedThenClash} {
+		open := h.New(t)
+		b := opened(t, open(), options)
+		for i := range 2 {
+			write(t, b, with(fmt.Sprintf("old-%d", i), big))
+		}
+		before := snapshot(t, b)
+		after := make([]*resource.Resource, 0, 2)
+		for i := range 2 {
+			r := with(fmt.Sprintf("new-%d", i), big)
+			r.Version = "1"
+			after = append(after, r)
+		}
+		committed := false
+		for n := 0; !committed && n < 20; n++ {
+			committed = commitFailing(t, open, fault, n, before, after)
+		}
+		if !committed {
+			t.Errorf("fault %d: Commit never succeeds", fault)
+		}
+		wantSame(t, "in the end", names(snapshot(t, opened(t, open(), options))), names(after))
+	}
+}
+
+// commitFailing reports whether Commit succeeded although the nth write and all after it fail.
+// If it is not known, before is restored for the next try.
+func commitFailing(t *testing.T, open func() cas.Store, fault castest.Fault, n int, before, after []*resource.Resource) bool {
+	t.Helper()
+	var mu sync.Mutex
+	writes := 0
+	faulty := opened(t, &castest.Faulty{Store: open(), Decide: func(op, _ string) castest.Fault {
+		mu.Lock()
+		defer mu.Unlock()
+		if op == "write" {
+			writes++
+		}
+		if op == "write" && writes > n {
+			return fault
+		}
+		return castest.None
+	}}, options)
+	r := restoration(t, faulty, after)
+	err := r.Commit(t.Context())
+	got := snapshot(t, opened(t, open(), options))
+	switch {
+	case err == nil:
+		wantSame(t, "after Commit", names(got), names(after))
+		return true
+	case errors.Is(err, resource.ErrInconsistent):
+		wantSame(t, "after a failed Commit", names(got), names(before))
+	case errors.Is(err, cas.ErrIndeterminate):
+		if names(got)[0] == names(after)[0] {
+			wantSame(t, "after Commit, perhaps", names(got), names(after))
+			if err := restoration(t, opened(t, open(), options), before).Commit(t.Context()); err != nil {
+				t.Error(err)
+			}
+		} else {
+			wantSame(t, "after Commit, perhaps not", names(got), names(before))
+		}
+	default:
+		t.Errorf("Commit: %v", err)
+	}
+	if errors.Is(err, resource.ErrInconsistent) && errors.Is(err, cas.ErrIndeterminate) {
+		t.Errorf("an error is certain and not: %v", err)
+	}
+	r.Abort()
+	return false
+}
+
+// testRestoreConcurrent: with writers and readers going on, every list is that of
+// before or that of after, and a write that was reported before is gone, one that
+// began after is there.
+func testRestoreConcurrent(t *testing.T, h Harness) {
+	open := h.handles(t, small)
+	b := open()
+	var before, after []*resource.Resource
+	for i := range 10 {
+		before = append(before, write(t, b, with(fmt.Sprintf("old-%d", i), "")))
+		r := with(fmt.Sprintf("new-%d", i), "")
+		r.Version = "1"
+		after = append(after, r)
+	}
+	done := make(chan struct{})
+	var others sync.WaitGroup
+	for i := range 2 {
+		writer, reader := open(), open()
+		others.Go(func() { writeUntil(t, writer, fmt.Sprintf("w%d", i), done) })
+		others.Go(func() { readUntil(t, reader, done) })
+	}
+	for round := range max(2, h.rounds(10)) {
+		early := write(t, open(), with(fmt.Sprintf("early-%d", round), ""))
+		if err := restoration(t, b, after).Commit(t.Context()); err != nil {
+			t.Errorf("Commit: %v", err)
+		}
+		late := write(t, open(), with(fmt.Sprintf("late-%d", round), ""))
+		_, err := open().Read(t.Context(), resource.Strong, early.ID)
+		wantIs(t, "Read of what was written before", err, resource.ErrNotFound)
+		wantSame(t, "what was written after", read(t, open(), late.ID), late)
+		before, after = after, before
+	}
+	close(done)
+	others.Wait()
+}
+
+func writeUntil(t *testing.T, b resource.Backend, name string, done <-chan struct{}) {
+	for i := 0; ; i++ {
+		select {
+		case <-done:
+			return
+		default:
+		}
+		if _, err := b.WriteCAS(t.Context(), with(fmt.Sprintf("%s-%d", name, i), "")); err != nil {
+			t.Errorf("WriteCAS: %v", err)
+			return
+		}
+	}
+}
+
+func readUntil(t *testing.T, b resource.Backend, done <-chan struct{}) {
+	for {
+		select {
+		case <-done:
+			return
+		default:
+		}
+		l, err := b.List(t.Context(), resource.Strong, workload.Unversioned(), anywhere, "")
+		if err != nil {
+			t.Errorf("List: %v", err)
+			return
+		}
+		text := strings.Join(names(l), " ")
+		olds, news := strings.Count(text, "old-"), strings.Count(text, "new-")
+		if olds+news != 10 || olds*news != 0 {
+			t.Errorf("a list has %d old and %d new resources", olds, news)
+			return
+		}
+	}
+}

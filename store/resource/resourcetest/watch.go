@@ -1,0 +1,252 @@
+package resourcetest
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/replctl/replicate/store/resource"
+)
+
+// testWatch: the snapshot, then every change in order, by whichever handle.
+func testWatch(t *testing.T, h Harness) {
+	open := h.handles(t, options)
+	b, other := open(), open()
+	empty := watch(t, other, anywhere, "")
+	one := write(t, b, with("one", "1"))
+	two := write(t, b, with("two", "1"))
+	remove(t, b, write(t, b, with("gone", "1")))
+	own, foreign := watch(t, b, anywhere, ""), watch(t, other, anywhere, "")
+	one.Data = []byte("2")
+	one = write(t, other, one)
+	one.Data = []byte("3")
+	one = write(t, b, one)
+	remove(t, b, one)
+	write(t, other, with("one", "4"))
+	remove(t, other, two)
+	changes := []string{"+one=2", "+one=3", "-one=3", "+one=4", "-two=1"}
+	wantEvents(t, own, append([]string{"+one=1", "+two=1", "|"}, changes...)...)
+	wantEvents(t, foreign, append([]string{"+one=1", "+two=1", "|"}, changes...)...)
+	wantEvents(t, empty, append([]string{"|", "+one=1", "+two=1", "+gone=1", "-gone=1"}, changes...)...)
+
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	_, err := own.Next(ctx)
+	wantIs(t, "Next without a change", err, context.DeadlineExceeded)
+	write(t, other, with("late", ""))
+	for _, w := range []resource.Watch{own, foreign} {
+		e := next(t, w)
+		wantSame(t, "a late event", describe(e), "+late=")
+		got, err := b.Read(t.Context(), resource.Eventual, e.Resource.ID)
+		if w == own && (err != nil || got.Version != e.Resource.Version) {
+			t.Errorf("an eventual read after the event: %v, %v", got, err)
+		}
+	}
+	own.Close()
+	wantClosed(t, own)
+	if err := other.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantClosed(t, foreign)
+	_, err = other.WriteCAS(t.Context(), with("x", ""))
+	wantIs(t, "WriteCAS after Close", err, resource.ErrClosed)
+}
+
+func testWatchFilter(t *testing.T, h Harness) {
+	open := h.handles(t, options)
+	b := open()
+	put := func(typ resource.Type, partition, namespace, name string) {
+		write(t, b, &resource.Resource{ID: resource.ID{Type: typ, Tenancy: resource.Tenancy{Partition: partition, Namespace: namespace}, Name: name}})
+	}
+	put(workload, "p1", "n1", "a1")
+	all := watch(t, b, anywhere, "")
+	partition := watch(t, b, resource.Tenancy{Partition: "p1", Namespace: "*"}, "a")
+	exact := watch(t, b, home, "a2")
+	put(service, "p1", "n1", "a2")
+	put(workload, "p2", "n1", "a2")
+	put(workload, "p1", "n2", "a3")
+	put(workload, "p1", "n1", "b1")
+	newer := workload
+	newer.GroupVersion = "v2"
+	put(newer, "p1", "n1", "a2")
+	wantEvents(t, all, "+a1=", "|", "+a2=", "+a3=", "+b1=", "+a2=")
+	wantEvents(t, partition, "+a1=", "|", "+a3=", "+a2=")
+	wantEvents(t, exact, "|", "+a2=")
+}
+
+// replay is what the events of a watch amount to.
+type replay struct {
+	resources map[string]*resource.Resource
+	live      bool // behind the snapshot
+	changes   int  // since then
+	last      uint64
+	restarts  int
+}
+
+// follow replays a watch until it has seen the end, and starts over when it is told to.
+func (r *replay) follow(t *testing.T, b resource.Backend, end string) {
+	for ; ; r.restarts++ {
+		w, err := b.WatchList(t.Context(), workload.Unversioned(), anywhere, "")
+		if err != nil {
+			t.Errorf("WatchList: %v", err)
+			return
+		}
+		*r = replay{resources: map[string]*resource.Resource{}, restarts: r.restarts}
+		for err == nil && r.resources[end] == nil {
+			var e *resource.WatchEvent
+			if e, err = w.Next(t.Context()); err == nil {
+				r.add(t, e)
+			}
+		}
+		if !errors.Is(err, resource.ErrWatchClosed) {
+			if err != nil {
+				t.Errorf("Next: %v", err)
+			}
+			return
+		}
+	}
+}
+
+// add applies an event, and checks that it follows from what was before.
+func (r *replay) add(t *testing.T, e *resource.WatchEvent) {
+	if e.Operation == resource.EndOfSnapshot {
+		r.live = true
+		return
+	}
+	if r.live {
+		r.changes++
+	}
+	name := e.Resource.ID.Name
+	was := r.resources[name]
+	if e.Operation == resource.Delete {
+		if was == nil || was.Version != e.Resource.Version {
+			t.Errorf("%s is deleted with version %s, but was %v", name, e.Resource.Version, was)
+		}
+		delete(r.resources, name)
+		return
+	}
+	version, err := strconv.ParseUint(e.Resource.Version, 10, 64)
+	if err != nil || r.live && version <= r.last {
+		t.Errorf("%s is written with version %s after one with %d", name, e.Resource.Version, r.last)
+	}
+	r.resources[name], r.last = e.Resource, max(r.last, version)
+}
+
+// randomWrites makes n changes that are successful, of resources with some few names.
+func randomWrites(t *testing.T, b resource.Backend, seed uint64, n int) {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	for n > 0 {
+		r := with("x"+strconv.Itoa(rng.IntN(40)), strconv.FormatUint(rng.Uint64(), 36))
+		stored, err := b.Read(t.Context(), resource.Eventual, r.ID)
+		if err == nil {
+			r.Version = stored.Version
+		}
+		if err == nil && rng.IntN(4) == 0 {
+			err = b.DeleteCAS(t.Context(), r.ID, r.Version)
+		} else {
+			_, err = b.WriteCAS(t.Context(), r)
+		}
+		if err == nil {
+			n--
+		} else if !errors.Is(err, resource.ErrCASFailure) {
+			t.Errorf("random write: %v", err)
+			return
+		}
+	}
+}
+
+// testWatchReplay: replaying a watch's events over its snapshot gives the list, and
+// misses nothing, under random writes of several handles.
+func testWatchReplay(t *testing.T, h Harness) {
+	open := h.handles(t, options)
+	const writers, watchers, end = 4, 2, "the end"
+	each := 10000 / writers
+	if h.Slow {
+		each = 100 / writers
+	}
+	randomWrites(t, open(), 99, 50)
+	var replays [watchers]replay
+	var all sync.WaitGroup
+	ready := make(chan struct{}, watchers)
+	for i := range replays {
+		b := open()
+		all.Go(func() { replays[i].follow(t, announcing{b, ready}, end) })
+	}
+	for range watchers {
+		<-ready
+	}
+	writing := make([]*resource.Store, writers)
+	for i := range writing {
+		writing[i] = open()
+	}
+	race(writers, func(i int) struct{} {
+		randomWrites(t, writing[i], uint64(i), each)
+		return struct{}{}
+	})
+	write(t, open(), with(end, ""))
+	all.Wait()
+	want := map[string]*resource.Resource{}
+	for _, r := range list(t, open(), workload, anywhere, "") {
+		want[r.ID.Name] = r
+	}
+	for _, r := range replays {
+		wantSame(t, "the replayed list", r.resources, want)
+		if r.restarts > 0 {
+			t.Logf("a watch was too slow, %d times", r.restarts)
+		} else if got, most := r.changes, writers*each+1; got > most || got < most-writers*each/10 {
+			// A delete of what was deleted meanwhile is no change.
+			t.Errorf("a watch has told of %d changes, there were %d", got, most)
+		}
+	}
+}
+
+// announcing tells when a watch has begun.
+type announcing struct {
+	resource.Backend
+	ready chan<- struct{}
+}
+
+func (a announcing) WatchList(ctx context.Context, typ resource.UnversionedType, tenancy resource.Tenancy, namePrefix string) (resource.Watch, error) {
+	w, err := a.Backend.WatchList(ctx, typ, tenancy, namePrefix)
+	select {
+	case a.ready <- struct{}{}:
+	default:
+	}
+	return w, err
+}
+
+// testSlowWatch: a reader that is slower than the buffer allows is told so.
+func testSlowWatch(t *testing.T, h Harness) {
+	b := h.handles(t, small)()
+	r := write(t, b, with("x", ""))
+	slow, idle := watch(t, b, anywhere, ""), watch(t, b, anywhere, "")
+	wantEvents(t, idle, "+x=", "|")
+	for range small.WatchBuffer {
+		r = write(t, b, r)
+		wantEvents(t, idle, "+x=")
+	}
+	wantEvents(t, slow, "+x=", "|", "+x=") // just so
+	write(t, b, write(t, b, r))
+	wantClosed(t, slow)
+	again := watch(t, b, anywhere, "")
+	wantEvents(t, again, "+x=", "|")
+	wantEvents(t, idle, "+x=", "+x=")
+}
+
+// testLappedWatch: so is one on a handle that has not looked while the log came round.
+func testLappedWatch(t *testing.T, h Harness) {
+	open := h.handles(t, small)
+	b, away := open(), open()
+	r := write(t, b, with("x", ""))
+	w := watch(t, away, anywhere, "")
+	wantEvents(t, w, "+x=", "|")
+	for range small.LogRecords + 10 {
+		r = write(t, b, r)
+	}
+	wantClosed(t, w)
+	wantEvents(t, watch(t, away, anywhere, ""), "+x=", "|")
+}

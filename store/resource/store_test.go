@@ -1,0 +1,49 @@
+package resource_test
+
+import (
+	"testing"
+
+	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/file"
+	"github.com/replctl/replicate/internal/fakes3"
+	"github.com/replctl/replicate/s3"
+	"github.com/replctl/replicate/store/resource/resourcetest"
+)
+
+func TestMemory(t *testing.T) {
+	t.Parallel()
+	resourcetest.Run(t, resourcetest.Harness{New: func(*testing.T) func() cas.Store {
+		m := new(cas.Memory)
+		return func() cas.Store { return m }
+	}})
+}
+
+func TestFile(t *testing.T) {
+	t.Parallel()
+	resourcetest.Run(t, resourcetest.Harness{Slow: true, New: func(t *testing.T) func() cas.Store {
+		dir := t.TempDir()
+		return func() cas.Store { return file.NewRecords(dir, file.Options{}) }
+	}})
+}
+
+func TestS3(t *testing.T) {
+	t.Parallel()
+	resourcetest.Run(t, resourcetest.Harness{Slow: true, New: func(t *testing.T) func() cas.Store {
+		srv := fakes3.New(t)
+		return func() cas.Store {
+			return openS3(t, s3.Config{
+				Bucket: srv.Bucket, Prefix: "some/prefix", Endpoint: srv.URL,
+				AccessKeyID: fakes3.AccessKeyID, SecretAccessKey: fakes3.SecretAccessKey,
+			})
+		}
+	}})
+}
+
+func openS3(t *testing.T, cfg s3.Config) cas.Store {
+	t.Helper()
+	r, err := s3.OpenRecords(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
