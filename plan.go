@@ -1,0 +1,220 @@
+package replicate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/replctl/replicate/ltx"
+	"github.com/replctl/replicate/v3compat"
+)
+
+// Target says which state of the database is wanted. The zero value is the latest.
+// At most one of Timestamp, TXID and Generation may be set.
+type Target struct {
+	// Timestamp asks for the last state at or before it.
+	Timestamp time.Time
+
+	// TXID asks for the state after this transaction, exactly. LTX only.
+	TXID ltx.TXID
+
+	// Generation asks for the last state of this generation of a v0.3 backup, or,
+	// with Index, for that after the last transaction in the WAL of that index.
+	Generation string
+	Index      *int
+}
+
+func (t Target) check() error {
+	set := 0
+	for _, given := range []bool{!t.Timestamp.IsZero(), t.TXID != 0, t.Generation != ""} {
+		if given {
+			set++
+		}
+	}
+	switch {
+	case set > 1:
+		return errors.New("a timestamp, a transaction and a generation are three targets: give one")
+	case t.Index != nil && t.Generation == "":
+		return errors.New("an index needs the generation that it is of")
+	case t.Index != nil && *t.Index < 0:
+		return fmt.Errorf("index %d: must not be negative", *t.Index)
+	case t.Generation != "":
+		return v3compat.CheckGenerationID(t.Generation)
+	}
+	return nil
+}
+
+// Point is a state that a replica can be brought to.
+type Point struct {
+	TXID ltx.TXID     // of an LTX replica
+	Pos  v3compat.Pos // of a v0.3 backup: where its last WAL segment or its snapshot begins
+	Time time.Time    // of its last transaction, or of the object that it is in
+}
+
+// IsZero reports whether p is no point at all.
+func (p Point) IsZero() bool { return p.TXID == 0 && p.Pos.IsZero() }
+
+// PlanObject is one object that a restore reads.
+type PlanObject struct {
+	Key  string // relative to the replica's root
+	Size int64  // as stored
+}
+
+// Plan says what a restore reads, and what comes out. It is made by
+// [StoreClient.Plan]; the replica may change afterwards, and then the restore
+// fails and a new plan is needed.
+type Plan struct {
+	Format string // FormatLTX or FormatV3
+	Target Target
+	State  Point // what the restore gives
+
+	// Reason says why this format, where the root has both; empty otherwise.
+	Reason string
+
+	// Notes are what the user should know about the target: that it is after the
+	// last transaction, that the state is not exactly what was asked for.
+	Notes []string
+
+	Objects  []PlanObject // in the order in which they make up the database
+	Bytes    int64        // of all objects
+	Requests int          // that reading them takes, if none has to be repeated
+
+	files []*ltx.FileInfo // FormatLTX
+	v3    *v3compat.Plan  // FormatV3
+}
+
+// Errors about targets, found with errors.Is in that of [StoreClient.Plan].
+var (
+	// ErrNoReplica: nothing of either format is there.
+	ErrNoReplica = errors.New("no replica there")
+	// ErrNoSuchState: the replica is sound, as far as a listing shows, but has no
+	// such state: the time is before the first, the transaction after the last.
+	ErrNoSuchState = errors.New("no such state")
+	// ErrDamaged: objects are missing that a restore would need.
+	ErrDamaged = errors.New("objects are missing")
+)
+
+// PlanError says why a target cannot be restored, and what can be instead.
+type PlanError struct {
+	Target Target
+	Format string // that the replica has, or that was looked at
+
+	// Reason is the cause in words; it names what is missing.
+	Reason string
+
+	// Before and After are the nearest points that can be restored; zero if there
+	// is none.
+	Before, After Point
+
+	kind error // ErrNoSuchState or ErrDamaged
+}
+
+func (e *PlanError) Error() string { return fmt.Sprintf("%v: %s", e.kind, e.Reason) }
+
+func (e *PlanError) Unwrap() error { return e.kind }
+
+// Plan finds the objects from which the target can be restored with the least
+// bytes to read. It reads listings, and for a Timestamp the headers of about
+// log2(N) of N LTX files. An error about the target is a *[PlanError]; where there
+// is nothing at all it is ErrNoReplica.
+//
+// Where the root has both formats, the one that has the state nearer to the target
+// is taken: the newer one at or before it.
+//
+// A hole in the replica is an error even if something older can be restored: whoever
+// asks for the latest state must not get yesterday's without a word. Before says
+// what to ask for instead.
+func (c *StoreClient) Plan(ctx context.Context, target Target) (*Plan, error) {
+	if err := target.check(); err != nil {
+		return nil, fmt.Errorf("plan: %w", err)
+	}
+	inLTX, ltxErr := c.planFormat(ctx, target, FormatLTX)
+	inV3, v3Err := c.planFormat(ctx, target, FormatV3)
+	plan, err := choose(inLTX, ltxErr, inV3, v3Err)
+	if err != nil {
+		return nil, fmt.Errorf("plan: %w", err)
+	}
+	plan.Target = target
+	return plan, nil
+}
+
+// planFormat returns ErrNoReplica if there is nothing of the format, or it cannot
+// have such a target.
+func (c *StoreClient) planFormat(ctx context.Context, target Target, format string) (*Plan, error) {
+	switch {
+	case format == FormatLTX && target.Generation == "":
+		return c.planLTX(ctx, target)
+	case format == FormatV3 && target.TXID == 0:
+		return c.planV3(ctx, target)
+	}
+	return nil, ErrNoReplica
+}
+
+// choose takes the better of two plans. One that failed counts by what it could
+// have had: if it is damaged where its data are the newer ones, that is the error.
+func choose(a *Plan, aErr error, b *Plan, bErr error) (*Plan, error) {
+	for _, err := range []error{aErr, bErr} {
+		var planErr *PlanError
+		if err != nil && !errors.Is(err, ErrNoReplica) && !errors.As(err, &planErr) {
+			return nil, err
+		}
+	}
+	switch {
+	case errors.Is(bErr, ErrNoReplica):
+		return a, aErr
+	case errors.Is(aErr, ErrNoReplica):
+		return b, bErr
+	case aErr != nil && bErr != nil:
+		return nil, betterError(aErr, bErr)
+	case aErr != nil:
+		return beside(b, aErr)
+	case bErr != nil:
+		return beside(a, bErr)
+	}
+	newer, older := a, b
+	if b.State.Time.After(a.State.Time) {
+		newer, older = b, a
+	}
+	newer.Reason = fmt.Sprintf("both formats are there; the %s data reach to %s, the %s data to %s",
+		newer.Format, clockTime(newer.State.Time), older.Format, clockTime(older.State.Time))
+	return newer, nil
+}
+
+// beside is for a plan in one format where the other has failed. If what the other
+// lost is newer than the plan's state, or of unknown time, the plan is not what was
+// asked for.
+func beside(plan *Plan, otherErr error) (*Plan, error) {
+	var other *PlanError
+	if errors.As(otherErr, &other); errors.Is(otherErr, ErrNoSuchState) {
+		plan.Reason = fmt.Sprintf("both formats are there; of the %s data: %s", other.Format, other.Reason)
+		return plan, nil
+	}
+	if newest := other.newest(); !newest.IsZero() && newest.Before(plan.State.Time) {
+		plan.Reason = fmt.Sprintf("both formats are there; the %s data end before %s, and objects of them are missing", other.Format, clockTime(plan.State.Time))
+		return plan, nil
+	}
+	other.Reason += fmt.Sprintf("; the %s data in the same place can be restored as of %s", plan.Format, clockTime(plan.State.Time))
+	if other.Before.IsZero() || other.Before.Time.Before(plan.State.Time) {
+		other.Before = plan.State
+	}
+	return nil, otherErr
+}
+
+// newest is the time of the newest point that is known, near the target.
+func (e *PlanError) newest() time.Time {
+	if e.After.Time.After(e.Before.Time) {
+		return e.After.Time
+	}
+	return e.Before.Time
+}
+
+// betterError prefers damage to absence: it is what has to be looked at.
+func betterError(a, b error) error {
+	if errors.Is(b, ErrDamaged) && !errors.Is(a, ErrDamaged) {
+		return b
+	}
+	return a
+}
+
+func clockTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.999Z") }

@@ -1,0 +1,248 @@
+package replicate_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/ltx"
+)
+
+// planned is an LTX file of a replica that is only planned for: it has a header.
+type planned struct {
+	level    int
+	min, max ltx.TXID
+	size     int // at least that of the smallest file
+}
+
+// planTime is when a transaction was.
+func planTime(txid ltx.TXID) time.Time {
+	return time.UnixMilli(1_700_000_000_000 + int64(txid)*1500).UTC()
+}
+
+func (p planned) key() string { return ltx.LayoutS3.Key(p.level, p.min, p.max) }
+
+func planStore(t *testing.T, files ...planned) (*paged, *replicate.StoreClient) {
+	t.Helper()
+	s := &paged{Store: blob.NewMemory(), concurrency: 4}
+	for _, f := range files {
+		h := ltx.Header{Version: 3, Flags: ltx.HeaderFlagNoChecksum, PageSize: 4096, Commit: 1, MinTXID: f.min, MaxTXID: f.max, Timestamp: planTime(f.max).UnixMilli()}
+		b, err := h.MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		b = append(b, make([]byte, max(f.size, ltx.MinFileSize)-len(b))...)
+		if _, err := s.Write(t.Context(), f.key(), bytes.NewReader(b), blob.WriteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s, replicate.NewStoreClient("paged", ltx.LayoutS3, func(context.Context) (blob.Store, error) { return s, nil })
+}
+
+func objects(files ...planned) (keys []string) {
+	for _, f := range files {
+		keys = append(keys, f.key())
+	}
+	return keys
+}
+
+func keysOf(p *replicate.Plan) (keys []string) {
+	for _, o := range p.Objects {
+		keys = append(keys, o.Key)
+	}
+	return keys
+}
+
+func TestPlanLTX(t *testing.T) {
+	snapshot, older := planned{9, 1, 10, 900}, planned{9, 1, 4, 800}
+	level1, level1b := planned{1, 5, 10, 300}, planned{1, 11, 12, 200}
+	l11, l12, l13 := planned{0, 11, 11, 150}, planned{0, 12, 12, 150}, planned{0, 13, 13, 150}
+	_, c := planStore(t, snapshot, older, level1, level1b, l11, l12, l13)
+	for name, test := range map[string]struct {
+		target replicate.Target
+		want   []string
+		txid   ltx.TXID
+		notes  int
+	}{
+		"latest":             {replicate.Target{}, objects(snapshot, level1b, l13), 13, 0},
+		"a transaction":      {replicate.Target{TXID: 11}, objects(snapshot, l11), 11, 0},
+		"fewest bytes":       {replicate.Target{TXID: 10}, objects(snapshot), 10, 0},
+		"an older one":       {replicate.Target{TXID: 4}, objects(older), 4, 0},
+		"a time":             {replicate.Target{Timestamp: planTime(11)}, objects(snapshot, l11), 11, 0},
+		"between times":      {replicate.Target{Timestamp: planTime(12).Add(-1)}, objects(snapshot, l11), 11, 0},
+		"inside a file":      {replicate.Target{Timestamp: planTime(7)}, objects(older), 4, 0},
+		"after the last":     {replicate.Target{Timestamp: planTime(14)}, objects(snapshot, level1b, l13), 13, 1},
+		"the last, exactly":  {replicate.Target{Timestamp: planTime(13)}, objects(snapshot, level1b, l13), 13, 0},
+		"far after the last": {replicate.Target{Timestamp: planTime(1 << 30)}, objects(snapshot, level1b, l13), 13, 1},
+	} {
+		p, err := c.Plan(t.Context(), test.target)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if diff := cmp.Diff(test.want, keysOf(p)); diff != "" {
+			t.Errorf("%s: want (-) and got (+):\n%s", name, diff)
+		}
+		if got := (replicate.Point{TXID: test.txid, Time: planTime(test.txid)}); p.State != got || len(p.Notes) != test.notes || p.Format != replicate.FormatLTX {
+			t.Errorf("%s: got state %+v, notes %q", name, p.State, p.Notes)
+		}
+		var bytes int64
+		for _, o := range p.Objects {
+			bytes += o.Size
+		}
+		if p.Bytes != bytes || p.Requests != len(p.Objects) {
+			t.Errorf("%s: %d bytes in %d requests for %+v", name, p.Bytes, p.Requests, p.Objects)
+		}
+	}
+}
+
+// What a level has kept beyond the end of a compacted file cannot be reached: the
+// state before it can, and that is said.
+func TestPlanBetweenStates(t *testing.T) {
+	_, c := planStore(t, planned{9, 1, 2, 0}, planned{1, 3, 10, 0}, planned{0, 8, 8, 0}, planned{0, 9, 9, 0}, planned{0, 10, 10, 0})
+	p, err := c.Plan(t.Context(), replicate.Target{Timestamp: planTime(9)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.State.TXID != 2 || len(p.Notes) != 1 {
+		t.Errorf("got %+v and notes %q, want the state of transaction 2 and a note", p.State, p.Notes)
+	}
+}
+
+func TestPlanErrors(t *testing.T) {
+	gap := []planned{{9, 1, 3, 0}, {0, 4, 4, 0}, {0, 6, 6, 0}, {9, 1, 8, 0}, {0, 9, 9, 0}, {0, 11, 11, 0}}
+	none := []planned{{0, 5, 5, 0}, {0, 6, 6, 0}}
+	for name, test := range map[string]struct {
+		files         []planned
+		target        replicate.Target
+		want          error
+		before, after ltx.TXID
+		names         string // what the message has to have
+	}{
+		"nothing":              {nil, replicate.Target{}, replicate.ErrNoReplica, 0, 0, ""},
+		"latest after a gap":   {gap, replicate.Target{}, replicate.ErrDamaged, 9, 0, "000000000000000a"},
+		"a time after the gap": {gap, replicate.Target{Timestamp: planTime(20)}, replicate.ErrDamaged, 9, 0, "000000000000000a"},
+		"a time before it":     {gap[:3], replicate.Target{Timestamp: planTime(6)}, replicate.ErrDamaged, 4, 0, "0000000000000005"},
+		"inside a file":        {gap, replicate.Target{TXID: 2}, replicate.ErrNoSuchState, 0, 3, "0000000000000001-0000000000000003"},
+		"too late":             {gap[:2], replicate.Target{TXID: 5}, replicate.ErrNoSuchState, 4, 0, "0000000000000004"},
+		"too early":            {gap, replicate.Target{Timestamp: planTime(3).Add(-1)}, replicate.ErrNoSuchState, 0, 3, "2023-11-14 22:13:24.5Z"},
+		"no snapshot":          {none, replicate.Target{}, replicate.ErrDamaged, 0, 0, "no snapshot"},
+		"no snapshot by time":  {none, replicate.Target{Timestamp: planTime(1)}, replicate.ErrDamaged, 0, 0, "no snapshot"},
+		"of the other format":  {gap, replicate.Target{Generation: "0123456789abcdef"}, replicate.ErrNoSuchState, 0, 0, "0123456789abcdef"},
+	} {
+		_, c := planStore(t, test.files...)
+		p, err := c.Plan(t.Context(), test.target)
+		if !errors.Is(err, test.want) || !strings.Contains(err.Error(), test.names) {
+			t.Errorf("%s: got %+v, %v; want %v that names %q", name, p, err, test.want, test.names)
+			continue
+		}
+		var planErr *replicate.PlanError
+		if errors.As(err, &planErr) && (planErr.Before != at(test.before) || planErr.After != at(test.after)) {
+			t.Errorf("%s: nearest are %+v and %+v, want transactions %d and %d", name, planErr.Before, planErr.After, test.before, test.after)
+		}
+	}
+}
+
+func at(txid ltx.TXID) replicate.Point {
+	if txid == 0 {
+		return replicate.Point{}
+	}
+	return replicate.Point{TXID: txid, Time: planTime(txid)}
+}
+
+func TestPlanRefusesTargets(t *testing.T) {
+	_, c := planStore(t, planned{9, 1, 3, 0})
+	one, negative := 1, -1
+	for name, target := range map[string]replicate.Target{
+		"two targets":      {TXID: 1, Timestamp: planTime(1)},
+		"index alone":      {Index: &one},
+		"negative index":   {Generation: "0123456789abcdef", Index: &negative},
+		"no generation ID": {Generation: "../../etc"},
+	} {
+		if p, err := c.Plan(t.Context(), target); err == nil {
+			t.Errorf("%s: got %+v", name, p)
+		}
+	}
+}
+
+// TestPlanCutOff: a file that is too short to be one is as good as missing, and is
+// named.
+func TestPlanCutOff(t *testing.T) {
+	last := planned{0, 4, 4, 0}
+	s, c := planStore(t, planned{9, 1, 3, 0}, last)
+	if _, err := s.Write(t.Context(), last.key(), strings.NewReader("LTX"), blob.WriteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := c.Plan(t.Context(), replicate.Target{})
+	if !errors.Is(err, replicate.ErrDamaged) || !strings.Contains(err.Error(), ltx.FormatName(4, 4)) {
+		t.Errorf("got %v, want ErrDamaged that names the file", err)
+	}
+}
+
+// TestPlanReadsFewHeaders: the budget is 26 for 5,000 files.
+func TestPlanReadsFewHeaders(t *testing.T) {
+	files := []planned{{9, 1, 100, 0}}
+	for txid := ltx.TXID(101); txid <= 5000; txid++ {
+		files = append(files, planned{0, txid, txid, 0})
+	}
+	s, c := planStore(t, files...)
+	for _, txid := range []ltx.TXID{100, 101, 2500, 4999, 5000} {
+		s.opens.Store(0)
+		p, err := c.Plan(t.Context(), replicate.Target{Timestamp: planTime(txid)})
+		if err != nil || p.State.TXID != txid {
+			t.Fatalf("got %+v, %v, want transaction %d", p, err, txid)
+		}
+		if n := s.opens.Load(); n > 16 {
+			t.Errorf("transaction %d: %d headers read, want at most 16", txid, n)
+		}
+	}
+	s.opens.Store(0)
+	if p, err := c.Plan(t.Context(), replicate.Target{}); err != nil || p.State.TXID != 5000 || s.opens.Load() > 1 {
+		t.Errorf("latest: %+v, %v, %d headers read", p, err, s.opens.Load())
+	}
+}
+
+// moving is a store in which a file is compacted between two listings.
+type moving struct {
+	*paged
+	move func()
+}
+
+func (m *moving) Open(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	if m.move != nil {
+		m.move()
+		m.move = nil
+	}
+	return m.paged.Open(ctx, key, offset, length)
+}
+
+// TestPlanAgain: what a compaction hides from one listing is found by the next.
+func TestPlanAgain(t *testing.T) {
+	compacted, rest := planned{1, 4, 5, 0}, planned{0, 6, 6, 0}
+	s, _ := planStore(t, planned{9, 1, 3, 0}, rest)
+	m := &moving{paged: s, move: func() {
+		other, _ := planStore(t, compacted)
+		rc, err := other.Store.Open(t.Context(), compacted.key(), 0, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rc.Close()
+		if _, err := s.Write(t.Context(), compacted.key(), rc, blob.WriteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}}
+	c := replicate.NewStoreClient("moving", ltx.LayoutS3, func(context.Context) (blob.Store, error) { return m, nil })
+	p, err := c.Plan(t.Context(), replicate.Target{})
+	if err != nil || !slices.Contains(keysOf(p), compacted.key()) {
+		t.Errorf("got %+v, %v, want a plan with %s", p, err, compacted.key())
+	}
+}

@@ -1,0 +1,66 @@
+package replicate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/replctl/replicate/v3compat"
+)
+
+func (c *StoreClient) planV3(ctx context.Context, target Target) (*Plan, error) {
+	r, err := c.backupV3(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if target.Generation == "" { // a replica of LTX files alone takes one request to tell
+		if ids, err := r.Generations(ctx); err != nil || len(ids) == 0 {
+			return nil, errors.Join(err, ErrNoReplica)
+		}
+	}
+	found, err := r.Plan(ctx, v3compat.Target{Generation: target.Generation, Index: target.Index, Timestamp: target.Timestamp})
+	var unreachable *v3compat.UnreachableError
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && target.Generation != "":
+		return nil, &PlanError{Target: target, Format: FormatV3, Reason: fmt.Sprintf("there is no generation %s", target.Generation), kind: ErrNoSuchState}
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, ErrNoReplica
+	case errors.As(err, &unreachable):
+		return nil, planErrorV3(target, unreachable)
+	case err != nil:
+		return nil, err
+	}
+	return planOfV3(target, found), nil
+}
+
+func planErrorV3(target Target, e *v3compat.UnreachableError) error {
+	planErr := &PlanError{Target: target, Format: FormatV3, Reason: e.Reason, kind: ErrNoSuchState}
+	if e.Object != "" {
+		planErr.Reason, planErr.kind = e.Object+": "+e.Reason, ErrDamaged
+	}
+	if !target.Timestamp.IsZero() {
+		planErr.Reason = fmt.Sprintf("state at %s: %s", clockTime(target.Timestamp), planErr.Reason)
+	}
+	for point, found := range map[*Point]*v3compat.Point{&planErr.Before: e.Before, &planErr.After: e.After} {
+		if found != nil {
+			*point = Point{Pos: found.Pos, Time: found.Time}
+		}
+	}
+	return planErr
+}
+
+func planOfV3(target Target, found *v3compat.Plan) *Plan {
+	plan := &Plan{
+		Format: FormatV3, State: Point{Pos: found.Pos, Time: found.Time},
+		Objects: []PlanObject{{v3compat.SnapshotKey(found.Generation, found.Snapshot.Index), found.Snapshot.Size}},
+		Bytes:   found.Bytes, Requests: found.Requests, v3: found,
+	}
+	for _, s := range found.Segments {
+		plan.Objects = append(plan.Objects, PlanObject{v3compat.WALSegmentKey(found.Generation, s.Index, s.Offset), s.Size})
+	}
+	if found.Latest && found.Time.Before(target.Timestamp) {
+		plan.Notes = append(plan.Notes, fmt.Sprintf("%s is after the last object, which was written at %s", clockTime(target.Timestamp), clockTime(found.Time)))
+	}
+	return plan
+}

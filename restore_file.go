@@ -1,0 +1,199 @@
+package replicate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/replctl/replicate/internal/durable"
+)
+
+// RestoreFileOptions are how a database file is put in place.
+type RestoreFileOptions struct {
+	RestoreOptions
+
+	// Replace allows that a database is there already. It is replaced whole, when
+	// the new one is complete; its -wal, -shm and -journal files go with it, since
+	// SQLite would apply them to the new one. Nobody may have it open.
+	Replace bool
+
+	// Perm is the mode of a new file, before the umask; 0600 if zero. A file that
+	// replaces another gets that one's mode, and its owner where that is allowed.
+	Perm fs.FileMode
+
+	// Check, if set, is called with the path of the complete file before it gets
+	// its name. Its error ends the restore, and nothing has changed then.
+	Check func(ctx context.Context, path string) error
+}
+
+// sidecars are what SQLite keeps beside a database.
+var sidecars = []string{"-wal", "-shm", "-journal"}
+
+// RestoreFile restores what the plan says to a file. It is written under a
+// temporary name beside it, synced, and renamed, so that at any moment, also after
+// a crash or with a full disk, there is the whole database or what was there
+// before. Directories that are missing are made.
+//
+// If something is there and Replace is not set, the error is fs.ErrExist.
+func (c *StoreClient) RestoreFile(ctx context.Context, plan *Plan, path string, opts RestoreFileOptions) error {
+	t, err := openTarget(path)
+	if err != nil {
+		return fmt.Errorf("restore to %s: %w", path, err)
+	}
+	defer t.dir.Close()
+	if err := t.restore(ctx, c, plan, opts); err != nil {
+		return fmt.Errorf("restore to %s: %w", path, err)
+	}
+	return nil
+}
+
+// target is where a database is to be.
+type target struct {
+	dir  *os.Root
+	name string
+	old  os.FileInfo // what is there; nil if nothing is
+}
+
+func openTarget(path string) (*target, error) {
+	// What a link leads to is replaced, not the link.
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	dir, name := filepath.Split(filepath.Clean(path))
+	if dir == "" {
+		dir = "."
+	}
+	if err := makeDir(dir); err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	t := &target{dir: root, name: name}
+	if t.old, err = root.Lstat(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		_ = root.Close()
+		return nil, err
+	}
+	if t.old != nil && !t.old.Mode().IsRegular() {
+		_ = root.Close()
+		return nil, errors.New("that is not a file")
+	}
+	return t, nil
+}
+
+// makeDir makes a directory and its missing parents, durably.
+func makeDir(dir string) error {
+	base := filepath.Clean(dir)
+	for {
+		if _, err := os.Stat(base); err == nil || base == filepath.Dir(base) {
+			break
+		}
+		base = filepath.Dir(base)
+	}
+	rel, err := filepath.Rel(base, dir)
+	if err != nil || rel == "." {
+		return err
+	}
+	root, err := os.OpenRoot(base)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return durable.MkdirAll(root, filepath.ToSlash(rel), 0o700)
+}
+
+func (t *target) restore(ctx context.Context, c *StoreClient, plan *Plan, opts RestoreFileOptions) error {
+	if err := t.isFree(opts.Replace); err != nil {
+		return err
+	}
+	if _, err := durable.Sweep(t.dir); err != nil { // of restores that were killed
+		return err
+	}
+	perm := opts.Perm
+	if perm == 0 {
+		perm = 0o600
+	}
+	temp, err := durable.CreateTemp(t.dir, perm)
+	if err != nil {
+		return err
+	}
+	defer temp.Abort()
+	if err := c.Restore(ctx, plan, temp, opts.RestoreOptions); err != nil {
+		return err
+	}
+	if opts.Check != nil {
+		if err := opts.Check(ctx, temp.Name()); err != nil {
+			return err
+		}
+	}
+	if t.old != nil {
+		if err := likeFile(temp.File, t.old); err != nil {
+			return err
+		}
+	}
+	if context.Cause(ctx) != nil {
+		return context.Cause(ctx)
+	}
+	return t.publish(temp, opts.Replace)
+}
+
+// isFree reports what is in the way. A -wal or -journal file without its database
+// is, too.
+func (t *target) isFree(replace bool) error {
+	if replace {
+		return nil
+	}
+	if t.old != nil {
+		return fmt.Errorf("%w: a database of %d bytes is there", fs.ErrExist, t.old.Size())
+	}
+	for _, suffix := range sidecars {
+		if _, err := t.dir.Lstat(t.name + suffix); err == nil {
+			return fmt.Errorf("%w: no database is there, but %s, which SQLite would apply to the restored one", fs.ErrExist, t.name+suffix)
+		}
+	}
+	return nil
+}
+
+// publish gives the file its name. The old one's sidecars are out of the way
+// before, and back if that fails.
+func (t *target) publish(temp *durable.Temp, replace bool) error {
+	if !replace {
+		return temp.Publish(t.name, time.Time{}, true)
+	}
+	aside, err := t.moveSidecars(filepath.Base(temp.Name()))
+	if err == nil {
+		err = temp.Publish(t.name, time.Time{}, false)
+	}
+	for from, to := range aside {
+		if err == nil || errors.Is(err, durable.ErrUncertain) {
+			_ = t.dir.Remove(to)
+		} else {
+			_ = t.dir.Rename(to, from)
+		}
+	}
+	return err
+}
+
+func (t *target) moveSidecars(suffix string) (aside map[string]string, err error) {
+	aside = map[string]string{}
+	for _, sidecar := range sidecars {
+		from := t.name + sidecar
+		to := from + suffix
+		switch err := t.dir.Rename(from, to); {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return aside, err
+		default:
+			aside[from] = to
+		}
+	}
+	if len(aside) > 0 {
+		return aside, durable.SyncDir(t.dir, ".")
+	}
+	return aside, nil
+}
