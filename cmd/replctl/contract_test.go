@@ -119,6 +119,37 @@ type (
 		Checks  []probeCheckDoc `json:"checks"`
 		Left    []string        `json:"left"`
 	}
+	pointDocument struct {
+		TXID       *string   `json:"txid,omitempty"`
+		Generation *string   `json:"generation,omitempty"`
+		Index      *int      `json:"index,omitempty"`
+		Offset     *int64    `json:"offset,omitempty"`
+		Time       time.Time `json:"time"`
+	}
+	objectDocument struct {
+		Key  string `json:"key"`
+		Size int64  `json:"size"`
+	}
+	planDocument struct {
+		URL      string           `json:"url"`
+		Format   string           `json:"format"`
+		Reason   *string          `json:"reason,omitempty"`
+		State    pointDocument    `json:"state"`
+		Notes    []string         `json:"notes"`
+		Objects  []objectDocument `json:"objects"`
+		Bytes    int64            `json:"bytes"`
+		Requests int              `json:"requests"`
+	}
+	restoreDocument struct {
+		URL      string         `json:"url"`
+		Output   string         `json:"output"`
+		Restored bool           `json:"restored"`
+		Format   *string        `json:"format,omitempty"`
+		State    *pointDocument `json:"state,omitempty"`
+		Bytes    *int64         `json:"bytes,omitempty"`
+		Size     *int64         `json:"size,omitempty"`
+		Seconds  *float64       `json:"seconds,omitempty"`
+	}
 	versionDoc struct {
 		Version string `json:"version"`
 		Go      string `json:"go"`

@@ -87,7 +87,7 @@ func (a *app) look(ctx context.Context, url, read string) (*replica, *replicate.
 	if err != nil {
 		return nil, nil, err
 	}
-	m := a.newMeter()
+	m := a.newMeter("reading")
 	defer m.done()
 	in, err := r.Inspect(ctx, replicate.InspectOptions{Read: mode, Progress: m.update})
 	return r, in, err

@@ -38,6 +38,11 @@ func TestJSONShapes(t *testing.T) {
 		ask[[]walDoc](t, "wal", replica)
 		ask[[]ltxDoc](t, "ltx", replica, "--fast")
 	}
+	for _, format := range []string{"v0.5", "v0.3"} {
+		replica := filepath.Join(dir, format, "replica")
+		ask[planDocument](t, "plan", replica)
+		ask[restoreDocument](t, "restore", replica, "-o", filepath.Join(t.TempDir(), "db"))
+	}
 	ask[versionDoc](t, "version")
 }
 
@@ -205,6 +210,8 @@ func TestDocumentedExamples(t *testing.T) {
 		"ltx":           func(doc string) { decode[[]ltxDoc](t, "example of ltx", doc) },
 		"lease show":    func(doc string) { decode[leaseShowDoc](t, "example of lease show", doc) },
 		"lease acquire": func(doc string) { decode[leaseGrantDoc](t, "example of lease acquire", doc) },
+		"plan":          func(doc string) { decode[planDocument](t, "example of plan", doc) },
+		"restore":       func(doc string) { decode[restoreDocument](t, "example of restore", doc) },
 		"probe":         func(doc string) { decode[probeDoc](t, "example of probe", doc) },
 		"version":       func(doc string) { decode[versionDoc](t, "example of version", doc) },
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"path"
@@ -24,6 +25,9 @@ type client interface {
 	replicate.ReplicaClientV3
 	Store(ctx context.Context) (blob.Store, error)
 	Inspect(ctx context.Context, opts replicate.InspectOptions) (*replicate.Inspection, error)
+	Plan(ctx context.Context, target replicate.Target) (*replicate.Plan, error)
+	RestoreFile(ctx context.Context, plan *replicate.Plan, path string, opts replicate.RestoreFileOptions) error
+	RestoreTo(ctx context.Context, plan *replicate.Plan, w io.Writer, opts replicate.RestoreOptions) error
 }
 
 // replica is the replica that a command works on.

@@ -166,32 +166,3 @@ func count(n int, one, many string) string {
 	}
 	return humanize.Comma(int64(n)) + " " + many
 }
-
-// meter shows progress on a terminal, on one line that it removes in the end.
-// What is done at once shows none.
-type meter struct {
-	w     io.Writer
-	next  time.Time // when to show the next figure
-	shown bool
-}
-
-func (a *app) newMeter() *meter {
-	m := &meter{w: io.Discard, next: time.Now().Add(500 * time.Millisecond)}
-	if terminalWidth(a.stderr) > 0 {
-		m.w = a.stderr
-	}
-	return m
-}
-
-func (m *meter) update(done, total int64) {
-	if now := time.Now(); now.After(m.next) {
-		m.next, m.shown = now.Add(100*time.Millisecond), true
-		_, _ = fmt.Fprintf(m.w, "\r\x1b[Kreading %s of %s", size(done), size(total))
-	}
-}
-
-func (m *meter) done() {
-	if m.shown {
-		_, _ = fmt.Fprint(m.w, "\r\x1b[K")
-	}
-}

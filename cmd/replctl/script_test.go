@@ -53,7 +53,7 @@ func TestScript(t *testing.T) {
 
 // What is on standard error of a command that succeeds, and of one that does not.
 var (
-	talk    = regexp.MustCompile(`\A((since|until) \d.*\n|no .*\n)*\z`)
+	talk    = regexp.MustCompile(`\A((since|until|timestamp) \d.*\n|no .*\n|note: .*\n|restored .*\n)*\z`)
 	failure = regexp.MustCompile(`\Areplctl: .+\n(Try: .+\n)?\z`)
 	events  = regexp.MustCompile(`(?m)^replctl: lease: (waiting|acquired|renew|lost|released|not released|ending|the command|processes)\b.*\n`) // of a lease that is waited for, or held
 )
@@ -86,6 +86,7 @@ func scriptExit(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("success, and talk on standard error")
 	case (got == exitViolation || got == exitInconclusive) && data:
 	case got == exitLost && failed: // what the command has printed until then
+	case slices.Equal(args[1:min(len(args), 3)], []string{"replctl", "plan"}) && slices.Contains(args, "--json") && failed: // the nearest states
 	case stderr == "" && slices.Equal(args[1:min(len(args), 4)], []string{"replctl", "lease", "exec"}): // the command's own
 	case got == exitDamage && data && stderr != "":
 		ts.Fatalf("damage found, and talk on standard error")

@@ -1,0 +1,218 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/sqlite"
+)
+
+// restoreJSON is what was done.
+type restoreJSON struct {
+	URL      string     `json:"url"`
+	Output   string     `json:"output"`
+	Restored bool       `json:"restored"`         // false: left as it was, because of an --if flag
+	Format   string     `json:"format,omitempty"` // and the rest: only if restored
+	State    *pointJSON `json:"state,omitempty"`
+	Bytes    int64      `json:"bytes,omitempty"` // of the objects that were read
+	Size     int64      `json:"size,omitempty"`  // of the database
+	Seconds  float64    `json:"seconds,omitempty"`
+}
+
+type restoreOptions struct {
+	output          string
+	ifDBNotExists   bool
+	ifReplicaExists bool
+	force           bool
+	check           checkFlag
+	target          *targetFlags
+}
+
+const standardOutput = "-"
+
+func newRestoreCommand(a *app) *cobra.Command {
+	opts := &restoreOptions{}
+	cmd := &cobra.Command{
+		Use:   "restore URL -o PATH",
+		Short: "Restore a database",
+		Long: `Restore a database from its replica to a file, or with "-o -" to standard output.
+
+The file appears whole and synced, or not at all: it is written under a temporary
+name beside its place (.replicate-*.tmp; what a killed restore leaves is removed by
+the next). Every checksum on the way is verified: of each LTX file or LZ4 frame, of
+the WAL, and of the whole database where the replica has it. A replica that changes
+while it is read is planned again; it never gives a wrong database.
+
+What is there is not replaced without --force. With it a database in PATH is replaced
+together with its -wal, -shm and -journal files; nobody may have it open. The new file
+has the mode 0600, or that of the one it replaces.
+
+On standard output the database is complete only if the exit code is 0. Where the plan
+has too many files to read side by side, or WAL, it is made in a temporary file first
+($TMPDIR).
+
+` + targetHelp,
+		Example: `  replctl restore s3://backups/db -o db.sqlite
+  replctl restore /var/backups/db -o db.sqlite --timestamp "2026-11-20 14:05"`,
+		Args: oneURL,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.restore(cmd.Context(), args[0], opts)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVarP(&opts.output, "output", "o", "", "`path` of the database, or - for standard output")
+	flags.BoolVar(&opts.ifDBNotExists, "if-db-not-exists", false, "do nothing, successfully, if there is a file at PATH")
+	flags.BoolVar(&opts.ifReplicaExists, "if-replica-exists", false, "do nothing, successfully, if there is no replica")
+	flags.BoolVar(&opts.force, "force", false, "replace what is at PATH")
+	flags.Var(&opts.check, "integrity-check", "let SQLite check the database before it gets its name: none, quick or full")
+	opts.target = addTarget(flags)
+	a.addJSON(cmd)
+	return cmd
+}
+
+func (o *restoreOptions) validate(a *app) error {
+	switch {
+	case o.output == "":
+		return usageError("replctl restore URL -o db.sqlite", "restore: where to? -o PATH is missing")
+	case o.output == standardOutput && (a.json || o.check.mode != sqlite.CheckNone || o.force || o.ifDBNotExists):
+		return usageError("a file", "restore: --json, --integrity-check, --force and --if-db-not-exists do not go with standard output")
+	case o.force && o.ifDBNotExists:
+		return usageError("one of them", "restore: --force and --if-db-not-exists contradict each other")
+	}
+	return nil
+}
+
+func (a *app) restore(ctx context.Context, url string, opts *restoreOptions) error {
+	if err := opts.validate(a); err != nil {
+		return err
+	}
+	if exists, err := opts.exists(); err != nil {
+		return err
+	} else if exists && opts.ifDBNotExists {
+		return a.notRestored(url, opts, "there is a file at "+opts.output)
+	} else if exists && !opts.force {
+		return inTheWay(opts.output, fmt.Errorf("%s: %w", opts.output, fs.ErrExist))
+	}
+	began := time.Now()
+	for attempt := 1; ; attempt++ {
+		r, plan, err := a.makePlan(ctx, url, opts.target)
+		if isNothing(err) && opts.ifReplicaExists {
+			return a.notRestored(url, opts, "there is no replica")
+		} else if err != nil {
+			return err
+		}
+		err = a.restorePlan(ctx, r, plan, opts)
+		if err == nil {
+			return a.restored(r, plan, opts, time.Since(began))
+		}
+		// Compaction and retention delete what a plan names. Nothing was written
+		// to standard output before all files were there.
+		if !errors.Is(err, fs.ErrNotExist) || attempt == 3 || ctx.Err() != nil {
+			return inTheWay(opts.output, err)
+		}
+		a.talk("note: the replica has changed, planning again: %v", err)
+	}
+}
+
+func (o *restoreOptions) exists() (bool, error) {
+	if o.output == standardOutput {
+		return false, nil
+	}
+	fi, err := os.Stat(o.output)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, err
+	case fi.IsDir():
+		return false, usageError("-o "+shellQuote(filepath.Join(o.output, "db.sqlite")), "restore: %s is a directory", o.output)
+	}
+	return true, nil
+}
+
+// isNothing: there is no replica, or none with such a generation.
+func isNothing(err error) bool {
+	var ce *cliError
+	return errors.As(err, &ce) && ce.code == exitNothing && !errors.Is(err, replicate.ErrNoSuchState)
+}
+
+// inTheWay says how to get what is in the way out of it.
+func inTheWay(output string, err error) error {
+	if errors.Is(err, fs.ErrExist) {
+		return &cliError{exitFailure, err, fmt.Sprintf("another path, or --force, which replaces %s", output)}
+	}
+	return err
+}
+
+func (a *app) restorePlan(ctx context.Context, r *replica, plan *replicate.Plan, opts *restoreOptions) error {
+	m := a.newMeter("restoring")
+	defer m.done()
+	restore := replicate.RestoreOptions{Progress: m.update}
+	if opts.output == standardOutput {
+		return r.RestoreTo(ctx, plan, a.stdout, restore)
+	}
+	return r.RestoreFile(ctx, plan, opts.output, replicate.RestoreFileOptions{
+		RestoreOptions: restore,
+		Replace:        opts.force,
+		Check: func(ctx context.Context, path string) error {
+			return sqlite.Check(ctx, path, opts.check.mode)
+		},
+	})
+}
+
+func (a *app) restored(r *replica, plan *replicate.Plan, opts *restoreOptions, took time.Duration) error {
+	if opts.output == standardOutput {
+		a.talk("restored %s", describeState(plan))
+		return nil
+	}
+	fi, err := os.Stat(opts.output)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.printJSON(restoreJSON{r.url, opts.output, true, plan.Format, pointDoc(plan.State), plan.Bytes, fi.Size(), took.Seconds()})
+	}
+	return a.print("restored %s, %s, from %s in %v\nstate    %s\n", opts.output, size(fi.Size()), size(plan.Bytes), took.Round(time.Millisecond), describeState(plan))
+}
+
+// notRestored reports that there was nothing to do.
+func (a *app) notRestored(url string, opts *restoreOptions, why string) error {
+	a.talk("no restore: %s", why)
+	if a.json {
+		return a.printJSON(restoreJSON{URL: url, Output: opts.output})
+	}
+	return nil
+}
+
+// checkFlag is how thoroughly SQLite checks a database. It is a pflag.Value.
+type checkFlag struct{ mode sqlite.CheckMode }
+
+var checkModes = map[string]sqlite.CheckMode{"none": sqlite.CheckNone, "quick": sqlite.CheckQuick, "full": sqlite.CheckFull}
+
+func (f *checkFlag) Set(s string) error {
+	mode, ok := checkModes[s]
+	if !ok {
+		return errors.New("want none, quick or full")
+	}
+	f.mode = mode
+	return nil
+}
+
+func (f *checkFlag) Type() string { return "check" }
+
+func (f *checkFlag) String() string {
+	for name, mode := range checkModes {
+		if mode == f.mode {
+			return name
+		}
+	}
+	return ""
+}
