@@ -31,6 +31,8 @@ import (
 // them. Where there are no locks at all, a write is cas.ErrUnsupported.
 //
 // A key cannot be another's directory: of "a" and "a/b" only one can be written.
+//
+// It tells of changes, too: see Notify.
 type Records struct {
 	store *Store
 }
