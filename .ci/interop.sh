@@ -7,12 +7,16 @@ cd "$(dirname "$0")/.."
 
 command -v sqlite3 >/dev/null || { echo "interop: the sqlite3 shell is needed" >&2; exit 1; }
 tools=$(mktemp -d)
-trap 'rm -rf "$tools"' EXIT
+trap 'rm -rf "$tools" || true' EXIT
 
 # install VERSION: prints the path of the binary.
 install() {
   echo "interop: installing litestream $1" >&2
-  (cd "$tools" && GOBIN=$tools/$1 GOFLAGS=-mod=mod go install "github.com/benbjohnson/litestream/cmd/litestream@$1")
+  for attempt in 1 2 3; do # the module proxy may be out of reach for a moment
+    (cd "$tools" && GOBIN=$tools/$1 GOFLAGS=-mod=mod go install "github.com/benbjohnson/litestream/cmd/litestream@$1") && break
+    [ "$attempt" -lt 3 ] || exit 1
+    sleep 5
+  done
   echo "$tools/$1/litestream"
 }
 
@@ -24,4 +28,4 @@ export LITESTREAM_05 LITESTREAM_03
 tags=realtools
 if [ -n "${REPLICATE_S3_SERVERS:-}" ]; then tags=realtools,realservers; fi
 go vet -tags "$tags" ./internal/interop/
-go test -tags "$tags" -count=1 "$@" ./internal/interop/
+go test -tags "$tags" -count=1 -timeout 30m "$@" ./internal/interop/
