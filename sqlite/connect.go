@@ -49,12 +49,9 @@ type connection struct {
 	pool *sql.DB
 }
 
-// connect opens a database file that must exist. Params are SQLite's own, of URI
-// file names; the pragmas are run at once.
+// connect opens a database file. Params are SQLite's own, of URI file names. The
+// pragmas are run in their order, which the library would not keep to.
 func connect(ctx context.Context, path, params string, pragmas ...string) (*connection, error) {
-	for _, pragma := range pragmas {
-		params += "&_pragma=" + url.QueryEscape(pragma)
-	}
 	connector, err := driver.NewConnector(uri(path) + "?" + params)
 	if err != nil {
 		return nil, err
@@ -65,7 +62,14 @@ func connect(ctx context.Context, path, params string, pragmas ...string) (*conn
 		pool.Close()
 		return nil, err
 	}
-	return &connection{conn, pool}, nil
+	c := &connection{conn, pool}
+	for _, pragma := range pragmas {
+		if _, err := c.ExecContext(ctx, "PRAGMA "+pragma); err != nil {
+			c.Close()
+			return nil, err
+		}
+	}
+	return c, nil
 }
 
 // uri is the file name of an absolute path as a URI, without parameters.

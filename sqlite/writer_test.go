@@ -177,12 +177,12 @@ func (w *writer) follow(stdout io.Reader) {
 	w.changed.Broadcast()
 }
 
-// await waits until the writer has committed n more transactions.
+// await waits until the writer has told of its n-th transaction.
 func (w *writer) await(n int) {
 	w.t.Helper()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for goal := w.commits + n; w.commits < goal; {
+	for w.commits < n {
 		if w.ended != "" {
 			w.t.Fatalf("the writer ended: %s", w.ended)
 		}
