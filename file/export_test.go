@@ -1,7 +1,6 @@
 package file
 
 import (
-	"io/fs"
 	"os"
 	"sync/atomic"
 	"testing"
@@ -11,9 +10,9 @@ import (
 func CountStats(tb testing.TB) *atomic.Int64 {
 	var n atomic.Int64
 	real := lstat
-	lstat = func(dir *os.Root, name string) (fs.FileInfo, error) {
+	lstat = func(d *os.File, dir *os.Root, name string) (look, error) {
 		n.Add(1)
-		return real(dir, name)
+		return real(d, dir, name)
 	}
 	tb.Cleanup(func() { lstat = real })
 	return &n

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"iter"
 	"os"
@@ -26,9 +25,6 @@ func (s *Store) List(ctx context.Context, prefix string, opts blob.ListOptions) 
 }
 
 var errStop = errors.New("the caller left the loop")
-
-// lstat is how a listing looks at a file; tests count.
-var lstat = (*os.Root).Lstat
 
 type lister struct {
 	root  *os.Root
@@ -61,63 +57,71 @@ func (s *Store) list(l *lister, prefix string) error {
 
 // walk yields what is in dir, whose keys start with prefix, in key order.
 func (l *lister) walk(dir *os.Root, prefix string) error {
-	names, err := l.names(dir, prefix)
+	d, err := durable.OpenDir(dir)
 	if err != nil {
 		return err
 	}
-	for _, name := range names {
-		if l.ctx.Err() != nil {
-			return context.Cause(l.ctx)
-		}
-		if err := l.visit(dir, prefix, name); err != nil {
+	defer d.Close()
+	keys, err := l.keys(dir, d, prefix)
+	if err != nil {
+		return err
+	}
+	for b, err := range l.lookAhead(dir, d, prefix, keys) {
+		if err != nil {
 			return err
 		}
+		for i, key := range b.keys {
+			if l.ctx.Err() != nil {
+				return context.Cause(l.ctx)
+			}
+			if err := l.visit(dir, prefix, key, b.looks[i]); err != nil {
+				return err
+			}
+		}
+		b.done()
 	}
 	return nil
 }
 
-// names returns the entries of dir that the listing wants, sorted as the keys
-// they stand for: a directory sorts as "name/", behind "name.ltx".
-func (l *lister) names(dir *os.Root, prefix string) ([]string, error) {
-	f, err := durable.OpenDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
+// keys returns what the listing wants of dir, sorted: the keys of files, and
+// those of directories with a "/" at the end, behind "name.ltx".
+func (l *lister) keys(dir *os.Root, d *os.File, prefix string) ([]string, error) {
 	after := strings.TrimPrefix(l.opts.After, prefix)
 	if len(after) == len(l.opts.After) && prefix != "" {
 		after = "" // it is before the prefix, or walk would not be here
 	}
-	var names []string
-	for {
-		entries, err := f.ReadDir(4096)
-		for _, e := range entries {
-			if e.Name() < after && !strings.HasPrefix(after, e.Name()) {
-				continue // also its key, whether file or directory
-			}
-			name, err := l.keyName(prefix, e)
-			if err != nil {
-				return nil, err // names the key
-			}
-			if name > after || name != "" && l.leadsTo(name, after) {
-				names = append(names, name)
-			}
+	var keys []string
+	var buf []byte // in which keys are put together
+	err := eachEntry(d, func(name []byte, mode fs.FileMode) error {
+		if string(name) < after && after[:min(len(name), len(after))] != string(name) {
+			return nil // also its key, whether file or directory
 		}
-		if errors.Is(err, io.EOF) || err == nil && len(entries) == 0 {
-			slices.Sort(names)
-			return names, nil
-		} else if err != nil {
-			return nil, err
+		buf = append(append(buf[:0], prefix...), name...)
+		key, err := l.key(dir, prefix, string(buf), mode)
+		if err != nil || key == "" {
+			return err // names the key
 		}
-	}
+		if entry := key[len(prefix):]; entry > after || l.leadsTo(entry, after) {
+			if len(keys) == cap(keys) {
+				keys = slices.Grow(keys, max(64, len(keys))) // append grows a long one by a quarter, again and again
+			}
+			keys = append(keys, key)
+		}
+		return nil
+	})
+	slices.Sort(keys)
+	return keys, err
 }
 
-// keyName is "name" for a file, "name/" for a directory, and empty for what is
-// neither, or hidden.
-func (l *lister) keyName(prefix string, e fs.DirEntry) (string, error) {
-	mode := e.Type()
-	if mode&fs.ModeSymlink != 0 {
-		fi, err := l.root.Stat(prefix + e.Name())
+// key is path for a file, with a "/" at the end for a directory, and empty for what
+// is neither, or hidden.
+func (l *lister) key(dir *os.Root, prefix, path string, mode fs.FileMode) (string, error) {
+	name := path[len(prefix):]
+	if mode == fs.ModeIrregular || mode == fs.ModeSymlink {
+		fi, err := dir.Lstat(name)
+		if err == nil && fi.Mode()&fs.ModeSymlink != 0 {
+			fi, err = l.root.Stat(path)
+		}
 		if errors.Is(err, fs.ErrNotExist) {
 			return "", nil // dangling
 		} else if err != nil {
@@ -127,9 +131,9 @@ func (l *lister) keyName(prefix string, e fs.DirEntry) (string, error) {
 	}
 	switch {
 	case mode.IsDir():
-		return e.Name() + "/", nil
-	case mode.IsRegular() && !reserved(e.Name()):
-		return e.Name(), nil
+		return path + "/", nil
+	case mode.IsRegular() && !reserved(name):
+		return path, nil
 	}
 	return "", nil
 }
@@ -139,25 +143,20 @@ func (l *lister) leadsTo(name, after string) bool {
 	return !l.opts.Delimited && strings.HasSuffix(name, "/") && strings.HasPrefix(after, name)
 }
 
-func (l *lister) visit(dir *os.Root, prefix, name string) error {
-	sub, isDir := strings.CutSuffix(name, "/")
-	if !isDir {
-		fi, err := lstat(dir, name)
-		if err == nil && fi.Mode()&fs.ModeSymlink != 0 {
-			fi, err = l.root.Stat(prefix + name) // it may lead out of dir, not of root
-		}
-		if errors.Is(err, fs.ErrNotExist) || err == nil && !fi.Mode().IsRegular() {
-			return nil // deleted or replaced since the listing began
-		} else if err != nil {
-			return err
-		}
-		return l.emit(info(prefix+name, fi))
-	}
-	if l.opts.Delimited {
-		return l.emit(blob.Info{Key: prefix + name})
+func (l *lister) visit(dir *os.Root, prefix, key string, found look) error {
+	sub, isDir := strings.CutSuffix(key[len(prefix):], "/")
+	switch {
+	case errors.Is(found.err, fs.ErrNotExist):
+		return nil
+	case found.err != nil:
+		return found.err
+	case !isDir:
+		return l.emit(blob.Info{Key: key, Size: found.size, ModTime: found.modTime})
+	case l.opts.Delimited:
+		return l.emit(blob.Info{Key: key})
 	}
 	if fi, err := dir.Lstat(sub); err == nil && fi.Mode()&fs.ModeSymlink != 0 {
-		return fmt.Errorf("%s%s is a symbolic link to a directory, which a recursive listing does not follow", prefix, sub)
+		return fmt.Errorf("%s is a symbolic link to a directory, which a recursive listing does not follow", prefix+sub)
 	}
 	child, err := openDir(dir, sub)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -166,7 +165,7 @@ func (l *lister) visit(dir *os.Root, prefix, name string) error {
 		return err
 	}
 	defer child.Close()
-	return l.walk(child, prefix+name)
+	return l.walk(child, key)
 }
 
 func (l *lister) emit(info blob.Info) error {

@@ -42,7 +42,7 @@ func TestListingLooksAtWhatItReturns(t *testing.T) {
 		if !itr.Next() || itr.Item().MinTXID != ltx.TXID(i) {
 			t.Fatalf("item %d: %v, %v", i, itr.Item(), itr.Err())
 		}
-		if got := stats.Load(); got != int64(i) {
+		if got := stats.Load(); got > 16*int64(i) { // it looks ahead
 			t.Errorf("%d of %d files stat'ed before item %d", got, n, i)
 		}
 	}
@@ -80,10 +80,13 @@ func TestDeletedWhileListed(t *testing.T) {
 	if !itr.Next() {
 		t.Fatal(itr.Err())
 	}
-	for txid := ltx.TXID(2); txid < n; txid++ {
+	const ahead = 16 // may have been looked at
+	for txid := ltx.TXID(ahead); txid < n; txid++ {
 		must(t, os.Remove(c.LTXFilePath(0, txid, txid)))
 	}
-	if !itr.Next() || itr.Item().MinTXID != n {
+	for itr.Next() && itr.Item().MinTXID < ahead {
+	}
+	if itr.Item().MinTXID != n {
 		t.Errorf("after the deletion: %v, want the last file", itr.Item())
 	}
 	if itr.Next() {
