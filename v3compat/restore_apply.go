@@ -45,10 +45,10 @@ func (a *applier) write(object int, data []byte) error {
 		return a.writeSnapshot(data)
 	}
 	if a.begun < object {
-		a.begun = object
 		if err := a.beginSegment(object - 1); err != nil {
 			return err
 		}
+		a.begun = object
 	}
 	return a.writeLog(data)
 }

@@ -1,0 +1,384 @@
+package v3compat
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/internal/sqlitewal"
+	"github.com/replctl/replicate/internal/testreplica"
+)
+
+// loadDir returns a store with the files below a directory, with their times.
+func loadDir(t testing.TB, dir string) *blob.Memory {
+	t.Helper()
+	store := blob.NewMemory()
+	root := os.DirFS(dir)
+	err := fs.WalkDir(root, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		data, err := fs.ReadFile(root, path)
+		if err == nil {
+			putAt(t, store, path, data, info.ModTime())
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store
+}
+
+func TestRestoreDamagedReplicas(t *testing.T) {
+	want := testreplica.Expected(t, "v0.3").DBSHA256
+	dirs, err := filepath.Glob("../testdata/damaged/v3-*")
+	if err != nil || len(dirs) == 0 {
+		t.Fatalf("no test data: %v", err)
+	}
+	for _, dir := range append(dirs, "../testdata/damaged/both-formats") {
+		var report struct {
+			Want    string
+			Objects []string
+		}
+		data, err := os.ReadFile(filepath.Join(dir, "damage.json"))
+		if err == nil {
+			err = json.Unmarshal(data, &report)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		store := loadDir(t, testreplica.Copy(t, "damaged/"+filepath.Base(dir)))
+		got, _, err := restored(t, New(store), Target{}, RestoreOptions{})
+		named := slices.ContainsFunc(report.Objects, func(o string) bool {
+			return err != nil && (strings.Contains(err.Error(), o) || strings.Contains(err.Error(), o[:strings.LastIndex(o, "/")]+"/: "))
+		})
+		switch {
+		case report.Want != "error" && (err != nil || hash(got) != want):
+			t.Errorf("%s: got %s, %v, want %s", dir, hash(got), err, want)
+		case report.Want == "error" && !named:
+			t.Errorf("%s: got %v, want an error that names one of %v", dir, err, report.Objects)
+		}
+	}
+}
+
+// small is a backup of two indices of 512-byte pages: two segments of two
+// transactions each, and one of one.
+type small struct {
+	store *blob.Memory
+	first []byte // the log of index 0
+	cut   int    // where its second segment begins
+	next  []byte // the log of index 1
+}
+
+const smallPage = 512
+
+func smallPages(n int) []byte {
+	db := make([]byte, n*smallPage)
+	copy(db, dbMagic)
+	binary.BigEndian.PutUint16(db[16:], smallPage)
+	return db
+}
+
+func smallFrames(chain *sqlitewal.Chain, log []byte, frames ...[2]uint32) []byte {
+	for _, f := range frames {
+		data := bytes.Repeat([]byte{byte(len(log))}, smallPage)
+		if f[0] == 1 {
+			data = smallPages(1)
+		}
+		log = chain.Append(log, sqlitewal.Frame{Pgno: f[0], Commit: f[1], Data: data})
+	}
+	return log
+}
+
+func makeSmall(t testing.TB) *small {
+	s := &small{store: blob.NewMemory()}
+	h := sqlitewal.Header{PageSize: smallPage, Salt: [2]uint32{1, 2}}
+	chain := sqlitewal.NewChain(h)
+	s.first = smallFrames(chain, h.Append(nil), [2]uint32{1, 0}, [2]uint32{2, 2}, [2]uint32{3, 3})
+	s.cut = len(s.first)
+	s.first = smallFrames(chain, s.first, [2]uint32{2, 0}, [2]uint32{1, 3}, [2]uint32{4, 4})
+	h.Salt[0]++
+	s.next = smallFrames(sqlitewal.NewChain(h), h.Append(nil), [2]uint32{2, 4})
+	s.put(t, SnapshotKey(genID, 0), smallPages(2))
+	s.put(t, WALSegmentKey(genID, 0, 0), s.first[:s.cut])
+	s.put(t, WALSegmentKey(genID, 0, int64(s.cut)), s.first[s.cut:])
+	s.put(t, WALSegmentKey(genID, 1, 0), s.next)
+	return s
+}
+
+func (s *small) put(t testing.TB, key string, data []byte) {
+	t.Helper()
+	putAt(t, s.store, key, compress(t, data), second(1))
+}
+
+func (s *small) delete(t testing.TB, key string) {
+	t.Helper()
+	if err := s.store.Delete(t.Context(), []string{key}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRestoreDamage(t *testing.T) {
+	frame := sqlitewal.FrameHeaderSize + smallPage
+	snapshot, first, last := SnapshotKey(genID, 0), WALSegmentKey(genID, 0, 0), WALSegmentKey(genID, 1, 0)
+	for name, test := range map[string]struct {
+		damage func(t testing.TB, s *small, at string)
+		object string // "" is the second segment
+		want   string
+	}{
+		"gap": {func(t testing.TB, s *small, at string) {
+			s.delete(t, at)
+			s.put(t, WALSegmentKey(genID, 0, int64(s.cut+frame)), s.first[s.cut+frame:])
+		}, "", "missing: bytes"},
+		"overlap": {func(t testing.TB, s *small, _ string) {
+			s.put(t, WALSegmentKey(genID, 0, int64(s.cut-frame)), s.first[s.cut-frame:])
+		}, WALSegmentKey(genID, 0, int64(32+2*frame)), "two replicators"},
+		"swapped segments": {func(t testing.TB, s *small, at string) {
+			s.put(t, at, s.next)
+			s.put(t, last, s.first[s.cut:])
+		}, "", "salts of another log"},
+		"swapped logs": {func(t testing.TB, s *small, _ string) {
+			s.put(t, first, s.next)
+		}, WALSegmentKey(genID, 0, int64(32+frame)), "missing: bytes"},
+		"another log after a header": {func(t testing.TB, s *small, at string) {
+			s.put(t, at, s.next[32:])
+		}, "", "salts of another log"},
+		"a transaction is missing inside": {func(t testing.TB, s *small, at string) {
+			s.put(t, at, s.first[s.cut+2*frame:])
+		}, "", "checksum does not match"},
+		"no header": {func(t testing.TB, s *small, _ string) {
+			s.put(t, last, s.next[32:])
+		}, last, "no valid WAL header"},
+		"short header": {func(t testing.TB, s *small, _ string) { s.put(t, last, s.next[:31]) }, last, "no valid WAL header"},
+		"nothing":      {func(t testing.TB, s *small, at string) { s.put(t, at, nil) }, "", "nothing in it"},
+		"cut frame": {func(t testing.TB, s *small, at string) {
+			s.put(t, at, s.first[s.cut:len(s.first)-1])
+		}, "", "not whole WAL frames"},
+		"open transaction before another index": {func(t testing.TB, s *small, at string) {
+			s.put(t, at, s.first[s.cut:s.cut+frame])
+		}, "", "inside a transaction"},
+		"page size": {func(t testing.TB, s *small, _ string) {
+			s.put(t, last, sqlitewal.Header{PageSize: 1024}.Append(nil))
+		}, last, "a log of 1024-byte pages"},
+		"snapshot of something else": {func(t testing.TB, s *small, _ string) { s.put(t, snapshot, text(4096)) }, snapshot, "not a SQLite database"},
+		"snapshot that is cut":       {func(t testing.TB, s *small, _ string) { s.put(t, snapshot, smallPages(2)[:1000]) }, snapshot, "not whole pages"},
+		"truncated": {func(t testing.TB, s *small, at string) {
+			object := compress(t, s.first[s.cut:])
+			putAt(t, s.store, at, object[:len(object)-1], second(1))
+		}, "", "truncated LZ4 frame"},
+		"flipped bit": {func(t testing.TB, s *small, at string) {
+			object := compress(t, s.first[s.cut:])
+			object[len(object)-1] ^= 1
+			putAt(t, s.store, at, object, second(1))
+		}, "", "corrupt LZ4 frame"},
+		"more after it": {func(t testing.TB, s *small, at string) {
+			putAt(t, s.store, at, append(compress(t, s.first[s.cut:]), 0), second(1))
+		}, "", "corrupt LZ4 frame"},
+		"encrypted": {func(t testing.TB, s *small, at string) {
+			putAt(t, s.store, at, []byte("age-encryption.org/v1\n"), second(1))
+		}, "", "encrypted with age"},
+		"header says more pages": {func(t testing.TB, s *small, _ string) {
+			db := smallPages(1)
+			binary.BigEndian.PutUint32(db[28:], 9)
+			h := sqlitewal.Header{PageSize: smallPage, Salt: [2]uint32{2, 2}}
+			s.put(t, last, sqlitewal.NewChain(h).Append(h.Append(nil), sqlitewal.Frame{Pgno: 1, Commit: 4, Data: db}))
+		}, last, "4 pages after it and its header says 9"},
+	} {
+		s := makeSmall(t)
+		if _, _, err := restored(t, New(s.store), Target{}, RestoreOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		at := WALSegmentKey(genID, 0, int64(s.cut))
+		test.damage(t, s, at)
+		if test.object == "" {
+			test.object = at
+		}
+		_, _, err := restored(t, New(s.store), Target{}, RestoreOptions{})
+		if err == nil || !strings.Contains(err.Error(), test.object) || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: got %v, want %q of %s", name, err, test.want, test.object)
+		}
+	}
+}
+
+// A transaction may be cut by the end of a segment, and at the end of all of
+// them its beginning has no effect.
+func TestRestoreOpenTransaction(t *testing.T) {
+	s := makeSmall(t)
+	frame := sqlitewal.FrameHeaderSize + smallPage
+	s.delete(t, WALSegmentKey(genID, 1, 0))
+	s.delete(t, WALSegmentKey(genID, 0, int64(s.cut)))
+	want := checkpoint(t, smallPages(2), s.first[:s.cut])
+	s.put(t, WALSegmentKey(genID, 0, int64(s.cut)), s.first[s.cut:s.cut+frame])
+	got, result, err := restored(t, New(s.store), Target{}, RestoreOptions{})
+	if err != nil || !bytes.Equal(got, want) || result.Dropped != 1 || result.Transactions != 2 || result.Pos.Offset != int64(s.cut) {
+		t.Errorf("cut transaction: %d bytes, %+v, %v", len(got), result, err)
+	}
+	s.put(t, WALSegmentKey(genID, 0, int64(s.cut+frame)), s.first[s.cut+frame:])
+	want = checkpoint(t, smallPages(2), s.first)
+	got, result, err = restored(t, New(s.store), Target{}, RestoreOptions{})
+	if err != nil || !bytes.Equal(got, want) || result.Dropped != 0 || result.Transactions != 4 || result.Frames != 6 {
+		t.Errorf("whole transaction: %d bytes, %+v, %v", len(got), result, err)
+	}
+}
+
+// The transaction that has no end is larger than what is kept in memory.
+func TestRestoreLargeOpenTransaction(t *testing.T) {
+	const pageSize = 65536
+	h := sqlitewal.Header{PageSize: pageSize}
+	chain := sqlitewal.NewChain(h)
+	frame := func(log []byte, pgno, commit uint32, fill byte) []byte {
+		return chain.Append(log, sqlitewal.Frame{Pgno: pgno, Commit: commit, Data: bytes.Repeat([]byte{fill}, pageSize)})
+	}
+	log := frame(h.Append(nil), 2, 3, 1)
+	committed, pages := len(log), pendingBytes/pageSize+10
+	for i := range pages {
+		log = frame(log, uint32(i+1), 0, 2)
+	}
+	s := &small{store: blob.NewMemory()}
+	s.put(t, SnapshotKey(genID, 0), nil)
+	s.put(t, WALSegmentKey(genID, 0, 0), log[:committed])
+	s.put(t, WALSegmentKey(genID, 0, int64(committed)), log[committed:])
+	want := checkpoint(t, nil, log)
+	var states []Pos
+	got, result, err := restored(t, New(s.store), Target{}, RestoreOptions{OnState: func(s State) error {
+		states = append(states, s.Pos)
+		return nil
+	}})
+	if err != nil || !bytes.Equal(got, want) || result.Dropped != int64(pages) || result.Transactions != 1 {
+		t.Errorf("%d bytes, %+v, %v, want %d", len(got), result, err, len(want))
+	}
+	if len(states) != 3 {
+		t.Errorf("states %v, want each once", states)
+	}
+}
+
+// vanishing is a store without one of the objects that it lists.
+type vanishing struct {
+	blob.Reader
+	key string
+	err error
+}
+
+func (s vanishing) Open(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	if key == s.key {
+		return nil, s.err
+	}
+	return s.Reader.Open(ctx, key, offset, length)
+}
+
+func TestRestoreFromChangingStore(t *testing.T) {
+	s := makeSmall(t)
+	for _, key := range []string{SnapshotKey(genID, 0), WALSegmentKey(genID, 0, 0), WALSegmentKey(genID, 1, 0)} {
+		gone := &fs.PathError{Op: "open", Path: key, Err: fs.ErrNotExist}
+		_, _, err := restored(t, New(vanishing{s.store, key, gone}), Target{}, RestoreOptions{})
+		if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), key) {
+			t.Errorf("without %s: %v", key, err)
+		}
+	}
+	r := New(s.store)
+	plan, err := r.Plan(t.Context(), Target{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.put(t, SnapshotKey(genID, 0), smallPages(9))
+	if _, err := r.Restore(t.Context(), plan, &memDB{}, RestoreOptions{}); err == nil || !strings.Contains(err.Error(), "it was replaced since") {
+		t.Errorf("replaced snapshot: %v", err)
+	}
+}
+
+// fullDB is a database on a full disk.
+type fullDB struct{ memDB }
+
+var errFull = errors.New("no space left")
+
+func (db *fullDB) WriteAt(p []byte, off int64) (int, error) {
+	if off+int64(len(p)) > smallPage {
+		return 0, errFull
+	}
+	return db.memDB.WriteAt(p, off)
+}
+
+func TestRestoreIsInterrupted(t *testing.T) {
+	s := makeSmall(t)
+	r := New(s.store)
+	plan, err := r.Plan(t.Context(), Target{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Restore(t.Context(), plan, &fullDB{}, RestoreOptions{}); !errors.Is(err, errFull) {
+		t.Errorf("full disk: %v", err)
+	}
+	stop := errors.New("stop")
+	if _, err := r.Restore(t.Context(), plan, &memDB{}, RestoreOptions{OnState: func(State) error { return stop }}); !errors.Is(err, stop) {
+		t.Errorf("error of OnState: %v", err)
+	}
+	for n := range 4 { // cancelled once the nth piece was read
+		ctx, cancel := context.WithCancel(t.Context())
+		_, err := r.Restore(ctx, plan, &memDB{}, RestoreOptions{Concurrency: 1, Progress: func(int64) {
+			if n--; n < 0 {
+				cancel()
+			}
+		}})
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("cancelled: %v", err)
+		}
+		cancel()
+	}
+}
+
+func TestRestoreProgress(t *testing.T) {
+	s := makeSmall(t)
+	plan, err := New(s.store).Plan(t.Context(), Target{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sum int64
+	_, err = New(s.store).Restore(t.Context(), plan, &memDB{}, RestoreOptions{Progress: func(n int64) { sum += n }})
+	if err != nil || sum != plan.Bytes {
+		t.Errorf("progress %d, %v, want %d", sum, err, plan.Bytes)
+	}
+}
+
+// A log of more than 4 GiB, of which only the end is there to be read.
+func TestApplyBeyond4GiB(t *testing.T) {
+	h := sqlitewal.Header{PageSize: smallPage}
+	chain := sqlitewal.NewChain(h)
+	frameSize := int64(h.FrameSize())
+	start := sqlitewal.HeaderSize + (5<<30)/frameSize*frameSize
+	seg := WALSegmentInfo{Generation: genID, Offset: start}
+	db := &memDB{}
+	a := &applier{db: db, plan: &Plan{Generation: genID, Segments: []WALSegmentInfo{{Generation: genID}, seg}}}
+	a.begin(smallPage)
+	a.log = walLogState{begun: true, offset: start, header: h, chain: sqlitewal.NewChain(h)}
+	log := smallFrames(chain, nil, [2]uint32{2, 0}, [2]uint32{1, 2})
+	err := a.write(2, log)
+	if err == nil {
+		err = a.endObject(2)
+	}
+	if err == nil {
+		err = a.finish()
+	}
+	if want := start + 2*frameSize; err != nil || a.result.Pos.Offset != want || len(db.data) != 2*smallPage {
+		t.Errorf("%v, end %d, want %d, %d bytes", err, a.result.Pos.Offset, want, len(db.data))
+	}
+	a.log.offset = start - frameSize
+	a.begun = 1
+	if err := a.write(2, log); err == nil || !strings.Contains(err.Error(), "missing: bytes 13ffffd48 to 13fffff5f") {
+		t.Errorf("a frame is missing before it: %v", err)
+	}
+}
