@@ -15,21 +15,48 @@ const (
 	// Room before the bytes of a chunk for what is left of the one before it:
 	// less than the largest frame.
 	chunkRoom = 68 << 10
+
+	// A file of less is one chunk of just its size.
+	smallFile = 64 << 10
 )
+
+type chunkBuf [chunkRoom + chunkSize]byte
+
+var chunkBufs = sync.Pool{New: func() any { return new(chunkBuf) }}
 
 // A chunk is a piece of a file.
 type chunk struct {
-	buf *[chunkRoom + chunkSize]byte
-	n   int // bytes after the room
-	err error
+	data []byte
+	buf  *chunkBuf // that data is in, after the room; nil for a small file
+	err  error
 }
 
-var chunkBufs = sync.Pool{New: func() any { return new([chunkRoom + chunkSize]byte) }}
+// newChunk is an empty chunk of a file of the given size.
+func newChunk(size int64) chunk {
+	if size < smallFile {
+		return chunk{data: make([]byte, size+1)} // one more, to see that it ends
+	}
+	buf := chunkBufs.Get().(*chunkBuf)
+	return chunk{data: buf[chunkRoom:], buf: buf}
+}
 
-func (c chunk) release() {
+// prepend puts the rest of the chunk before it in front.
+func (c *chunk) prepend(rest []byte) {
+	switch {
+	case len(rest) == 0:
+	case c.buf == nil:
+		c.data = append(rest[:len(rest):len(rest)], c.data...)
+	default:
+		start := chunkRoom - copy(c.buf[chunkRoom-len(rest):], rest)
+		c.data = c.buf[start : chunkRoom+len(c.data)]
+	}
+}
+
+func (c *chunk) release() {
 	if c.buf != nil {
 		chunkBufs.Put(c.buf)
 	}
+	*c = chunk{}
 }
 
 // A stream is a file, or a range of it, being read.
@@ -95,9 +122,9 @@ func (f *fetcher) next() (chunk, error) {
 		if c.err != nil {
 			return chunk{}, c.err
 		}
-		f.bytes += int64(c.n)
+		f.bytes += int64(len(c.data))
 		if f.progress != nil {
-			f.progress(int64(c.n))
+			f.progress(int64(len(c.data)))
 		}
 		return c, nil
 	}
@@ -146,9 +173,9 @@ func (f *fetcher) copyStream(s *stream) error {
 		r = &exactReader{rc, s.length}
 	}
 	for {
-		c := chunk{buf: chunkBufs.Get().(*[chunkRoom + chunkSize]byte)}
-		c.n, err = readFull(r, c.buf[chunkRoom:])
-		if c.n == 0 {
+		c := newChunk(s.file.Size)
+		n, err := readFull(r, c.data)
+		if c.data = c.data[:n]; n == 0 {
 			c.release()
 		} else if err := f.send(s, c); err != nil {
 			return err

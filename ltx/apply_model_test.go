@@ -9,7 +9,7 @@ import (
 )
 
 func TestApplyModel(t *testing.T) {
-	for seed := range uint64(120) {
+	for seed := range uint64(64) {
 		pageSize := pageSizes[seed%uint64(len(pageSizes))]
 		h := newHistory(seed, pageSize, uint32(seed/8%2)*HeaderFlagNoChecksum, 1+int(seed%17))
 		files, replica := h.chain(t)

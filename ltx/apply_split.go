@@ -89,7 +89,6 @@ func (s *splitter) finish() error {
 func (s *splitter) flush() error {
 	if len(s.frames) == 0 {
 		s.chunk.release()
-		s.chunk = chunk{}
 		return nil
 	}
 	for _, f := range s.frames {
@@ -102,7 +101,7 @@ func (s *splitter) flush() error {
 	case s.batches <- b:
 		return nil
 	case <-s.ctx.Done():
-		b.release()
+		b.chunk.release()
 		return context.Cause(s.ctx)
 	}
 }
@@ -127,10 +126,10 @@ func (s *splitter) nextChunk() error {
 	if err != nil {
 		return err
 	}
-	s.read += int64(next.n)
-	start := chunkRoom - copy(next.buf[chunkRoom-len(s.data):], s.data)
+	s.read += int64(len(next.data))
+	next.prepend(s.data)
 	err = s.flush()
-	s.chunk, s.data = next, next.buf[start:chunkRoom+next.n]
+	s.chunk, s.data = next, next.data
 	return err
 }
 

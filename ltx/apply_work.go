@@ -36,8 +36,6 @@ type batch struct {
 	sumLive bool  // whether the sum of live pages is wanted
 }
 
-func (b *batch) release() { b.chunk.release() }
-
 // work decompresses batches until there are no more.
 func (a *applier) work(ctx context.Context) {
 	w := worker{db: a.db, out: make([]byte, writeSize), scratch: make([]byte, 64<<10)}
@@ -47,7 +45,7 @@ func (a *applier) work(ctx context.Context) {
 				a.fail(err)
 			}
 		}
-		b.release()
+		b.chunk.release()
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
