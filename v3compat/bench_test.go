@@ -5,6 +5,9 @@ import (
 	"io"
 	"slices"
 	"testing"
+
+	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/internal/sqlitewal"
 )
 
 func BenchmarkWALSegments10000(b *testing.B) {
@@ -34,5 +37,45 @@ func BenchmarkLZ4Read(b *testing.B) {
 				r.Close()
 			}
 		})
+	}
+}
+
+// nowhere is a database that keeps nothing.
+type nowhere struct{}
+
+func (nowhere) WriteAt(p []byte, _ int64) (int, error) { return len(p), nil }
+
+func (nowhere) Truncate(int64) error { return nil }
+
+// BenchmarkRestore is all of a restore but reading and writing: 64 MiB of
+// snapshot, and 32 MiB of log in two segments. The rate is that of both.
+func BenchmarkRestore(b *testing.B) {
+	const pages = 16 << 10
+	h := sqlitewal.Header{PageSize: 4096}
+	chain := sqlitewal.NewChain(h)
+	half := slices.Concat(text(2048), noise(2048))
+	db := bytes.Repeat(half, pages)
+	copy(db, dbMagic)
+	db[16], db[17] = 0x10, 0
+	log := h.Append(nil)
+	for i := range uint32(pages / 2) {
+		log = chain.Append(log, sqlitewal.Frame{Pgno: 2 + i*7%pages, Commit: pages, Data: half})
+	}
+	cut := 32 + len(log)/2/h.FrameSize()*h.FrameSize()
+	s := &small{store: blob.NewMemory()}
+	s.put(b, SnapshotKey(genID, 0), db)
+	s.put(b, WALSegmentKey(genID, 0, 0), log[:cut])
+	s.put(b, WALSegmentKey(genID, 0, int64(cut)), log[cut:])
+	r := New(s.store)
+	plan, err := r.Plan(b.Context(), Target{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(int64(len(db) + len(log)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := r.Restore(b.Context(), plan, nowhere{}, RestoreOptions{}); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

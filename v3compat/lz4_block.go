@@ -42,15 +42,16 @@ func newBlockReader(key string, object io.Reader) *blockReader {
 func (b *blockReader) next(buf []byte) (block []byte, raw bool, err error) {
 	s := b.source
 	for s.err == nil {
+		s.pending = nil
 		s.next(s)
 		switch {
 		case s.err != nil:
 		case !b.described:
 			b.describe()
-		case s.data > 0:
-			return b.read(buf)
-		case len(s.pending) > 0: // the end mark
+		case len(s.pending) == 8: // the end mark and the checksum
 			b.contentSum = binary.LittleEndian.Uint32(s.pending[4:])
+		case len(s.pending) == 4: // a block's size
+			return b.read(buf)
 		}
 	}
 	if s.whole {

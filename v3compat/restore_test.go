@@ -3,11 +3,13 @@ package v3compat
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"io"
+	"errors"
 	"testing"
 
 	"github.com/replctl/replicate/internal/testreplica"
 )
+
+const maxMemDB = 64 << 20
 
 // memDB is a database file in memory.
 type memDB struct{ data []byte }
@@ -22,8 +24,8 @@ func (db *memDB) WriteAt(p []byte, off int64) (int, error) {
 }
 
 func (db *memDB) Truncate(size int64) error {
-	if size > 1<<30 {
-		return io.ErrShortWrite
+	if size > maxMemDB {
+		return errors.New("file too large")
 	}
 	if size > int64(len(db.data)) {
 		db.data = append(db.data, make([]byte, size-int64(len(db.data)))...)
