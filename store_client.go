@@ -162,6 +162,19 @@ func rootPrefixes(ctx context.Context, store blob.Reader) (prefixes []string, er
 	return prefixes, nil
 }
 
+// Key is where a file is, or would be, in the client's store: its name relative to
+// the replica's root.
+func (c *StoreClient) Key(ctx context.Context, f *ltx.FileInfo) (string, error) {
+	if err := checkFile(f.Level, f.MinTXID, f.MaxTXID); err != nil {
+		return "", err
+	}
+	_, layout, err := c.init(ctx)
+	if err != nil {
+		return "", err
+	}
+	return layout.Key(f.Level, f.MinTXID, f.MaxTXID), nil
+}
+
 // LTXFiles implements [ReplicaClient].
 func (c *StoreClient) LTXFiles(ctx context.Context, level int, seek ltx.TXID, useMetadata bool) (ltx.FileIterator, error) {
 	if err := ltx.CheckLevel(level); err != nil {

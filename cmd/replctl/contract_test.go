@@ -150,6 +150,17 @@ type (
 		Size     *int64         `json:"size,omitempty"`
 		Seconds  *float64       `json:"seconds,omitempty"`
 	}
+	snapshotFileDocument struct {
+		URL             string    `json:"url"`
+		Key             string    `json:"key"`
+		MinTXID         string    `json:"min_txid"`
+		MaxTXID         string    `json:"max_txid"`
+		Size            int64     `json:"size"`
+		CreatedAt       time.Time `json:"created_at"`
+		PageSize        int64     `json:"page_size"`
+		Pages           int64     `json:"pages"`
+		LeaseGeneration *int64    `json:"lease_generation,omitempty"`
+	}
 	versionDoc struct {
 		Version string `json:"version"`
 		Go      string `json:"go"`

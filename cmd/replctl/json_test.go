@@ -41,7 +41,9 @@ func TestJSONShapes(t *testing.T) {
 	for _, format := range []string{"v0.5", "v0.3"} {
 		replica := filepath.Join(dir, format, "replica")
 		ask[planDocument](t, "plan", replica)
-		ask[restoreDocument](t, "restore", replica, "-o", filepath.Join(t.TempDir(), "db"))
+		db := filepath.Join(t.TempDir(), "db")
+		ask[restoreDocument](t, "restore", replica, "-o", db)
+		ask[snapshotFileDocument](t, "snapshot", db, t.TempDir())
 	}
 	ask[versionDoc](t, "version")
 }
@@ -212,6 +214,7 @@ func TestDocumentedExamples(t *testing.T) {
 		"lease acquire": func(doc string) { decode[leaseGrantDoc](t, "example of lease acquire", doc) },
 		"plan":          func(doc string) { decode[planDocument](t, "example of plan", doc) },
 		"restore":       func(doc string) { decode[restoreDocument](t, "example of restore", doc) },
+		"snapshot":      func(doc string) { decode[snapshotFileDocument](t, "example of snapshot", doc) },
 		"probe":         func(doc string) { decode[probeDoc](t, "example of probe", doc) },
 		"version":       func(doc string) { decode[versionDoc](t, "example of version", doc) },
 	}

@@ -25,6 +25,7 @@ type client interface {
 	replicate.ReplicaClientV3
 	Store(ctx context.Context) (blob.Store, error)
 	Inspect(ctx context.Context, opts replicate.InspectOptions) (*replicate.Inspection, error)
+	Key(ctx context.Context, f *ltx.FileInfo) (string, error)
 	Plan(ctx context.Context, target replicate.Target) (*replicate.Plan, error)
 	RestoreFile(ctx context.Context, plan *replicate.Plan, path string, opts replicate.RestoreFileOptions) error
 	RestoreTo(ctx context.Context, plan *replicate.Plan, w io.Writer, opts replicate.RestoreOptions) error

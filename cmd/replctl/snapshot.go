@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/file"
+	"github.com/replctl/replicate/s3"
+	"github.com/replctl/replicate/sqlite"
+)
+
+const snapshotLong = `Write a snapshot of a database into a replica: the whole database, as an LTX file
+that Litestream 0.5 restores as well. The database may be in use: it is read through
+a read transaction, as of one moment, its WAL included. If it has a WAL, nobody has to
+wait for that; if not, writers wait until it is done.
+
+The snapshot gets the number of the transaction after the last one in the replica, and
+never replaces anything. Where a replicator such as Litestream has written to the
+replica it is refused: that one numbers transactions too, and if it is running, the
+two would not make one database. With --continue the snapshot is written nevertheless;
+the replicator must have been stopped, and for good.
+
+With --lease it is written under the replica's lease, which is waited for as long as
+--wait says: exit code 75 if it is not acquired, 76 if it is lost on the way. Then
+nothing was written, or all of it was.`
+
+type snapshotFlags struct {
+	leaseFlags
+	lease, proceed bool
+	wait           time.Duration
+}
+
+type snapshotFileJSON struct {
+	URL       string    `json:"url"`
+	Key       string    `json:"key"`
+	MinTXID   string    `json:"min_txid"`
+	MaxTXID   string    `json:"max_txid"`
+	Size      int64     `json:"size"`
+	CreatedAt time.Time `json:"created_at"`
+	PageSize  uint32    `json:"page_size"`
+	Pages     uint32    `json:"pages"`
+
+	LeaseGeneration int64 `json:"lease_generation,omitempty"`
+}
+
+func newSnapshotCommand(a *app) *cobra.Command {
+	var flags snapshotFlags
+	cmd := &cobra.Command{
+		Use:     "snapshot DB URL",
+		Short:   "Write a snapshot of a database into a replica",
+		Long:    snapshotLong,
+		Example: "  replctl snapshot /var/lib/app/db.sqlite s3://backups/db",
+		Args:    databaseAndURL,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.snapshot(cmd.Context(), args[0], args[1], flags)
+		},
+	}
+	cmd.Flags().BoolVar(&flags.proceed, "continue", false, "also in a replica that a replicator has written to, and has left")
+	cmd.Flags().BoolVar(&flags.lease, "lease", false, "write under the replica's lease")
+	flags.addTTL(cmd)
+	flags.add(cmd)
+	flags.addOwner(cmd)
+	cmd.Flags().DurationVar(&flags.wait, "wait", 0, "with --lease: how long to wait for the lease; 0 tries once")
+	a.addJSON(cmd)
+	return cmd
+}
+
+func databaseAndURL(_ *cobra.Command, args []string) error {
+	if len(args) != 2 {
+		return fmt.Errorf("want two arguments, a database file and the url of a replica, not %d", len(args))
+	}
+	return nil
+}
+
+func (f *snapshotFlags) check() error {
+	switch {
+	case f.wait < 0:
+		return usageError("--wait 1m", "--wait: %v is negative", f.wait)
+	case !f.lease && (f.wait != 0 || f.owner != "" || f.ttl != 0):
+		return usageError("--lease", "snapshot: --wait, --owner and --ttl are about the lease, and --lease is missing")
+	}
+	return f.leaseFlags.check()
+}
+
+func (a *app) snapshot(ctx context.Context, db, url string, flags snapshotFlags) error {
+	if err := flags.check(); err != nil {
+		return err
+	}
+	r, err := a.openReplica(url)
+	if err != nil {
+		return err
+	}
+	base := r.fenceable()
+	if !flags.lease {
+		return a.writeSnapshot(ctx, r, base, db, flags, 0)
+	}
+	l, err := a.openLeaser(url, flags.leaseFlags)
+	if err != nil {
+		return err
+	}
+	return leaseFailure(a.underLease(ctx, l, flags.wait, func(ctx context.Context, s *replicate.Session) error {
+		return a.writeSnapshot(ctx, r, replicate.NewFencedClient(base, s), db, flags, s.Generation())
+	}), leaseURL(l, url))
+}
+
+// underLease runs fn while the lease is held, and releases it.
+func (a *app) underLease(ctx context.Context, l leaser, wait time.Duration, fn func(context.Context, *replicate.Session) error) error {
+	report := a.newReporter()
+	defer report.close()
+	s, err := awaitSession(ctx, l, replicate.SessionOptions{OnEvent: func(e replicate.Event) {
+		if e.Kind == replicate.EventWaiting {
+			report.event(e)
+		}
+	}}, wait)
+	if err != nil {
+		return err
+	}
+	workCtx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(s.Context(), func() { cancel(context.Cause(s.Context())) })
+	err = fn(workCtx, s)
+	stop()
+	cancel(nil)
+	return errors.Join(err, s.Release(context.WithoutCancel(ctx)))
+}
+
+// fenceable is the engine's own client, create-only.
+func (r *replica) fenceable() replicate.Fenceable {
+	switch c := r.client.(type) {
+	case *file.ReplicaClient:
+		c.CreateOnly = true
+		return c
+	case *s3.ReplicaClient:
+		c.CreateOnly = true
+		return c
+	}
+	return r.client.(replicate.Fenceable)
+}
+
+func (a *app) writeSnapshot(ctx context.Context, r *replica, client replicate.ReplicaClient, db string, flags snapshotFlags, generation int64) error {
+	im, err := sqlite.Open(ctx, db)
+	if err != nil {
+		return err
+	}
+	defer im.Close()
+	m := a.newMeter("reading")
+	pageSize := int64(im.PageSize())
+	info, err := replicate.WriteSnapshot(ctx, client, im, replicate.SnapshotOptions{
+		Time: time.Now(), Continue: flags.proceed,
+		Progress: func(done, total int64) { m.update(done*pageSize, total*pageSize) },
+	})
+	m.done()
+	switch {
+	case errors.Is(err, replicate.ErrReplicated):
+		return &cliError{exitFailure, err, "another url; or, if the replicator is stopped for good, --continue"}
+	case err != nil:
+		return err
+	}
+	key, err := r.Key(ctx, info)
+	if err != nil {
+		return err
+	}
+	return a.printSnapshot(snapshotFileJSON{
+		URL: r.url, Key: key,
+		MinTXID: info.MinTXID.String(), MaxTXID: info.MaxTXID.String(), Size: info.Size, CreatedAt: info.CreatedAt.UTC(),
+		PageSize: im.PageSize(), Pages: im.Pages(), LeaseGeneration: generation,
+	})
+}
+
+func (a *app) printSnapshot(s snapshotFileJSON) error {
+	if a.json {
+		return a.printJSON(s)
+	}
+	return a.print("wrote %s\nsize   %s, of a database of %s\nstate  transaction %s of %s\n", s.Key, size(s.Size), size(int64(s.PageSize)*int64(s.Pages)), s.MaxTXID, preciseStamp(s.CreatedAt))
+}
