@@ -3,6 +3,7 @@ package sqlite
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 )
 
@@ -11,11 +12,19 @@ import (
 func crashed(t *testing.T, journal string, n int) (dir, path string) {
 	t.Helper()
 	dir = t.TempDir()
-	path = filepath.Join(dir, "a b%20?#.db")
+	path = filepath.Join(dir, oddName())
 	w := startWriter(t, plan{Path: path, Journal: journal, Page: 1024, Spill: true, Commits: n})
 	w.await(n + 1)
 	w.kill()
 	return dir, path
+}
+
+// oddName is a file name of characters that mean something in a URI.
+func oddName() string {
+	if runtime.GOOS == "windows" {
+		return "a b%20#&.db"
+	}
+	return "a b%20?#&.db"
 }
 
 // A WAL left behind is part of the image up to its last commit, and neither it nor

@@ -24,13 +24,11 @@ var (
 
 // explain is an error of SQLite as one of this package, where there is one.
 func explain(err error) error {
-	switch code(err) & 0xff {
+	switch code(err) {
 	case codes.SQLITE_NOTADB:
 		return ErrNotDatabase
-	case codes.SQLITE_READONLY:
-		if code(err) == codes.SQLITE_READONLY_ROLLBACK {
-			return fmt.Errorf("a journal left by a crash must be rolled back, which takes permission to write: %w", err)
-		}
+	case codes.SQLITE_READONLY_ROLLBACK:
+		return fmt.Errorf("a journal left by a crash must be rolled back, which takes permission to write: %w", err)
 	}
 	return err
 }

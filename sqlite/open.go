@@ -57,10 +57,15 @@ func open(ctx context.Context, path string) (*Image, error) {
 	if code(err) == codes.SQLITE_READONLY_ROLLBACK {
 		im, err = begin(ctx, file, readWrite)
 	}
-	if code(err)&0xff == codes.SQLITE_CANTOPEN && !exists(file+"-shm") && !exists(file+"-journal") {
+	if lacksFile(err) && !exists(file+"-shm") && !exists(file+"-journal") {
 		return beginAlone(ctx, file, err)
 	}
 	return im, err
+}
+
+// lacksFile tells that SQLite could not open a file that it needs, or not make it.
+func lacksFile(err error) bool {
+	return code(err)&0xff == codes.SQLITE_CANTOPEN || code(err) == codes.SQLITE_READONLY_DIRECTORY
 }
 
 // accessFor decides how to open a database. The last connection that closes a
@@ -91,7 +96,7 @@ func beginAlone(ctx context.Context, file string, cause error) (*Image, error) {
 		access, pragmas = withoutLocks(), []string{"locking_mode(exclusive)"}
 	}
 	im, err := begin(ctx, file, access, pragmas...)
-	if code(err) == codes.SQLITE_CANTOPEN {
+	if lacksFile(err) {
 		return nil, cause
 	}
 	if err != nil {
