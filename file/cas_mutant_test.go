@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/cas/castest"
@@ -23,9 +24,25 @@ func TestRecordsMutants(t *testing.T) {
 				}
 				castest.Run(t, castest.Harness{New: func(t *testing.T) func() cas.Store {
 					dir := t.TempDir()
-					return func() cas.Store { return NewRecords(dir, Options{}) }
+					return func() cas.Store { return hesitant{NewRecords(dir, Options{})} }
 				}})
 			}, "ReplaceRace", "Increments")
 		})
 	}
+}
+
+// hesitant writers ask late whether it is too late, which they do between comparing
+// and renaming: others get to compare meanwhile, even where one processor is all that
+// there is.
+type hesitant struct{ *Records }
+
+func (r hesitant) Write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Token, error) {
+	return r.Records.Write(hesitation{ctx}, key, value, expect)
+}
+
+type hesitation struct{ context.Context }
+
+func (c hesitation) Err() error {
+	time.Sleep(time.Millisecond)
+	return c.Context.Err()
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,6 +17,17 @@ import (
 
 // patience is how long a test waits for what has to happen, on the busiest machine.
 const patience = time.Minute
+
+// heedSignals has the commands that are tested heed signals that this process was told
+// to ignore, as by nohup, or by a shell that has put it into the background: what a
+// process ignores, its children do too.
+func heedSignals() {
+	for _, sig := range []os.Signal{syscall.SIGINT, syscall.SIGHUP} {
+		if signal.Ignored(sig) {
+			signal.Notify(make(chan os.Signal, 1), sig) // a handler is not inherited
+		}
+	}
+}
 
 // process is a replctl that runs. Its standard input is open, and empty, until the test
 // closes it.

@@ -21,6 +21,7 @@ type isolated struct{ *testing.M }
 
 func (m isolated) Run() int {
 	fakes3.Isolate()
+	heedSignals()
 	return m.M.Run()
 }
 
