@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	sltx "github.com/superfly/ltx"
 )
 
 // benchmarkFile is a snapshot of a database of 64 MiB, in a file.
@@ -59,15 +61,36 @@ func BenchmarkStream(b *testing.B) {
 func BenchmarkWriteSnapshot(b *testing.B) {
 	s := snapshotSpec(4096, 64<<20/4096, 1, HeaderFlagNoChecksum)
 	page := s.page(1)
-	b.SetBytes(64 << 20)
-	b.ReportAllocs()
-	for b.Loop() {
-		_, err := WriteSnapshot(io.Discard, snapshotOptions(s), func(_ uint32, buf []byte) error {
-			copy(buf, page)
-			return nil
-		})
-		if err != nil {
-			b.Fatal(err)
+	b.Run("ours", func(b *testing.B) {
+		b.SetBytes(64 << 20)
+		b.ReportAllocs()
+		for b.Loop() {
+			_, err := WriteSnapshot(io.Discard, snapshotOptions(s), func(_ uint32, buf []byte) error {
+				copy(buf, page)
+				return nil
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
 		}
-	}
+	})
+	b.Run("superfly", func(b *testing.B) {
+		b.SetBytes(64 << 20)
+		b.ReportAllocs()
+		for b.Loop() {
+			enc, err := sltx.NewEncoder(io.Discard)
+			if err == nil {
+				err = enc.EncodeHeader(s.header)
+			}
+			for i := 0; err == nil && i < len(s.pages); i++ {
+				err = enc.EncodePage(sltx.PageHeader{Pgno: s.pages[i]}, page)
+			}
+			if err == nil {
+				err = enc.Close()
+			}
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }

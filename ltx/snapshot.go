@@ -2,6 +2,7 @@ package ltx
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -11,7 +12,7 @@ import (
 	sltx "github.com/superfly/ltx"
 )
 
-// SnapshotOptions say what a snapshot is of. The fields from NodeID on may be
+// SnapshotOptions say what a snapshot is of. The fields from MinTXID on may be
 // zero.
 type SnapshotOptions struct {
 	TXID     TXID      // that the database is the state after
@@ -19,11 +20,16 @@ type SnapshotOptions struct {
 	PageSize uint32    // bytes
 	Commit   uint32    // pages of the database, the lock page included
 
+	// MinTXID is where the file begins; 0 stands for 1, as snapshots do. With
+	// any other it is a file of transactions that happen to change all pages.
+	MinTXID TXID
+
 	NodeID uint64
 
-	// Where in the WAL the state ends: the last frame of its transaction, and
-	// the salts of the WAL's header. Litestream v0.5.18 fills this in, with
-	// offset 32 (the WAL's header) and size 0 for an empty WAL.
+	// Where in the WAL the state ends: its last frame, and the salts in the
+	// WAL's header. Offset 0 stands for 32, which is right behind that header,
+	// as in Litestream's snapshots with an empty WAL: it refuses to continue
+	// from a level 0 file with less.
 	WALOffset, WALSize int64
 	WALSalt1, WALSalt2 uint32
 
@@ -37,11 +43,14 @@ type SnapshotOptions struct {
 }
 
 func (o SnapshotOptions) header() (Header, error) {
-	h := Header{Version: sltx.Version, PageSize: o.PageSize, Commit: o.Commit, MinTXID: 1, MaxTXID: o.TXID,
+	h := Header{Version: sltx.Version, PageSize: o.PageSize, Commit: o.Commit, MinTXID: cmp.Or(o.MinTXID, 1), MaxTXID: o.TXID,
 		Timestamp: o.Time.UnixMilli(), NodeID: o.NodeID,
-		WALOffset: o.WALOffset, WALSize: o.WALSize, WALSalt1: o.WALSalt1, WALSalt2: o.WALSalt2}
+		WALOffset: cmp.Or(o.WALOffset, walHeaderSize), WALSize: o.WALSize, WALSalt1: o.WALSalt1, WALSalt2: o.WALSalt2}
 	if !o.Checksum {
 		h.Flags = HeaderFlagNoChecksum
+	}
+	if o.Checksum && h.MinTXID > 1 {
+		return h, errors.New("the checksum of the database is tracked only from transaction 1 on")
 	}
 	if o.Commit == 0 {
 		return h, errors.New("an empty database has no pages to write")
@@ -59,6 +68,13 @@ type SnapshotResult struct {
 // WriteSnapshot writes a file with the whole database to w: every page but the
 // lock page, in order. It is for the level [SnapshotLevel], named by its
 // transactions: 1 to TXID.
+//
+// Litestream v0.5.18 restores from such a file, but goes by level 0 alone when
+// it continues: it counts on from the last transaction there, or from 1 if there
+// is none, and then reads the level 0 file with just that transaction. So a
+// snapshot of a later transaction than level 0 has hides what Litestream writes
+// next, unless level 0 gets a file of that one transaction too: the same pages,
+// with MinTXID and TXID the same.
 //
 // page fills buf with a page; it is called for one page after the other, from
 // one goroutine. An error of page or of w ends the snapshot: what was written
@@ -83,6 +99,8 @@ func WriteSnapshot(w io.Writer, opts SnapshotOptions, page func(pgno uint32, buf
 	}
 	return SnapshotResult{Header: h, Trailer: s.trailer, Bytes: s.offset}, nil
 }
+
+const walHeaderSize = 32
 
 // snapshotBatch is how many bytes of pages are compressed at a time.
 const snapshotBatch = 256 << 10

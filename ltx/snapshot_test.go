@@ -32,6 +32,7 @@ func TestWriteSnapshot(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			s.header.WALOffset = 32
 			if want := s.encode(t); !bytes.Equal(got.Bytes(), want) {
 				t.Errorf("page size %d: got %d bytes unlike the %d of the encoder", pageSize, got.Len(), len(want))
 			}
@@ -55,6 +56,13 @@ func TestWriteSnapshotHeader(t *testing.T) {
 		Timestamp: 1_700_000_000_123, NodeID: 9, WALOffset: 32, WALSize: 536, WALSalt1: 1, WALSalt2: 2}
 	if diff := cmp.Diff(want, r.Header); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
+	}
+	opts.MinTXID, want.MinTXID = 4, 4
+	if r, err = WriteSnapshot(io.Discard, opts, func(uint32, []byte) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, r.Header); diff != "" {
+		t.Errorf("from 4: (-want +got)\n%s", diff)
 	}
 }
 
@@ -81,6 +89,8 @@ func TestWriteSnapshotFails(t *testing.T) {
 		"no pages":       {TXID: 1, PageSize: 512},
 		"page size":      {TXID: 1, PageSize: 1000, Commit: 1},
 		"no transaction": {PageSize: 512, Commit: 1},
+		"backwards":      {TXID: 1, MinTXID: 2, PageSize: 512, Commit: 1},
+		"checksum":       {TXID: 2, MinTXID: 2, PageSize: 512, Commit: 1, Checksum: true},
 		"time":           {TXID: 1, PageSize: 512, Commit: 1, Time: time.Unix(-1, 0)},
 	} {
 		if _, err := WriteSnapshot(io.Discard, bad, func(uint32, []byte) error { return nil }); err == nil {
