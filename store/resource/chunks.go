@@ -52,7 +52,7 @@ func cut(list []*Resource, yield func(payload []byte)) error {
 			separator = '['
 		}
 		payload = append(append(payload, separator), encoded...)
-		if len(payload) >= minChunk && isBoundary(r.ID) {
+		if len(payload) >= minChunk && isBoundary(r.ID, len(encoded)) {
 			flush()
 		}
 	}
@@ -60,12 +60,14 @@ func cut(list []*Resource, yield func(payload []byte)) error {
 	return nil
 }
 
-func isBoundary(id ID) bool {
+// isBoundary is so for one resource in so many that they have 64 KiB together, and
+// for no more than every second one, so that cuts find back to where they were.
+func isBoundary(id ID, size int) bool {
 	h := fnv.New32a()
 	for _, s := range id.texts() {
 		h.Write([]byte(s))
 	}
-	return h.Sum32()%64 == 0
+	return int(h.Sum32()%(64<<10)) < min(size, 32<<10)
 }
 
 // chunkWriter writes the chunks of the manifest after base.
