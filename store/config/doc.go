@@ -46,14 +46,15 @@
 // # Cost
 //
 // In requests to the store, if nobody else writes at that moment; a lost race costs
-// two more, a read and another write.
+// a read and another write, and on S3 one more read, of an engine that looks into each
+// refusal.
 //
 //	GetActiveVersion, ListSnapshots   1
 //	GetActiveSnapshot, GetSnapshot    2
 //	SaveSnapshot                      3; 1 if it is there already
 //	ActivateSnapshot, FailSnapshot    2; 1 if it is so already
 //	ResetApplyLog                     2; 1 if there is no such snapshot
-//	LogApply                          2; 4 if another handle has logged for the instance
+//	LogApply                          2; a lost race more if another handle has logged for the instance
 //	CountApplied, AppliedInstances    1, a listing, and 1 per status that this handle has not seen
 //	AcquireLock                       2; then 1 each third of the TTL, and 1 to release
 //	DeleteOldSnapshots                a listing and 1 per collection; 3 more where it deletes,

@@ -67,7 +67,7 @@
 //   - ReadOps, WriteOps, Close: none.
 //   - GetLatest: one read. A second one in the same transaction: none, and the same.
 //   - Set: one write; without a GetLatest before it, a read more. One that lost a
-//     race: a read more.
+//     race: a read more, or two on S3, whose engine looks into each refusal.
 //   - Logs: one listing, a request per 1,000 logs on S3. Init: one listing.
 //
 // The store has one record per log, which is overwritten, and never more: it grows

@@ -38,7 +38,7 @@ func (h Harness) instances(t *testing.T) func() *config.Storage {
 	return func() *config.Storage { return config.New(open(), config.Options{}) }
 }
 
-// Run runs every test of the contract.
+// Run runs every test of the contract, several at once.
 func Run(t *testing.T, h Harness) {
 	for name, test := range map[string]func(*testing.T, Harness){
 		"Nothing":         testNothing,
@@ -62,7 +62,10 @@ func Run(t *testing.T, h Harness) {
 		"FaultyLeaders":   testFaultyLeaders,
 		"FaultyInstances": testFaultyInstances,
 	} {
-		t.Run(name, func(t *testing.T) { test(t, h) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, h)
+		})
 	}
 }
 

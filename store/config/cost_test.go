@@ -1,0 +1,83 @@
+package config_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/internal/fakes3"
+	"github.com/replctl/replicate/store/config"
+)
+
+// TestCost counts the requests that doc.go promises.
+func TestCost(t *testing.T) {
+	srv := fakes3.New(t)
+	s, other := open(fake(t, srv)), open(fake(t, srv))
+	release := func() {}
+	later := time.Now().Add(time.Hour)
+	for _, c := range []struct {
+		name string
+		want int
+		op   func(ctx context.Context) error
+	}{
+		{"SaveSnapshot", 3, func(ctx context.Context) error { return s.SaveSnapshot(ctx, "c", "v1", content("v1")) }},
+		{"SaveSnapshot again", 1, func(ctx context.Context) error { return s.SaveSnapshot(ctx, "c", "v1", content("v1")) }},
+		{"SaveSnapshot of another", 3, func(ctx context.Context) error { return s.SaveSnapshot(ctx, "c", "v2", nil) }},
+		{"SaveSnapshot of a third", 3, func(ctx context.Context) error { return s.SaveSnapshot(ctx, "c", "v3", nil) }},
+		{"ActivateSnapshot", 2, func(ctx context.Context) error { return s.ActivateSnapshot(ctx, "c", "v1") }},
+		{"ActivateSnapshot again", 1, func(ctx context.Context) error { return s.ActivateSnapshot(ctx, "c", "v1") }},
+		{"FailSnapshot", 2, func(ctx context.Context) error { return s.FailSnapshot(ctx, "c", "v2") }},
+		{"FailSnapshot again", 1, func(ctx context.Context) error { return s.FailSnapshot(ctx, "c", "v2") }},
+		{"GetActiveVersion", 1, func(ctx context.Context) error { _, err := other.GetActiveVersion(ctx, "c"); return err }},
+		{"GetActiveVersion again", 1, func(ctx context.Context) error { _, err := other.GetActiveVersion(ctx, "c"); return err }},
+		{"GetActiveSnapshot", 2, func(ctx context.Context) error { _, err := other.GetActiveSnapshot(ctx, "c"); return err }},
+		{"GetSnapshot", 2, func(ctx context.Context) error { _, err := other.GetSnapshot(ctx, "c", "v1"); return err }},
+		{"ListSnapshots", 1, func(ctx context.Context) error { _, err := other.ListSnapshots(ctx, "c"); return err }},
+		{"ResetApplyLog", 2, func(ctx context.Context) error { return s.ResetApplyLog(ctx, "c", "v1") }},
+		{"LogApply", 2, func(ctx context.Context) error { return other.LogApply(ctx, "i1", "c", "v1", "prepared") }},
+		{"LogApply, changed", 2, func(ctx context.Context) error { return other.LogApply(ctx, "i1", "c", "v1", config.Applied) }},
+		{"LogApply by another", 2 + 3, func(ctx context.Context) error { return s.LogApply(ctx, "i1", "c", "v1", config.Applied) }},
+		{"LogApply of another", 2, func(ctx context.Context) error { return other.LogApply(ctx, "i2", "c", "v1", config.Applied) }},
+		{"CountApplied, one unseen", 3, func(ctx context.Context) error { return count(ctx, s, 2) }},
+		{"CountApplied, all seen", 2, func(ctx context.Context) error { return count(ctx, s, 2) }},
+		{"AcquireLock", 2, func(ctx context.Context) (err error) { release, err = s.AcquireLock(ctx, 1); return err }},
+		{"release", 1, func(context.Context) error { release(); return nil }},
+		{"DeleteOldSnapshots, 2 of 3", 1 + 1 + 3 + 2*2, func(ctx context.Context) error { _, err := s.DeleteOldSnapshots(ctx, later); return err }},
+		{"DeleteOldSnapshots, none", 1 + 1, func(ctx context.Context) error { _, err := s.DeleteOldSnapshots(ctx, later); return err }},
+	} {
+		srv.Reset()
+		if err := c.op(t.Context()); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if got := srv.Count(""); got != c.want {
+			t.Errorf("%s: %d requests, want %d", c.name, got, c.want)
+		}
+	}
+}
+
+func count(ctx context.Context, s *config.Storage, want int) error {
+	n, err := s.CountApplied(ctx, "c", "v1")
+	if err == nil && n != want {
+		err = fmt.Errorf("%d instances have applied it, want %d", n, want)
+	}
+	return err
+}
+
+// TestFleet: a thousand instances, and a leader that polls: each status is read once.
+func TestFleet(t *testing.T) {
+	store := new(cas.Memory)
+	must(save("v1"))(t, store)
+	leader := open(store)
+	for n := 1; n <= 1000; n++ {
+		if err := open(store).LogApply(t.Context(), fmt.Sprint("host-", n), "c", "v1", config.Applied); err != nil {
+			t.Fatal(err)
+		}
+		if n%250 == 0 {
+			if err := count(t.Context(), leader, n); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}

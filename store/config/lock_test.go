@@ -1,0 +1,63 @@
+package config_test
+
+import (
+	"errors"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/cas/castest"
+	"github.com/replctl/replicate/store/config"
+)
+
+// TestLockIsKept: a lock is held for as long as its holder lives, and no longer.
+func TestLockIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := new(cas.Memory)
+		var unplugged atomic.Bool
+		mine := config.New(&castest.Faulty{Store: store, Decide: func(string, string) castest.Fault {
+			if unplugged.Load() {
+				return castest.FailBefore
+			}
+			return castest.None
+		}}, config.Options{LockTTL: 10 * time.Second, LockOwner: "me"})
+		held, err := mine.AcquireSession(t.Context(), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if _, err := open(store).AcquireLock(t.Context(), 1); !errors.Is(err, config.ErrLockNotAcquired) || held.Err() != nil {
+			t.Errorf("after an hour: %v, and the holder's session ended with %v", err, held.Err())
+		}
+		unplugged.Store(true)
+		time.Sleep(11 * time.Second)
+		synctest.Wait()
+		if !errors.Is(held.Err(), replicate.ErrSessionLost) {
+			t.Errorf("the holder's session ended with %v", held.Err())
+		}
+		release, err := open(store).AcquireLock(t.Context(), 1)
+		if err != nil {
+			t.Fatalf("after the end of the lease: %v", err)
+		}
+		release()
+		_ = held.Release(t.Context()) // is lost
+	})
+}
+
+func TestLockErrors(t *testing.T) {
+	store := new(cas.Memory)
+	for _, ttl := range []time.Duration{-time.Second, config.MaxLockTTL + 1} {
+		if _, err := config.New(store, config.Options{LockTTL: ttl}).AcquireLock(t.Context(), 1); err == nil {
+			t.Errorf("a TTL of %v is taken", ttl)
+		}
+	}
+	faulty := &castest.Faulty{Store: store, Decide: func(string, string) castest.Fault { return castest.FailBefore }}
+	_, err := open(faulty).AcquireLock(t.Context(), 1)
+	if !errors.Is(err, castest.ErrInjected) || errors.Is(err, config.ErrLockNotAcquired) {
+		t.Errorf("a store that cannot be reached: %v", err)
+	}
+}
