@@ -1,0 +1,172 @@
+package resource
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestRecords(t *testing.T) {
+	owner := idOf("owner")
+	full := &Resource{ID: idOf("x"), Owner: &owner, Version: "7", Generation: "g", Metadata: map[string]string{"k": "v"}, Data: []byte{0, 255}}
+	full.ID.UID, full.ID.Tenancy = "u", Tenancy{"p", "n"}
+	log := &logRecord{Changes: []change{{Put: full}, {Delete: &owner}}}
+	value, err := log.encode(5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := decodeLog(value)
+	if diff := cmp.Diff(log, got); err != nil || diff != "" {
+		t.Errorf("log record: %v (-want +got):\n%s", err, diff)
+	}
+	head := &headRecord{Format: format, LogRecords: 64, Manifest: manifest{Generation: 2, Position: 3, Revision: 4, Chunks: []chunkRef{{7, checksum(nil)}}}}
+	if value, err = head.encode(); err != nil {
+		t.Fatal(err)
+	}
+	gotHead, err := decodeHead(value)
+	if diff := cmp.Diff(head, gotHead); err != nil || diff != "" {
+		t.Errorf("head: %v (-want +got):\n%s", err, diff)
+	}
+	var payloads [][]byte
+	if err := cut([]*Resource{full}, func(p []byte) { payloads = append(payloads, p) }); err != nil || len(payloads) != 1 {
+		t.Fatalf("cut: %d chunks, %v", len(payloads), err)
+	}
+	if value, err = encodeChunk(9, payloads[0]); err != nil {
+		t.Fatal(err)
+	}
+	generation, payload, err := decodeChunk(value)
+	if err != nil || generation != 9 || !bytes.Equal(payload, payloads[0]) {
+		t.Errorf("chunk: generation %d, %q, %v", generation, payload, err)
+	}
+	list, err := decodeResources(payload)
+	if diff := cmp.Diff([]*Resource{full}, list); err != nil || diff != "" {
+		t.Errorf("resources: %v (-want +got):\n%s", err, diff)
+	}
+}
+
+// badLogs are log records that no handle writes.
+var badLogs = []string{
+	``, `null`, `[]`, `{}`,
+	`{"format":2,"position":1,"changes":[{"delete":{"type":{"kind":"k"},"name":"n"}}]}`,
+	`{"format":1,"position":1}`,
+	`{"format":1,"position":0,"changes":[{"delete":{"type":{"kind":"k"},"name":"n"}}]}`,
+	`{"format":1,"position":1,"changes":[{}]}`,
+	`{"format":1,"position":1,"changes":[{"delete":{"type":{"kind":"k"},"name":""}}]}`,
+	`{"format":1,"position":1,"changes":[{"put":{"id":{"type":{"kind":"k"},"name":"n"}}}]}`,
+	`{"format":1,"position":1,"manifest":{"generation":1,"position":2}}`,
+	`{"format":1,"position":1,"manifest":{"generation":1,"position":1}}`,
+	`{"format":1,"position":2,"manifest":{"generation":1,"position":1,"restored":true}}`,
+	`{"format":1,"position":2,"manifest":{"generation":1,"position":1,"chunks":[{"slot":1,"sum":"x"}]}}`,
+}
+
+var badHeads = []string{
+	``, `null`, `{}`, `{"format":1}`, `{"format":1,"log_records":63}`, `{"format":1,"log_records":65537}`,
+	`{"format":1,"log_records":64,"manifest":{"position":18446744073709551615}}`,
+	`{"format":1,"log_records":64,"manifest":{"chunks":[{"slot":16777216,"sum":"00000000000000000000000000000000"}]}}`,
+}
+
+func TestBadRecords(t *testing.T) {
+	for _, value := range badLogs {
+		_, err := decodeLog([]byte(value))
+		wantIs(t, value, err, ErrCorrupt)
+	}
+	for _, value := range badHeads {
+		_, err := decodeHead([]byte(value))
+		wantIs(t, value, err, ErrCorrupt)
+	}
+	for _, payload := range []string{``, `{}`, `[null]`, `[{}]`} {
+		_, err := decodeResources([]byte(payload))
+		wantIs(t, payload, err, ErrCorrupt)
+	}
+	_, _, err := decodeChunk([]byte("{}\n[]"))
+	wantIs(t, "a chunk without a format", err, ErrCorrupt)
+}
+
+// FuzzLog: what is decoded can be applied, and is encoded as it was.
+func FuzzLog(f *testing.F) {
+	for _, value := range badLogs {
+		f.Add([]byte(value))
+	}
+	f.Add([]byte(`{"format":1,"nonce":"n","position":1,"changes":[{"put":{"id":{"type":{"kind":"k"},"name":"n"},"version":"1","data":"AA=="}},{"delete":{"type":{"kind":"k"},"name":"n"}}]}`))
+	f.Add([]byte(`{"format":1,"position":2,"manifest":{"generation":1,"position":1}}`))
+	f.Fuzz(func(t *testing.T, value []byte) {
+		r, err := decodeLog(value)
+		if err != nil {
+			return
+		}
+		v := newView(10)
+		v.adopt(&headRecord{LogRecords: 64}, "token")
+		v.apply(r, "token")
+		encoded, err := r.encode(r.Position)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := decodeLog(encoded); err != nil || again.Position != r.Position || len(again.Changes) != len(r.Changes) {
+			t.Errorf("%q is encoded as %q: %v", value, encoded, err)
+		}
+	})
+}
+
+func FuzzHead(f *testing.F) {
+	for _, value := range badHeads {
+		f.Add([]byte(value))
+	}
+	f.Add([]byte(`{"format":1,"log_records":64,"manifest":{"generation":1,"chunks":[{"slot":1,"sum":"00000000000000000000000000000000"}]}}`))
+	f.Fuzz(func(t *testing.T, value []byte) {
+		h, err := decodeHead(value)
+		if err == nil && (h.LogRecords < minLogRecords || h.LogRecords > maxLogRecords) {
+			t.Errorf("%d log records", h.LogRecords)
+		}
+	})
+}
+
+// FuzzChunk: what is decoded can be cut again, into chunks that can be stored.
+func FuzzChunk(f *testing.F) {
+	f.Add([]byte("{\"format\":1,\"generation\":3}\n[]"))
+	f.Add([]byte("{\"format\":1}\n" + `[{"id":{"type":{"kind":"k"},"name":"n"},"version":"1"}]`))
+	f.Fuzz(func(t *testing.T, value []byte) {
+		_, payload, err := decodeChunk(value)
+		if err != nil {
+			return
+		}
+		list, err := decodeResources(payload)
+		if err != nil {
+			return
+		}
+		n := 0
+		err = cut(list, func(payload []byte) {
+			again, err := decodeResources(payload)
+			if err != nil {
+				t.Errorf("%q is cut to %q: %v", value, payload, err)
+			}
+			n += len(again)
+		})
+		if err != nil || n != len(list) {
+			t.Errorf("%d of %d resources are in chunks: %v", n, len(list), err)
+		}
+	})
+}
+
+// TestCutSizes: chunks have room in a record, whatever the resources.
+func TestCutSizes(t *testing.T) {
+	var list []*Resource
+	for i := range 40 {
+		data := bytes.Repeat([]byte("x"), (i%7)*90<<10)
+		list = append(list, &Resource{ID: idOf(strings.Repeat("n", i+1)), Version: "1", Data: data})
+	}
+	n := 0
+	if err := cut(list, func(payload []byte) {
+		if len(payload) > maxChunk {
+			t.Errorf("a chunk of %d bytes", len(payload))
+		}
+		again, err := decodeResources(payload)
+		if err != nil {
+			t.Error(err)
+		}
+		n += len(again)
+	}); err != nil || n != len(list) {
+		t.Errorf("%d of %d resources are in chunks: %v", n, len(list), err)
+	}
+}
