@@ -44,6 +44,26 @@
 // snapshot and applies the logs from the snapshot's index on, in sequence,
 // without leaving one out; each log begins with a segment at offset 0.
 //
+// # Restores
+//
+// [Reader.Plan] finds the objects that lead to a state with the fewest bytes to
+// read, and [Reader.Restore] applies them, in Go and as they arrive: no log is
+// written to a disk, and no SQLite is needed. The result is, byte for byte, that
+// of Litestream. [Reader.Points] lists the states that there are.
+//
+// A target means what it means to Litestream v0.3.13: the state at a time is the
+// newest snapshot and the segments that are not newer, and the state of an index
+// is that at the end of its log. Three things are different. A time after the
+// last state gives the last state. An index that is not there is an error; the
+// check for it in v0.3.13 has no effect. And with neither, a hole before the
+// newest state is an error rather than an older state.
+//
+// Litestream copies whole transactions, only frames that belong to the log, and
+// every frame of it. So a frame that does not belong, or a transaction without
+// an end before the next index, is damage, though SQLite would pass over both in
+// silence. At the end of the last log a transaction without an end has no
+// effect, as with SQLite.
+//
 // # What it does not do
 //
 // Up to v0.3.13 Litestream could encrypt objects with age. They are listed, and
