@@ -1,0 +1,110 @@
+package resource_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+
+	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/store/resource"
+)
+
+// A controller watches a type, while somebody else changes it from another handle.
+func Example() {
+	ctx := context.Background()
+	records := new(cas.Memory) // or a directory, or a bucket
+
+	controller, err := resource.Open(records, resource.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer controller.Close()
+	workloads := resource.Type{Group: "catalog", GroupVersion: "v1", Kind: "Workload"}
+	everywhere := resource.Tenancy{Partition: resource.Wildcard, Namespace: resource.Wildcard}
+	watch, err := controller.WatchList(ctx, workloads.Unversioned(), everywhere, "api-")
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	user, err := resource.Open(records, resource.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer user.Close()
+	created, err := user.WriteCAS(ctx, &resource.Resource{
+		ID:   resource.ID{Type: workloads, Tenancy: resource.Tenancy{Partition: "default", Namespace: "shop"}, Name: "api-1", UID: "7f3a"},
+		Data: []byte("port 80"),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	changed := *created
+	changed.Data = []byte("port 8080")
+	if _, err := user.WriteCAS(ctx, &changed); err != nil {
+		log.Fatal(err)
+	}
+	_, err = user.WriteCAS(ctx, &changed) // its version is the one before
+	fmt.Println("again:", errors.Is(err, resource.ErrCASFailure))
+
+	for range 3 {
+		event, err := watch.Next(ctx)
+		if err != nil {
+			log.Fatal(err) // if it is ErrWatchClosed, WatchList again
+		}
+		if event.Operation == resource.EndOfSnapshot {
+			fmt.Println("up to date")
+			continue
+		}
+		fmt.Printf("%s: %s\n", event.Resource.ID.Name, event.Resource.Data)
+	}
+	// Output:
+	// again: true
+	// up to date
+	// api-1: port 80
+	// api-1: port 8080
+}
+
+// A snapshot of one store becomes the content of another, all at one instant.
+func ExampleRestoration() {
+	ctx := context.Background()
+	source, err := resource.Open(new(cas.Memory), resource.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer source.Close()
+	for _, name := range []string{"a", "b"} {
+		if _, err := source.WriteCAS(ctx, &resource.Resource{ID: resource.ID{Type: resource.Type{Kind: "Node"}, Name: name}}); err != nil {
+			log.Fatal(err)
+		}
+	}
+	snapshot, err := source.Snapshot(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	target, err := resource.Open(new(cas.Memory), resource.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer target.Close()
+	restoration, err := target.Restore()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer restoration.Abort()
+	for r := snapshot.Next(); r != nil; r = snapshot.Next() {
+		if err := restoration.Apply(r); err != nil {
+			log.Fatal(err)
+		}
+	}
+	if err := restoration.Commit(ctx); err != nil {
+		log.Fatal(err)
+	}
+	nodes, err := target.List(ctx, resource.Strong, resource.UnversionedType{Kind: "Node"}, resource.Tenancy{}, "")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(len(nodes), "nodes")
+	// Output: 2 nodes
+}

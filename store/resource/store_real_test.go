@@ -1,0 +1,23 @@
+//go:build realservers
+
+package resource_test
+
+import (
+	"testing"
+
+	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/internal/s3servers"
+	"github.com/replctl/replicate/s3"
+	"github.com/replctl/replicate/store/resource/resourcetest"
+)
+
+func TestRealS3(t *testing.T) {
+	s3servers.Each(t, func(t *testing.T, s s3servers.Server) {
+		resourcetest.Run(t, resourcetest.Harness{Slow: true, New: func(t *testing.T) func() cas.Store {
+			bucket := s.NewBucket(t)
+			return func() cas.Store {
+				return openS3(t, s3.Config{Bucket: bucket, Prefix: "some/prefix", Endpoint: s.Endpoint})
+			}
+		}})
+	})
+}
