@@ -29,15 +29,16 @@ const (
 
 // backend is a place for replicas: a directory, or a bucket of a server.
 type backend struct {
-	name string
-	kind kind
-	base string // directory, or prefix in the bucket, that all is below
+	name  string
+	kind  kind
+	base  string // directory, or prefix in the bucket, that all is below
+	local string // a directory for what is not on the backend itself
 	*bucket
 	made map[string]bool // what setup is done for, by root
 }
 
-func newDirectory(dir string) *backend {
-	return &backend{name: "file", kind: kindFile, base: dir, made: make(map[string]bool)}
+func newDirectory(dir, local string) *backend {
+	return &backend{name: "file", kind: kindFile, base: dir, local: local, made: make(map[string]bool)}
 }
 
 // place is where one operation works: a part of a backend, and the way there.
@@ -89,11 +90,14 @@ func (p *place) once(fn func() error) error {
 // key is where a file of level 0 is, of one transaction: a path or the name of an
 // object.
 func (p *place) key(txid ltx.TXID) string {
-	layout := ltx.LayoutFile
+	return path.Join(p.root, p.layout().Key(0, txid, txid))
+}
+
+func (p *place) layout() ltx.Layout {
 	if p.backend.kind == kindS3 {
-		layout = ltx.LayoutS3
+		return ltx.LayoutS3
 	}
-	return path.Join(p.root, layout.Key(0, txid, txid))
+	return ltx.LayoutFile
 }
 
 // put stores a file of the setup, without a client.
@@ -118,6 +122,8 @@ type ourClient interface {
 	replicate.ReplicaClient
 	replicate.ReplicaClientV3
 	TimeIndex(ctx context.Context, level int) (*replicate.TimeIndex, error)
+	Plan(ctx context.Context, target replicate.Target) (*replicate.Plan, error)
+	RestoreFile(ctx context.Context, plan *replicate.Plan, path string, opts replicate.RestoreFileOptions) error
 }
 
 // theirClient is what Litestream's are.

@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -95,6 +97,38 @@ func wantRequests(t *testing.T, r report) {
 			t.Errorf("%s: requests %q, want %q", op, got[op], want)
 		}
 	}
+}
+
+// TestRestoresAgree: both sides have restored the same database.
+func TestRestoresAgree(t *testing.T) {
+	dir := t.TempDir()
+	for _, op := range restores() {
+		p := newDirectory(filepath.Join(dir, "file"), dir).place(op.name, tiny)
+		if err := op.setup(t.Context(), p); err != nil {
+			t.Fatal(err)
+		}
+		ours, theirs := restoredBy(t, p.beside(op.name), ourRestore), restoredBy(t, p.beside(op.name), theirRestore)
+		if !bytes.Equal(ours, theirs) {
+			t.Errorf("%s: ours %d bytes, Litestream's %d, and not the same", op.name, len(ours), len(theirs))
+		}
+	}
+}
+
+func restoredBy(t *testing.T, p *place, restore func(context.Context, *place) (func(context.Context, string) error, error)) []byte {
+	t.Helper()
+	to := filepath.Join(t.TempDir(), "db")
+	run, err := restore(t.Context(), p)
+	if err == nil {
+		err = run(t.Context(), to)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
 }
 
 func TestMedian(t *testing.T) {

@@ -46,6 +46,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	fs.SetOutput(stderr)
 	pattern := fs.String("ops", "", "run the operations of which `regexp` matches \"backend/operation\"")
 	rounds := fs.Int("rounds", 0, "measure `n` rounds, after one to warm up (default 5; with -tiny 2)")
+	restore := fs.Int64("restore", 0, "restore a database of `bytes` (default 256 MiB; with -tiny 1 MiB)")
 	small := fs.Bool("tiny", false, "small sizes, to see that it works; the figures mean nothing")
 	fs.StringVar(&o.dir, "dir", "", "work in a new directory below `dir`, whose disk is measured (default the system's temporary one)")
 	fs.Func("endpoint", "measure the S3 server `name=url`, too; may be given several times\n(default those in REPLICATE_S3_SERVERS that speak plain HTTP)", func(s string) error {
@@ -69,10 +70,16 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 		o.size = tiny
 	}
 	if *rounds < 0 {
-		return o, fmt.Errorf("%d rounds", *rounds)
+		return o, fmt.Errorf("%d rounds: want 1 at least", *rounds)
 	}
 	if *rounds > 0 {
 		o.size.Rounds = *rounds
+	}
+	if *restore < 0 || *restore > 0 && *restore < 1<<20 {
+		return o, fmt.Errorf("a database of %d bytes: want 1 MiB at least", *restore)
+	}
+	if *restore > 0 {
+		o.size.Restore = *restore
 	}
 	if o.endpoints == nil {
 		o.endpoints = knownServers()

@@ -66,7 +66,8 @@ type sizes struct {
 	ListFile int   // files listed in a directory
 	ListS3   int   // and in a bucket
 	Deletes  int
-	Segments int // of a v0.3.x backup
+	Segments int   // of a v0.3.x backup
+	Restore  int64 // bytes of a database to restore
 	Poll     time.Duration
 	Throttle int64 // bytes per second of a throttled connection
 }
@@ -74,17 +75,17 @@ type sizes struct {
 var (
 	full = sizes{
 		Rounds: 5, Reps: 25, Large: 120 << 20, Small: 4000, ListFile: 100_000, ListS3: 5000, Deletes: 5000,
-		Segments: 10_000, Poll: 200 * time.Millisecond, Throttle: 50e6,
+		Segments: 10_000, Restore: 256 << 20, Poll: 200 * time.Millisecond, Throttle: 50e6,
 	}
 	tiny = sizes{
 		Rounds: 2, Reps: 2, Large: 1 << 20, Small: 4000, ListFile: 50, ListS3: 20, Deletes: 20,
-		Segments: 20, Poll: 20 * time.Millisecond, Throttle: 50e6,
+		Segments: 20, Restore: 1 << 20, Poll: 20 * time.Millisecond, Throttle: 50e6,
 	}
 )
 
 // operations are all there are, in the order of the table.
 func operations(s sizes) []operation {
-	return slices.Concat(writes(s), lists(), reads(s), deletes(), leases(s), backups())
+	return slices.Concat(writes(s), lists(), reads(s), deletes(), leases(s), backups(), restores())
 }
 
 // chosen are the operations that a backend has and pattern, which matches

@@ -29,11 +29,13 @@ var columns = []struct {
 }{
 	{"operation", func(r result) string { return r.Operation }},
 	{"backend", func(r result) string { return r.Backend }},
-	{"ours", func(r result) string { return seconds(r.Ours) }},
-	{"Litestream", func(r result) string { return seconds(r.Litestream) }},
-	{"floor", func(r result) string { return seconds(r.Floor) }},
+	{"ours", func(r result) string { return seconds(r.Ours, wall) }},
+	{"Litestream", func(r result) string { return seconds(r.Litestream, wall) }},
+	{"floor", func(r result) string { return seconds(r.Floor, wall) }},
 	{"ours/L.", func(r result) string { return factor(r.Ratio) }},
 	{"ours/floor", func(r result) string { return factor(r.FloorRatio) }},
+	{"CPU", func(r result) string { return seconds(r.Ours, cpu) }},
+	{"L. CPU", func(r result) string { return seconds(r.Litestream, cpu) }},
 	{"requests", func(r result) string { return asked(r.Ours) }},
 	{"L. requests", func(r result) string { return asked(r.Litestream) }},
 	{"allocated", func(r result) string { return bytesOf(r.Ours, func(c *cost) uint64 { return c.Allocated }) }},
@@ -87,11 +89,15 @@ func markdownRow(cell func(i int) string) []string {
 // none stands for what there is not.
 const none = "–"
 
-func seconds(c *cost) string {
+func wall(c *cost) float64 { return c.Seconds }
+
+func cpu(c *cost) float64 { return c.CPU }
+
+func seconds(c *cost, which func(*cost) float64) string {
 	if c == nil {
 		return none
 	}
-	d := time.Duration(c.Seconds * float64(time.Second))
+	d := time.Duration(which(c) * float64(time.Second))
 	switch {
 	case d < time.Millisecond:
 		return fmt.Sprintf("%.0f µs", float64(d)/float64(time.Microsecond))

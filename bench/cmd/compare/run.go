@@ -26,6 +26,7 @@ type result struct {
 type cost struct {
 	Seconds   float64  `json:"seconds"`
 	Worst     float64  `json:"worst_seconds"` // the slowest repetition of all
+	CPU       float64  `json:"cpu_seconds"`   // of this process, on all processors
 	Allocated uint64   `json:"allocated_bytes"`
 	PeakHeap  uint64   `json:"peak_heap_bytes"`
 	Requests  requests `json:"requests,omitempty"`
@@ -131,16 +132,17 @@ func summary(op operation, p *place, reps int, rounds map[string][]*watch, count
 }
 
 func costOf(ws []*watch, counted requests) *cost {
-	var times, longest []time.Duration
+	var times, longest, cpus []time.Duration
 	var allocs, peaks []uint64
 	for _, w := range ws {
 		times = append(times, w.took/time.Duration(w.reps))
 		longest = append(longest, w.longest)
+		cpus = append(cpus, w.cpu/time.Duration(w.reps))
 		allocs = append(allocs, w.allocs/uint64(w.reps))
 		peaks = append(peaks, w.peak)
 	}
 	return &cost{
-		Seconds: median(times).Seconds(), Worst: slices.Max(longest).Seconds(),
+		Seconds: median(times).Seconds(), Worst: slices.Max(longest).Seconds(), CPU: median(cpus).Seconds(),
 		Allocated: median(allocs), PeakHeap: median(peaks), Requests: counted,
 	}
 }

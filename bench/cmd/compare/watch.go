@@ -16,14 +16,16 @@ type watch struct {
 	reps     int
 	took     time.Duration
 	longest  time.Duration
-	allocs   uint64   // bytes
-	peak     uint64   // bytes of heap over what there was at the start
-	requests requests // by operation; of the counted run only
+	cpu      time.Duration // of this process
+	allocs   uint64        // bytes
+	peak     uint64        // bytes of heap over what there was at the start
+	requests requests      // by operation; of the counted run only
 
-	counter *counter // nil in a timed round
-	counted requests // at the start
-	began   time.Time
-	mem     runtime.MemStats
+	counter  *counter // nil in a timed round
+	counted  requests // at the start
+	began    time.Time
+	cpuBegan time.Duration
+	mem      runtime.MemStats
 
 	base    atomic.Uint64
 	running atomic.Bool
@@ -53,12 +55,13 @@ func (w *watch) Start() {
 	runtime.ReadMemStats(&w.mem)
 	w.base.Store(heapBytes())
 	w.running.Store(true)
-	w.began = time.Now()
+	w.cpuBegan, w.began = cpuTime(), time.Now()
 }
 
 // Stop ends it.
 func (w *watch) Stop() {
 	took := time.Since(w.began)
+	w.cpu += cpuTime() - w.cpuBegan
 	w.took, w.longest = w.took+took, max(w.longest, took)
 	w.look()
 	w.running.Store(false)
