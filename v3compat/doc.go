@@ -55,8 +55,8 @@
 // newest snapshot and the segments that are not newer, and the state of an index
 // is that at the end of its log. Three things are different. A time after the
 // last state gives the last state. An index that is not there is an error; the
-// check for it in v0.3.13 has no effect. And with neither, a hole before the
-// newest state is an error rather than an older state.
+// check for it in v0.3.13 has no effect. And a hole in a log, of which v0.3.13
+// makes a corrupt database, is an error, as it is to v0.5.
 //
 // Litestream copies whole transactions, only frames that belong to the log, and
 // every frame of it. So a frame that does not belong, or a transaction without

@@ -76,6 +76,25 @@ type Plan struct {
 	Latest bool
 }
 
+// check refuses a plan that no backup leads to: one that was not made by
+// [Reader.Plan], or was changed since.
+func (p *Plan) check() error {
+	last := p.Snapshot.Pos()
+	err := checkPos(p.Generation, last.Index, 0)
+	if last.Generation != p.Generation && err == nil {
+		err = fmt.Errorf("a snapshot of generation %q in a plan for another", last.Generation)
+	}
+	for i, s := range p.Segments {
+		next := i == 0 || s.Index != last.Index // begins a log
+		follows := next && s.Offset == 0 && s.Index == last.Index+min(i, 1) || !next && s.Offset > last.Offset
+		if err == nil && (!follows || s.Generation != p.Generation) {
+			err = fmt.Errorf("segment %v does not follow %v", s.Pos(), last)
+		}
+		last = s.Pos()
+	}
+	return err
+}
+
 // Plan finds the way to a state that reads the fewest bytes. It lists each
 // generation that can be meant once, reads their times.json, and nothing else:
 // it judges by names, and what only content shows is left to [Reader.Restore].

@@ -91,6 +91,9 @@ const maxWorkers = 4
 //
 // Memory is bounded, at about 90 MiB, whatever the size of the database.
 func (r *Reader) Restore(ctx context.Context, plan *Plan, db Database, opts RestoreOptions) (*RestoreResult, error) {
+	if err := plan.check(); err != nil {
+		return nil, fmt.Errorf("restore generation %q: %w", plan.Generation, err)
+	}
 	a := &applier{plan: plan, db: db, states: states{report: opts.OnState}}
 	err := r.restore(ctx, a, opts)
 	var again *unfinishedError

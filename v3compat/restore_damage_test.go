@@ -341,6 +341,31 @@ func TestRestoreIsInterrupted(t *testing.T) {
 	}
 }
 
+func TestRestoreRefusesPlan(t *testing.T) {
+	s := makeSmall(t)
+	r := New(s.store)
+	for name, change := range map[string]func(*Plan){
+		"generation":          func(p *Plan) { p.Generation = "../../etc/passwd" },
+		"snapshot":            func(p *Plan) { p.Snapshot.Generation = "../../etc/passwd" },
+		"segment":             func(p *Plan) { p.Segments[1].Generation = "../../etc/passwd" },
+		"no first segment":    func(p *Plan) { p.Segments = p.Segments[1:] },
+		"no log":              func(p *Plan) { p.Segments = p.Segments[2:] },
+		"later log":           func(p *Plan) { p.Segments[2].Index++ },
+		"out of order":        func(p *Plan) { slices.Reverse(p.Segments) },
+		"twice the same":      func(p *Plan) { p.Segments[1] = p.Segments[0] },
+		"log without a start": func(p *Plan) { p.Segments[2].Offset = 7 },
+	} {
+		plan, err := r.Plan(t.Context(), Target{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		change(plan)
+		if _, err := r.Restore(t.Context(), plan, &memDB{}, RestoreOptions{}); err == nil || strings.Contains(err.Error(), "read ") {
+			t.Errorf("%s: got %v, want it refused before it is read", name, err)
+		}
+	}
+}
+
 func TestRestoreProgress(t *testing.T) {
 	s := makeSmall(t)
 	plan, err := New(s.store).Plan(t.Context(), Target{})
