@@ -68,3 +68,7 @@ func pageChecksum(pgno uint32, page []byte) Checksum {
 	binary.BigEndian.PutUint32(b[:], pgno)
 	return ChecksumFlag | Checksum(crcUpdate(crcUpdate(0, b[:]), page))
 }
+
+// PageChecksum is what a page adds to the checksum of a database, which is that of
+// all its pages but the lock page, combined by XOR; see [ChecksumFlag].
+func PageChecksum(pgno uint32, page []byte) Checksum { return pageChecksum(pgno, page) }
