@@ -22,22 +22,41 @@ const (
 
 type chunkBuf [chunkRoom + chunkSize]byte
 
-var chunkBufs = sync.Pool{New: func() any { return new(chunkBuf) }}
+// chunkBufs are buffers to use again. So no more are made than are needed at
+// once, which a sync.Pool does not promise: every garbage collection empties it.
+type chunkBufs chan *chunkBuf
+
+func (free chunkBufs) get() *chunkBuf {
+	select {
+	case buf := <-free:
+		return buf
+	default:
+		return new(chunkBuf)
+	}
+}
+
+func (free chunkBufs) put(buf *chunkBuf) {
+	select {
+	case free <- buf:
+	default:
+	}
+}
 
 // A chunk is a piece of a file.
 type chunk struct {
 	data []byte
 	buf  *chunkBuf // that data is in, after the room; nil for a small file
+	free chunkBufs // where buf came from
 	err  error
 }
 
 // newChunk is an empty chunk of a file of the given size.
-func newChunk(size int64) chunk {
+func (f *fetcher) newChunk(size int64) chunk {
 	if size < smallFile {
 		return chunk{data: make([]byte, size+1)} // one more, to see that it ends
 	}
-	buf := chunkBufs.Get().(*chunkBuf)
-	return chunk{data: buf[chunkRoom:], buf: buf}
+	buf := f.free.get()
+	return chunk{data: buf[chunkRoom:], buf: buf, free: f.free}
 }
 
 // prepend puts the rest of the chunk before it in front.
@@ -54,7 +73,7 @@ func (c *chunk) prepend(rest []byte) {
 
 func (c *chunk) release() {
 	if c.buf != nil {
-		chunkBufs.Put(c.buf)
+		c.free.put(c.buf)
 	}
 	*c = chunk{}
 }
@@ -80,6 +99,7 @@ type fetcher struct {
 	files   []*FileInfo // that have streams to start
 	offset  int64       // in the first of them
 	started []*stream
+	free    chunkBufs
 	wg      sync.WaitGroup
 	bytes   int64 // handed out
 }
@@ -87,6 +107,7 @@ type fetcher struct {
 func newFetcher(ctx context.Context, files []*FileInfo, open OpenFunc, opts ApplyOptions) *fetcher {
 	ctx, cancel := context.WithCancel(ctx)
 	f := &fetcher{ctx: ctx, cancel: cancel, open: open, progress: opts.Progress, files: files,
+		free:    make(chunkBufs, maxStreams*rangeSize/chunkSize),
 		streams: maxStreams, ranges: opts.ReadConcurrency > 1}
 	if f.ranges {
 		f.streams = min(opts.ReadConcurrency, maxStreams)
@@ -173,7 +194,7 @@ func (f *fetcher) copyStream(s *stream) error {
 		r = &exactReader{rc, s.length}
 	}
 	for {
-		c := newChunk(s.file.Size)
+		c := f.newChunk(s.file.Size)
 		n, err := readFull(r, c.data)
 		if c.data = c.data[:n]; n == 0 {
 			c.release()
