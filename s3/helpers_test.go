@@ -70,7 +70,7 @@ func newStore(t testing.TB, srv *fakes3.Server, change func(*Config)) *Store {
 		Endpoint:        srv.URL,
 		AccessKeyID:     fakes3.AccessKeyID,
 		SecretAccessKey: fakes3.SecretAccessKey,
-		RetryTimeout:    20 * time.Second,
+		RetryTimeout:    2 * time.Minute,
 		Logger:          slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	if change != nil {

@@ -9,7 +9,8 @@ import (
 	"github.com/replctl/replicate/internal/fakes3"
 )
 
-// newRecords is a handle on a fake server that retries after milliseconds.
+// newRecords is a handle on a fake server that retries after milliseconds, and has
+// patience with one that shares a busy machine with 64 clients.
 func newRecords(t testing.TB, srv *fakes3.Server, change func(*Config)) *Records {
 	t.Helper()
 	r, err := OpenRecords(t.Context(), newStore(t, srv, change).cfg)
@@ -28,6 +29,7 @@ func quick(r *Records) *Records {
 	}
 	r.s.backoff = backoff{base: time.Millisecond, max: 5 * time.Millisecond}
 	r.pace = 20 * time.Millisecond
+	r.timeout = 2 * time.Minute
 	return r
 }
 
