@@ -1,8 +1,11 @@
 package ltx
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"io"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -107,6 +110,45 @@ func TestApplyReadAhead(t *testing.T) {
 		if g.ranges != tt.ranges || g.mostOpen > tt.streams || g.ahead != 0 {
 			t.Errorf("%d: %d ranges, %d at once, %d bytes left; want %d, at most %d, 0",
 				tt.readConcurrency, g.ranges, g.mostOpen, g.ahead, tt.ranges, tt.streams)
+		}
+	}
+}
+
+// Page frames lie across the chunks in which a file is read.
+func TestApplyChunks(t *testing.T) {
+	for _, pageSize := range []uint32{2048, 65536} {
+		s := snapshotSpec(pageSize, 6<<20/pageSize, 1, 0)
+		s.noise = true
+		var want []byte
+		for _, pgno := range s.pages {
+			want = append(want, s.page(pgno)...)
+		}
+		for name, b := range map[string][]byte{"block": s.encode(t), "frame": s.write(t, lz4Frame)} {
+			f := file(0, 1, 1, int64(len(b)))
+			for _, readConcurrency := range []int{0, 2} {
+				var db memDB
+				_, err := Apply(t.Context(), []*FileInfo{f}, memReplica{f: b}.open, &db, ApplyOptions{ReadConcurrency: readConcurrency})
+				if err != nil || !bytes.Equal(db.data, want) {
+					t.Errorf("page size %d, %s, %d streams: wrong database, %v", pageSize, name, readConcurrency, err)
+				}
+			}
+		}
+	}
+}
+
+// A file that is longer or shorter than it was listed has changed.
+func TestApplyOtherSize(t *testing.T) {
+	s := snapshotSpec(65536, 100, 1, HeaderFlagNoChecksum)
+	s.noise = true
+	b := s.encode(t)
+	for _, size := range []int{len(b) - 1, len(b) + 1, len(b) - rangeSize, MinFileSize, 1000} {
+		f := file(0, 1, 1, int64(size))
+		for _, readConcurrency := range []int{0, 2} {
+			opts := ApplyOptions{ReadConcurrency: readConcurrency}
+			_, err := Apply(t.Context(), []*FileInfo{f}, memReplica{f: b}.open, new(memDB), opts)
+			if !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrTruncated) || !strings.Contains(err.Error(), fileName(f)) {
+				t.Errorf("listed with %d of %d bytes: got %v, want ErrCorrupt or ErrTruncated naming the file", size, len(b), err)
+			}
 		}
 	}
 }
