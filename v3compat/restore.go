@@ -22,7 +22,7 @@ type Database interface {
 // RestoreOptions are how a restore is done. The zero value will do.
 type RestoreOptions struct {
 	// Concurrency is how many objects are fetched at a time; 0 means 8. Each
-	// takes about 1.5 MiB of memory, if it is that large.
+	// takes up to 2 MiB of memory.
 	Concurrency int
 
 	// Progress, if set, is told of every piece of the stored (compressed)
@@ -89,7 +89,7 @@ const maxWorkers = 4
 // object; so is an object that is gone (fs.ErrNotExist) or was replaced since
 // the plan was made.
 //
-// Memory is bounded, at about 90 MiB, whatever the size of the database.
+// Memory is bounded, below 100 MiB, whatever the size of the database.
 func (r *Reader) Restore(ctx context.Context, plan *Plan, db Database, opts RestoreOptions) (*RestoreResult, error) {
 	if err := plan.check(); err != nil {
 		return nil, fmt.Errorf("restore generation %q: %w", plan.Generation, err)

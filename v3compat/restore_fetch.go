@@ -7,10 +7,10 @@ import (
 )
 
 const (
-	chunkSize = 256 << 10
+	chunkSize = 512 << 10
 
 	// aheadChunks is how much of each object is fetched before it is its turn.
-	aheadChunks = 4
+	aheadChunks = 2
 )
 
 // stored is an object to read.

@@ -10,7 +10,7 @@ import (
 const (
 	// pendingBytes is how many pages are collected before they are written: of
 	// a page that is written again and again only the last version is.
-	pendingBytes = 16 << 20
+	pendingBytes = 32 << 20
 
 	slabBytes = 1 << 20 // the largest write, and how memory is taken
 )
