@@ -48,7 +48,7 @@ func (s *Storage) LogApply(ctx context.Context, instanceID, collection, version,
 		err = s.logApply(ctx, instanceID, collection, version, status)
 	}
 	if err != nil {
-		return fmt.Errorf("log %q of instance %q: %w", status, instanceID, wrap("apply", collection, version, err))
+		return fmt.Errorf("log %q of instance %q for snapshot %q of %q: %w", status, instanceID, version, collection, err)
 	}
 	return nil
 }
@@ -95,7 +95,7 @@ func (s *Storage) CountApplied(ctx context.Context, collection, version string) 
 func (s *Storage) AppliedInstances(ctx context.Context, collection, version, status string) ([]string, error) {
 	ids, err := s.instances(ctx, collection, version, status)
 	if err != nil {
-		return nil, fmt.Errorf("instances that are %q: %w", status, wrap("apply", collection, version, err))
+		return nil, fmt.Errorf("instances that have logged %q for snapshot %q of %q: %w", status, version, collection, err)
 	}
 	return ids, nil
 }

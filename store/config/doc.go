@@ -45,9 +45,9 @@
 //
 // # Cost
 //
-// In requests to the store, if nobody else writes at that moment; a lost race costs
-// a read and another write, and on S3 one more read, of an engine that looks into each
-// refusal.
+// In requests to the store, if nobody else writes at that moment. A lost race costs
+// two reads more, and on S3 a third, of an engine that looks into each refusal, and
+// the write again.
 //
 //	GetActiveVersion, ListSnapshots   1
 //	GetActiveSnapshot, GetSnapshot    2
@@ -77,7 +77,7 @@
 // A collection has at most MaxSnapshots snapshots; DeleteOldSnapshots makes room. Stores have no
 // conditional delete, so that nothing is removed:
 //
-//   - of a deleted snapshot a record of 100 bytes stays, below "config/contents/";
+//   - of a deleted snapshot a record of less than 100 bytes stays, below "config/contents/";
 //   - the statuses of a deleted snapshot, or of one whose log was reset, stay below
 //     "config/applied/", about 100 bytes for each instance;
 //   - a SaveSnapshot that was killed, or whose outcome stayed unknown, may leave a

@@ -51,7 +51,7 @@ const (
 
 func checkID(id string) error {
 	if len(id) != idLen || strings.Trim(id, idCharacters) != "" {
-		return fmt.Errorf("%w: id %.40q", ErrCorrupt, id)
+		return fmt.Errorf("%.40q is no id", id)
 	}
 	return nil
 }
@@ -70,36 +70,47 @@ func (h *head) encode() ([]byte, error) {
 
 func decodeHead(value []byte) (*head, error) {
 	h := new(head)
-	if err := json.Unmarshal(value, h); err != nil {
+	err := json.Unmarshal(value, h)
+	if err == nil {
+		err = h.check()
+	}
+	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
-	return h, h.check()
+	return h, nil
 }
 
 func (h *head) check() error {
 	ids, versions := map[string]bool{"": true}, map[string]bool{}
 	for _, e := range h.Snapshots {
-		if err := errors.Join(checkID(e.ID), checkName("version", e.Version)); err != nil {
-			return fmt.Errorf("%w: %w", ErrCorrupt, err)
+		if err := e.check(); err != nil {
+			return fmt.Errorf("version %.200q: %w", e.Version, err)
 		}
 		if ids[e.ID] || versions[e.Version] {
-			return fmt.Errorf("%w: version %q is there twice", ErrCorrupt, e.Version)
-		}
-		if e.Status != StatusPending && e.Status != StatusInactive && e.Status != StatusFailed || e.Round < 0 {
-			return fmt.Errorf("%w: version %q has status %.20q and round %d", ErrCorrupt, e.Version, e.Status, e.Round)
+			return fmt.Errorf("version %q is there twice", e.Version)
 		}
 		ids[e.ID], versions[e.Version] = true, true
 	}
 	if !ids[h.Active] {
-		return fmt.Errorf("%w: the active snapshot %.40q is none", ErrCorrupt, h.Active)
+		return fmt.Errorf("the active snapshot %.40q is not there", h.Active)
 	}
 	for _, id := range h.Garbage {
-		if ids[id] {
-			return fmt.Errorf("%w: the deleted snapshot %q is there", ErrCorrupt, id)
-		}
 		if err := checkID(id); err != nil {
 			return err
 		}
+		if ids[id] {
+			return fmt.Errorf("the deleted snapshot %q is there", id)
+		}
+	}
+	return nil
+}
+
+func (e *entry) check() error {
+	if err := errors.Join(checkID(e.ID), checkName("version", e.Version)); err != nil {
+		return err
+	}
+	if e.Status != StatusPending && e.Status != StatusInactive && e.Status != StatusFailed || e.Round < 0 {
+		return fmt.Errorf("status %.20q, round %d", e.Status, e.Round)
 	}
 	return nil
 }

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -38,6 +40,12 @@ func TestFullHead(t *testing.T) {
 	if err != nil || len(value) > cas.MaxValueSize {
 		t.Fatalf("a full head has %d bytes, %v, at most %d allowed", len(value), err, cas.MaxValueSize)
 	}
+	if again, err := h.encode(); err != nil || bytes.Equal(again, value) {
+		t.Errorf("two heads are the same, %v", err)
+	}
+	if err := json.Unmarshal(value, h); err != nil { // the nonce
+		t.Fatal(err)
+	}
 	got, err := decodeHead(value)
 	if diff := cmp.Diff(h, got, cmpopts.EquateEmpty()); err != nil || diff != "" {
 		t.Errorf("read back (-want +got), %v:\n%.1000s", err, diff)
@@ -71,7 +79,7 @@ func TestDrop(t *testing.T) {
 
 func TestCorruptHeads(t *testing.T) {
 	a, b := newEntry("v1"), newEntry("v2")
-	for name, break_ := range map[string]func(h *head){
+	for name, damage := range map[string]func(h *head){
 		"an id that is none":       func(h *head) { h.Snapshots[0].ID = "../../etc/passwd" },
 		"no id":                    func(h *head) { h.Snapshots[0].ID = "" },
 		"no version":               func(h *head) { h.Snapshots[0].Version = "" },
@@ -85,10 +93,14 @@ func TestCorruptHeads(t *testing.T) {
 	} {
 		h := &head{Active: b.ID, Snapshots: []entry{a, b}, Garbage: []string{newID()}}
 		if err := h.check(); err != nil {
-			t.Fatalf("before it is broken: %v", err)
+			t.Fatalf("before it is damaged: %v", err)
 		}
-		break_(h)
-		if err := h.check(); !errors.Is(err, ErrCorrupt) {
+		damage(h)
+		value, err := h.encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := decodeHead(value); !errors.Is(err, ErrCorrupt) {
 			t.Errorf("%s: got error %v", name, err)
 		}
 	}

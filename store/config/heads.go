@@ -2,7 +2,6 @@ package config
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/replctl/replicate/cas"
@@ -18,8 +17,8 @@ func headKey(collection string) (string, error) {
 	return HeadsPrefix + part, err
 }
 
-// head reads a collection's head, and tells which version of it that is. A
-// collection that does not exist has an empty one.
+// head reads a collection's head, to be changed as the caller likes, and tells which
+// version of it that is. A collection that does not exist has an empty one.
 func (s *Storage) head(ctx context.Context, collection string) (*head, cas.Token, error) {
 	key, err := headKey(collection)
 	if err != nil {
@@ -35,18 +34,10 @@ func (s *Storage) head(ctx context.Context, collection string) (*head, cas.Token
 	if r.Unchanged {
 		r = known
 	}
-	return s.remember(key, r)
-}
-
-// remember keeps a head as last seen, and decodes it: each caller has one of its
-// own, to change as it likes.
-func (s *Storage) remember(key string, r cas.Record) (*head, cas.Token, error) {
 	if !r.Exists() {
 		return new(head), "", nil
 	}
-	s.mu.Lock()
-	s.heads[key] = r
-	s.mu.Unlock()
+	s.remember(key, r)
 	h, err := decodeHead(r.Value)
 	if err != nil {
 		return nil, "", fmt.Errorf("%s: %w", key, err)
@@ -54,12 +45,23 @@ func (s *Storage) remember(key string, r cas.Record) (*head, cas.Token, error) {
 	return h, r.Token, nil
 }
 
-// change replaces a collection's head by what edit makes of it, and calls edit again
-// on another head when somebody else was faster. If edit reports that there is nothing
-// to change, nothing is written.
+// remember keeps a head as last seen, so that the store need not send it again.
+func (s *Storage) remember(key string, r cas.Record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.heads[key] = r
+}
+
+// change replaces a collection's head by what edit makes of it. When somebody else was
+// faster, it calls edit again, on theirs. If edit reports that there is nothing to change,
+// nothing is written.
 func (s *Storage) change(ctx context.Context, collection string, edit func(*head) (bool, error)) error {
-	h, token, err := s.head(ctx, collection)
+	key, err := headKey(collection)
+	if err != nil {
+		return err
+	}
 	for {
+		h, token, err := s.head(ctx, collection)
 		if err != nil {
 			return err
 		}
@@ -70,31 +72,12 @@ func (s *Storage) change(ctx context.Context, collection string, edit func(*head
 		if err != nil {
 			return err
 		}
-		if h, token, err = s.swap(ctx, collection, value, token); h == nil {
+		r, err := cas.Swap(ctx, s.store, key, value, token)
+		if r.Exists() { // mine or theirs
+			s.remember(key, r)
+		}
+		if !lost(err) {
 			return err
 		}
 	}
-}
-
-// swap writes a head. If somebody else was faster, it returns theirs.
-func (s *Storage) swap(ctx context.Context, collection string, value []byte, expect cas.Token) (*head, cas.Token, error) {
-	key, err := headKey(collection)
-	if err != nil {
-		return nil, "", err
-	}
-	current, err := cas.Swap(ctx, s.store, key, value, expect)
-	switch {
-	case err == nil:
-		_, _, err = s.remember(key, current)
-		return nil, "", err
-	case !lost(err):
-		return nil, "", err
-	case current.Exists():
-		return s.remember(key, current)
-	}
-	h, token, readErr := s.head(ctx, collection) // who has won could not be read
-	if readErr != nil {
-		return nil, "", errors.Join(err, readErr)
-	}
-	return h, token, nil
 }

@@ -33,6 +33,20 @@ func deleteAll(ctx context.Context, s cas.Store) error {
 	return err
 }
 
+// get gets a version, or the active one, and fails if it has not its content.
+func get(version string) step {
+	return func(ctx context.Context, s cas.Store) error {
+		snapshot, err := open(s).GetActiveSnapshot(ctx, "c")
+		if version != "" {
+			snapshot, err = open(s).GetSnapshot(ctx, "c", version)
+		}
+		if err == nil && !bytes.Equal(snapshot.Content, content(snapshot.Version)) {
+			err = fmt.Errorf("version %q has the content %q", snapshot.Version, snapshot.Content)
+		}
+		return err
+	}
+}
+
 func steps(steps ...step) step {
 	return func(ctx context.Context, s cas.Store) error {
 		for _, step := range steps {
@@ -141,6 +155,10 @@ func TestEveryOrder(t *testing.T) {
 				}
 			}},
 		"there and back, and delete": {setup: two, clients: []step{steps(activate("v1"), activate("v0")), deleteAll},
+			atEnd: func(t *testing.T, _ cas.Store, errs []error) { wantErrors(t, errs, notFound, nil) }},
+		"get the active and replace it": {setup: two, clients: []step{get(""), steps(activate("v1"), deleteAll)},
+			atEnd: func(t *testing.T, _ cas.Store, errs []error) { wantErrors(t, errs, nil, nil) }},
+		"get and delete": {setup: two, clients: []step{get("v1"), deleteAll},
 			atEnd: func(t *testing.T, _ cas.Store, errs []error) { wantErrors(t, errs, notFound, nil) }},
 		"save again and delete": {setup: two, clients: []step{save("v1"), deleteAll},
 			atEnd: func(t *testing.T, _ cas.Store, errs []error) { wantErrors(t, errs, nil, nil) }},
