@@ -55,7 +55,7 @@ func TestApplyTruncatedAndGrown(t *testing.T) {
 		t.Fatalf("got %d bytes, %v", len(got), err)
 	}
 	files, replica = encodeAll(t, truncatedChain(6, 7, 8, 10))
-	if _, err = restore(t, files, replica); !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "page 9 ") {
+	if _, err = restore(t, files, replica); !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "page 9 of 10") {
 		t.Errorf("got %v, want ErrCorrupt about page 9", err)
 	}
 	if got, err := restore(t, files[:2], replica); err != nil || len(got) != 5*512 {

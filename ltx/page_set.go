@@ -56,6 +56,6 @@ func (s *pageSet) checkComplete(h Header) error {
 }
 
 func missingPage(pgno uint32, h Header) error {
-	return fmt.Errorf("%w: page %d of a database of %d pages at transaction %s is in no file that it could be from",
-		ErrCorrupt, pgno, h.Commit, h.MaxTXID)
+	return fmt.Errorf("database at transaction %s: %w: page %d of %d is missing: no file has it since the database last was shorter",
+		h.MaxTXID, ErrCorrupt, pgno, h.Commit)
 }

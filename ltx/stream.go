@@ -88,17 +88,18 @@ func (m *merger) openAll(files []*FileInfo, open OpenFunc, opts ApplyOptions) er
 		slots <- struct{}{}
 		wg.Go(func() {
 			if c.rc, errs[i] = open(m.ctx, f, 0, 0); errs[i] != nil {
-				errs[i] = fmt.Errorf("%s: open: %w", fileName(f), errs[i])
+				errs[i] = fmt.Errorf("open: %w", errs[i])
 			}
 			<-slots
 		})
 	}
 	wg.Wait()
-	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	for _, c := range m.cursors {
-		if err := m.begin(c, opts.Progress); err != nil {
+	for i, c := range m.cursors {
+		err := errs[i]
+		if err == nil {
+			err = m.begin(c, opts.Progress)
+		}
+		if err != nil {
 			return nameFile(m.ctx, c.info, err)
 		}
 	}
