@@ -54,48 +54,65 @@ type snapshotPages struct {
 // writePages reads pages, has them compressed by n goroutines, and writes the
 // frames, in order.
 func (s *snapshotWriter) writePages(page func(pgno uint32, buf []byte) error, n int) error {
-	jobs, queue := make(chan *snapshotPages, 2*n), make(chan *snapshotPages, 2*n)
-	free := make(chan *snapshotPages, 2*n)
+	p := snapshotPipe{jobs: make(chan *snapshotPages, 2*n), queue: make(chan *snapshotPages, 2*n), free: make(chan *snapshotPages, 2*n)}
 	for range 2 * n {
-		free <- &snapshotPages{done: make(chan struct{}, 1)}
+		p.free <- &snapshotPages{done: make(chan struct{}, 1)}
 	}
 	var wg sync.WaitGroup
 	for range n {
-		wg.Go(func() {
-			var lz lz4.Compressor
-			for b := range jobs {
-				b.compress(&lz, s.header)
-				b.done <- struct{}{}
-			}
-		})
+		wg.Go(func() { p.compress(s.header) })
 	}
-	var failed atomic.Bool
 	var writeErr error
-	wg.Go(func() {
-		for b := range queue {
-			<-b.done
-			if writeErr == nil {
-				writeErr = s.writeBatch(b)
-				failed.Store(writeErr != nil)
-			}
-			free <- b
-		}
-	})
-	var readErr error
-	for pgno := uint32(1); pgno != 0 && pgno <= s.header.Commit && readErr == nil && !failed.Load(); {
-		b := <-free
-		if pgno, readErr = b.read(pgno, s.header, page); readErr == nil {
-			jobs <- b
-			queue <- b
-		}
-	}
-	close(jobs)
-	close(queue)
+	wg.Go(func() { writeErr = p.write(s) })
+	readErr := p.read(s.header, page)
+	close(p.jobs)
+	close(p.queue)
 	wg.Wait()
 	if readErr != nil {
 		return readErr
 	}
 	return writeErr
+}
+
+// A snapshotPipe is where batches of pages go round: read, compressed, written,
+// and used again. All channels have room for all of them.
+type snapshotPipe struct {
+	jobs, queue, free chan *snapshotPages
+	failed            atomic.Bool // to write
+}
+
+// read reads all pages, unless they can no longer be written.
+func (p *snapshotPipe) read(h Header, page func(pgno uint32, buf []byte) error) (err error) {
+	for pgno := uint32(1); pgno <= h.Commit && !p.failed.Load(); {
+		b := <-p.free
+		if pgno, err = b.read(pgno, h, page); err != nil {
+			return err
+		}
+		p.jobs <- b
+		p.queue <- b
+	}
+	return nil
+}
+
+func (p *snapshotPipe) compress(h Header) {
+	var lz lz4.Compressor
+	for b := range p.jobs {
+		b.compress(&lz, h)
+		b.done <- struct{}{}
+	}
+}
+
+// write writes batches in the order in which they were read.
+func (p *snapshotPipe) write(s *snapshotWriter) (err error) {
+	for b := range p.queue {
+		<-b.done
+		if err == nil {
+			err = s.writeBatch(b)
+			p.failed.Store(err != nil)
+		}
+		p.free <- b
+	}
+	return err
 }
 
 // read fills the batch with pages from pgno on, and returns the number of the
