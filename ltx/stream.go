@@ -139,7 +139,7 @@ func (m *merger) merge() error {
 			return nameFile(m.ctx, c.info, err)
 		}
 	}
-	for pgno := uint32(1); pgno != 0 && pgno <= h.Commit; pgno++ {
+	for pgno := uint32(1); pgno <= h.Commit; pgno++ {
 		if err := m.writePage(pgno, h); err != nil {
 			return err
 		}
