@@ -44,3 +44,13 @@ func (l *StoreLeaser) correct(now clock.Instant) time.Time {
 	}
 	return wall.Add(l.skew)
 }
+
+// Now is the time in which this leaser reckons when leases end: this machine's, or
+// the store's where the two are visibly apart.
+func (l *StoreLeaser) Now() time.Time {
+	cfg, err := l.configure().withDefaults()
+	if err != nil {
+		return time.Now()
+	}
+	return l.correct(cfg.Clock.Now())
+}

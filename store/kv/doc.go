@@ -1,0 +1,105 @@
+// Package kv is records with versions and leases, as etcd has them, small, on any
+// [cas.Store]: a directory, a bucket, memory.
+//
+// A record changes by compare-and-swap on its version. A record that is attached to
+// a lease is there as long as the lease is, which the process that took it keeps
+// alive: that is how services are registered, members counted, locks held.
+//
+// # What it promises
+//
+//   - Each key is linearizable: Create, Get, CasByVersion, Delete, and each record of
+//     a GetRange, from any number of processes, behave as if they happened at one
+//     instant between call and return.
+//   - Versions of a key grow by one with each change, and never repeat: not after
+//     deleting and creating again, nor after a lease has ended.
+//   - All records of a lease vanish at one instant, on every reader, for good: a lease
+//     that has ended is not revived, and its ID is never given again.
+//   - A GetRange asks about each lease once, after it has read the records. It never
+//     shows a part of the records that were there when the lease ended.
+//   - An error means that nothing was changed, and nothing will be, unless it is
+//     cas.ErrIndeterminate: the answer was lost, and reading did not tell. Answers
+//     that are lost and found again are no errors.
+//   - Durable on return, where the store is.
+//
+// # What it does not promise
+//
+//   - No transaction over keys. A GetRange is no snapshot: records that change
+//     meanwhile are shown as they were, or as they are.
+//   - No history: of several changes between two looks WaitForVersionChange shows the
+//     last.
+//   - A lease says nothing about what its holder is doing: a holder that was stopped
+//     goes on after its lease has ended, until it asks. Where that must not be, the
+//     version is the fencing token.
+//
+// # When a lease ends
+//
+// By a write: there is one record for each lease, and at the instant at which it says
+// that the lease has ended all its records are gone. It is released by such a write;
+// when it has expired, the first who looks writes it, and looks as long as it takes to
+// know. So it is no matter of each reader's clock, and a holder that wakes up too late
+// finds that it cannot renew. (Only a reader without the permission to write has to go
+// by the clock.) Expired is what has passed its time by the looking machine's clock, or
+// by the store's where the two are visibly apart, plus Options.MaxSkew; see
+// replicate.StoreLeaser. Records are there up to that much longer than their lease
+// says, and until somebody looks, but nobody can see that.
+//
+// A lease that was seen alive is taken on trust for a while, Options.LeaseCache of whoever
+// made it (a second), or until a second before its expiry. So that nobody sees what another
+// does not, Release first cuts the lease short, waits until nobody can trust in what was
+// before, and then ends it: it takes as long as the lease is trusted. With a LeaseCache of
+// the TTL each lease is read once until its expiry, and releasing it is no faster than
+// letting it expire; with a negative one a release is immediate, and each look at a
+// record takes a look at its lease. This assumes that clocks do not differ by more
+// than a second, plus MaxSkew. There is one exception: a renewal that comes through after
+// the end of its lease, before anybody has noticed the end, is taken back at once, and a
+// reader may see the records up to LeaseCache longer.
+//
+// # What it costs
+//
+// In requests to the store, each of them one file or one HTTP request:
+//
+//	Get                    1
+//	GetRange               1 for each 1000 keys in the range, and 1 for each record
+//	Create                 2
+//	CasByVersion           2; 1 where the version is wrong
+//	Delete                 2
+//	WaitForVersionChange   1, and 1 for each look
+//	NewLease               2
+//	GetLease               1
+//	Release                3; 2 where the lease is never taken on trust
+//
+// and 1 for the lease of a record that is attached to one, once while it is trusted, and 3
+// when it is found expired. A lost race costs 1 more and the operation again, but not
+// CasByVersion, which has then failed. A lease that is kept alive is written three times
+// in its TTL.
+//
+// The number of keys does not matter, but to GetRange, which lists those in the
+// range alone and reads sixteen at a time. What is deleted
+// stays in the store as a small record that keeps the version ([cas] has no
+// deletion), and so does the record of a lease. GetRange lists them, and reads each
+// once: a handle remembers some ten thousand that it has found to be gone for good.
+// So names that are used again are better than new ones: a counter of
+// jobs in the keys is not for a store of this kind.
+//
+// R2 and GCS take about one write per key and second. Of a key that many want to
+// change at once, any object store lets one through per round trip.
+//
+// # How soon a change is seen
+//
+// In memory and in a directory of this machine at once (the file engine is told by the
+// operating system). Elsewhere WaitForVersionChange looks each Options.PollEvery (a second),
+// by a conditional read that has no body while nothing has changed: S3, and on a network
+// filesystem, which does not tell of what other machines write, five times that. The end
+// of a lease is seen within PollEvery everywhere.
+//
+// # In the store
+//
+// Keys, of any bytes, are encoded in a way that keeps their order, below "kv/record/".
+// A record is a line of JSON and then the value, as it is:
+//
+//	{"version":3,"lease":81236,"nonce":"..."}
+//
+// Leases are below "kv/lease/", in the form of lock.json.
+//
+// All of this is tested by package kvtest, on each engine.
+package kv

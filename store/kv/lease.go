@@ -1,0 +1,181 @@
+package kv
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/cas"
+)
+
+// terms are what a lease's record says of it, in the place of its owner's name: for
+// readers, which have to know how long they may take it on trust, and for people.
+type terms struct {
+	ttl, cache time.Duration
+	owner      string
+}
+
+func (t terms) String() string { return fmt.Sprintf("kv ttl=%v cache=%v %s", t.ttl, t.cache, t.owner) }
+
+// parseTerms reads what String wrote. Of anything else nothing is known, and nothing
+// taken on trust.
+func parseTerms(s string) (t terms, ok bool) {
+	fields := strings.SplitN(s, " ", 4)
+	if len(fields) != 4 || fields[0] != "kv" {
+		return terms{}, false
+	}
+	ttl, err1 := time.ParseDuration(strings.TrimPrefix(fields[1], "ttl="))
+	cache, err2 := time.ParseDuration(strings.TrimPrefix(fields[2], "cache="))
+	if err1 != nil || err2 != nil || ttl < MinTTL || ttl > MaxTTL || cache < 0 || cache > ttl {
+		return terms{}, false
+	}
+	return terms{ttl, cache, fields[3]}, true
+}
+
+// lease implements [Lease].
+type lease struct {
+	s     *Store
+	id    LeaseId
+	ttl   time.Duration
+	alive *replicate.Session // that renews it; nil if nobody does here
+}
+
+func (l *lease) Id() LeaseId { return l.id }
+
+func (l *lease) TTL() time.Duration { return l.ttl }
+
+// leaser is the state machine of one lease.
+func (s *Store) leaser(id LeaseId, owner string, ttl time.Duration) *replicate.StoreLeaser {
+	cfg := replicate.LeaseConfig{Key: leaseKey(id), Owner: owner, TTL: ttl, MaxTTL: MaxTTL, MaxSkew: s.opts.MaxSkew, Clock: s.opts.Clock}
+	return replicate.NewStoreLeaser("kv",
+		func() replicate.LeaseConfig { return cfg },
+		func(context.Context) (cas.Store, error) { return s.store, nil })
+}
+
+// NewLease implements [Lessor].
+func (s *Store) NewLease(ctx context.Context, ttl time.Duration, keepAlive bool) (Lease, error) {
+	if ttl < MinTTL || ttl > MaxTTL {
+		return nil, fmt.Errorf("new lease: ttl %v: want %v to %v", ttl, MinTTL, MaxTTL)
+	}
+	t := terms{ttl.Truncate(time.Millisecond), min(s.opts.LeaseCache, ttl).Truncate(time.Millisecond), replicate.DefaultLeaseOwner()}
+	for {
+		l := &lease{s: s, id: randomId(), ttl: t.ttl}
+		isNew, err := l.take(ctx, s.leaser(l.id, t.String(), t.ttl), keepAlive)
+		if err != nil {
+			return nil, fmt.Errorf("new lease: %w", err)
+		}
+		if isNew {
+			return l, nil
+		}
+	}
+}
+
+// take makes the lease's record. It is not new if there was one already: an ID
+// that has been given is not given again.
+func (l *lease) take(ctx context.Context, leaser *replicate.StoreLeaser, keepAlive bool) (isNew bool, err error) {
+	var taken *replicate.Lease
+	if keepAlive {
+		opts := replicate.SessionOptions{TTL: l.ttl, Clock: l.s.opts.Clock}
+		if l.alive, err = replicate.TryAcquire(ctx, kept{leaser}, opts); err == nil {
+			first := l.alive.Lease()
+			taken = &first
+		}
+	} else {
+		taken, err = leaser.AcquireLease(ctx)
+	}
+	var exists *replicate.LeaseExistsError
+	switch {
+	case errors.As(err, &exists):
+		return false, nil
+	case err != nil:
+		return false, err
+	case taken.Generation == 1:
+		return true, nil
+	}
+	l.endRenewals(ctx) // of one that had ended
+	return false, nil
+}
+
+// kept is a leaser whose session ends without giving the lease up.
+type kept struct{ *replicate.StoreLeaser }
+
+func (kept) ReleaseLease(context.Context, *replicate.Lease) error { return nil }
+
+func (l *lease) endRenewals(ctx context.Context) {
+	if l.alive != nil {
+		_ = l.alive.Release(ctx) // or why it has been lost before
+	}
+}
+
+// randomId is positive.
+func randomId() LeaseId {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return LeaseId(max(1, binary.BigEndian.Uint64(b[:])>>1))
+}
+
+// GetLease implements [Lessor].
+func (s *Store) GetLease(ctx context.Context, id LeaseId) (Lease, error) {
+	if id <= NoLeaseId {
+		return nil, fmt.Errorf("get lease %d: %w", id, ErrNotFound)
+	}
+	found, err := s.look(ctx, s.view(id))
+	if err == nil && found == nil {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("get lease %d: %w", id, err)
+	}
+	t, ok := parseTerms(found.Owner)
+	if !ok {
+		return nil, fmt.Errorf("get lease %d: %w: terms %q", id, ErrCorrupt, found.Owner)
+	}
+	return &lease{s: s, id: id, ttl: t.ttl}, nil
+}
+
+// Release implements [Lease].
+func (l *lease) Release(ctx context.Context) error {
+	l.endRenewals(ctx)
+	for {
+		done, err := l.s.release(ctx, l.id)
+		if err != nil {
+			return fmt.Errorf("release lease %d: %w", l.id, err)
+		}
+		if done {
+			return nil
+		}
+	}
+}
+
+// release ends a lease in three steps: it is cut short, so that nobody takes it on
+// trust for longer; that time passes; it is released. It is not done if somebody has
+// renewed it, or ended it, meanwhile.
+func (s *Store) release(ctx context.Context, id LeaseId) (done bool, err error) {
+	v := s.view(id)
+	held, err := s.look(ctx, v)
+	if err != nil || held == nil {
+		return err == nil, err
+	}
+	t, _ := parseTerms(held.Owner)
+	leaser := s.leaser(id, held.Owner, max(t.cache, time.Millisecond))
+	if t.cache > 0 && v.leaser.Now().Before(held.ExpiresAt) {
+		if held, err = leaser.RenewLease(ctx, held); errors.Is(err, replicate.ErrLeaseNotHeld) {
+			return false, nil
+		} else if err != nil {
+			return false, err
+		}
+		if err := s.opts.Clock.Sleep(ctx, t.cache); err != nil {
+			return false, fmt.Errorf("it ends by itself in up to %v: %w", t.cache, err)
+		}
+	}
+	err = leaser.ReleaseLease(ctx, held)
+	if errors.Is(err, replicate.ErrLeaseNotHeld) || errors.Is(err, replicate.ErrLeaseAlreadyReleased) {
+		return false, nil
+	}
+	return err == nil, err
+}

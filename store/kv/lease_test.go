@@ -1,0 +1,168 @@
+package kv_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/internal/clock"
+	"github.com/replctl/replicate/internal/clock/faketime"
+	"github.com/replctl/replicate/store/kv"
+)
+
+func handle(t *testing.T, store cas.Store, c clock.Clock, opts kv.Options) *kv.Store {
+	t.Helper()
+	opts.Clock = c
+	s, err := kv.New(store, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func leasedRecord(t *testing.T, s *kv.Store, ttl time.Duration, keepAlive bool) kv.Lease {
+	t.Helper()
+	l, err := s.NewLease(t.Context(), ttl, keepAlive)
+	if err == nil {
+		_, err = s.Create(t.Context(), kv.Record{Key: "k", Lease: l.Id()})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func wantThere(t *testing.T, s *kv.Store, what string, want bool) {
+	t.Helper()
+	_, err := s.Get(t.Context(), "k")
+	if want && err != nil || !want && !errors.Is(err, kv.ErrNotFound) {
+		t.Errorf("%s: got %v, want it there: %v", what, err, want)
+	}
+}
+
+// TestClocksApart: the first for whom the lease has expired ends it, for all; and
+// until then it is there, for all.
+func TestClocksApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, ahead, behind := new(cas.Memory), faketime.New(500*time.Millisecond), faketime.New(-500*time.Millisecond)
+		exact := handle(t, m, faketime.New(0), kv.Options{})
+		fast, slow := handle(t, m, ahead, kv.Options{}), handle(t, m, behind, kv.Options{})
+		leasedRecord(t, exact, 10*time.Second, false)
+		time.Sleep(9400 * time.Millisecond)
+		for name, s := range map[string]*kv.Store{"exact": exact, "fast": fast, "slow": slow} {
+			wantThere(t, s, name+", before the end", true)
+		}
+		time.Sleep(200 * time.Millisecond)
+		wantThere(t, slow, "slow, at the end by a fast clock", true)
+		wantThere(t, fast, "fast, at the end by its clock", false)
+		wantThere(t, slow, "slow, after somebody has seen the end", false)
+		wantThere(t, exact, "exact, after somebody has seen the end", false)
+	})
+}
+
+// TestMaxSkew: a lease is there for as long after its expiry.
+func TestMaxSkew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := handle(t, new(cas.Memory), faketime.New(0), kv.Options{MaxSkew: 5 * time.Second})
+		leasedRecord(t, s, 10*time.Second, false)
+		time.Sleep(14 * time.Second)
+		wantThere(t, s, "within the skew", true)
+		time.Sleep(1100 * time.Millisecond)
+		wantThere(t, s, "after it", false)
+	})
+}
+
+// TestNoRevival: a holder that was suspended does not renew what has ended, whether or
+// not somebody has seen the end.
+func TestNoRevival(t *testing.T) {
+	for _, seen := range []bool{false, true} {
+		t.Run(fmt.Sprintf("seen %v", seen), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m, machine := new(cas.Memory), faketime.New(0)
+				holder, reader := handle(t, m, machine, kv.Options{}), handle(t, m, faketime.New(0), kv.Options{})
+				l := leasedRecord(t, holder, 9*time.Second, true)
+				time.Sleep(time.Minute)
+				wantThere(t, reader, "while it is kept alive", true)
+				machine.Suspend()
+				time.Sleep(10 * time.Second)
+				if seen {
+					wantThere(t, reader, "its holder is silent", false)
+				}
+				machine.Resume()
+				time.Sleep(time.Minute)
+				wantThere(t, reader, "its holder is back", false)
+				wantThere(t, holder, "its holder is back", false)
+				if err := l.Release(t.Context()); err != nil {
+					t.Errorf("Release of what has ended: %v", err)
+				}
+			})
+		})
+	}
+}
+
+// TestTrust: how long a release takes, and that nobody sees the records after it.
+func TestTrust(t *testing.T) {
+	for name, c := range map[string]struct {
+		cache, want time.Duration
+	}{"default": {0, time.Second}, "none": {-1, 0}, "short": {100 * time.Millisecond, 100 * time.Millisecond}, "until its expiry": {time.Hour, 10 * time.Second}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m, clock := new(cas.Memory), faketime.New(0)
+				s, reader := handle(t, m, clock, kv.Options{LeaseCache: c.cache}), handle(t, m, clock, kv.Options{})
+				l := leasedRecord(t, s, 10*time.Second, true)
+				wantThere(t, reader, "before", true)
+				released := make(chan error)
+				start := time.Now()
+				go func() { released <- l.Release(t.Context()) }()
+				if c.want > 0 {
+					time.Sleep(c.want - time.Millisecond)
+					wantThere(t, reader, "until it is released", true)
+				}
+				if err := <-released; err != nil || time.Since(start) != c.want {
+					t.Errorf("Release: %v after %v, want %v", err, time.Since(start), c.want)
+				}
+				wantThere(t, reader, "once it is released", false)
+			})
+		})
+	}
+}
+
+// TestReleaseInterrupted: the lease ends soon nevertheless.
+func TestReleaseInterrupted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := handle(t, new(cas.Memory), faketime.New(0), kv.Options{})
+		l := leasedRecord(t, s, time.Hour, true)
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		if err := l.Release(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Release: %v", err)
+		}
+		wantThere(t, s, "at once", true)
+		time.Sleep(time.Second)
+		wantThere(t, s, "a second later", false)
+	})
+}
+
+// readOnly is a store for somebody without the permission to write.
+type readOnly struct{ cas.Store }
+
+func (readOnly) Write(context.Context, string, []byte, cas.Token) (cas.Token, error) {
+	return "", fs.ErrPermission
+}
+
+// TestReadOnly: who may not end a lease goes by the clock.
+func TestReadOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, clock := new(cas.Memory), faketime.New(0)
+		s := handle(t, readOnly{m}, clock, kv.Options{})
+		leasedRecord(t, handle(t, m, clock, kv.Options{}), 10*time.Second, false)
+		wantThere(t, s, "before its end", true)
+		time.Sleep(10*time.Second + 1)
+		wantThere(t, s, "after its end", false)
+	})
+}

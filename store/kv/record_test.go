@@ -1,0 +1,137 @@
+package kv
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/replctl/replicate/cas"
+)
+
+func TestHeaderFits(t *testing.T) {
+	for _, h := range []header{{Version: math.MaxInt64 - 1, Lease: math.MaxInt64}, {Version: math.MaxInt64 - 1, Deleted: true}} {
+		data, err := h.encode(make([]byte, MaxValueSize))
+		if h.Deleted {
+			data, err = h.encode(nil)
+		}
+		if err != nil || len(data) > cas.MaxValueSize {
+			t.Errorf("%d bytes, %v", len(data), err)
+		}
+		e, err := decode(cas.Record{Token: "t", Value: data})
+		if err != nil || e.Version != h.Version || e.Lease != h.Lease || e.Deleted != h.Deleted || e.Nonce == "" {
+			t.Errorf("got %+v, %v, want %+v", e, err, h)
+		}
+	}
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	for _, value := range []string{
+		"", "\n", "{}", "{}\n", `{"version":0}` + "\n", `{"version":-1}` + "\n", `{"version":1}`, `{"version":9223372036854775807}` + "\n",
+		`{"version":1,"lease":-1}` + "\n", `{"version":1,"deleted":true}` + "\nx", `{"version":1,"deleted":true,"lease":1}` + "\n",
+		`{"version":1.5}` + "\n", `[1]` + "\n", `{"version":1}x` + "\n", `{"version":1` + strings.Repeat(" ", maxHeader) + "}\n",
+	} {
+		if e, err := decode(cas.Record{Token: "t", Value: []byte(value)}); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%q: got %+v, %v", value, e, err)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte(`{"version":3,"lease":7,"nonce":"x"}` + "\nvalue"))
+	f.Add([]byte(`{"version":4,"deleted":true,"nonce":"x"}` + "\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		e, err := decode(cas.Record{Token: "t", Value: data})
+		if err != nil {
+			return
+		}
+		again, err := e.encode(e.value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e2, err := decode(cas.Record{Token: "t", Value: again}); err == nil && (e2.Version != e.Version || e2.Lease != e.Lease || !bytes.Equal(e2.value, e.value)) {
+			t.Errorf("%+v is written as %+v", e, e2)
+		}
+	})
+}
+
+func TestTerms(t *testing.T) {
+	want := terms{30 * time.Second, 1500 * time.Millisecond, "some host:4711 and more"}
+	if got, ok := parseTerms(want.String()); !ok || got != want {
+		t.Errorf("got %+v, %v, want %+v", got, ok, want)
+	}
+	for _, s := range []string{
+		"", "host:4711", "kv ttl=1s cache=1s", "kv ttl=1s cache=2s x", "kv ttl=1ms cache=0s x", "kv ttl=1001h cache=0s x",
+		"kv ttl=1s cache=-1s x", "kv ttl= cache= x", "kx ttl=1s cache=1s x",
+	} {
+		if got, ok := parseTerms(s); ok || got != (terms{}) {
+			t.Errorf("%q: got %+v", s, got)
+		}
+	}
+}
+
+func FuzzParseTerms(f *testing.F) {
+	f.Add("kv ttl=30s cache=1s host:4711")
+	f.Fuzz(func(t *testing.T, s string) {
+		if got, ok := parseTerms(s); ok {
+			if again, ok := parseTerms(got.String()); !ok || again != got {
+				t.Errorf("%q is %+v, and then %+v", s, got, again)
+			}
+		}
+	})
+}
+
+// TestBefore: between it and the start of a range there is no record's key.
+func TestBefore(t *testing.T) {
+	keys := []string{"\x00", "\x00\x00", "/", "0", "9", "A", "_", "a", "a/", "aa", "ay", "az", "az\xff", "b", "y", "z", "z\x00", "zz", "\x7f", "\xff", strings.Repeat("\xff", MaxKeyLen)}
+	for _, start := range append(keys, strings.Repeat("\xff", MaxKeyLen+1)) {
+		after, err := before(start)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range keys {
+			stored, err := recordKey(key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if key >= start && stored <= after {
+				t.Errorf("the range from %q begins after %q, which is %q", start, after, key)
+			}
+			if key < start && len(start) <= MaxKeyLen && stored > after {
+				t.Errorf("%q is listed in the range from %q", key, start)
+			}
+		}
+	}
+	if after, err := before(""); after != "" || err != nil {
+		t.Errorf("before all: %q, %v", after, err)
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	for _, opts := range []Options{{PollEvery: -1}, {MaxSkew: -1}} {
+		if _, err := New(new(cas.Memory), opts); err == nil {
+			t.Errorf("%+v is accepted", opts)
+		}
+	}
+}
+
+func TestForget(t *testing.T) {
+	s, err := New(new(cas.Memory), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id := range LeaseId(maxViews + 1) {
+		s.view(id + 1)
+	}
+	var found []*inRange
+	for i := range maxGone + 1 {
+		found = append(found, &inRange{name: fmt.Sprint(i), entry: entry{header: header{Deleted: true}, token: "t"}})
+	}
+	s.remember(found, nil)
+	if len(s.views) > maxViews || len(s.gone) > maxGone {
+		t.Errorf("%d leases and %d records are remembered", len(s.views), len(s.gone))
+	}
+}

@@ -1,0 +1,116 @@
+package kv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/internal/clock"
+)
+
+// view is what this handle knows of a lease as a reader.
+type view struct {
+	leaser *replicate.StoreLeaser
+
+	// Below s.mu.
+	ended bool          // for good
+	trust clock.Instant // alive up to here
+}
+
+// maxViews bounds what a handle remembers.
+const maxViews = 10_000
+
+func (s *Store) view(id LeaseId) *view {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v := s.views[id]
+	if v == nil {
+		if len(s.views) >= maxViews {
+			clear(s.views)
+		}
+		owner := "kv ended, as " + replicate.DefaultLeaseOwner() + " has found"
+		v = &view{leaser: s.leaser(id, owner, replicate.DefaultLeaseTTL)}
+		s.views[id] = v
+	}
+	return v
+}
+
+// hasEnded reports whether it is known that a lease has ended. The caller has s.mu.
+func (s *Store) hasEnded(id LeaseId) bool { return s.views[id] != nil && s.views[id].ended }
+
+// isAlive reports whether a lease is there: it was at some instant after the call, or is
+// trusted to have been.
+func (s *Store) isAlive(ctx context.Context, id LeaseId) (bool, error) {
+	v := s.view(id)
+	s.mu.Lock()
+	ended, trusted := v.ended, !s.opts.Clock.Now().Reached(v.trust)
+	s.mu.Unlock()
+	if ended || trusted {
+		return !ended, nil
+	}
+	held, err := s.look(ctx, v)
+	if err != nil {
+		return false, fmt.Errorf("lease %d: %w", id, err)
+	}
+	return held != nil, nil
+}
+
+// look reads a lease. One that has ended is nil; one that has expired is ended here
+// and now, so that nobody can find it alive later.
+func (s *Store) look(ctx context.Context, v *view) (*replicate.Lease, error) {
+	before := s.opts.Clock.Now()
+	held, state, err := v.leaser.ReadLease(ctx)
+	if err == nil && state == replicate.LeaseExpired && held.Generation == 1 {
+		held, state, err = s.end(ctx, v, held)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if held == nil || held.Generation > 1 || state == replicate.LeaseReleased {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		v.ended = true
+		return nil, nil
+	}
+	if state == replicate.LeaseExpired { // who may not write goes by the clock, each time
+		return nil, nil
+	}
+	s.trust(v, held, before)
+	return held, nil
+}
+
+// end ends a lease that has expired, unless it has been renewed, or ended, by now.
+func (s *Store) end(ctx context.Context, v *view, expired *replicate.Lease) (*replicate.Lease, replicate.LeaseState, error) {
+	_, err := v.leaser.AcquireLease(ctx)
+	var exists *replicate.LeaseExistsError
+	switch {
+	case err == nil:
+		return nil, replicate.LeaseReleased, nil
+	case errors.Is(err, fs.ErrPermission):
+		return expired, replicate.LeaseExpired, nil
+	case !errors.As(err, &exists) && !errors.Is(err, replicate.ErrLeaseNotHeld): // it is there, but the answer was late
+		return nil, "", err
+	}
+	held, state, err := v.leaser.ReadLease(ctx)
+	if state == replicate.LeaseExpired && held.Generation == 1 { // but not by the store's clock, or not by MaxSkew
+		state = replicate.LeaseHeld
+	}
+	return held, state, err
+}
+
+// trustMargin is how long before its expiry a lease is not taken on trust any more:
+// another machine, whose clock is ahead by that, may end it then.
+const trustMargin = time.Second
+
+// trust notes up to when a lease need not be read again, which was asked for at a
+// moment.
+func (s *Store) trust(v *view, held *replicate.Lease, asked clock.Instant) {
+	t, _ := parseTerms(held.Owner)
+	left := held.ExpiresAt.Sub(v.leaser.Now()) - trustMargin
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v.trust = asked.Add(min(t.cache, left))
+}

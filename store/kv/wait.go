@@ -1,0 +1,43 @@
+package kv
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/replctl/replicate/cas"
+)
+
+// WaitForVersionChange implements [Storage].
+func (s *Store) WaitForVersionChange(ctx context.Context, key string, version Version) (*Record, error) {
+	r, err := s.wait(ctx, key, version)
+	if err != nil {
+		return nil, fmt.Errorf("wait for a change of %q from version %d: %w", key, version, err)
+	}
+	return r, nil
+}
+
+func (s *Store) wait(ctx context.Context, key string, version Version) (*Record, error) {
+	e, live, err := s.get(ctx, key, entry{})
+	switch {
+	case err != nil:
+		return nil, err
+	case !live:
+		return nil, ErrNotFound
+	}
+	// Nobody tells when a lease expires.
+	prefix, patience := recordPrefix, 5*s.opts.PollEvery
+	if e.Lease != NoLeaseId {
+		prefix, patience = root, s.opts.PollEvery
+	}
+	if live && e.Version == version {
+		err = cas.Changes(ctx, s.store, prefix, s.opts.PollEvery, patience, func(ctx context.Context) (bool, error) {
+			e, live, err = s.get(ctx, key, e)
+			return !live || e.Version != version, err
+		})
+	}
+	if err != nil || !live {
+		return nil, err
+	}
+	r := e.record(key)
+	return &r, nil
+}

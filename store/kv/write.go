@@ -1,0 +1,119 @@
+package kv
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/replctl/replicate/cas"
+)
+
+// Create implements [Storage].
+func (s *Store) Create(ctx context.Context, r Record) (Version, error) {
+	version, err := s.create(ctx, r)
+	if err != nil {
+		return version, fmt.Errorf("create %q: %w", r.Key, err)
+	}
+	return version, nil
+}
+
+func (s *Store) create(ctx context.Context, r Record) (Version, error) {
+	key, err := checkWrite(r)
+	if err != nil {
+		return 0, err
+	}
+	if r.Lease != NoLeaseId {
+		if alive, err := s.isAlive(ctx, r.Lease); err != nil {
+			return 0, err
+		} else if !alive {
+			return 0, fmt.Errorf("lease %d: %w", r.Lease, ErrNotFound)
+		}
+	}
+	e, err := s.read(ctx, key, entry{})
+	for ; err == nil; err = context.Cause(ctx) {
+		if live, err := s.isLive(ctx, e); err != nil {
+			return 0, err
+		} else if live {
+			return e.Version, ErrAlreadyExists
+		}
+		h := header{Version: e.Version + 1, Lease: r.Lease}
+		var ok bool
+		if e, ok, err = s.swap(ctx, key, e, h, r.Value); err != nil || ok {
+			return e.Version, err
+		}
+	}
+	return 0, err
+}
+
+// CasByVersion implements [Storage].
+func (s *Store) CasByVersion(ctx context.Context, r Record) (Record, error) {
+	e, err := s.casByVersion(ctx, r)
+	if err != nil {
+		return Record{}, fmt.Errorf("replace version %d of %q: %w", r.Version, r.Key, err)
+	}
+	return e.record(r.Key), nil
+}
+
+func (s *Store) casByVersion(ctx context.Context, r Record) (entry, error) {
+	key, err := checkWrite(r)
+	if err != nil {
+		return entry{}, err
+	}
+	e, err := s.read(ctx, key, entry{})
+	if err != nil {
+		return entry{}, err
+	}
+	for { // a second time, to say why not
+		if live, err := s.isLive(ctx, e); err != nil {
+			return entry{}, err
+		} else if !live {
+			return entry{}, ErrNotFound
+		}
+		if e.Version != r.Version {
+			return entry{}, fmt.Errorf("%w: it is %d", ErrWrongVersion, e.Version)
+		}
+		var ok bool
+		if e, ok, err = s.swap(ctx, key, e, e.next(), r.Value); err != nil || ok {
+			return e, err
+		}
+	}
+}
+
+// Delete implements [Storage].
+func (s *Store) Delete(ctx context.Context, key string) error {
+	if err := s.delete(ctx, key); err != nil {
+		return fmt.Errorf("delete %q: %w", key, err)
+	}
+	return nil
+}
+
+func (s *Store) delete(ctx context.Context, name string) error {
+	key, err := recordKey(name)
+	if err != nil {
+		return err
+	}
+	e, err := s.read(ctx, key, entry{})
+	for ; err == nil; err = context.Cause(ctx) {
+		if live, err := s.isLive(ctx, e); err != nil {
+			return err
+		} else if !live {
+			return ErrNotFound
+		}
+		h := header{Version: e.Version + 1, Deleted: true}
+		var ok bool
+		if e, ok, err = s.swap(ctx, key, e, h, nil); err != nil || ok {
+			return err
+		}
+	}
+	return err
+}
+
+// checkWrite checks what a record is to have, and returns its key in the store.
+func checkWrite(r Record) (string, error) {
+	if len(r.Value) > MaxValueSize {
+		return "", fmt.Errorf("%w: %d bytes, at most %d allowed", cas.ErrTooLarge, len(r.Value), MaxValueSize)
+	}
+	if r.Lease < 0 {
+		return "", fmt.Errorf("lease %d: there is none", r.Lease)
+	}
+	return recordKey(r.Key)
+}
