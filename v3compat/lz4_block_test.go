@@ -49,7 +49,7 @@ func sameAsReader(t testing.TB, name string, object []byte) {
 	t.Helper()
 	want, wantErr := decompress(t, object)
 	got, err := readBlocks(object)
-	if kind(err) != kind(wantErr) || err == nil && !bytes.Equal(got, want) {
+	if !errors.Is(kind(err), kind(wantErr)) || err == nil && !bytes.Equal(got, want) {
 		t.Errorf("%s: got %d bytes, %v, want %d, %v", name, len(got), err, len(want), wantErr)
 	}
 }

@@ -2,6 +2,7 @@ package v3compat
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"testing"
 
@@ -31,7 +32,7 @@ func whole(log []byte) bool {
 	for err == nil {
 		_, err = r.Next()
 	}
-	return r != nil && err == io.EOF && r.Stop() == nil
+	return r != nil && errors.Is(err, io.EOF) && r.Stop() == nil
 }
 
 func FuzzRestore(f *testing.F) {

@@ -3,6 +3,7 @@ package v3compat
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -28,7 +29,7 @@ func checkpoint(t testing.TB, db, log []byte) []byte {
 	newest, tx := map[uint32][]byte{}, map[uint32][]byte{}
 	for {
 		f, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		tx[f.Pgno] = bytes.Clone(f.Data)

@@ -24,8 +24,11 @@ type Reader struct {
 func NewReader(r io.Reader) (*Reader, error) {
 	var head [HeaderSize]byte
 	n, err := fill(r, head[:])
-	if err != nil && (n == 0 || err != io.EOF) {
+	switch {
+	case err != nil:
 		return nil, err
+	case n == 0:
+		return nil, io.EOF
 	}
 	h, err := ParseHeader(head[:n])
 	if err != nil {
@@ -48,11 +51,13 @@ func (r *Reader) Next() (Frame, error) {
 		return Frame{}, r.err
 	}
 	switch n, err := fill(r.r, r.frame); {
-	case n > 0 && err == io.EOF:
-		return r.end(ErrPartial)
 	case err != nil:
 		r.err = err
 		return Frame{}, err
+	case n == 0:
+		return r.end(nil)
+	case n < len(r.frame):
+		return r.end(ErrPartial)
 	}
 	f, err := r.chain.Next(r.frame)
 	if err != nil {
@@ -72,17 +77,19 @@ func (r *Reader) end(stop error) (Frame, error) {
 // belong to the log: [ErrSalt], [ErrPage], [ErrChecksum].
 func (r *Reader) Stop() error { return r.stop }
 
-// fill reads until p is full. Unlike io.ReadFull it gives a stream's own
-// io.ErrUnexpectedEOF, a connection that broke, another name than a stream that
-// ended.
+// fill reads until p is full or the stream ends, which is no error. Unlike
+// io.ReadFull it does not give a stream's own io.ErrUnexpectedEOF, a connection
+// that broke, the same name as a stream that ended.
 func fill(r io.Reader, p []byte) (n int, err error) {
-	for n < len(p) && err == nil {
-		var m int
-		m, err = r.Read(p[n:])
+	for n < len(p) {
+		m, err := r.Read(p[n:])
 		n += m
+		if err == io.EOF {
+			break
+		}
+		if err != nil && n < len(p) {
+			return n, err
+		}
 	}
-	if n == len(p) {
-		err = nil
-	}
-	return n, err
+	return n, nil
 }

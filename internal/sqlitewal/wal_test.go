@@ -59,7 +59,7 @@ func TestReader(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, err := readAll(r)
-		if diff := cmp.Diff(want, got); diff != "" || err != io.EOF || r.Stop() != nil {
+		if diff := cmp.Diff(want, got); diff != "" || !errors.Is(err, io.EOF) || r.Stop() != nil {
 			t.Errorf("%+v: %v, stop %v, frames (-want +got):\n%s", h, err, r.Stop(), diff)
 		}
 		if diff := cmp.Diff(h, r.Header()); diff != "" || r.Offset() != int64(len(log)) {
@@ -98,10 +98,10 @@ func TestReaderStops(t *testing.T) {
 			t.Fatal(err)
 		}
 		frames, err := readAll(r)
-		if len(frames) != 1 || err != io.EOF || r.Stop() != test.want || r.Offset() != int64(second) {
+		if len(frames) != 1 || !errors.Is(err, io.EOF) || !errors.Is(r.Stop(), test.want) || r.Offset() != int64(second) {
 			t.Errorf("%s: %d frames, %v, stop %v, offset %d, want 1, EOF, %v, %d", name, len(frames), err, r.Stop(), r.Offset(), test.want, second)
 		}
-		if _, err := r.Next(); err != io.EOF {
+		if _, err := r.Next(); !errors.Is(err, io.EOF) {
 			t.Errorf("%s: again: %v, want EOF", name, err)
 		}
 	}
@@ -130,7 +130,7 @@ func TestHeader(t *testing.T) {
 		if _, err := ParseHeader(bad); !errors.Is(err, ErrHeader) {
 			t.Errorf("byte %d changed: %v, want %v", i, err, ErrHeader)
 		}
-		if _, err := NewReader(bytes.NewReader(good[:i])); i > 0 && !errors.Is(err, ErrHeader) || i == 0 && err != io.EOF {
+		if _, err := NewReader(bytes.NewReader(good[:i])); i > 0 && !errors.Is(err, ErrHeader) || i == 0 && !errors.Is(err, io.EOF) {
 			t.Errorf("%d bytes: %v", i, err)
 		}
 	}
@@ -179,7 +179,7 @@ func FuzzReader(f *testing.F) {
 		chain := NewChain(r.Header())
 		for {
 			frame, err := r.Next()
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				break
 			}
 			if err != nil {
