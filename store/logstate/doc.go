@@ -58,7 +58,9 @@
 // WriteOps, GetLatest, Set, Close. Of its variants this is the one whose state is
 // the checkpoint alone, without a compact range, since consistency proofs have
 // replaced that; what else a witness wants to keep can be appended to the bytes. All
-// that asks the store has a context, since the store may be far away.
+// that asks the store has a context, since the store may be far away. A witness that
+// wants one call, Update(id, func(latest) (next, error)), has it in a loop around a
+// transaction, as in the example.
 //
 // # Cost
 //

@@ -5,7 +5,6 @@ package configtest
 
 import (
 	"errors"
-	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -163,15 +162,4 @@ func wantApplied(t *testing.T, s *config.Storage, version, status string, want .
 	if err != nil || n != len(want) {
 		t.Errorf("CountApplied(%q): %d, %v, want %d", version, n, err, len(want))
 	}
-}
-
-// outcome is how a call ended, where it raced with others.
-func outcome(err error) string {
-	switch {
-	case err == nil:
-		return "done"
-	case errors.Is(err, cas.ErrIndeterminate):
-		return "unknown"
-	}
-	return fmt.Sprint("failed: ", err)
 }

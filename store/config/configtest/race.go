@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/replctl/replicate/cas"
@@ -169,24 +170,23 @@ func testFaultyLeaders(t *testing.T, h Harness) {
 	open := func() *config.Storage { return config.New(records(), config.Options{}) }
 	save(t, open(), "v")
 	activate(t, open(), "v")
-	done := make([]map[string]int, 4)
+	var done atomic.Int32
 	watched(t, open, func() {
-		race(len(done), func(i int) {
+		race(4, func(i int) {
 			s := config.New(castest.NewFaulty(records(), uint64(i)), config.Options{})
-			done[i] = map[string]int{}
 			for round := range h.rounds(20) {
 				err := saveActivateOrDelete(t.Context(), s, i, round)
-				if err != nil && !errors.Is(err, castest.ErrInjected) && !errors.Is(err, cas.ErrIndeterminate) {
+				switch {
+				case err == nil:
+					done.Add(1)
+				case !errors.Is(err, castest.ErrInjected) && !errors.Is(err, cas.ErrIndeterminate):
 					t.Errorf("client %d: %v", i, err)
 				}
-				done[i][outcome(err)[:4]]++
 			}
 		})
 	})
-	for i, outcomes := range done {
-		if !h.Slow && outcomes["done"] == 0 {
-			t.Errorf("client %d got nothing done: %v", i, outcomes)
-		}
+	if done.Load() == 0 {
+		t.Error("nothing got through")
 	}
 	wantRepaired(t, open())
 }
