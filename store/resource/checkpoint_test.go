@@ -1,7 +1,6 @@
 package resource
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -137,32 +136,86 @@ func TestFullLog(t *testing.T) {
 	write(t, b, "x", x.Version, "")
 }
 
-// TestOvertakenReader: a handle that loads a checkpoint while others replace it, twice.
+// rewrite writes the resource again, with as much data.
+func rewrite(t *testing.T, s *Store, name string) {
+	t.Helper()
+	x, err := s.Read(t.Context(), Strong, idOf(name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.Data[0]++
+	if _, err := s.WriteCAS(t.Context(), x); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestOvertakenReader: between a handle's reads of the head and of a chunk, the
+// chunk is replaced, and its key has another one.
 func TestOvertakenReader(t *testing.T) {
 	memory := new(cas.Memory)
-	a := open(t, memory, patient)
-	fill(t, a, 10)
+	a := open(t, memory, Options{Interval: patient.Interval})
+	fill(t, a, 8)
 	checkpoint(t, a)
+	if n := len(a.view.manifest.Chunks); n != 1 {
+		t.Fatalf("%d chunks", n)
+	}
 	s := &tap{Store: memory}
-	times := 0
+	overtaken := false
 	s.fail = func(op, key string) error {
-		if op == "read" && strings.Contains(key, "state") && times < 3 {
-			times++
-			for i := range 10 {
-				x, err := a.Read(context.Background(), Strong, idOf(fmt.Sprintf("r%03d", i)))
-				if err != nil {
-					return err
-				}
-				if _, err := a.WriteCAS(context.Background(), x); err != nil {
-					return err
-				}
-			}
-			checkpoint(t, a)
-			checkpoint(t, a)
+		if op != "read" || key != chunkKey(0) || overtaken {
+			return nil
 		}
+		overtaken = true
+		rewrite(t, a, "r000")
+		checkpoint(t, a) // into another key
+		if _, err := a.WriteCAS(t.Context(), &Resource{ID: idOf("z"), Data: make([]byte, 500<<10)}); err != nil {
+			return err
+		}
+		checkpoint(t, a) // into the first key
 		return nil
 	}
 	if got, want := text(t, open(t, s, patient)), text(t, a); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if !overtaken {
+		t.Error("the chunk was not read")
+	}
+}
+
+// TestRacingCheckpoints: a handle does not write over the chunks of another one, which
+// may yet publish them.
+func TestRacingCheckpoints(t *testing.T) {
+	memory := new(cas.Memory)
+	away := Options{Interval: patient.Interval}
+	a := open(t, memory, away)
+	fill(t, a, 4)
+	slow, dying := &tap{Store: memory}, &tap{Store: memory}
+	b, c := open(t, slow, away), open(t, dying, away)
+	text(t, b)
+	raced := false
+	slow.fail = func(op, key string) error {
+		if op != "write" || !strings.HasPrefix(key, logPrefix) || raced {
+			return nil
+		}
+		raced = true // its chunks are written, and its manifest is not
+		rewrite(t, a, "r000")
+		text(t, c)
+		dying.failFrom(1)
+		c.turn <- struct{}{}
+		defer c.give()
+		if err := c.checkpoint(t.Context()); err == nil {
+			t.Error("the other checkpoint has not died")
+		}
+		return nil
+	}
+	checkpoint(t, b)
+	if generation := b.view.manifest.Generation; generation != 1 || !raced {
+		t.Errorf("generation %d, raced: %v", generation, raced)
+	}
+	if n := stateKeys(t, memory); n != 2 {
+		t.Errorf("%d keys, want one of each", n)
+	}
+	if got, want := text(t, open(t, memory, away)), text(t, a); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

@@ -74,7 +74,6 @@ func (v *view) apply(r *logRecord, token cas.Token) {
 func (v *view) restored(r *logRecord, token cas.Token, s *state) *view {
 	next := *v
 	next.state, next.manifest, next.revision, next.position = s, *r.Manifest, r.Manifest.Revision, r.Position
-	next.recent = events{limit: v.recent.limit}
 	*next.slot(r.Position) = slot{token, true} // v is not used any more
 	return &next
 }
