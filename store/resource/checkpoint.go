@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 
 	"github.com/replctl/replicate/cas"
 )
@@ -111,86 +110,50 @@ func (s *Store) readHead(ctx context.Context, known cas.Token) (*headRecord, cas
 	return h, rec.Token, err
 }
 
-// Restore implements [Backend].
-func (s *Store) Restore() (Restoration, error) {
-	return &restoration{s: s, state: newState()}, nil
-}
-
-type restoration struct {
-	s        *Store
-	state    *state
-	revision uint64
-	over     bool
-}
-
-// Apply implements [Restoration].
-func (r *restoration) Apply(res *Resource) error {
-	if r.over {
-		return fmt.Errorf("restore: %w", ErrClosed)
+// prepare makes the head if there is none, and room in the log.
+func (s *Store) prepare(ctx context.Context) error {
+	if s.view.exists() {
+		return s.makeRoom(ctx)
 	}
-	if err := checkStored(res); err != nil {
-		return fmt.Errorf("restore: %w", err)
+	if err := s.sync(ctx); err != nil || s.view.exists() {
+		return err
 	}
-	if _, err := encodedSize(res); err != nil {
-		return fmt.Errorf("restore %s: %w", res.ID, err)
-	}
-	if size := r.state.size + sizeOf(res); size > maxStored {
-		return fmt.Errorf("restore %s: %w: all resources would have %d bytes, at most %d allowed", res.ID, cas.ErrTooLarge, size, maxStored)
-	}
-	// A version of another store is none of this one's, but it may become one.
-	if n, err := strconv.ParseUint(res.Version, 10, 64); err == nil {
-		if n > maxRevision {
-			return fmt.Errorf("restore %s: %w version %s: there are none after it", res.ID, ErrInvalid, res.Version)
-		}
-		r.revision = max(r.revision, n)
-	}
-	r.state.put(res.clone())
-	return nil
-}
-
-// Abort implements [Restoration].
-func (r *restoration) Abort() { r.over, r.state = true, nil }
-
-// Commit implements [Restoration].
-func (r *restoration) Commit(ctx context.Context) error {
-	if r.over {
-		return fmt.Errorf("restore: %w", ErrClosed)
-	}
-	err := r.commit(ctx)
-	if err == nil || errors.Is(err, cas.ErrIndeterminate) {
-		r.Abort()
-	}
+	h := headRecord{Format: format, LogRecords: uint64(s.opts.LogRecords)}
+	value, err := h.encode()
 	if err != nil {
-		return fmt.Errorf("restore: %w", err)
+		return err
+	}
+	switch rec, err := cas.Swap(ctx, s.cas, headKey, value, ""); {
+	case err == nil:
+		s.view.adopt(&h, rec.Token)
+		return nil
+	case !errors.Is(err, cas.ErrConflict):
+		return err
+	}
+	return s.sync(ctx)
+}
+
+// makeRoom has a checkpoint made if the log is three quarters full of what is in none.
+// The rest is for checkpoints that died, and for restores.
+func (s *Store) makeRoom(ctx context.Context) error {
+	for s.view.full(s.view.logRecords * 3 / 4) { // again, if others are faster
+		err := s.settleHead(ctx)
+		if err == nil && s.view.full(s.view.logRecords*3/4) {
+			err = s.checkpoint(ctx)
+		}
+		if err == nil && ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		if err != nil {
+			return fmt.Errorf("make room in the log: %w", err)
+		}
 	}
 	return nil
 }
 
-func (r *restoration) commit(ctx context.Context) error {
-	if err := r.s.take(ctx); err != nil {
-		return settled(err)
-	}
-	defer r.s.give()
-	for {
-		m, err := r.prepare(ctx)
-		if err != nil {
-			return settled(err)
-		}
-		if done, err := r.s.publish(ctx, m); done || err != nil {
-			return err
-		}
-	}
-}
-
-// prepare writes the chunks of a manifest that would be the next one.
-func (r *restoration) prepare(ctx context.Context) (manifest, error) {
-	if err := r.s.prepare(ctx); err != nil {
-		return manifest{}, err
-	}
-	if err := r.s.settleHead(ctx); err != nil {
-		return manifest{}, err
-	}
-	base := r.s.view.manifest
-	chunks, err := r.s.writeChunks(ctx, base, r.state.all())
-	return manifest{Generation: base.Generation + 1, Revision: r.revision, Restored: true, Chunks: chunks}, err
+// due reports whether the view's last record is one whose writer makes a checkpoint.
+func (s *Store) due() bool {
+	v := s.view
+	since := v.position - v.manifest.Position
+	return since > 0 && since%(v.logRecords/16) == 0
 }

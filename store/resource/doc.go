@@ -53,7 +53,8 @@
 //     same handle has delivered. They are no older than Options.Interval while
 //     the store answers; when it does not, they answer as of the last time it did.
 //   - Versions are decimal numbers that grow with every change in the store. No two
-//     changes have the same one, not even after a delete or a restore.
+//     changes have the same one, not even after a delete or a restore. What is restored
+//     keeps the version that it had.
 //   - Durable on return. An error that is [ErrInconsistent] means not applied; one that
 //     is cas.ErrIndeterminate, that it is not known. No error is both.
 //   - Memory, files and requests are bounded by what is stored, not by its history.
@@ -83,13 +84,15 @@
 //	each of them            1 more for each record that others have appended meanwhile
 //	watching                1, conditional, per Interval and handle, not per watch
 //	checkpoint              C+3, one in LogRecords/16 writes; C: chunks that have changed
-//	restore                 C+3
+//	restore                 2C+3
 //	first use of a handle   1 + chunks + records since the checkpoint + 1
-//	first write of a store  1 more
+//	first write of a store  2 more
 //
-// None depends on the number of resources, but for the chunks: about 350 KiB of them each.
-// A handle that has not yet seen the whole ring pays 1 more for a write, once for each of its keys.
-// Reading what others have appended is one request per record, up to 16 at a time.
+// None depends on the number of resources, but for the chunks: one for about 320 KiB.
+// A handle that has not yet seen the whole ring pays 1 more for a write, once for each
+// of its keys, and 1 more for a chunk, once for each of theirs. What others have appended
+// is read one by one while it is little, and up to 16 at a time when it is more, of
+// which up to 15 may be for nothing.
 //
 // In space: LogRecords records of the log, each as large as what it changed; twice
 // the chunks; the head. Nothing else, after however many writes.

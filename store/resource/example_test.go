@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log"
 
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/store/resource"
@@ -17,19 +16,19 @@ func Example() {
 
 	controller, err := resource.Open(records, resource.Options{})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	defer controller.Close()
 	workloads := resource.Type{Group: "catalog", GroupVersion: "v1", Kind: "Workload"}
 	everywhere := resource.Tenancy{Partition: resource.Wildcard, Namespace: resource.Wildcard}
 	watch, err := controller.WatchList(ctx, workloads.Unversioned(), everywhere, "api-")
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 
 	user, err := resource.Open(records, resource.Options{})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	defer user.Close()
 	created, err := user.WriteCAS(ctx, &resource.Resource{
@@ -37,12 +36,12 @@ func Example() {
 		Data: []byte("port 80"),
 	})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	changed := *created
 	changed.Data = []byte("port 8080")
 	if _, err := user.WriteCAS(ctx, &changed); err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	_, err = user.WriteCAS(ctx, &changed) // its version is the one before
 	fmt.Println("again:", errors.Is(err, resource.ErrCASFailure))
@@ -50,7 +49,7 @@ func Example() {
 	for range 3 {
 		event, err := watch.Next(ctx)
 		if err != nil {
-			log.Fatal(err) // if it is ErrWatchClosed, WatchList again
+			panic(err) // if it is ErrWatchClosed, WatchList again
 		}
 		if event.Operation == resource.EndOfSnapshot {
 			fmt.Println("up to date")
@@ -70,40 +69,40 @@ func ExampleRestoration() {
 	ctx := context.Background()
 	source, err := resource.Open(new(cas.Memory), resource.Options{})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	defer source.Close()
 	for _, name := range []string{"a", "b"} {
 		if _, err := source.WriteCAS(ctx, &resource.Resource{ID: resource.ID{Type: resource.Type{Kind: "Node"}, Name: name}}); err != nil {
-			log.Fatal(err)
+			panic(err)
 		}
 	}
 	snapshot, err := source.Snapshot(ctx)
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 
 	target, err := resource.Open(new(cas.Memory), resource.Options{})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	defer target.Close()
 	restoration, err := target.Restore()
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	defer restoration.Abort()
 	for r := snapshot.Next(); r != nil; r = snapshot.Next() {
 		if err := restoration.Apply(r); err != nil {
-			log.Fatal(err)
+			panic(err)
 		}
 	}
 	if err := restoration.Commit(ctx); err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	nodes, err := target.List(ctx, resource.Strong, resource.UnversionedType{Kind: "Node"}, resource.Tenancy{}, "")
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	fmt.Println(len(nodes), "nodes")
 	// Output: 2 nodes

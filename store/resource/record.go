@@ -23,7 +23,8 @@ func chunkKey(slot uint32) string { return fmt.Sprintf("resource/state/%06x", sl
 // format is that of all records, in each of them.
 const format = 1
 
-// maxRevision leaves room to count on from whatever is stored.
+// maxRevision bounds the numbers in a store. Versions that are restored are at most
+// half of it, so that there is room to count on.
 const maxRevision = 1 << 62
 
 // headRecord is where a new handle begins.

@@ -228,14 +228,22 @@ func (s *Store) give() { <-s.turn }
 // settled is the error of what has certainly not changed anything, although some
 // request on the way may have had an unknown outcome.
 func settled(err error) error {
-	switch {
-	case err == nil, errors.Is(err, ErrInconsistent) && !errors.Is(err, cas.ErrIndeterminate):
+	if err == nil || errors.Is(err, ErrInconsistent) && !errors.Is(err, cas.ErrIndeterminate) {
 		return err
-	case errors.Is(err, cas.ErrIndeterminate):
-		return fmt.Errorf("%w: %v", ErrInconsistent, err) //nolint:errorlint // what it wraps is not true of the whole
 	}
-	return fmt.Errorf("%w: %w", ErrInconsistent, err)
+	return settledError{err}
 }
+
+// settledError is ErrInconsistent and all that its cause is, but not indeterminate.
+type settledError struct{ cause error }
+
+func (e settledError) Error() string { return fmt.Sprintf("%v: %v", ErrInconsistent, e.cause) }
+
+func (e settledError) Is(target error) bool {
+	return target == ErrInconsistent || target != cas.ErrIndeterminate && errors.Is(e.cause, target)
+}
+
+func (e settledError) As(target any) bool { return errors.As(e.cause, target) }
 
 // announce wakes the watches. The caller holds mu.
 func (s *Store) announce() {

@@ -160,32 +160,3 @@ func (s *Store) fail(err error) {
 	s.failure = err
 	s.announce()
 }
-
-// Snapshot is all resources as they were at one instant.
-type Snapshot struct {
-	rest []*Resource
-}
-
-// Snapshot implements [Backend].
-func (s *Store) Snapshot(ctx context.Context) (*Snapshot, error) {
-	if err := s.refresh(ctx, Strong); err != nil {
-		return nil, fmt.Errorf("snapshot: %w", err)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return &Snapshot{s.view.state.all()}, nil
-}
-
-// Next returns the next resource, ordered by type, tenancy and name; nil after the
-// last.
-func (s *Snapshot) Next() *Resource {
-	if len(s.rest) == 0 {
-		return nil
-	}
-	r := s.rest[0]
-	s.rest = s.rest[1:]
-	return r.clone()
-}
-
-// Len is the number of resources that Next has yet to return.
-func (s *Snapshot) Len() int { return len(s.rest) }

@@ -1,0 +1,126 @@
+package resource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/replctl/replicate/cas"
+)
+
+// Snapshot is all resources as they were at one instant.
+type Snapshot struct {
+	rest []*Resource
+}
+
+// Snapshot implements [Backend].
+func (s *Store) Snapshot(ctx context.Context) (*Snapshot, error) {
+	if err := s.refresh(ctx, Strong); err != nil {
+		return nil, fmt.Errorf("snapshot: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return &Snapshot{s.view.state.all()}, nil
+}
+
+// Next returns the next resource, ordered by type, tenancy and name; nil after the
+// last.
+func (s *Snapshot) Next() *Resource {
+	if len(s.rest) == 0 {
+		return nil
+	}
+	r := s.rest[0]
+	s.rest = s.rest[1:]
+	return r.clone()
+}
+
+// Len is the number of resources that Next has yet to return.
+func (s *Snapshot) Len() int { return len(s.rest) }
+
+// Restore implements [Backend].
+func (s *Store) Restore() (Restoration, error) {
+	return &restoration{s: s, state: newState()}, nil
+}
+
+type restoration struct {
+	s        *Store
+	state    *state
+	revision uint64
+	over     bool
+}
+
+// Apply implements [Restoration].
+func (r *restoration) Apply(res *Resource) error {
+	if r.over {
+		return fmt.Errorf("restore: %w", ErrClosed)
+	}
+	if err := checkStored(res); err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	if _, err := encodedSize(res); err != nil {
+		return fmt.Errorf("restore %s: %w", res.ID, err)
+	}
+	if size := r.state.size + sizeOf(res); size > maxStored {
+		return fmt.Errorf("restore %s: %w: all resources would have %d bytes, at most %d allowed", res.ID, cas.ErrTooLarge, size, maxStored)
+	}
+	// A version of another store is none of this one's, but it may become one.
+	if n, err := strconv.ParseUint(res.Version, 10, 64); err == nil {
+		if n > maxRevision/2 {
+			return fmt.Errorf("restore %s: %w version %s: there are none after it", res.ID, ErrInvalid, res.Version)
+		}
+		r.revision = max(r.revision, n)
+	}
+	r.state.put(res.clone())
+	return nil
+}
+
+// Abort implements [Restoration].
+func (r *restoration) Abort() { r.over, r.state = true, nil }
+
+// Commit implements [Restoration].
+func (r *restoration) Commit(ctx context.Context) error {
+	if r.over {
+		return fmt.Errorf("restore: %w", ErrClosed)
+	}
+	err := r.commit(ctx)
+	if err == nil || errors.Is(err, cas.ErrIndeterminate) {
+		r.Abort()
+	}
+	if err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	return nil
+}
+
+func (r *restoration) commit(ctx context.Context) error {
+	if err := r.s.take(ctx); err != nil {
+		return settled(err)
+	}
+	defer r.s.give()
+	if r.s.life.Err() != nil {
+		return ErrClosed
+	}
+	for {
+		m, err := r.prepare(ctx)
+		if err != nil {
+			return settled(err)
+		}
+		if done, err := r.s.publish(ctx, m); done || err != nil {
+			return err
+		}
+	}
+}
+
+// prepare writes the chunks of a manifest that would be the next one.
+func (r *restoration) prepare(ctx context.Context) (manifest, error) {
+	if err := r.s.prepare(ctx); err != nil {
+		return manifest{}, err
+	}
+	if err := r.s.settleHead(ctx); err != nil {
+		return manifest{}, err
+	}
+	base := r.s.view.manifest
+	chunks, err := r.s.writeChunks(ctx, base, r.state.all())
+	return manifest{Generation: base.Generation + 1, Revision: r.revision, Restored: true, Chunks: chunks}, err
+}
