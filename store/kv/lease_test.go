@@ -166,3 +166,15 @@ func TestReadOnly(t *testing.T) {
 		wantThere(t, s, "after its end", false)
 	})
 }
+
+// TestWaitSeesExpiry: though nobody tells of it.
+func TestWaitSeesExpiry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, start := handle(t, new(cas.Memory), faketime.New(0), kv.Options{}), time.Now()
+		leasedRecord(t, s, 10*time.Second, false)
+		r, err := s.WaitForVersionChange(t.Context(), "k", 1)
+		if r != nil || err != nil || time.Since(start) > 11*time.Second {
+			t.Errorf("got %+v, %v after %v", r, err, time.Since(start))
+		}
+	})
+}

@@ -1,6 +1,7 @@
 package kvtest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -95,7 +96,7 @@ func testLinearizable(t *testing.T, h Harness) {
 	start := time.Now()
 	for id := range 5 {
 		clients.Go(func() {
-			c := &client{s: on(t, castest.NewFaulty(open(), uint64(id))), rand: rand.New(rand.NewPCG(uint64(id), 2)), id: id}
+			c := &client{s: on(t, castest.NewFaulty(dawdling{open()}, uint64(id))), rand: rand.New(rand.NewPCG(uint64(id), 2)), id: id}
 			for range max(40, h.rounds(200)) {
 				o := c.step(t, start)
 				mu.Lock()
@@ -121,6 +122,15 @@ func testLinearizable(t *testing.T, h Harness) {
 			t.Logf("%d: %s", o.ClientId, model.DescribeOperation(o.Input, o.Output))
 		}
 	}
+}
+
+// dawdling is a store that takes its time before it reads, so that others can do
+// something between a write and reading it back.
+type dawdling struct{ cas.Store }
+
+func (s dawdling) Read(ctx context.Context, key string, known cas.Token) (cas.Record, error) {
+	time.Sleep(rand.N(time.Millisecond))
+	return s.Store.Read(ctx, key, known)
 }
 
 // client does random operations, with versions that it has seen.
