@@ -85,7 +85,7 @@ func wantRequests(t *testing.T, r report) {
 			got[res.Backend+"/"+res.Operation] = [2]string{res.Ours.Requests.String(), res.Litestream.Requests.String()}
 		}
 	}
-	// Ours looks, once, whether the store deletes what it is asked to.
+	// Ours asks, after a deletion, whether the store has done it.
 	for op, want := range map[string][2]string{
 		"gofakes3/write-small":     {"1 PUT", "1 PUT"},
 		"gofakes3/list-full":       {"1 LIST", "1 LIST"},

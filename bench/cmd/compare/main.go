@@ -39,6 +39,7 @@ type options struct {
 	endpoints      []string // name=url
 	size           sizes
 	json, markdown bool
+	from           string // a report instead of a run
 }
 
 func parse(args []string, stderr io.Writer) (o options, err error) {
@@ -57,6 +58,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 		return nil
 	})
 	fs.StringVar(&o.bucket, "bucket", "", "use this `bucket` of the servers (default a new one, removed afterwards)")
+	fs.StringVar(&o.from, "from", "", "print the results in this `file`, which -json has written, and measure nothing")
 	fs.BoolVar(&o.json, "json", false, "print JSON")
 	fs.BoolVar(&o.markdown, "markdown", false, "print what docs/benchmarks.md has")
 	if err := fs.Parse(args); err != nil {
@@ -110,7 +112,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		return err
 	}
 	slog.SetDefault(silent)
-	r, err := compare(ctx, o, stderr)
+	var r report
+	if o.from != "" {
+		r, err = readReport(o.from)
+	} else {
+		r, err = compare(ctx, o, stderr)
+	}
 	if err != nil {
 		return err
 	}

@@ -27,18 +27,19 @@ const last = 10
 
 func lists() []operation {
 	return []operation{
-		listing("list-full", func(n int) query { return query{want: n} }),
+		listing("list-full", func(n int) query { return query{want: n, all: true} }),
 		listing("list-first", func(int) query { return query{want: 1} }),
-		listing("list-last-ten", func(n int) query { return query{seek: ltx.TXID(n - last + 1), want: last} }),
-		listing("list-true-times", func(n int) query { return query{want: n, trueTimes: true} }),
+		listing("list-last-ten", func(n int) query { return query{seek: ltx.TXID(n - last + 1), want: last, all: true} }),
+		listing("list-true-times", func(n int) query { return query{want: n, all: true, trueTimes: true} }),
 		{name: "last-before", setup: fillLevel, open: openLastBefore},
 	}
 }
 
-// query is a listing that is ended after want files.
+// query is a listing that is ended after want files, or that must end there.
 type query struct {
 	seek      ltx.TXID
 	want      int
+	all       bool
 	trueTimes bool
 }
 
@@ -70,7 +71,7 @@ func (q query) run(ctx context.Context, c replicate.ReplicaClient) error {
 		return err
 	}
 	got := 0
-	for got < q.want && itr.Next() {
+	for (q.all || got < q.want) && itr.Next() {
 		got++
 	}
 	if err := itr.Close(); err != nil || got != q.want {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/benbjohnson/litestream"
 	lsfile "github.com/benbjohnson/litestream/file"
-	"github.com/pierrec/lz4/v4"
+	"github.com/pierrec/lz4/v4" //nolint:depguard // makes a backup without our own code
 )
 
 // changes is how many transactions, and in a v0.3.x backup WAL files, come after
