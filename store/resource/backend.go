@@ -98,7 +98,8 @@ type WatchEvent struct {
 	Resource  *Resource
 }
 
-// Restoration replaces all resources, of all types, at one instant or not at all. It is for one goroutine.
+// Restoration replaces all resources, of all types, at one instant or not at all. It
+// is for one goroutine.
 //
 // Writes that come before that instant are gone; those that come after it are checked
 // against what was restored. Every watch is closed by it.

@@ -67,8 +67,8 @@ func TestChunksAreKept(t *testing.T) {
 	}
 }
 
-// TestInterruptedCheckpoint: one that dies at any of its writes has changed nothing that counts, and the
-// next one makes up for it, without using ever more keys.
+// TestInterruptedCheckpoint: one that dies at any of its writes has changed nothing that
+// counts, and the next one makes up for it, without using ever more keys.
 func TestInterruptedCheckpoint(t *testing.T) {
 	memory := new(cas.Memory)
 	a := open(t, memory, Options{Interval: patient.Interval})
