@@ -129,12 +129,23 @@ func checkFiles(files []*FileInfo) error {
 		case f.MaxTXID <= last:
 			return fmt.Errorf("%s: the file before it ends at transaction %s already", fileName(f), last)
 		case f.Size < MinFileSize:
-			return fmt.Errorf("%s: %w: %d bytes, and the smallest file has %d", fileName(f), ErrTruncated, f.Size, MinFileSize)
+			return &FileError{f, fmt.Errorf("%w: %d bytes, and the smallest file has %d", ErrTruncated, f.Size, MinFileSize)}
 		}
 		last = f.MaxTXID
 	}
 	return nil
 }
+
+// FileError says what is wrong with one of the files of a chain, or why it could
+// not be read.
+type FileError struct {
+	File *FileInfo
+	Err  error
+}
+
+func (e *FileError) Error() string { return fmt.Sprintf("%s: %v", fileName(e.File), e.Err) }
+
+func (e *FileError) Unwrap() error { return e.Err }
 
 // fileName is how errors name a file.
 func fileName(f *FileInfo) string {
@@ -178,14 +189,14 @@ func nameFile(ctx context.Context, f *FileInfo, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
-	return fmt.Errorf("%s: %w", fileName(f), err)
+	return &FileError{f, err}
 }
 
 // check is for after all batches are done.
 func (a *applier) check() error {
 	for _, f := range a.files {
 		if err := f.check(); err != nil {
-			return fmt.Errorf("%s: %w", fileName(f.info), err)
+			return &FileError{f.info, err}
 		}
 	}
 	if err := a.pages.checkComplete(a.newest()); err != nil {

@@ -41,14 +41,13 @@ func checkEnds(newestFirst []fileEnds, sum Checksum) error {
 			continue
 		}
 		if got, want := f.trailer.PostApplyChecksum, after.header.PreApplyChecksum; got != want {
-			return fmt.Errorf("%s: %w: it applies to the database with checksum %s, but %s ends with %s",
-				fileName(after.info), ErrCorrupt, want, fileName(f.info), got)
+			return &FileError{after.info, fmt.Errorf("%w: it applies to the database with checksum %s, but %s ends with %s",
+				ErrCorrupt, want, fileName(f.info), got)}
 		}
 	}
 	f := newestFirst[0]
 	if want := f.trailer.PostApplyChecksum; !f.header.NoChecksum() && sum != want {
-		return fmt.Errorf("%s: %w: database checksum %s, but the pages of all files give %s",
-			fileName(f.info), ErrCorrupt, want, sum)
+		return &FileError{f.info, fmt.Errorf("%w: database checksum %s, but the pages of all files give %s", ErrCorrupt, want, sum)}
 	}
 	return nil
 }

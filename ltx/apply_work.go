@@ -81,7 +81,7 @@ func (w *worker) decode(b *batch) error {
 		}
 		hashed, err := w.lz4.decodeFrame(page, f.data)
 		if err != nil {
-			return fmt.Errorf("%s: page %d: %w", fileName(b.file.info), f.pgno, err)
+			return &FileError{b.file.info, fmt.Errorf("page %d: %w", f.pgno, err)}
 		}
 		crc = crcUpdate(crcUpdate(crc, f.data[:hashed]), page)
 		if sumAll || f.live && b.sumLive {

@@ -65,7 +65,7 @@ func (in *inspection) add(name string, info blob.Info) {
 // cannot be done the time stays unknown.
 func (in *inspection) applyTimes(ctx context.Context, r *Reader, info blob.Info) error {
 	times, err := r.loadTimes(ctx, info)
-	var unusable *readError
+	var unusable *ObjectError
 	switch {
 	case errors.Is(err, ErrTimes) && errors.As(err, &unusable):
 		in.problem(SeverityError, info.Key, "%v: no object's time is known, and nothing can be restored by time", unusable.Err)

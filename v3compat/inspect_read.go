@@ -74,7 +74,7 @@ func (c *checker) check(ctx context.Context, o *object, content func(io.Reader) 
 		r.Close() // all of it was read, or it failed already
 	}
 	var wrong contentError
-	var failed *readError
+	var failed *ObjectError
 	switch {
 	case errors.As(err, &wrong):
 		o.damage = wrong.Error()

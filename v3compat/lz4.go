@@ -52,18 +52,19 @@ func (r *frameReader) explain(err error) error {
 	default:
 		cause = explainSource(cause)
 	}
-	return &readError{r.key, cause}
+	return &ObjectError{r.key, cause}
 }
 
-// readError says why an object's content could not be read.
-type readError struct {
-	Key string
+// ObjectError says what is wrong with an object's content, or why it could not be
+// read.
+type ObjectError struct {
+	Key string // relative to the replica's root
 	Err error
 }
 
-func (e *readError) Error() string { return fmt.Sprintf("read %s: %v", e.Key, e.Err) }
+func (e *ObjectError) Error() string { return fmt.Sprintf("read %s: %v", e.Key, e.Err) }
 
-func (e *readError) Unwrap() error { return e.Err }
+func (e *ObjectError) Unwrap() error { return e.Err }
 
 // Close closes the object. It is safe to call twice.
 func (r *frameReader) Close() error {
@@ -72,6 +73,6 @@ func (r *frameReader) Close() error {
 	}
 	r.zr.Reset(nil) // gives the blocks back to their pool
 	r.zr = nil
-	r.err = &readError{r.key, fs.ErrClosed}
+	r.err = &ObjectError{r.key, fs.ErrClosed}
 	return r.object.Close()
 }

@@ -57,7 +57,7 @@ func (b *blockReader) next(buf []byte) (block []byte, raw bool, err error) {
 	if s.whole {
 		return nil, false, io.EOF
 	}
-	return nil, false, &readError{b.key, explainSource(s.err)}
+	return nil, false, &ObjectError{b.key, explainSource(s.err)}
 }
 
 // describe checks the descriptor that the source has parsed: the second byte of
@@ -82,7 +82,7 @@ func (b *blockReader) read(buf []byte) (block []byte, raw bool, err error) {
 	s.offset += int64(n)
 	if err != nil {
 		s.cut(err, fmt.Sprintf("in block %d", s.block))
-		return nil, false, &readError{b.key, explainSource(s.err)}
+		return nil, false, &ObjectError{b.key, explainSource(s.err)}
 	}
 	s.data = 0
 	if s.blockSum {
@@ -90,7 +90,7 @@ func (b *blockReader) read(buf []byte) (block []byte, raw bool, err error) {
 		block = block[:len(block)-4]
 		if xxh32Of(block) != binary.LittleEndian.Uint32(sum) {
 			s.corrupt("invalid block checksum in block %d", s.block)
-			return nil, false, &readError{b.key, s.err}
+			return nil, false, &ObjectError{b.key, s.err}
 		}
 	}
 	return block, raw, nil
@@ -100,9 +100,9 @@ func (b *blockReader) read(buf []byte) (block []byte, raw bool, err error) {
 func (b *blockReader) checkContent(sum uint32, size uint64) error {
 	switch {
 	case b.flags&flagContentSize != 0 && b.contentSize != size:
-		return &readError{b.key, fmt.Errorf("%w: %d bytes in it, its header says %d", ErrCorrupt, size, b.contentSize)}
+		return &ObjectError{b.key, fmt.Errorf("%w: %d bytes in it, its header says %d", ErrCorrupt, size, b.contentSize)}
 	case sum != b.contentSum:
-		return &readError{b.key, fmt.Errorf("%w: invalid frame checksum: got %08x, want %08x", ErrCorrupt, sum, b.contentSum)}
+		return &ObjectError{b.key, fmt.Errorf("%w: invalid frame checksum: got %08x, want %08x", ErrCorrupt, sum, b.contentSum)}
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ func readBlocks(object []byte) ([]byte, error) {
 				dictionary = lastWindow(nil, data)
 			}
 			if block, err = decompressBlock(block, nil, dictionary, r.source.blockMax); err != nil {
-				return nil, &readError{testKey, err}
+				return nil, &ObjectError{testKey, err}
 			}
 		}
 		data = append(data, block...)

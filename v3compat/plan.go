@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 )
 
@@ -26,6 +27,10 @@ type Target struct {
 	// Timestamp asks for the newest state that is not after it. Zero means
 	// now; one after the last state gives the last state (Plan.Latest).
 	Timestamp time.Time
+
+	// Without are the keys of objects that a restore has found to be damaged: they
+	// are there, and cannot be used.
+	Without []string
 }
 
 func (t Target) check() error {
@@ -115,7 +120,7 @@ func (r *Reader) plan(ctx context.Context, target Target) (*Plan, error) {
 	if err := target.check(); err != nil {
 		return nil, err
 	}
-	found, err := r.examine(ctx, target.Generation)
+	found, err := r.examine(ctx, target.Generation, target.Without...)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +140,7 @@ func (r *Reader) plan(ctx context.Context, target Target) (*Plan, error) {
 }
 
 // examine lists and judges one generation, or all where none is named.
-func (r *Reader) examine(ctx context.Context, generation string) ([]*inspection, error) {
+func (r *Reader) examine(ctx context.Context, generation string, without ...string) ([]*inspection, error) {
 	generations := []string{generation}
 	if generation == "" {
 		var err error
@@ -150,6 +155,11 @@ func (r *Reader) examine(ctx context.Context, generation string) ([]*inspection,
 			return nil, fmt.Errorf("list generation %q: %w", id, err)
 		}
 		if len(in.snapshots)+len(in.segments) > 0 {
+			for o := range in.all {
+				if slices.Contains(without, o.key) {
+					o.damage = "damaged"
+				}
+			}
 			in.check()
 			found = append(found, in)
 		}

@@ -31,7 +31,7 @@ func (e *unfinishedError) Error() string {
 
 // damaged says what is wrong with an object's content.
 func damaged(key, format string, args ...any) error {
-	return &readError{key, contentErrorf(format, args...)}
+	return &ObjectError{key, contentErrorf(format, args...)}
 }
 
 func (a *applier) snapshotKey() string {
@@ -72,7 +72,7 @@ func (a *applier) endObject(object int) error {
 	}
 	pageSize, err := dbPageSize(a.head[:], a.size)
 	if err != nil {
-		return &readError{a.snapshotKey(), err}
+		return &ObjectError{a.snapshotKey(), err}
 	}
 	a.result = RestoreResult{Pos: a.plan.Snapshot.Pos(), Time: a.plan.Time}
 	if pageSize == 0 {

@@ -34,7 +34,7 @@ func (p *piece) decompress(key string, dictionary []byte) {
 	defer close(p.ready)
 	data, err := decompressBlock(p.block, p.buffers.content, dictionary, p.limit)
 	if err != nil {
-		p.err = &readError{key, err}
+		p.err = &ObjectError{key, err}
 		return
 	}
 	p.data, p.buffers.content = data, data
@@ -138,7 +138,7 @@ func (b *blocks) cut(ctx context.Context, object int, s *stream) (more bool) {
 // checkStoredSize notices an object that was replaced since the listing.
 func checkStoredSize(o stored, size int64) error {
 	if size != o.size {
-		return &readError{o.key, fmt.Errorf("it has %d bytes and had %d when the restore was planned: it was replaced since", size, o.size)}
+		return &ObjectError{o.key, fmt.Errorf("it has %d bytes and had %d when the restore was planned: it was replaced since", size, o.size)}
 	}
 	return nil
 }

@@ -108,7 +108,7 @@ func (t objectTimes) of(name string, info blob.Info) (time.Time, error) {
 // loadTimes reads the times.json that a listing has come across.
 func (r *Reader) loadTimes(ctx context.Context, info blob.Info) (objectTimes, error) {
 	if info.Size > maxTimesSize {
-		return objectTimes{}, &readError{info.Key, fmt.Errorf("%w: %d bytes, at most %d allowed", ErrTimes, info.Size, maxTimesSize)}
+		return objectTimes{}, &ObjectError{info.Key, fmt.Errorf("%w: %d bytes, at most %d allowed", ErrTimes, info.Size, maxTimesSize)}
 	}
 	rc, err := r.store.Open(ctx, info.Key, 0, 0)
 	if err != nil {
@@ -117,7 +117,7 @@ func (r *Reader) loadTimes(ctx context.Context, info blob.Info) (objectTimes, er
 	defer rc.Close()
 	times, err := ReadTimes(rc)
 	if err != nil {
-		return objectTimes{}, &readError{info.Key, err}
+		return objectTimes{}, &ObjectError{info.Key, err}
 	}
 	return objectTimes{key: info.Key, times: times}, nil
 }
