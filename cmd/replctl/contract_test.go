@@ -161,6 +161,19 @@ type (
 		Pages           int64     `json:"pages"`
 		LeaseGeneration *int64    `json:"lease_generation,omitempty"`
 	}
+	recordDoc struct { // one of key and key_base64, one of value and value_base64
+		Key         *string `json:"key,omitempty"`
+		KeyBase64   *string `json:"key_base64,omitempty"`
+		Version     int64   `json:"version"`
+		Lease       *int64  `json:"lease,omitempty"`
+		Value       *string `json:"value,omitempty"`
+		ValueBase64 *string `json:"value_base64,omitempty"`
+	}
+	changeDoc struct { // of a record; where there is none, the key and gone alone
+		recordDoc
+		Version *int64 `json:"version,omitempty"`
+		Gone    bool   `json:"gone"`
+	}
 	versionDoc struct {
 		Version string `json:"version"`
 		Go      string `json:"go"`

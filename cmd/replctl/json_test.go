@@ -216,6 +216,9 @@ func TestDocumentedExamples(t *testing.T) {
 		"restore":       func(doc string) { decode[restoreDocument](t, "example of restore", doc) },
 		"snapshot":      func(doc string) { decode[snapshotFileDocument](t, "example of snapshot", doc) },
 		"probe":         func(doc string) { decode[probeDoc](t, "example of probe", doc) },
+		"kv get":        func(doc string) { decode[recordDoc](t, "example of kv get", doc) },
+		"kv ls":         func(doc string) { decode[[]recordDoc](t, "example of kv ls", doc) },
+		"kv watch":      func(doc string) { decode[changeDoc](t, "example of kv watch", doc) },
 		"version":       func(doc string) { decode[versionDoc](t, "example of version", doc) },
 	}
 	sections := section.FindAllStringSubmatchIndex(string(doc), -1)

@@ -112,11 +112,12 @@ func (l *lease) endRenewals(ctx context.Context) {
 	}
 }
 
-// randomId is positive.
+// randomId is positive, and of the size that all readers of JSON have room for in a
+// number.
 func randomId() LeaseId {
 	var b [8]byte
 	_, _ = rand.Read(b[:]) // never fails
-	return LeaseId(max(1, binary.BigEndian.Uint64(b[:])>>1))
+	return LeaseId(max(1, binary.BigEndian.Uint64(b[:])>>11))
 }
 
 // GetLease implements [Lessor].
