@@ -92,6 +92,7 @@ type inspection struct {
 	objects    int
 	snapshots  []*snapshot // by index
 	segments   []*segment  // by index, offset, name
+	lost       []*segment  // that times.json mentions and that are not here, from the oldest snapshot's index on; in order
 	logs       []*walLog   // from the oldest snapshot's index on
 	problems   []Problem
 }

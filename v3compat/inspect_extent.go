@@ -42,20 +42,25 @@ func (in *inspection) extents() []Extent {
 		case s.damage != "":
 		case s.index > reach:
 			var e Extent
-			e, reach = in.follow(s)
-			extents = append(extents, e)
-		case s.index >= extents[last].To.Index:
+			var restorable bool
+			if e, reach, restorable = in.follow(s); restorable {
+				extents = append(extents, e)
+			}
+		case last >= 0 && s.index >= extents[last].To.Index:
 			extents[last].append(s.pos(in.generation), s.at)
 		}
 	}
 	return extents
 }
 
-// follow returns the chain of s and the index that it stops at or in.
-func (in *inspection) follow(s *snapshot) (e Extent, reach int) {
+// follow returns the chain of s and the index that it stops at or in. What it stops
+// at is in the way of every later moment: where that is older than the snapshot,
+// which is possible because a snapshot takes a while, there is no moment to restore.
+func (in *inspection) follow(s *snapshot) (e Extent, reach int, restorable bool) {
 	pos := s.pos(in.generation)
 	e = Extent{From: pos, FromTime: s.at, To: pos, ToTime: s.at}
 	reach = s.index
+	lost := in.firstLost(s)
 	for _, l := range in.logs {
 		if l.index < reach {
 			continue
@@ -63,16 +68,43 @@ func (in *inspection) follow(s *snapshot) (e Extent, reach int) {
 		if l.index > reach {
 			break
 		}
-		whole := l.whole()
+		whole := l.before(lost)
 		if n := len(whole); n > 0 {
 			e.append(whole[n-1].pos(in.generation), whole[n-1].at)
 		}
 		if len(whole) < len(l.segments) {
+			return e, reach, l.segments[len(whole)].at.After(s.at) && (lost == nil || lost.at.After(s.at))
+		}
+		if lost != nil && lost.index == l.index {
 			break
 		}
 		reach++
 	}
-	return e, reach
+	return e, reach, lost == nil || lost.at.After(s.at)
+}
+
+// firstLost is the first segment after a snapshot of which only the time is left.
+func (in *inspection) firstLost(s *snapshot) *segment {
+	for _, lost := range in.lost {
+		if lost.index >= s.index {
+			return lost
+		}
+	}
+	return nil
+}
+
+// before returns the segments that a restore can apply, from offset 0 on, up to one
+// that is lost.
+func (l *walLog) before(lost *segment) []*segment {
+	whole := l.whole()
+	if lost == nil {
+		return whole
+	}
+	n := slices.IndexFunc(whole, func(s *segment) bool { return compareSegment(s, lost) > 0 })
+	if n < 0 {
+		n = len(whole)
+	}
+	return whole[:n]
 }
 
 // append lets the extent go on to an object.

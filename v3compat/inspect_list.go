@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/replctl/replicate/blob"
 )
@@ -26,15 +27,17 @@ func (in *inspection) list(ctx context.Context, r *Reader) error {
 	if err != nil {
 		return err
 	}
-	slices.SortStableFunc(in.segments, func(a, b *segment) int {
-		return cmp.Or(cmp.Compare(a.index, b.index), cmp.Compare(a.offset, b.offset))
-	})
+	slices.SortStableFunc(in.segments, compareSegment)
 	if timesInfo.Key != "" {
 		if err := in.applyTimes(ctx, r, timesInfo); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func compareSegment(a, b *segment) int {
+	return cmp.Or(cmp.Compare(a.index, b.index), cmp.Compare(a.offset, b.offset))
 }
 
 func (in *inspection) add(name string, info blob.Info) {
@@ -82,12 +85,25 @@ func (in *inspection) applyTimes(ctx context.Context, r *Reader, info blob.Info)
 			in.problem(SeverityError, o.key, "%s does not mention it: its time is unknown, and it cannot be restored by time", TimesName)
 		}
 	}
-	for name := range times.times {
+	for name, at := range times.times {
 		if isObjectName(name) && !seen[name] {
-			in.problem(SeverityWarning, prefix+name, "%s mentions it and it is not here: the copy is incomplete, or was pruned later", TimesName)
+			in.miss(prefix+name, strings.TrimPrefix(name, WALDir), at)
 		}
 	}
+	slices.SortFunc(in.lost, compareSegment)
 	return nil
+}
+
+// miss is for an object that times.json mentions. A segment that a snapshot needs is
+// lost: nothing else shows it where it was the last of its index.
+func (in *inspection) miss(key, base string, at time.Time) {
+	index, offset, err := ParseWALSegmentName(base)
+	if err != nil || len(in.snapshots) == 0 || index < in.snapshots[0].index {
+		in.problem(SeverityWarning, key, "%s mentions it and it is not here: the copy is incomplete, or was pruned later", TimesName)
+		return
+	}
+	in.problem(SeverityError, key, "%s mentions it and it is not here: %s", TimesName, in.consequence(index))
+	in.lost = append(in.lost, &segment{object: object{key: key, at: at}, index: index, offset: offset})
 }
 
 // all yields every snapshot and segment.

@@ -244,7 +244,7 @@ func TestInspectTimes(t *testing.T) {
 
 	more := map[string]time.Time{snapshotName: second(1), segmentName: second(2), "wal/00000000_00001020.wal.lz4": second(3)}
 	rep = inspect(t, withTimes(t, encodeTimes(t, more)), InspectOptions{})
-	want := []string{"warning wal/00000000_00001020.wal.lz4 times.json mentions it and it is not here"}
+	want := []string{"error wal/00000000_00001020.wal.lz4 times.json mentions it and it is not here"}
 	if diff := cmp.Diff(want, findings(rep.Problems)); diff != "" {
 		t.Error(diff)
 	}

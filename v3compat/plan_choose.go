@@ -12,7 +12,8 @@ type eligible struct {
 	in        *inspection
 	snapshots []*snapshot
 	segments  []*segment // from the index of the first of the snapshots on
-	at        time.Time  // when the newest of them was written
+	lost      []*segment
+	at        time.Time // when the newest of them was written
 }
 
 // eligible cuts the generation off at the target. Of the segments it takes
@@ -40,6 +41,12 @@ func (in *inspection) eligible(target Target) *eligible {
 		}
 		e.segments = append(e.segments, s)
 		e.note(s.at)
+	}
+	for _, s := range in.lost {
+		if !late(s.object, s.index) {
+			e.lost = append(e.lost, s)
+			e.note(s.at)
+		}
 	}
 	return e
 }
@@ -145,6 +152,11 @@ func (e *eligible) chain(s *snapshot) ([]*segment, *gap) {
 		}
 		if seg.broken {
 			return nil, e.breakAt(segments, i)
+		}
+	}
+	for _, lost := range e.lost {
+		if lost.index >= s.index {
+			return nil, &gap{lost.key, TimesName + " mentions it and it is not here"}
 		}
 	}
 	if end := e.end().Index; end > s.index && end >= next { // a later snapshot, with a log missing before it

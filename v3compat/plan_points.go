@@ -59,18 +59,18 @@ func (in *inspection) points() []Point {
 // following yields the segments that can be applied to a snapshot.
 func (in *inspection) following(s *snapshot) func(yield func(*segment) bool) {
 	return func(yield func(*segment) bool) {
-		next := s.index
+		next, lost := s.index, in.firstLost(s)
 		for _, l := range in.logs {
 			if l.index < next {
 				continue
 			}
-			whole := l.whole()
+			whole := l.before(lost)
 			for _, seg := range whole {
 				if l.index != next || !yield(seg) {
 					return
 				}
 			}
-			if len(whole) < len(l.segments) {
+			if len(whole) < len(l.segments) || lost != nil && lost.index == l.index {
 				return
 			}
 			next++

@@ -221,3 +221,20 @@ func TestPlanWithoutTimes(t *testing.T) {
 		t.Errorf("by index: %+v, %v", plan, err)
 	}
 }
+
+// TestPlanLostSegment: a segment of which only the entry in times.json is left is
+// missing, also where no other name shows it: at the end of an index.
+func TestPlanLostSegment(t *testing.T) {
+	lost := "wal/00000000_00001020.wal.lz4"
+	all := map[string]time.Time{snapshotName: second(1), segmentName: second(2), lost: second(4)}
+	r := New(withTimes(t, encodeTimes(t, all)))
+	_, err := r.Plan(t.Context(), Target{})
+	var unreachable *UnreachableError
+	if !errors.As(err, &unreachable) || !strings.HasSuffix(unreachable.Object, lost) || unreachable.Before == nil || !unreachable.Before.Time.Equal(second(2)) {
+		t.Errorf("the latest state: got %v, want an error that names %s and the state before it", err, lost)
+	}
+	p, err := r.Plan(t.Context(), Target{Timestamp: second(3)})
+	if err != nil || len(p.Segments) != 1 {
+		t.Errorf("before it: got %+v, %v", p, err)
+	}
+}

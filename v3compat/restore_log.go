@@ -100,7 +100,7 @@ func (a *applier) segment() WALSegmentInfo { return a.plan.Segments[a.begun-1] }
 func (a *applier) logHeader(b []byte) error {
 	h, err := sqlitewal.ParseHeader(b)
 	if err != nil {
-		return &ObjectError{a.segment().key(), err}
+		return damaged(a.segment().key(), "%v", err)
 	}
 	if a.pages == nil {
 		a.begin(int64(h.PageSize))
@@ -145,7 +145,7 @@ func (a *applier) endSegment(n int) error {
 	switch {
 	case len(l.carry) > 0 && l.chain == nil:
 		_, err := sqlitewal.ParseHeader(l.carry)
-		return &ObjectError{seg.key(), err}
+		return damaged(seg.key(), "%v", err)
 	case len(l.carry) > 0:
 		return damaged(seg.key(), "its %d bytes are not whole WAL frames of %d-byte pages: a transaction is cut",
 			l.offset-l.start+int64(len(l.carry)), l.header.PageSize)
