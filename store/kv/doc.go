@@ -79,7 +79,8 @@
 // deletion), and so does the record of a lease. GetRange lists them, and reads each
 // once: a handle remembers some ten thousand that it has found to be gone for good.
 // So names that are used again are better than new ones: a counter of
-// jobs in the keys is not for a store of this kind.
+// jobs in the keys is not for a store of this kind. In a directory, listing reads each
+// file, too.
 //
 // R2 and GCS take about one write per key and second. Of a key that many want to
 // change at once, any object store lets one through per round trip.

@@ -49,11 +49,12 @@ func (l *lease) Id() LeaseId { return l.id }
 
 func (l *lease) TTL() time.Duration { return l.ttl }
 
-// leaser is the state machine of one lease.
-func (s *Store) leaser(id LeaseId, owner string, ttl time.Duration) *replicate.StoreLeaser {
-	cfg := replicate.LeaseConfig{Key: leaseKey(id), Owner: owner, TTL: ttl, MaxTTL: MaxTTL, MaxSkew: s.opts.MaxSkew, Clock: s.opts.Clock}
+// leaser is the state machine of one lease, whose owner and TTL may change.
+func (s *Store) leaser(id LeaseId, owner *string, ttl *time.Duration) *replicate.StoreLeaser {
 	return replicate.NewStoreLeaser("kv",
-		func() replicate.LeaseConfig { return cfg },
+		func() replicate.LeaseConfig {
+			return replicate.LeaseConfig{Key: leaseKey(id), Owner: *owner, TTL: *ttl, MaxTTL: MaxTTL, MaxSkew: s.opts.MaxSkew, Clock: s.opts.Clock}
+		},
 		func(context.Context) (cas.Store, error) { return s.store, nil })
 }
 
@@ -63,9 +64,10 @@ func (s *Store) NewLease(ctx context.Context, ttl time.Duration, keepAlive bool)
 		return nil, fmt.Errorf("new lease: ttl %v: want %v to %v", ttl, MinTTL, MaxTTL)
 	}
 	t := terms{ttl.Truncate(time.Millisecond), min(s.opts.LeaseCache, ttl).Truncate(time.Millisecond), replicate.DefaultLeaseOwner()}
+	owner := t.String()
 	for {
 		l := &lease{s: s, id: randomId(), ttl: t.ttl}
-		isNew, err := l.take(ctx, s.leaser(l.id, t.String(), t.ttl), keepAlive)
+		isNew, err := l.take(ctx, s.leaser(l.id, &owner, &t.ttl), keepAlive)
 		if err != nil {
 			return nil, fmt.Errorf("new lease: %w", err)
 		}
@@ -157,14 +159,16 @@ func (l *lease) Release(ctx context.Context) error {
 // trust for longer; that time passes; it is released. It is not done if somebody has
 // renewed it, or ended it, meanwhile.
 func (s *Store) release(ctx context.Context, id LeaseId) (done bool, err error) {
-	v := s.view(id)
-	held, err := s.look(ctx, v)
+	owner, ttl := endedBy(), replicate.DefaultLeaseTTL
+	leaser := s.leaser(id, &owner, &ttl)
+	held, err := s.look(ctx, &view{leaser: leaser})
 	if err != nil || held == nil {
 		return err == nil, err
 	}
 	t, _ := parseTerms(held.Owner)
-	leaser := s.leaser(id, held.Owner, max(t.cache, time.Millisecond))
-	if t.cache > 0 && v.leaser.Now().Before(held.ExpiresAt) {
+	owner, ttl = held.Owner, max(t.cache, time.Millisecond) // on behalf of its holder
+	if left := held.ExpiresAt.Sub(leaser.Now()); left > 0 && t.cache > 0 {
+		held.ExpiresAt = s.opts.Clock.Now().Add(left).Time() // by this machine's clock
 		if held, err = leaser.RenewLease(ctx, held); errors.Is(err, replicate.ErrLeaseNotHeld) {
 			return false, nil
 		} else if err != nil {

@@ -178,3 +178,54 @@ func TestWaitSeesExpiry(t *testing.T) {
 		}
 	})
 }
+
+// dated is a store with a clock of its own, which tells seconds.
+type dated struct{ cas.Store }
+
+func (s dated) Read(ctx context.Context, key string, known cas.Token) (cas.Record, error) {
+	r, err := s.Store.Read(ctx, key, known)
+	r.StoreTime = time.Now().Truncate(time.Second)
+	return r, err
+}
+
+// TestWrongClocks: where the store has a clock, it does not matter that those of the
+// machines are an hour off.
+func TestWrongClocks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := dated{new(cas.Memory)}
+		for _, ahead := range []time.Duration{time.Hour, -time.Hour} {
+			holder, other := handle(t, m, faketime.New(ahead), kv.Options{}), handle(t, m, faketime.New(-ahead), kv.Options{})
+			left := leasedRecord(t, holder, 10*time.Second, false)
+			time.Sleep(9 * time.Second)
+			wantThere(t, other, "before the end", true)
+			time.Sleep(3 * time.Second)
+			wantThere(t, other, "after the end", false)
+
+			kept := leasedRecord(t, holder, 10*time.Second, true)
+			time.Sleep(time.Minute)
+			wantThere(t, other, "while it is kept alive", true)
+			found, err := holder.GetLease(t.Context(), kept.Id())
+			if err == nil {
+				err = found.Release(t.Context())
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantThere(t, other, "after it was released", false)
+
+			interrupted := leasedRecord(t, other, time.Hour, false)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+			if err := interrupted.Release(ctx); err == nil {
+				t.Error("released at once")
+			}
+			cancel()
+			time.Sleep(3 * time.Second)
+			wantThere(t, holder, "after it was cut short", false)
+			for _, l := range []kv.Lease{left, kept, interrupted} {
+				if err := l.Release(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	})
+}

@@ -31,12 +31,15 @@ func (s *Store) view(id LeaseId) *view {
 		if len(s.views) >= maxViews {
 			clear(s.views)
 		}
-		owner := "kv ended, as " + replicate.DefaultLeaseOwner() + " has found"
-		v = &view{leaser: s.leaser(id, owner, replicate.DefaultLeaseTTL)}
+		owner, ttl := endedBy(), replicate.DefaultLeaseTTL
+		v = &view{leaser: s.leaser(id, &owner, &ttl)}
 		s.views[id] = v
 	}
 	return v
 }
+
+// endedBy is the owner of a lease's record from when it has ended, for people.
+func endedBy() string { return "kv ended, as found by " + replicate.DefaultLeaseOwner() }
 
 // hasEnded reports whether it is known that a lease has ended. The caller has s.mu.
 func (s *Store) hasEnded(id LeaseId) bool { return s.views[id] != nil && s.views[id].ended }

@@ -29,7 +29,7 @@ func (s *Store) wait(ctx context.Context, key string, version Version) (*Record,
 	if e.Lease != NoLeaseId {
 		prefix, patience = root, s.opts.PollEvery
 	}
-	if live && e.Version == version {
+	if e.Version == version {
 		err = cas.Changes(ctx, s.store, prefix, s.opts.PollEvery, patience, func(ctx context.Context) (bool, error) {
 			e, live, err = s.get(ctx, key, e)
 			return !live || e.Version != version, err

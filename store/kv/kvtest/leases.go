@@ -180,6 +180,7 @@ func testCrashTogether(t *testing.T, h Harness) {
 		}
 		watched := watchRange(t, func() *kv.Store { return on(t, open()) }, l)
 		if !watched.see(t, together) {
+			watched.wantEnd(t)
 			return errors.New("the lease was over before it was seen")
 		}
 		holder.dead.Store(true)

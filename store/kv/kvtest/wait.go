@@ -15,7 +15,7 @@ import (
 // testWait: every change is seen by who waits for it, from the version that it has on.
 func testWait(t *testing.T, h Harness) {
 	open := h.handles(t)
-	s := open()
+	s, other := open(), open()
 	_, err := s.WaitForVersionChange(t.Context(), "k", 0)
 	wantIs(t, "waiting for nothing", err, kv.ErrNotFound)
 	v := create(t, s, "k", "0", kv.NoLeaseId)
@@ -23,7 +23,7 @@ func testWait(t *testing.T, h Harness) {
 		t.Errorf("of another version: got %+v, %v", r, err)
 	}
 	for range max(4, h.rounds(20)) {
-		go func() { _, _ = open().CasByVersion(t.Context(), kv.Record{Key: "k", Value: []byte("x"), Version: v}) }()
+		go func() { _, _ = other.CasByVersion(t.Context(), kv.Record{Key: "k", Value: []byte("x"), Version: v}) }()
 		r, err := s.WaitForVersionChange(t.Context(), "k", v)
 		if err != nil || r == nil || r.Version != v+1 || string(r.Value) != "x" || r.Key != "k" {
 			t.Fatalf("version %d was replaced: got %+v, %v", v, r, err)
