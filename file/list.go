@@ -109,7 +109,7 @@ func (l *lister) keys(dir *os.Root, d *os.File, prefix string) ([]string, error)
 		}
 		return nil
 	})
-	slices.Sort(keys)
+	sortKeys(keys)
 	return keys, err
 }
 
