@@ -14,7 +14,7 @@
 // pages are, with two or three ranged reads, and [Verify] or a [Decoder] whether
 // it is whole. [Apply] makes the database that a chain's files give, [Stream]
 // writes it in page order, and [Outline.ReadPage] gets one page of it.
-// [WriteSnapshot] makes a file of a database.
+// [WriteSnapshot] makes a file of a database, [WriteDelta] one of some of its pages.
 //
 // An LTX file is a 100-byte header, page frames with LZ4-compressed pages in
 // ascending page number, an end marker, a page index (page number, offset and
