@@ -36,27 +36,31 @@ func (l *walLog) whole() []*segment {
 // through.
 func (in *inspection) extents() []Extent {
 	var extents []Extent
-	reach := -1 // the index that the last extent stops at or in
+	var stop *segment // what the last extent stops at
+	reach := -1       // the index that the last chain stops at or in
 	for _, s := range in.snapshots {
 		switch last := len(extents) - 1; {
 		case s.damage != "":
 		case s.index > reach:
 			var e Extent
-			var restorable bool
-			if e, reach, restorable = in.follow(s); restorable {
+			if e, reach, stop = in.follow(s); stop.after(s) {
 				extents = append(extents, e)
 			}
-		case last >= 0 && s.index >= extents[last].To.Index:
+		case last >= 0 && s.index >= extents[last].To.Index && stop.after(s):
 			extents[last].append(s.pos(in.generation), s.at)
 		}
 	}
 	return extents
 }
 
-// follow returns the chain of s and the index that it stops at or in. What it stops
-// at is in the way of every later moment: where that is older than the snapshot,
-// which is possible because a snapshot takes a while, there is no moment to restore.
-func (in *inspection) follow(s *snapshot) (e Extent, reach int, restorable bool) {
+// after reports whether what a chain stops at, if anything, is newer than a snapshot.
+// If not, it is in the way of every moment for which that snapshot counts: it is
+// possible because a snapshot takes a while.
+func (stop *segment) after(s *snapshot) bool { return stop == nil || stop.at.After(s.at) }
+
+// follow returns the chain of s, the index that it stops at or in, and at what; nil
+// if it ends because nothing follows.
+func (in *inspection) follow(s *snapshot) (e Extent, reach int, stop *segment) {
 	pos := s.pos(in.generation)
 	e = Extent{From: pos, FromTime: s.at, To: pos, ToTime: s.at}
 	reach = s.index
@@ -72,15 +76,15 @@ func (in *inspection) follow(s *snapshot) (e Extent, reach int, restorable bool)
 		if n := len(whole); n > 0 {
 			e.append(whole[n-1].pos(in.generation), whole[n-1].at)
 		}
-		if len(whole) < len(l.segments) {
-			return e, reach, l.segments[len(whole)].at.After(s.at) && (lost == nil || lost.at.After(s.at))
-		}
-		if lost != nil && lost.index == l.index {
-			break
+		switch {
+		case lost != nil && lost.index == l.index:
+			return e, reach, lost
+		case len(whole) < len(l.segments):
+			return e, reach, l.segments[len(whole)]
 		}
 		reach++
 	}
-	return e, reach, lost == nil || lost.at.After(s.at)
+	return e, reach, lost
 }
 
 // firstLost is the first segment after a snapshot of which only the time is left.
