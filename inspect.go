@@ -47,6 +47,10 @@ const (
 	// ReadNone judges by names and sizes, and by the headers of the first and
 	// the last file of each level.
 	ReadNone
+	// ReadOutlines judges LTX files by their headers, page indexes and trailers,
+	// which shows what was cut off or is not what its name says; v0.3 objects by
+	// names and sizes.
+	ReadOutlines
 )
 
 // What ReadAuto reads without being asked: a few seconds' worth.
@@ -62,6 +66,8 @@ type InspectOptions struct {
 	// Progress, if set, is told how many of the bytes to read were read. Calls
 	// do not overlap.
 	Progress func(done, total int64)
+
+	large ReadMode // what ReadAuto does with a large replica; ReadNone unless it is ReadOutlines
 }
 
 // Inspection is what is in a replica's root: of either format, or both, or none.
@@ -128,15 +134,26 @@ func (c *StoreClient) Inspect(ctx context.Context, opts InspectOptions) (*Inspec
 		return nil, err
 	}
 	in := &inspector{Inspection: &Inspection{}, store: store, layout: layout, opts: opts}
-	for _, step := range []func(context.Context) error{in.survey, in.readLease, in.surveyLTX, in.surveyV3, in.verifyLTX, in.verifyV3} {
+	if err := in.inspect(ctx); err != nil {
+		return nil, fmt.Errorf("inspect: %w", err)
+	}
+	return in.Inspection, nil
+}
+
+func (in *inspector) inspect(ctx context.Context) error {
+	for _, step := range []func(context.Context) error{in.survey, in.readLease, in.surveyV3, in.verifyLTX, in.verifyV3} {
 		if err := step(ctx); err != nil {
-			return nil, fmt.Errorf("inspect: %w", err)
+			return err
 		}
 	}
+	in.sortProblems()
+	return nil
+}
+
+func (in *inspector) sortProblems() {
 	slices.SortStableFunc(in.Problems, func(a, b Problem) int {
 		return cmp.Compare(rank(a.Severity), rank(b.Severity))
 	})
-	return in.Inspection, nil
 }
 
 func rank(s Severity) int {
@@ -145,12 +162,15 @@ func rank(s Severity) int {
 
 type inspector struct {
 	*Inspection
-	store   blob.Reader
-	layout  ltx.Layout // that the client uses
-	opts    InspectOptions
-	layouts []ltx.Layout    // that are there
-	files   []*ltx.FileInfo // of the layout that the client uses
-	v3      *v3compat.Reader
+	store  blob.Reader
+	layout ltx.Layout // that the client uses
+	opts   InspectOptions
+	files  []*ltx.FileInfo // of the layout that the client uses, by level and name
+	sound  []*ltx.FileInfo // those of them that can be used, with true times as far as read
+	v3     *v3compat.Reader
+
+	wants func(key string) bool // which objects to read from end to end; nil: by opts.Read
+	visit func(*contentSums)    // told of each LTX file that was read from end to end; may be nil
 
 	mu   sync.Mutex
 	done int64 // bytes read
@@ -158,57 +178,6 @@ type inspector struct {
 
 func (in *inspector) problem(severity Severity, object, format string, args ...any) {
 	in.Problems = append(in.Problems, Problem{Severity: severity, Object: object, Message: fmt.Sprintf(format, args...)})
-}
-
-// maxForeign is how many foreign objects an inspection names, in each place.
-const maxForeign = 20
-
-// survey looks at the root: which formats, and what does not belong.
-func (in *inspector) survey(ctx context.Context) error {
-	var prefixes []string
-	var foreign foreignNames
-	for info, err := range in.store.List(ctx, "", blob.ListOptions{Delimited: true}) {
-		switch key := info.Key; {
-		case err != nil:
-			return err
-		case len(ltx.DetectLayout([]string{key})) > 0:
-			prefixes = append(prefixes, key)
-		case key == v3compat.GenerationsPrefix:
-			in.v3 = v3compat.New(in.store)
-		case key == DefaultLeaseFile:
-			in.Lease = &LeaseInspection{}
-		default:
-			foreign.add(key)
-		}
-	}
-	in.layouts = ltx.DetectLayout(prefixes)
-	foreign.report(in, "")
-	return nil
-}
-
-// foreignNames collects what is in a place and does not belong there.
-type foreignNames struct {
-	names []string
-	count int
-}
-
-func (f *foreignNames) add(key string) {
-	if f.count++; f.count <= maxForeign {
-		f.names = append(f.names, key)
-	}
-}
-
-func (f *foreignNames) report(in *inspector, place string) {
-	for _, key := range f.names {
-		if strings.HasSuffix(key, ".tmp") {
-			in.problem(SeverityWarning, key, "leftover of an interrupted write; no reader uses it")
-			continue
-		}
-		in.problem(SeverityWarning, key, "not part of a replica; no reader uses it")
-	}
-	if more := f.count - len(f.names); more > 0 {
-		in.problem(SeverityWarning, place, "%d more objects that are not part of a replica", more)
-	}
 }
 
 func (in *inspector) readLease(ctx context.Context) error {
@@ -237,15 +206,19 @@ func (in *inspector) readLease(ctx context.Context) error {
 	return nil
 }
 
-// reads reports whether the objects are to be read from end to end.
+// reads reports whether all objects are to be read from end to end.
 func (in *inspector) reads() bool {
 	switch in.opts.Read {
 	case ReadAll:
 		return true
-	case ReadNone:
+	case ReadNone, ReadOutlines:
 		return false
 	}
 	return in.Bytes <= AutoReadBytes && in.Objects <= AutoReadObjects
+}
+
+func (in *inspector) readsGeneration(id string) bool {
+	return in.reads() || in.wants != nil && in.wants(v3compat.GenerationPrefix(id))
 }
 
 func (in *inspector) progress(n int64) {
@@ -287,7 +260,7 @@ func (in *inspector) surveyV3(ctx context.Context) error {
 
 func (in *inspector) verifyV3(ctx context.Context) error {
 	for i, rep := range in.Generations {
-		if in.reads() {
+		if in.readsGeneration(rep.Generation) {
 			deep, err := in.v3.Inspect(ctx, rep.Generation, v3compat.InspectOptions{Read: true, Progress: in.progress})
 			if errors.Is(err, fs.ErrNotExist) {
 				continue

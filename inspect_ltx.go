@@ -1,15 +1,16 @@
 package replicate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"iter"
+	"slices"
 	"time"
 
-	"github.com/replctl/replicate/blob"
 	"github.com/replctl/replicate/internal/ordered"
 	"github.com/replctl/replicate/ltx"
 )
@@ -17,59 +18,50 @@ import (
 // verifiers is how many LTX files an inspection reads at a time.
 const verifiers = 4
 
-// surveyLTX lists the LTX files of the layout that the client uses, and reports
-// those of the other.
-func (in *inspector) surveyLTX(ctx context.Context) error {
-	for _, layout := range in.layouts {
-		files, foreign, err := in.listLayout(ctx, layout)
-		if err != nil {
-			return err
+// depth is how much of an LTX file is read.
+type depth int
+
+const (
+	byName    depth = iota
+	byHeader        // the time, and whether it is what its name says
+	byOutline       // also whether it is as long as it should be
+	byContent       // everything
+)
+
+// depths says how much of each file to read.
+func (in *inspector) depths() func(*ltx.FileInfo) depth {
+	switch {
+	case in.wants != nil && !in.reads():
+		return func(f *ltx.FileInfo) depth {
+			if in.wants(in.key(f)) {
+				return byContent
+			}
+			return byOutline
 		}
-		foreign.report(in, rootOf(layout))
-		switch {
-		case len(files) == 0:
-		case layout == in.layout:
-			in.files = files
-			in.LTX = &LTXInspection{Layout: layout}
-		default:
-			in.problem(SeverityWarning, rootOf(layout), "%d LTX files in the %v layout beside those in the %v layout: two replicas in one place; only the latter is used",
-				len(files), layout, in.layout)
+	case in.reads():
+		return func(*ltx.FileInfo) depth { return byContent }
+	case in.opts.Read == ReadOutlines, in.opts.large == ReadOutlines:
+		return func(*ltx.FileInfo) depth { return byOutline }
+	}
+	edges := in.edgesOf(in.files)
+	return func(f *ltx.FileInfo) depth {
+		if edges[f] {
+			return byHeader
 		}
+		return byName
 	}
-	in.Objects += len(in.files)
-	for _, f := range in.files {
-		in.Bytes += f.Size
-	}
-	return nil
 }
 
-// rootOf is a prefix to name a layout's files by.
-func rootOf(layout ltx.Layout) string {
-	if layout == ltx.LayoutFile {
-		return "ltx/"
-	}
-	return layout.LevelPrefix(ltx.MinLevel)
-}
-
-func (in *inspector) listLayout(ctx context.Context, layout ltx.Layout) (files []*ltx.FileInfo, foreign foreignNames, err error) {
-	prefixes := []string{rootOf(layout)}
-	for level := ltx.MinLevel + 1; layout == ltx.LayoutS3 && level <= ltx.MaxLevel; level++ {
-		prefixes = append(prefixes, layout.LevelPrefix(level))
-	}
-	for _, prefix := range prefixes {
-		for info, err := range in.store.List(ctx, prefix, blob.ListOptions{}) {
-			if err != nil {
-				return nil, foreign, err
-			}
-			_, level, minTXID, maxTXID, err := ltx.ParseKey(info.Key)
-			if err != nil {
-				foreign.add(info.Key)
-				continue
-			}
-			files = append(files, fileInfo(level, minTXID, maxTXID, info.Size, info.ModTime))
+// edgesOf are the first and the last file of each level, of files by level: their
+// headers tell the level's span of time.
+func (in *inspector) edgesOf(files []*ltx.FileInfo) map[*ltx.FileInfo]bool {
+	edges := make(map[*ltx.FileInfo]bool)
+	for i, f := range files {
+		if i == 0 || i == len(files)-1 || files[i-1].Level != f.Level || files[i+1].Level != f.Level {
+			edges[f] = true
 		}
 	}
-	return files, foreign, nil
+	return edges
 }
 
 // verifyLTX reads what is to be read, drops what is damaged, and sees what the
@@ -78,14 +70,13 @@ func (in *inspector) verifyLTX(ctx context.Context) error {
 	if in.LTX == nil {
 		return nil
 	}
-	read := in.edges()
-	if in.reads() {
-		read = nil // all
-		in.Verified += len(in.files)
+	depths, n := in.depths(), headerReads
+	if in.wants != nil || in.reads() {
+		n = verifiers
 	}
-	all, sound := in.files[:0:0], in.files[:0:0]
-	for f, err := range ordered.Map(ctx, verifiers, in.sequence(), func(ctx context.Context, f *ltx.FileInfo) (checked, error) {
-		return in.verifyFile(ctx, *f, read)
+	var all []*ltx.FileInfo
+	for f, err := range ordered.Map(ctx, n, in.sequence(), func(ctx context.Context, f *ltx.FileInfo) (*checked, error) {
+		return in.verifyFile(ctx, f, depths(f))
 	}) {
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
@@ -95,27 +86,45 @@ func (in *inspector) verifyLTX(ctx context.Context) error {
 		case f.damage != nil:
 			in.problem(SeverityError, in.key(&f.info), "%v; the file cannot be used", f.damage)
 		default:
-			sound = append(sound, &f.info)
+			in.sound = append(in.sound, &f.info)
+		}
+		if f.depth == byContent {
+			in.Verified++
+		}
+		if in.visit != nil && f.sums != nil {
+			in.visit(f.sums)
 		}
 		all = append(all, &f.info)
 	}
 	in.summarize(ltx.NewChain(all))
-	in.assess(ltx.NewChain(sound))
+	in.assess(ltx.NewChain(in.sound))
 	return nil
 }
 
+// checked is a file after it was looked at.
 type checked struct {
 	info   ltx.FileInfo
+	depth  depth
 	damage error
+	sums   *contentSums // if they are wanted, and all of it was read
 }
 
 func (in *inspector) key(f *ltx.FileInfo) string {
 	return in.LTX.Layout.Key(f.Level, f.MinTXID, f.MaxTXID)
 }
 
+// sequence yields the files; where somebody follows their content, in an order in
+// which each comes after those that it is applied to, and the finest come first.
 func (in *inspector) sequence() iter.Seq2[*ltx.FileInfo, error] {
+	files := in.files
+	if in.visit != nil {
+		files = slices.Clone(files)
+		slices.SortStableFunc(files, func(a, b *ltx.FileInfo) int {
+			return cmp.Or(cmp.Compare(a.MaxTXID, b.MaxTXID), cmp.Compare(b.MinTXID, a.MinTXID), cmp.Compare(a.Level, b.Level))
+		})
+	}
 	return func(yield func(*ltx.FileInfo, error) bool) {
-		for _, f := range in.files {
+		for _, f := range files {
 			if !yield(f, nil) {
 				return
 			}
@@ -123,57 +132,64 @@ func (in *inspector) sequence() iter.Seq2[*ltx.FileInfo, error] {
 	}
 }
 
-// edges are the first and the last file of each level: their headers tell the
-// level's span of time.
-func (in *inspector) edges() map[ltx.FileInfo]bool {
-	edges := make(map[ltx.FileInfo]bool)
-	for i, f := range in.files {
-		if i == 0 || i == len(in.files)-1 || in.files[i-1].Level != f.Level || in.files[i+1].Level != f.Level {
-			edges[*f] = true
-		}
-	}
-	return edges
-}
-
-// verifyFile reads a file, or the header of one of the edges, and sets the true
-// time. A file that is not read has none.
-func (in *inspector) verifyFile(ctx context.Context, f ltx.FileInfo, edges map[ltx.FileInfo]bool) (checked, error) {
-	wanted := edges == nil || edges[f]
-	f.CreatedAt = time.Time{}
-	c := checked{info: f}
-	if f.Size < ltx.HeaderSize+ltx.TrailerSize {
-		c.damage = fmt.Errorf("%w: %d bytes are less than a header and a trailer", ltx.ErrTruncated, f.Size)
-		return c, nil
-	}
-	if !wanted {
-		return c, nil
-	}
-	length := int64(0)
-	if edges != nil {
-		length = ltx.HeaderSize
-	}
-	rc, err := in.store.Open(ctx, in.key(&f), 0, length)
-	if err != nil {
-		return c, err
-	}
-	defer rc.Close()
-	h, err := in.verifyContent(rc, length == 0)
-	if err == nil {
-		err = ltx.CheckInfo(&f, h)
+// verifyFile reads as much of a file as is wanted, and sets the true time. A file
+// that is not read has none.
+func (in *inspector) verifyFile(ctx context.Context, f *ltx.FileInfo, depth depth) (*checked, error) {
+	c := &checked{info: *f, depth: depth}
+	c.info.CreatedAt = time.Time{}
+	h, err := in.readFile(ctx, c)
+	if err == nil && depth > byName {
+		c.info.CreatedAt = ltx.Time(h)
+		err = ltx.CheckInfo(&c.info, h)
 	}
 	if errors.Is(err, ltx.ErrTruncated) || errors.Is(err, ltx.ErrCorrupt) {
-		c.damage = err
+		c.damage, c.sums = err, nil
 		return c, nil
 	}
-	c.info.CreatedAt = ltx.Time(h)
 	return c, err
 }
 
-func (in *inspector) verifyContent(r io.Reader, whole bool) (ltx.Header, error) {
-	if !whole {
-		return ltx.ReadHeader(r)
+func (in *inspector) readFile(ctx context.Context, c *checked) (ltx.Header, error) {
+	if c.info.Size < ltx.HeaderSize+ltx.TrailerSize {
+		return ltx.Header{}, fmt.Errorf("%w: %d bytes are less than a header and a trailer", ltx.ErrTruncated, c.info.Size)
 	}
-	summary, err := ltx.Verify(&countingReader{r: r, in: in})
+	key := in.key(&c.info)
+	switch c.depth {
+	case byHeader:
+		return in.headerOf(ctx, key)
+	case byOutline:
+		o, err := ltx.ReadOutline(ctx, c.info.Size, func(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
+			return in.store.Open(ctx, key, offset, length)
+		})
+		in.progress(c.info.Size)
+		return o.Header, err
+	case byContent:
+		return in.contentOf(ctx, key, c)
+	}
+	return ltx.Header{}, nil
+}
+
+func (in *inspector) headerOf(ctx context.Context, key string) (ltx.Header, error) {
+	rc, err := in.store.Open(ctx, key, 0, ltx.HeaderSize)
+	if err != nil {
+		return ltx.Header{}, err
+	}
+	defer rc.Close()
+	return ltx.ReadHeader(rc)
+}
+
+func (in *inspector) contentOf(ctx context.Context, key string, c *checked) (ltx.Header, error) {
+	rc, err := in.store.Open(ctx, key, 0, 0)
+	if err != nil {
+		return ltx.Header{}, err
+	}
+	defer rc.Close()
+	r := &countingReader{r: rc, in: in}
+	if in.visit != nil {
+		c.sums = &contentSums{info: &c.info}
+		return c.sums.read(r)
+	}
+	summary, err := ltx.Verify(r)
 	return summary.Header, err
 }
 

@@ -11,9 +11,9 @@ import (
 )
 
 // Target says which state of the database is wanted. The zero value is the latest.
-// At most one of Timestamp, TXID and Generation may be set.
+// A TXID goes with nothing else, and an Index with no Timestamp.
 type Target struct {
-	// Timestamp asks for the last state at or before it.
+	// Timestamp asks for the last state at or before it, of Generation if that is set.
 	Timestamp time.Time
 
 	// TXID asks for the state after this transaction, exactly. LTX only.
@@ -26,15 +26,11 @@ type Target struct {
 }
 
 func (t Target) check() error {
-	set := 0
-	for _, given := range []bool{!t.Timestamp.IsZero(), t.TXID != 0, t.Generation != ""} {
-		if given {
-			set++
-		}
-	}
 	switch {
-	case set > 1:
-		return errors.New("a timestamp, a transaction and a generation are three targets: give one")
+	case t.TXID != 0 && (!t.Timestamp.IsZero() || t.Generation != ""):
+		return errors.New("a transaction is a target by itself: no timestamp or generation goes with it")
+	case t.Index != nil && !t.Timestamp.IsZero():
+		return errors.New("an index and a timestamp are two targets: give one")
 	case t.Index != nil && t.Generation == "":
 		return errors.New("an index needs the generation that it is of")
 	case t.Index != nil && *t.Index < 0:
@@ -126,11 +122,16 @@ func (e *PlanError) Unwrap() error { return e.kind }
 // asks for the latest state must not get yesterday's without a word. Before says
 // what to ask for instead.
 func (c *StoreClient) Plan(ctx context.Context, target Target) (*Plan, error) {
+	return c.planAround(ctx, target, nil)
+}
+
+// planAround is Plan without the objects that were found to be damaged.
+func (c *StoreClient) planAround(ctx context.Context, target Target, damaged []string) (*Plan, error) {
 	if err := target.check(); err != nil {
 		return nil, fmt.Errorf("plan: %w", err)
 	}
-	inLTX, ltxErr := c.planFormat(ctx, target, FormatLTX)
-	inV3, v3Err := c.planFormat(ctx, target, FormatV3)
+	inLTX, ltxErr := c.planFormat(ctx, target, damaged, FormatLTX)
+	inV3, v3Err := c.planFormat(ctx, target, damaged, FormatV3)
 	plan, err := choose(inLTX, ltxErr, inV3, v3Err)
 	if err != nil {
 		return nil, fmt.Errorf("plan: %w", err)
@@ -141,12 +142,12 @@ func (c *StoreClient) Plan(ctx context.Context, target Target) (*Plan, error) {
 
 // planFormat returns ErrNoReplica if there is nothing of the format, or it cannot
 // have such a target.
-func (c *StoreClient) planFormat(ctx context.Context, target Target, format string) (*Plan, error) {
+func (c *StoreClient) planFormat(ctx context.Context, target Target, damaged []string, format string) (*Plan, error) {
 	switch {
 	case format == FormatLTX && target.Generation == "":
-		return c.planLTX(ctx, target)
+		return c.planLTX(ctx, target, damaged)
 	case format == FormatV3 && target.TXID == 0:
-		return c.planV3(ctx, target)
+		return c.planV3(ctx, target, damaged)
 	}
 	return nil, ErrNoReplica
 }

@@ -25,21 +25,21 @@ type ltxPlanner struct {
 	times map[int]time.Time // by position in ends, as read from headers
 	notes []string
 
-	// stumps are files that are too short to be any. They count as missing.
-	stumps []*ltx.FileInfo
+	// useless are files that are there and do not count: cut off, or damaged.
+	useless []*ltx.FileInfo
 }
 
-func (c *StoreClient) planLTX(ctx context.Context, target Target) (*Plan, error) {
+func (c *StoreClient) planLTX(ctx context.Context, target Target, damaged []string) (*Plan, error) {
 	// Compaction moves transactions to a higher level while the levels are listed,
 	// so that what is moved can be missed. It is not missed twice.
-	plan, err := c.planLTXOnce(ctx, target)
+	plan, err := c.planLTXOnce(ctx, target, damaged)
 	if errors.Is(err, ErrDamaged) {
-		return c.planLTXOnce(ctx, target)
+		return c.planLTXOnce(ctx, target, damaged)
 	}
 	return plan, err
 }
 
-func (c *StoreClient) planLTXOnce(ctx context.Context, target Target) (*Plan, error) {
+func (c *StoreClient) planLTXOnce(ctx context.Context, target Target, damaged []string) (*Plan, error) {
 	files, err := c.allFiles(ctx)
 	if err != nil {
 		return nil, err
@@ -48,19 +48,30 @@ func (c *StoreClient) planLTXOnce(ctx context.Context, target Target) (*Plan, er
 		return nil, ErrNoReplica
 	}
 	p := &ltxPlanner{c: c, times: map[int]time.Time{}}
-	files = slices.DeleteFunc(files, func(f *ltx.FileInfo) bool {
-		stump := f.Size < ltx.MinFileSize
-		if stump {
-			p.stumps = append(p.stumps, f)
-		}
-		return stump
-	})
+	if files, err = p.usable(ctx, files, damaged); err != nil {
+		return nil, err
+	}
 	p.chain, p.ends = ltx.NewChain(files), ends(files)
 	path, err := p.find(ctx, target)
 	if err != nil {
 		return nil, err
 	}
 	return p.plan(ctx, path)
+}
+
+// usable leaves out what is too short to be a file, and what is known to be damaged.
+func (p *ltxPlanner) usable(ctx context.Context, files []*ltx.FileInfo, damaged []string) ([]*ltx.FileInfo, error) {
+	_, layout, err := p.c.init(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(files, func(f *ltx.FileInfo) bool {
+		useless := f.Size < ltx.MinFileSize || slices.Contains(damaged, layout.Key(f.Level, f.MinTXID, f.MaxTXID))
+		if useless {
+			p.useless = append(p.useless, f)
+		}
+		return useless
+	}), nil
 }
 
 // allFiles lists all levels, concurrently.
@@ -131,7 +142,7 @@ func (p *ltxPlanner) find(ctx context.Context, target Target) (*ltx.Path, error)
 // latest is the last transaction that any file is named for.
 func (p *ltxPlanner) latest() ltx.TXID {
 	last := p.chain.MaxTXID()
-	for _, f := range p.stumps {
+	for _, f := range p.useless {
 		last = max(last, f.MaxTXID)
 	}
 	return last
@@ -148,10 +159,10 @@ func (p *ltxPlanner) reach(ctx context.Context, target Target, txid ltx.TXID) (*
 	if txid > p.chain.MaxTXID() || !p.hole(0, txid) {
 		planErr.kind = ErrNoSuchState
 	}
-	for _, f := range p.stumps {
-		if r := unreachable.Missing; f.MinTXID <= r.Max && f.MaxTXID >= r.Min {
+	for _, f := range p.useless {
+		if r := unreachable.Missing; f.MinTXID <= r.Max && f.MaxTXID >= r.Min || f.MaxTXID == txid {
 			planErr.kind = ErrDamaged
-			planErr.Reason += fmt.Sprintf("; level %d has %s, but that is cut off: %d bytes", f.Level, ltx.FormatName(f.MinTXID, f.MaxTXID), f.Size)
+			planErr.Reason += fmt.Sprintf("; level %d has %s, of %d bytes, but that is damaged", f.Level, ltx.FormatName(f.MinTXID, f.MaxTXID), f.Size)
 		}
 	}
 	if planErr.Before, err = p.point(ctx, unreachable.Below); err == nil {

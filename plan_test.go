@@ -165,6 +165,8 @@ func TestPlanRefusesTargets(t *testing.T) {
 	for name, target := range map[string]replicate.Target{
 		"two targets":      {TXID: 1, Timestamp: planTime(1)},
 		"index alone":      {Index: &one},
+		"index and time":   {Generation: "0123456789abcdef", Index: &one, Timestamp: planTime(1)},
+		"TXID of v0.3":     {Generation: "0123456789abcdef", TXID: 1},
 		"negative index":   {Generation: "0123456789abcdef", Index: &negative},
 		"no generation ID": {Generation: "../../etc"},
 	} {

@@ -9,7 +9,7 @@ import (
 	"github.com/replctl/replicate/v3compat"
 )
 
-func (c *StoreClient) planV3(ctx context.Context, target Target) (*Plan, error) {
+func (c *StoreClient) planV3(ctx context.Context, target Target, damaged []string) (*Plan, error) {
 	r, err := c.backupV3(ctx)
 	if err != nil {
 		return nil, err
@@ -19,7 +19,7 @@ func (c *StoreClient) planV3(ctx context.Context, target Target) (*Plan, error) 
 			return nil, errors.Join(err, ErrNoReplica)
 		}
 	}
-	found, err := r.Plan(ctx, v3compat.Target{Generation: target.Generation, Index: target.Index, Timestamp: target.Timestamp})
+	found, err := r.Plan(ctx, v3compat.Target{Generation: target.Generation, Index: target.Index, Timestamp: target.Timestamp, Without: damaged})
 	var unreachable *v3compat.UnreachableError
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && target.Generation != "":

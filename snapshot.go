@@ -24,39 +24,81 @@ type SnapshotOptions struct {
 	// transactions does not go back.
 	Time time.Time
 
-	// Continue allows a snapshot in a replica that has other files than snapshots:
-	// a replicator's, which must not be running any more. See [WriteSnapshot].
+	// Continue allows a snapshot in a replica that was last written to by a
+	// replicator, which must not be running any more. See [WriteSnapshot].
 	Continue bool
+
+	// Archive leaves out the file at level 0, and with it half of the bytes.
+	// Litestream must then never replicate to this place: it looks for the last
+	// transaction at level 0, would start again at 1, and restore the snapshot
+	// instead of what it writes.
+	Archive bool
 
 	// Progress, if set, is told how many pages of how many were read. Calls do not
 	// overlap.
 	Progress func(done, total int64)
 }
 
-// ErrReplicated: a replicator has written to the replica.
-var ErrReplicated = errors.New("the replica has a replicator's files")
+// ErrReplicated: a replicator was the last to write to the replica.
+var ErrReplicated = errors.New("the replica is a replicator's")
 
-// WriteSnapshot writes an image into a replica: an LTX file of level 9, with the
-// number of the transaction after the last one there is.
+// snapshotNode marks the files that WriteSnapshot writes, in the field of the header
+// for the writer's ID, which Litestream leaves zero: "replctl".
+const snapshotNode = 0x007265706c63746c
+
+// WriteSnapshot writes an image into a replica, with the number of the transaction
+// after the last one there is: as an LTX file of level 9 and, unless it is an
+// Archive, as one of level 0 as well, so that Litestream can go on from there. It
+// returns what it wrote, level 0 first.
 //
 // A replicator numbers transactions as well. If one is running, its next one gets
 // the same number for something else, and the two do not make one database: hence
 // the error ErrReplicated, unless Continue is set. Against a second writer of
 // snapshots a create-only client helps, or a lease ([FencedClient]).
-func WriteSnapshot(ctx context.Context, client ReplicaClient, im Image, opts SnapshotOptions) (*ltx.FileInfo, error) {
+func WriteSnapshot(ctx context.Context, client ReplicaClient, im Image, opts SnapshotOptions) ([]*ltx.FileInfo, error) {
+	files, err := writeSnapshots(ctx, client, im, opts)
+	if err != nil {
+		return nil, fmt.Errorf("write snapshot: %w", err)
+	}
+	return files, nil
+}
+
+func writeSnapshots(ctx context.Context, client ReplicaClient, im Image, opts SnapshotOptions) (files []*ltx.FileInfo, err error) {
 	last, err := lastTransaction(ctx, client, opts.Continue)
 	if err != nil {
-		return nil, fmt.Errorf("write snapshot: %w", err)
+		return nil, err
 	}
-	at := opts.Time
-	if at.Before(last.Time) {
-		at = last.Time
+	snapshot := ltx.SnapshotOptions{TXID: last.TXID + 1, Time: opts.Time, PageSize: im.PageSize(), Commit: im.Pages(), NodeID: snapshotNode}
+	if opts.Time.Before(last.Time) {
+		snapshot.Time = last.Time
 	}
-	info, err := writeSnapshot(ctx, client, im, ltx.SnapshotOptions{TXID: last.TXID + 1, Time: at, PageSize: im.PageSize(), Commit: im.Pages()}, opts.Progress)
-	if err != nil {
-		return nil, fmt.Errorf("write snapshot: %w", err)
+	levels := []int{ltx.MinLevel, ltx.SnapshotLevel} // in this order: a snapshot alone is what Archive warns of
+	if opts.Archive {
+		levels = levels[1:]
 	}
-	return info, nil
+	progress := newPageProgress(im, len(levels), opts.Progress)
+	for _, level := range levels {
+		snapshot.MinTXID = 1
+		if level == ltx.MinLevel {
+			snapshot.MinTXID = snapshot.TXID
+		}
+		f, err := writeSnapshot(ctx, client, im, level, snapshot, progress)
+		if err != nil {
+			return files, err
+		}
+		files = append(files, f)
+	}
+	return files, nil
+}
+
+// newPageProgress counts the pages of several passes.
+func newPageProgress(im Image, passes int, progress func(done, total int64)) func() {
+	done, total := int64(0), int64(im.Pages())*int64(passes)
+	return func() {
+		if done++; progress != nil {
+			progress(min(done, total), total)
+		}
+	}
 }
 
 // lastTransaction is the last one in any file, with its true time.
@@ -75,9 +117,6 @@ func lastTransaction(ctx context.Context, client ReplicaClient, replicated bool)
 		if err := itr.Close(); err != nil {
 			return last, err
 		}
-		if file != nil && level < ltx.SnapshotLevel && !replicated {
-			return last, fmt.Errorf("%w, such as %s of level %d", ErrReplicated, ltx.FormatName(file.MinTXID, file.MaxTXID), file.Level)
-		}
 	}
 	if file == nil {
 		return last, nil
@@ -88,27 +127,28 @@ func lastTransaction(ctx context.Context, client ReplicaClient, replicated bool)
 	}
 	defer rc.Close()
 	h, err := ltx.ReadHeader(rc)
-	if err != nil {
+	switch {
+	case err != nil:
 		return last, fmt.Errorf("read ltx header of %s: %w", ltx.FormatName(file.MinTXID, file.MaxTXID), err)
+	case h.NodeID != snapshotNode && !replicated:
+		return last, fmt.Errorf("%w: it wrote the last file, %s of level %d", ErrReplicated, ltx.FormatName(file.MinTXID, file.MaxTXID), file.Level)
 	}
 	return Point{TXID: file.MaxTXID, Time: ltx.Time(h)}, nil
 }
 
-// writeSnapshot lets the file flow from the image to the client.
-func writeSnapshot(ctx context.Context, client ReplicaClient, im Image, opts ltx.SnapshotOptions, progress func(done, total int64)) (*ltx.FileInfo, error) {
+// writeSnapshot lets a file flow from the image to the client.
+func writeSnapshot(ctx context.Context, client ReplicaClient, im Image, level int, opts ltx.SnapshotOptions, progress func()) (*ltx.FileInfo, error) {
 	r, w := io.Pipe()
 	written := make(chan struct{})
 	go func() {
 		defer close(written)
 		_, err := ltx.WriteSnapshot(w, opts, func(pgno uint32, buf []byte) error {
-			if progress != nil {
-				progress(int64(pgno), int64(opts.Commit))
-			}
+			progress()
 			return im.ReadPage(pgno, buf)
 		})
 		w.CloseWithError(err)
 	}()
-	info, err := client.WriteLTXFile(ctx, ltx.SnapshotLevel, 1, opts.TXID, r)
+	info, err := client.WriteLTXFile(ctx, level, opts.MinTXID, opts.TXID, r)
 	_ = r.CloseWithError(errors.New("the snapshot is no longer wanted")) // nobody reads the rest
 	<-written                                                            // the image is not used after the return
 	return info, err

@@ -58,12 +58,16 @@ func TestWriteSnapshot(t *testing.T) {
 	start := time.UnixMilli(1_700_000_000_000).UTC()
 	for i, at := range []time.Time{start, start.Add(time.Hour), start.Add(time.Minute)} {
 		im := pages(10+i, byte(i))
-		info, err := replicate.WriteSnapshot(t.Context(), c, im, replicate.SnapshotOptions{Time: at})
+		files, err := replicate.WriteSnapshot(t.Context(), c, im, replicate.SnapshotOptions{Time: at})
 		if err != nil {
 			t.Fatal(err)
 		}
+		base, info := files[0], files[1]
 		if want := ltx.TXID(i + 1); info.Level != ltx.SnapshotLevel || info.MinTXID != 1 || info.MaxTXID != want {
 			t.Errorf("snapshot %d is %+v", i, info)
+		}
+		if base.Level != 0 || base.MinTXID != info.MaxTXID || base.MaxTXID != info.MaxTXID {
+			t.Errorf("at level 0 snapshot %d is %+v", i, base)
 		}
 		if want := start.Add(time.Duration(min(i, 1)) * time.Hour); !info.CreatedAt.Equal(want) {
 			t.Errorf("snapshot %d is of %v, want %v", i, info.CreatedAt, want)
@@ -80,9 +84,9 @@ func TestWriteSnapshotBesideReplicator(t *testing.T) {
 	if _, err := replicate.WriteSnapshot(t.Context(), c, im, replicate.SnapshotOptions{Time: planTime(9)}); !errors.Is(err, replicate.ErrReplicated) {
 		t.Errorf("got %v, want ErrReplicated", err)
 	}
-	info, err := replicate.WriteSnapshot(t.Context(), c, im, replicate.SnapshotOptions{Time: planTime(9), Continue: true})
-	if err != nil || info.MaxTXID != 8 {
-		t.Fatalf("got %+v, %v, want transaction 8", info, err)
+	files, err := replicate.WriteSnapshot(t.Context(), c, im, replicate.SnapshotOptions{Time: planTime(9), Continue: true, Archive: true})
+	if err != nil || len(files) != 1 || files[0].MaxTXID != 8 {
+		t.Fatalf("got %+v, %v, want one file of transaction 8", files, err)
 	}
 	if got := restored(t, c, replicate.Target{}); !bytes.Equal(got, im) {
 		t.Errorf("restored %d bytes, other than the %d of the image", len(got), len(im))

@@ -151,15 +151,32 @@ type (
 		Seconds  *float64       `json:"seconds,omitempty"`
 	}
 	snapshotFileDocument struct {
-		URL             string    `json:"url"`
-		Key             string    `json:"key"`
-		MinTXID         string    `json:"min_txid"`
-		MaxTXID         string    `json:"max_txid"`
-		Size            int64     `json:"size"`
-		CreatedAt       time.Time `json:"created_at"`
-		PageSize        int64     `json:"page_size"`
-		Pages           int64     `json:"pages"`
-		LeaseGeneration *int64    `json:"lease_generation,omitempty"`
+		URL             string           `json:"url"`
+		TXID            string           `json:"txid"`
+		CreatedAt       time.Time        `json:"created_at"`
+		Objects         []objectDocument `json:"objects"`
+		PageSize        int64            `json:"page_size"`
+		Pages           int64            `json:"pages"`
+		LeaseGeneration *int64           `json:"lease_generation,omitempty"`
+	}
+	windowDocument struct {
+		Format     string     `json:"format"`
+		From       *time.Time `json:"from"`
+		To         *time.Time `json:"to"`
+		MinTXID    *string    `json:"min_txid,omitempty"`
+		MaxTXID    *string    `json:"max_txid,omitempty"`
+		Generation *string    `json:"generation,omitempty"`
+	}
+	checkDocument struct {
+		OK         bool             `json:"ok"`
+		URL        string           `json:"url"`
+		Formats    []string         `json:"formats"`
+		Objects    int              `json:"objects"`
+		Bytes      int64            `json:"bytes"`
+		Verified   int              `json:"verified"`
+		Restored   int              `json:"restored"`
+		Problems   []problemDoc     `json:"problems"`
+		Restorable []windowDocument `json:"restorable"`
 	}
 	recordDoc struct { // one of key and key_base64, one of value and value_base64
 		Key         *string `json:"key,omitempty"`

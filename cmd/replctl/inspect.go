@@ -255,14 +255,17 @@ func (a *app) printVerdict(in *replicate.Inspection) error {
 	case in.Verified < in.Objects:
 		read = "\n(" + notRead + ")"
 	}
+	return a.print("\nproblems  %s%s\n", a.paintVerdict(in), read)
+}
+
+// paintVerdict is how many problems there are, in the colour of the worst.
+func (a *app) paintVerdict(in *replicate.Inspection) string {
 	verdict := problemCount(in.Problems)
 	switch {
 	case in.Damaged():
-		verdict = a.paint(verdict, text.FgRed, text.Bold)
+		return a.paint(verdict, text.FgRed, text.Bold)
 	case len(in.Problems) > 0:
-		verdict = a.paint(verdict, text.FgYellow)
-	default:
-		verdict = a.paint(verdict, text.FgGreen)
+		return a.paint(verdict, text.FgYellow)
 	}
-	return a.print("\nproblems  %s%s\n", verdict, read)
+	return a.paint(verdict, text.FgGreen)
 }

@@ -33,6 +33,7 @@ func TestJSONShapes(t *testing.T) {
 	for _, replica := range append(damaged, filepath.Join(dir, "v0.5", "replica"), filepath.Join(dir, "v0.3", "replica")) {
 		ask[inspectDoc](t, "inspect", replica)
 		ask[inspectDoc](t, "inspect", replica, "--read", "none")
+		ask[checkDocument](t, "check", replica)
 		ask[[]generationDoc](t, "generations", replica, "--read", "none")
 		ask[[]snapshotDoc](t, "snapshots", replica)
 		ask[[]walDoc](t, "wal", replica)
@@ -214,6 +215,7 @@ func TestDocumentedExamples(t *testing.T) {
 		"lease acquire": func(doc string) { decode[leaseGrantDoc](t, "example of lease acquire", doc) },
 		"plan":          func(doc string) { decode[planDocument](t, "example of plan", doc) },
 		"restore":       func(doc string) { decode[restoreDocument](t, "example of restore", doc) },
+		"check":         func(doc string) { decode[checkDocument](t, "example of check", doc) },
 		"snapshot":      func(doc string) { decode[snapshotFileDocument](t, "example of snapshot", doc) },
 		"probe":         func(doc string) { decode[probeDoc](t, "example of probe", doc) },
 		"kv get":        func(doc string) { decode[recordDoc](t, "example of kv get", doc) },

@@ -25,8 +25,10 @@ type client interface {
 	replicate.ReplicaClientV3
 	Store(ctx context.Context) (blob.Store, error)
 	Inspect(ctx context.Context, opts replicate.InspectOptions) (*replicate.Inspection, error)
+	Check(ctx context.Context, opts replicate.CheckOptions) (*replicate.CheckReport, error)
 	Key(ctx context.Context, f *ltx.FileInfo) (string, error)
 	Plan(ctx context.Context, target replicate.Target) (*replicate.Plan, error)
+	Attempt(ctx context.Context, target replicate.Target, restore func(*replicate.Plan) error, why func(error)) error
 	RestoreFile(ctx context.Context, plan *replicate.Plan, path string, opts replicate.RestoreFileOptions) error
 	RestoreTo(ctx context.Context, plan *replicate.Plan, w io.Writer, opts replicate.RestoreOptions) error
 }

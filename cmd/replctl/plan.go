@@ -62,7 +62,7 @@ func addTarget(flags *pflag.FlagSet) *targetFlags {
 	t := &targetFlags{timestamp: timeFlag{now: time.Now}}
 	flags.Var(&t.timestamp, "timestamp", "the last state at or before this time")
 	flags.StringVar(&t.txid, "txid", "", "the state after this `transaction` (16 hex digits, or fewer)")
-	flags.StringVar(&t.generation, "generation", "", "the last state of this generation of a v0.3 backup")
+	flags.StringVar(&t.generation, "generation", "", "the last state of this generation of a v0.3 backup, or that at --timestamp")
 	flags.Var(&t.index, "index", "with --generation: through the WAL of this index (hex, as listings show it)")
 	return t
 }
@@ -70,7 +70,7 @@ func addTarget(flags *pflag.FlagSet) *targetFlags {
 const targetHelp = `The target is the latest state, or one of: --timestamp, the last state at or before
 a time; --txid, the state after a transaction of an LTX replica; --generation, the
 last state of a generation of a v0.3 backup, with --index that after the WAL of an
-index. A time is RFC 3339 (2026-11-20T14:05:00Z), local time ("2026-11-20 14:05"),
+index, with --timestamp that at a time. A time is RFC 3339 (2026-11-20T14:05:00Z), local time ("2026-11-20 14:05"),
 which is printed back with its zone, or an offset from now (-90m, -2d).
 
 Where both formats are in one place, the one with the newer state at or before the
@@ -88,14 +88,11 @@ func (t *targetFlags) target() (replicate.Target, error) {
 	if target.Index != nil && target.Generation == "" {
 		return target, usageError("replctl generations URL, which lists them", "--index needs --generation")
 	}
-	given := 0
-	for _, set := range []bool{t.txid != "", t.generation != "", !t.timestamp.at.IsZero()} {
-		if set {
-			given++
-		}
-	}
-	if given > 1 {
-		return target, usageError("one of them", "--timestamp, --txid and --generation are three targets")
+	switch at := !t.timestamp.at.IsZero(); {
+	case t.txid != "" && (at || t.generation != ""):
+		return target, usageError("one of them", "--txid goes with neither --timestamp nor --generation")
+	case target.Index != nil && at:
+		return target, usageError("one of them", "--index and --timestamp are two targets")
 	}
 	return target, nil
 }
@@ -148,13 +145,18 @@ func (a *app) makePlan(ctx context.Context, url string, flags *targetFlags) (*re
 	if err != nil {
 		return nil, nil, a.noPlan(ctx, r, err)
 	}
+	a.sayPlan(target, plan)
+	return r, plan, nil
+}
+
+// sayPlan tells people in what way a plan is not what they may think.
+func (a *app) sayPlan(target replicate.Target, plan *replicate.Plan) {
 	a.sayZone("timestamp", target.Timestamp)
 	if !a.json {
 		for _, note := range plan.Notes {
 			a.talk("note: %s", note)
 		}
 	}
-	return r, plan, nil
 }
 
 // noPlan gives the error of a plan its exit code, and prints what is possible.
@@ -200,7 +202,7 @@ func describePoint(p replicate.Point) string {
 	case p.TXID != 0:
 		return fmt.Sprintf("--txid %s (%s)", p.TXID, preciseStamp(p.Time))
 	}
-	return fmt.Sprintf("--timestamp %s (generation %s)", p.Time.UTC().Format(time.RFC3339Nano), p.Pos.Generation)
+	return fmt.Sprintf("--generation %s --timestamp %s", p.Pos.Generation, p.Time.UTC().Format(time.RFC3339Nano))
 }
 
 func preciseStamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000Z") }

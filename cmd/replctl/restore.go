@@ -101,25 +101,33 @@ func (a *app) restore(ctx context.Context, url string, opts *restoreOptions) err
 	} else if exists && !opts.force {
 		return inTheWay(opts.output, fmt.Errorf("%s: %w", opts.output, fs.ErrExist))
 	}
-	began := time.Now()
-	for attempt := 1; ; attempt++ {
-		r, plan, err := a.makePlan(ctx, url, opts.target)
-		if isNothing(err) && opts.ifReplicaExists {
-			return a.notRestored(url, opts, "there is no replica")
-		} else if err != nil {
-			return err
-		}
-		err = a.restorePlan(ctx, r, plan, opts)
-		if err == nil {
-			return a.restored(r, plan, opts, time.Since(began))
-		}
-		// Compaction and retention delete what a plan names. Nothing was written
-		// to standard output before all files were there.
-		if !errors.Is(err, fs.ErrNotExist) || attempt == 3 || ctx.Err() != nil {
-			return inTheWay(opts.output, err)
-		}
-		a.talk("note: the replica has changed, planning again: %v", err)
+	target, err := opts.target.target()
+	if err != nil {
+		return err
 	}
+	r, err := a.openReplica(url)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	var done *replicate.Plan
+	err = r.Attempt(ctx, target, func(plan *replicate.Plan) error {
+		a.sayPlan(target, plan)
+		done = plan
+		return a.restorePlan(ctx, r, plan, opts)
+	}, func(err error) {
+		a.talk("note: planning again: %v", err)
+	})
+	var planErr *replicate.PlanError
+	switch {
+	case err == nil:
+		return a.restored(r, done, opts, time.Since(began))
+	case errors.Is(err, replicate.ErrNoReplica) && opts.ifReplicaExists:
+		return a.notRestored(url, opts, "there is no replica")
+	case errors.As(err, &planErr) || errors.Is(err, replicate.ErrNoReplica):
+		return a.noPlan(ctx, r, err)
+	}
+	return inTheWay(opts.output, err)
 }
 
 func (o *restoreOptions) exists() (bool, error) {
@@ -136,12 +144,6 @@ func (o *restoreOptions) exists() (bool, error) {
 		return false, usageError("-o "+shellQuote(filepath.Join(o.output, "db.sqlite")), "restore: %s is a directory", o.output)
 	}
 	return true, nil
-}
-
-// isNothing: there is no replica, or none with such a generation.
-func isNothing(err error) bool {
-	var ce *cliError
-	return errors.As(err, &ce) && ce.code == exitNothing && !errors.Is(err, replicate.ErrNoSuchState)
 }
 
 // inTheWay says how to get what is in the way out of it.
@@ -163,7 +165,7 @@ func (a *app) restorePlan(ctx context.Context, r *replica, plan *replicate.Plan,
 		RestoreOptions: restore,
 		Replace:        opts.force,
 		Check: func(ctx context.Context, path string) error {
-			return sqlite.Check(ctx, path, opts.check.mode)
+			return soundDatabase(ctx, path, opts.check.mode)
 		},
 	})
 }
@@ -195,24 +197,11 @@ func (a *app) notRestored(url string, opts *restoreOptions, why string) error {
 // checkFlag is how thoroughly SQLite checks a database. It is a pflag.Value.
 type checkFlag struct{ mode sqlite.CheckMode }
 
-var checkModes = map[string]sqlite.CheckMode{"none": sqlite.CheckNone, "quick": sqlite.CheckQuick, "full": sqlite.CheckFull}
-
-func (f *checkFlag) Set(s string) error {
-	mode, ok := checkModes[s]
-	if !ok {
-		return errors.New("want none, quick or full")
-	}
-	f.mode = mode
-	return nil
+func (f *checkFlag) Set(s string) (err error) {
+	f.mode, err = sqlite.ParseCheckMode(s)
+	return err
 }
 
 func (f *checkFlag) Type() string { return "check" }
 
-func (f *checkFlag) String() string {
-	for name, mode := range checkModes {
-		if mode == f.mode {
-			return name
-		}
-	}
-	return ""
-}
+func (f *checkFlag) String() string { return f.mode.String() }

@@ -55,6 +55,7 @@ func TestScript(t *testing.T) {
 var (
 	talk    = regexp.MustCompile(`\A((since|until|timestamp) \d.*\n|no .*\n|note: .*\n|restored .*\n)*\z`)
 	failure = regexp.MustCompile(`\Areplctl: .+\n(Try: .+\n)?\z`)
+	again   = regexp.MustCompile(`(?m)^note: planning again: .*\n`)
 	events  = regexp.MustCompile(`(?m)^replctl: lease: (waiting|acquired|renew|lost|released|not released|ending|the command|processes)\b.*\n`) // of a lease that is waited for, or held
 )
 
@@ -75,7 +76,7 @@ func scriptExit(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		got = exit.ExitCode()
 	}
-	stdout, stderr := ts.ReadFile("stdout"), events.ReplaceAllString(ts.ReadFile("stderr"), "")
+	stdout, stderr := ts.ReadFile("stdout"), again.ReplaceAllString(events.ReplaceAllString(ts.ReadFile("stderr"), ""), "")
 	data, failed := stdout != "", failure.MatchString(stderr)
 	switch {
 	case got != want:

@@ -20,10 +20,15 @@ a read transaction, as of one moment, its WAL included. If it has a WAL, nobody 
 wait for that; if not, writers wait until it is done.
 
 The snapshot gets the number of the transaction after the last one in the replica, and
-never replaces anything. Where a replicator such as Litestream has written to the
-replica it is refused: that one numbers transactions too, and if it is running, the
+never replaces anything. Where a replicator such as Litestream was the last to write to
+the replica it is refused: that one numbers transactions too, and if it is running, the
 two would not make one database. With --continue the snapshot is written nevertheless;
-the replicator must have been stopped, and for good.
+the replicator must have been stopped.
+
+It is written twice, at level 9, where restores look for it, and at level 0, from where
+Litestream goes on when it is pointed at this replica. --archive leaves the latter out:
+half the bytes, for a place to which Litestream will never replicate. If it did, it
+would start again at transaction 1, and restore the snapshot instead of what it wrote.
 
 With --lease it is written under the replica's lease, which is waited for as long as
 --wait says: exit code 75 if it is not acquired, 76 if it is lost on the way. Then
@@ -32,18 +37,17 @@ nothing was written, or all of it was.`
 type snapshotFlags struct {
 	leaseFlags
 	lease, proceed bool
+	archive        bool
 	wait           time.Duration
 }
 
 type snapshotFileJSON struct {
-	URL       string    `json:"url"`
-	Key       string    `json:"key"`
-	MinTXID   string    `json:"min_txid"`
-	MaxTXID   string    `json:"max_txid"`
-	Size      int64     `json:"size"`
-	CreatedAt time.Time `json:"created_at"`
-	PageSize  uint32    `json:"page_size"`
-	Pages     uint32    `json:"pages"`
+	URL       string           `json:"url"`
+	TXID      string           `json:"txid"`
+	CreatedAt time.Time        `json:"created_at"`
+	Objects   []planObjectJSON `json:"objects"`
+	PageSize  uint32           `json:"page_size"`
+	Pages     uint32           `json:"pages"`
 
 	LeaseGeneration int64 `json:"lease_generation,omitempty"`
 }
@@ -61,6 +65,7 @@ func newSnapshotCommand(a *app) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&flags.proceed, "continue", false, "also in a replica that a replicator has written to, and has left")
+	cmd.Flags().BoolVar(&flags.archive, "archive", false, "write it once, for a place to which Litestream will never replicate")
 	cmd.Flags().BoolVar(&flags.lease, "lease", false, "write under the replica's lease")
 	flags.addTTL(cmd)
 	flags.add(cmd)
@@ -149,31 +154,40 @@ func (a *app) writeSnapshot(ctx context.Context, r *replica, client replicate.Re
 	defer im.Close()
 	m := a.newMeter("reading")
 	pageSize := int64(im.PageSize())
-	info, err := replicate.WriteSnapshot(ctx, client, im, replicate.SnapshotOptions{
-		Time: time.Now(), Continue: flags.proceed,
+	files, err := replicate.WriteSnapshot(ctx, client, im, replicate.SnapshotOptions{
+		Time: time.Now(), Continue: flags.proceed, Archive: flags.archive,
 		Progress: func(done, total int64) { m.update(done*pageSize, total*pageSize) },
 	})
 	m.done()
 	switch {
 	case errors.Is(err, replicate.ErrReplicated):
-		return &cliError{exitFailure, err, "another url; or, if the replicator is stopped for good, --continue"}
+		return &cliError{exitFailure, err, "another url; or, if the replicator is stopped, --continue"}
 	case err != nil:
 		return err
 	}
-	key, err := r.Key(ctx, info)
-	if err != nil {
-		return err
-	}
-	return a.printSnapshot(snapshotFileJSON{
-		URL: r.url, Key: key,
-		MinTXID: info.MinTXID.String(), MaxTXID: info.MaxTXID.String(), Size: info.Size, CreatedAt: info.CreatedAt.UTC(),
+	info := files[len(files)-1]
+	doc := snapshotFileJSON{
+		URL: r.url, TXID: info.MaxTXID.String(), CreatedAt: info.CreatedAt.UTC(),
 		PageSize: im.PageSize(), Pages: im.Pages(), LeaseGeneration: generation,
-	})
+	}
+	for _, f := range files {
+		key, err := r.Key(ctx, f)
+		if err != nil {
+			return err
+		}
+		doc.Objects = append(doc.Objects, planObjectJSON{key, f.Size})
+	}
+	return a.printSnapshot(doc)
 }
 
 func (a *app) printSnapshot(s snapshotFileJSON) error {
 	if a.json {
 		return a.printJSON(s)
 	}
-	return a.print("wrote %s\nsize   %s, of a database of %s\nstate  transaction %s of %s\n", s.Key, size(s.Size), size(int64(s.PageSize)*int64(s.Pages)), s.MaxTXID, preciseStamp(s.CreatedAt))
+	for _, o := range s.Objects {
+		if err := a.print("wrote %s, %s\n", o.Key, size(o.Size)); err != nil {
+			return err
+		}
+	}
+	return a.print("state transaction %s of %s, a database of %s\n", s.TXID, preciseStamp(s.CreatedAt), size(int64(s.PageSize)*int64(s.Pages)))
 }

@@ -1,0 +1,233 @@
+package replicate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/replctl/replicate/internal/ordered"
+	"github.com/replctl/replicate/ltx"
+	"github.com/replctl/replicate/v3compat"
+)
+
+// CheckOptions say how thorough a check is. The zero value reads all of a small
+// replica, and of a large one the outline of each LTX file; see [ReadAuto] and
+// [ReadOutlines].
+type CheckOptions struct {
+	// Deep reads everything, follows each page through the files, and restores the
+	// end of each window to a temporary file.
+	Deep bool
+
+	// Subset is what share of the objects, from 0 to 1, is read from end to end
+	// beside what is read anyway: another one for each Seed, so that repeated
+	// checks come to read everything. v0.3 generations are read whole or not.
+	Subset float64
+	Seed   uint64
+
+	// Verify, if set, is called with the path of each database that a deep check
+	// restores. Package sqlite has what to ask.
+	Verify func(ctx context.Context, path string) error
+
+	// TempDir is where a deep check restores to; os.TempDir() if empty.
+	TempDir string
+
+	// Progress, if set, is told how many of the bytes to read were read. Calls do
+	// not overlap.
+	Progress func(done, total int64)
+}
+
+// Window is a stretch of time of which every state that the replica has can be
+// restored. Where no time of a v0.3 generation is known, those of its windows are zero,
+// and it can be restored by generation and index alone; where some are not, it has
+// no windows.
+type Window struct {
+	Format     string
+	Generation string // FormatV3
+	From, To   Point
+}
+
+// CheckReport is what a check has found.
+type CheckReport struct {
+	*Inspection
+
+	// Restorable are the windows, by format, then in time. Between two of them
+	// states are lost. Objects that were found to be damaged are not used in them.
+	Restorable []Window
+
+	// Restored counts the databases that were restored and verified.
+	Restored int
+}
+
+// OK reports whether nothing is wrong that matters.
+func (r *CheckReport) OK() bool { return !r.Damaged() }
+
+// Check examines a replica, and tells what can be restored from it. What is wrong
+// with the replica is in Problems; an error means that it could not look.
+//
+// Without Deep, and where the replica is too large to be read whole, it finds what
+// is missing, cut off, empty, in the wrong place or under the wrong name. With Deep
+// it also finds every changed bit, files that contradict each other, and, with
+// Verify, databases that were broken before they were replicated.
+func (c *StoreClient) Check(ctx context.Context, opts CheckOptions) (*CheckReport, error) {
+	if opts.Subset < 0 || opts.Subset > 1 {
+		return nil, fmt.Errorf("check: subset %v: want 0 to 1", opts.Subset)
+	}
+	report, err := c.check(ctx, opts)
+	if err != nil {
+		return nil, fmt.Errorf("check: %w", err)
+	}
+	return report, nil
+}
+
+func (c *StoreClient) check(ctx context.Context, opts CheckOptions) (*CheckReport, error) {
+	store, layout, err := c.init(ctx)
+	if err != nil {
+		return nil, err
+	}
+	in := &inspector{Inspection: &Inspection{}, store: store, layout: layout, opts: InspectOptions{Progress: opts.Progress}}
+	if opts.Deep {
+		in.opts.Read = ReadAll
+		in.visit = in.lineage().add
+	} else {
+		in.opts.large = ReadOutlines
+		in.chooses(opts)
+	}
+	if err := in.inspect(ctx); err != nil {
+		return nil, err
+	}
+	report := &CheckReport{Inspection: in.Inspection, Restorable: in.windows()}
+	if err := in.compareTimes(ctx, opts.Deep); err != nil {
+		return nil, err
+	}
+	if opts.Deep {
+		if err := c.restoreWindows(ctx, in, report, opts); err != nil {
+			return nil, err
+		}
+	}
+	in.sortProblems()
+	return report, nil
+}
+
+// lineage reports what it sees as problems.
+func (in *inspector) lineage() *lineage {
+	return &lineage{report: func(info *ltx.FileInfo, format string, args ...any) {
+		in.problem(SeverityError, in.key(info), format, args...)
+	}}
+}
+
+// chooses makes the inspector read a share of the objects from end to end.
+func (in *inspector) chooses(opts CheckOptions) {
+	if opts.Subset == 0 {
+		return
+	}
+	in.wants = func(key string) bool {
+		h := fnv.New64a()
+		_, _ = fmt.Fprintf(h, "%d/%s", opts.Seed, key)
+		return float64(h.Sum64()>>11) < opts.Subset*(1<<53)
+	}
+}
+
+// compareTimes looks at what the store says about the time of LTX files: of all if
+// it is a deep check, else of the first and last of each level.
+func (in *inspector) compareTimes(ctx context.Context, deep bool) error {
+	edges := in.edgesOf(in.sound)
+	files := func(yield func(*ltx.FileInfo, error) bool) {
+		for _, f := range in.sound {
+			if (deep || edges[f]) && !yield(f, nil) {
+				return
+			}
+		}
+	}
+	wrong := 0
+	for f, err := range ordered.Map(ctx, headerReads, files, in.timeDiffers) {
+		if err != nil {
+			return err
+		}
+		if f == nil {
+			continue
+		}
+		if wrong++; wrong <= maxForeign {
+			in.problem(SeverityWarning, in.key(f), "the store has another time for it than its header: a copy has lost the times; Litestream would restore another moment than asked for")
+		}
+	}
+	if wrong > maxForeign {
+		in.problem(SeverityWarning, rootOf(in.LTX.Layout), "%d more files whose time in the store is not that of their headers", wrong-maxForeign)
+	}
+	return nil
+}
+
+// timeDiffers returns the file if it does.
+func (in *inspector) timeDiffers(ctx context.Context, f *ltx.FileInfo) (*ltx.FileInfo, error) {
+	info, err := in.store.Stat(ctx, in.key(f))
+	if errors.Is(err, fs.ErrNotExist) || err == nil && timeAgrees(info, f.CreatedAt) {
+		return nil, nil
+	}
+	return f, err
+}
+
+// restoreWindows restores the end of each window, and drops those that cannot be.
+func (c *StoreClient) restoreWindows(ctx context.Context, in *inspector, report *CheckReport, opts CheckOptions) error {
+	dir, err := os.MkdirTemp(opts.TempDir, "replicate-check-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	var good []Window
+	for _, w := range report.Restorable {
+		err := c.restoreWindow(ctx, in, w, filepath.Join(dir, "db"), opts)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		var broken *brokenError
+		switch {
+		case err == nil:
+			report.Restored++
+			good = append(good, w)
+		case errors.As(err, &broken):
+			in.problem(SeverityError, w.object(in), "the state of %s can be restored, and is not sound: %v", clockTime(w.To.Time), broken.err)
+			good = append(good, w)
+		case isDamage(err):
+			in.problem(SeverityError, w.object(in), "the state of %s cannot be restored: %v", clockTime(w.To.Time), err)
+		default:
+			return err
+		}
+	}
+	report.Restorable = good
+	return nil
+}
+
+// brokenError is what Verify has to say.
+type brokenError struct{ err error }
+
+func (e *brokenError) Error() string { return e.err.Error() }
+
+// object is what a problem with a whole window is about.
+func (w Window) object(in *inspector) string {
+	if w.Format == FormatV3 {
+		return v3compat.GenerationPrefix(w.Generation)
+	}
+	return rootOf(in.LTX.Layout)
+}
+
+func (c *StoreClient) restoreWindow(ctx context.Context, in *inspector, w Window, path string, opts CheckOptions) error {
+	plan, err := in.planOf(w)
+	if err != nil {
+		return err
+	}
+	f, err := os.Create(path) // of the window before
+	if err != nil {
+		return err
+	}
+	err = c.Restore(ctx, plan, f, RestoreOptions{})
+	if err = errors.Join(err, f.Close()); err != nil || opts.Verify == nil {
+		return err
+	}
+	if err := opts.Verify(ctx, path); err != nil {
+		return &brokenError{err}
+	}
+	return nil
+}

@@ -1,0 +1,388 @@
+package replicate_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"iter"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/file"
+	"github.com/replctl/replicate/internal/damage"
+	"github.com/replctl/replicate/internal/testreplica"
+	"github.com/replctl/replicate/ltx"
+	"github.com/replctl/replicate/v3compat"
+)
+
+// objectsOf is a replica of testdata, object by object.
+func objectsOf(t *testing.T, name string) map[string][]byte {
+	t.Helper()
+	objects := map[string][]byte{}
+	root := testreplica.Dir(t, name)
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		rel, _ := filepath.Rel(root, path)
+		objects[filepath.ToSlash(rel)] = b
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return objects
+}
+
+func replicaOf(t *testing.T, objects map[string][]byte) *replicate.StoreClient {
+	t.Helper()
+	store := blob.NewMemory()
+	for key, b := range objects {
+		opts := blob.WriteOptions{}
+		if h, err := ltx.ParseHeader(b); err == nil {
+			opts.ModTime = ltx.Time(h)
+		}
+		if _, err := store.Write(t.Context(), key, bytes.NewReader(b), opts); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return replicate.NewStoreClient("memory", ltx.LayoutFile, func(context.Context) (blob.Store, error) { return store, nil })
+}
+
+// memoryFile is a database that is restored to memory.
+type memoryFile []byte
+
+func (m *memoryFile) WriteAt(p []byte, off int64) (int, error) {
+	if grown := int(off) + len(p) - len(*m); grown > 0 {
+		*m = append(*m, make([]byte, grown)...)
+	}
+	return copy((*m)[off:], p), nil
+}
+
+func (m *memoryFile) Truncate(size int64) error {
+	if grown := int(size) - len(*m); grown > 0 {
+		*m = append(*m, make([]byte, grown)...)
+	}
+	*m = (*m)[:size]
+	return nil
+}
+
+// writer lets one goroutine at a time write.
+type writer struct {
+	*memoryFile
+	lock chan struct{}
+}
+
+func (w writer) WriteAt(p []byte, off int64) (int, error) {
+	w.lock <- struct{}{}
+	defer func() { <-w.lock }()
+	return w.memoryFile.WriteAt(p, off)
+}
+
+// attempt restores to memory, and tells which state came out, and what it is.
+func attempt(t *testing.T, c *replicate.StoreClient, target replicate.Target) (state replicate.Point, content string, err error) {
+	t.Helper()
+	err = c.Attempt(t.Context(), target, func(p *replicate.Plan) error {
+		var m memoryFile
+		state = p.State
+		err := c.Restore(t.Context(), p, writer{&m, make(chan struct{}, 1)}, replicate.RestoreOptions{})
+		content = sum(m)
+		return err
+	}, func(error) {})
+	return state, content, err
+}
+
+// stateOf is a state without its time, which damage may change.
+func stateOf(p replicate.Point) replicate.Point { return replicate.Point{TXID: p.TXID, Pos: p.Pos} }
+
+// targetOf asks for a point.
+func targetOf(p replicate.Point) replicate.Target {
+	if p.TXID != 0 {
+		return replicate.Target{TXID: p.TXID}
+	}
+	return replicate.Target{Generation: p.Pos.Generation, Timestamp: p.Time}
+}
+
+// truth is every state that a sound replica can be restored to, with what it is.
+func truth(t *testing.T, name string, c *replicate.StoreClient) (points []replicate.Point, contents map[replicate.Point]string) {
+	t.Helper()
+	var candidates []replicate.Point
+	for txid := ltx.TXID(1); name == "v0.5" && txid <= 0x4d; txid++ {
+		candidates = append(candidates, replicate.Point{TXID: txid})
+	}
+	for _, g := range testreplica.Expected(t, name).Generations {
+		store, err := c.Store(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, err := v3compat.New(store).Points(t.Context(), g.Generation)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range found {
+			candidates = append(candidates, replicate.Point{Pos: p.Pos, Time: p.Time})
+		}
+	}
+	contents = map[replicate.Point]string{}
+	for _, p := range candidates {
+		state, content, err := attempt(t, c, targetOf(p))
+		var planErr *replicate.PlanError
+		if errors.As(err, &planErr) {
+			continue // compacted away
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		points, contents[stateOf(state)] = append(points, p), content
+	}
+	if len(contents) < 20 {
+		t.Fatalf("%s has %d states", name, len(contents))
+	}
+	return points, contents
+}
+
+// TestCheckRandomDamage: whatever happens to one object, either the check names it,
+// or nothing that it promises is lost by it; what it promises can be restored either
+// way; and no restore ever gives a wrong database.
+func TestCheckRandomDamage(t *testing.T) {
+	for _, name := range []string{"v0.5", "v0.3"} {
+		t.Run(name, func(t *testing.T) {
+			sound := objectsOf(t, name)
+			points, contents := truth(t, name, replicaOf(t, sound))
+			keys := slices.Sorted(maps.Keys(sound))
+			named := 0
+			for seed := range uint64(550) {
+				rng := rand.New(rand.NewPCG(seed, 1))
+				objects, key := maps.Clone(sound), keys[rng.IntN(len(keys))]
+				what := hurt(rng, objects, key)
+				d := &hurtReplica{t: t, name: what + " " + key, key: key, client: replicaOf(t, objects), contents: contents}
+				if d.check(rng, points, what == "flip") {
+					named++
+				}
+			}
+			t.Logf("named in %d of 550", named)
+			if named < 300 {
+				t.Errorf("the check named the object in %d of 550 cases", named)
+			}
+		})
+	}
+}
+
+// hurt does something to an object. Times are not taken away: then those of the
+// store count, which are here those of the test.
+func hurt(rng *rand.Rand, objects map[string][]byte, key string) string {
+	b := bytes.Clone(objects[key])
+	switch n := rng.IntN(3); {
+	case n == 0 && !strings.HasSuffix(key, v3compat.TimesName):
+		delete(objects, key)
+		return "delete"
+	case n <= 1:
+		objects[key] = b[:rng.IntN(len(b))]
+		return "truncate"
+	}
+	b[rng.IntN(len(b))] ^= 1 << rng.IntN(8)
+	objects[key] = b
+	return "flip"
+}
+
+// hurtReplica is a replica of which one object was hurt.
+type hurtReplica struct {
+	t         *testing.T
+	name, key string
+	client    *replicate.StoreClient
+	contents  map[replicate.Point]string
+}
+
+// check reports whether the check named the object.
+func (d *hurtReplica) check(rng *rand.Rand, points []replicate.Point, deep bool) bool {
+	report, err := d.client.Check(d.t.Context(), replicate.CheckOptions{Deep: deep})
+	if err != nil {
+		d.t.Errorf("%s: %v", d.name, err)
+		return false
+	}
+	named := slices.ContainsFunc(report.Problems, func(p replicate.Problem) bool { return p.Object == d.key })
+	for _, w := range report.Restorable {
+		d.restore(w.From, true)
+		d.restore(w.To, true)
+	}
+	for range 3 {
+		p := points[rng.IntN(len(points))]
+		d.restore(p, !named && slices.ContainsFunc(report.Restorable, func(w replicate.Window) bool { return promises(w, p) }))
+	}
+	return named
+}
+
+// promises: of an LTX replica, a state that a listing still has.
+func promises(w replicate.Window, p replicate.Point) bool {
+	return p.TXID == 0 && !p.Time.Before(w.From.Time) && !p.Time.After(w.To.Time)
+}
+
+// restore holds a restore to the truth: what comes out is that of the state that it
+// says, and what was promised comes out.
+func (d *hurtReplica) restore(p replicate.Point, promised bool) {
+	state, content, err := attempt(d.t, d.client, targetOf(p))
+	switch {
+	case err != nil && promised:
+		d.t.Errorf("%s: %+v was promised: %v", d.name, p, err)
+	case err == nil && content != d.contents[stateOf(state)]:
+		d.t.Errorf("%s: %+v: the state that came out, %+v, is wrong", d.name, p, state)
+	case err == nil && promised && p.TXID != state.TXID:
+		d.t.Errorf("%s: %+v was promised, and %+v came out", d.name, p, state)
+	}
+}
+
+// TestCheckDamaged: each variant in testdata is judged as it is meant.
+func TestCheckDamaged(t *testing.T) {
+	for _, v := range damage.Variants() {
+		c := file.NewReplicaClient(testreplica.Copy(t, "damaged/"+v.Name))
+		report, err := c.Check(t.Context(), replicate.CheckOptions{Deep: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		worst := damage.None
+		for _, p := range report.Problems {
+			if p.Severity == replicate.SeverityError {
+				worst = damage.Error
+			} else if worst == damage.None && p.Severity == replicate.SeverityWarning {
+				worst = damage.Warning
+			}
+		}
+		if worst != v.Want || report.OK() != (v.Want != damage.Error) {
+			t.Errorf("%s: the worst is %s, want %s: %+v", v.Name, worst, v.Want, report.Problems)
+		}
+	}
+}
+
+// counted counts listings, by pages of a thousand, and reads.
+type counted struct {
+	blob.Store
+	pages, opens atomic.Int64
+}
+
+func (c *counted) List(ctx context.Context, prefix string, opts blob.ListOptions) iter.Seq2[blob.Info, error] {
+	return func(yield func(blob.Info, error) bool) {
+		n := 0
+		for info, err := range c.Store.List(ctx, prefix, opts) {
+			if n++; n%1000 == 1 {
+				c.pages.Add(1)
+			}
+			if !yield(info, err) {
+				return
+			}
+		}
+		if n == 0 {
+			c.pages.Add(1)
+		}
+	}
+}
+
+func (c *counted) Open(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	c.opens.Add(1)
+	return c.Store.Open(ctx, key, offset, length)
+}
+
+// TestCheckRequests: the budget of a check of 5,000 objects is 6 listings.
+func TestCheckRequests(t *testing.T) {
+	s, _ := planStore(t)
+	var b bytes.Buffer
+	im := pages(3, 1)
+	for txid := ltx.TXID(1); txid <= 4999; txid++ {
+		b.Reset()
+		opts := ltx.SnapshotOptions{TXID: txid, MinTXID: txid, Time: planTime(txid), PageSize: 512, Commit: 3, Concurrency: 1}
+		if _, err := ltx.WriteSnapshot(&b, opts, im.ReadPage); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Write(t.Context(), ltx.LayoutS3.Key(0, txid, txid), bytes.NewReader(b.Bytes()), blob.WriteOptions{ModTime: planTime(txid)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	store := &counted{Store: s.Store}
+	c := replicate.NewStoreClient("counted", ltx.LayoutS3, func(context.Context) (blob.Store, error) { return store, nil })
+	report, err := c.Check(t.Context(), replicate.CheckOptions{})
+	if err != nil || !report.OK() || len(report.Problems) > 0 {
+		t.Fatalf("got %+v, %v", report, err)
+	}
+	if n := store.pages.Load(); n > 6 {
+		t.Errorf("%d pages listed, want at most 6", n)
+	}
+	if n := store.opens.Load(); n != 4999 {
+		t.Errorf("%d reads, want one of each file", n)
+	}
+}
+
+// TestCheckTwoWriters: files that lead to one transaction in two ways.
+func TestCheckTwoWriters(t *testing.T) {
+	c := memoryClient()
+	for i := range 2 {
+		if _, err := replicate.WriteSnapshot(t.Context(), c, pages(10, byte(i)), replicate.SnapshotOptions{Time: planTime(ltx.TXID(i + 1))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	report, err := c.Check(t.Context(), replicate.CheckOptions{Deep: true})
+	if err != nil || !report.OK() {
+		t.Fatalf("got %+v, %v", report, err)
+	}
+	c.CreateOnly = false
+	var b bytes.Buffer
+	if _, err := ltx.WriteSnapshot(&b, ltx.SnapshotOptions{TXID: 2, Time: planTime(2), PageSize: 512, Commit: 10}, pages(10, 7).ReadPage); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.WriteLTXFile(t.Context(), ltx.SnapshotLevel, 1, 2, &b); err != nil {
+		t.Fatal(err)
+	}
+	report, err = c.Check(t.Context(), replicate.CheckOptions{Deep: true})
+	if err != nil || report.OK() {
+		t.Errorf("two writers: got %+v, %v", report, err)
+	}
+}
+
+// TestCheckVerify: what SQLite says of a database that can be restored is an error,
+// and no reason to promise less.
+func TestCheckVerify(t *testing.T) {
+	c := file.NewReplicaClient(testreplica.Copy(t, "v0.3"))
+	var seen []string
+	broken := errors.New("row 1 missing from index")
+	report, err := c.Check(t.Context(), replicate.CheckOptions{Deep: true, TempDir: t.TempDir(), Verify: func(_ context.Context, path string) error {
+		b, err := os.ReadFile(path)
+		seen = append(seen, sum(b))
+		return errors.Join(err, broken)
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{}
+	for _, g := range testreplica.Expected(t, "v0.3").Generations {
+		want = append(want, g.DBSHA256)
+	}
+	if !slices.Equal(seen, want) || report.OK() || len(report.Restorable) != len(want) || !strings.Contains(report.Problems[0].Message, broken.Error()) {
+		t.Errorf("databases %q, want %q; report %+v", seen, want, report)
+	}
+}
+
+// TestCheckLostTimes: what Litestream takes for the time of a file is compared with
+// the true one, of the first and last of each level, and in a deep check of all.
+func TestCheckLostTimes(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "replica")
+	if err := os.CopyFS(root, os.DirFS(testreplica.Dir(t, "v0.5"))); err != nil {
+		t.Fatal(err)
+	}
+	for _, deep := range []bool{false, true} {
+		report, err := file.NewReplicaClient(root).Check(t.Context(), replicate.CheckOptions{Deep: deep})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(report.Problems); !report.OK() || !deep && n != 8 || deep && n != 21 {
+			t.Errorf("deep %v: %d problems: %+v", deep, n, report.Problems)
+		}
+	}
+}
