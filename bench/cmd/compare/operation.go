@@ -18,7 +18,8 @@ type operation struct {
 	// open makes the sides. It is called a second time for the sides that are
 	// counted, with the place behind the counting proxy.
 	open func(ctx context.Context, p *place) (contest, error)
-	// uncounted is set where the number of requests is a matter of chance.
+	// uncounted is set where the number of requests is a matter of chance, or of
+	// time.
 	uncounted bool
 }
 
