@@ -92,7 +92,8 @@ type database struct {
 	rows int
 }
 
-func openDatabase(t *testing.T) *database {
+// The settings are pragmas that have to come before the first table.
+func openDatabase(t *testing.T, settings ...string) *database {
 	t.Helper()
 	db := &database{t: t, path: filepath.Join(t.TempDir(), "app.db")}
 	db.cmd = exec.CommandContext(t.Context(), "sqlite3", "-batch", db.path)
@@ -105,6 +106,9 @@ func openDatabase(t *testing.T) *database {
 	must(t, db.cmd.Start())
 	t.Cleanup(func() { _ = db.cmd.Wait() }) // the context, which has ended by then, kills it
 	db.out = bufio.NewScanner(out)
+	for _, setting := range settings {
+		db.exec("PRAGMA " + setting)
+	}
 	db.exec("PRAGMA journal_mode = wal; PRAGMA wal_autocheckpoint = 0; PRAGMA busy_timeout = 10000")
 	db.exec("CREATE TABLE note (id INTEGER PRIMARY KEY, body TEXT NOT NULL)")
 	return db
