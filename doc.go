@@ -24,12 +24,14 @@
 // Two waists, with many things above them and many engines below:
 //
 //	replicate    the contracts, and their implementation over the waists:
-//	             StoreClient (replicas), StoreLeaser and Session (leases),
-//	             FencedClient (a replica under a lease)
+//	             StoreClient (replicas: plans, restores, checks), StoreLeaser
+//	             and Session (leases), FencedClient (a replica under a lease)
 //	blob         WAIST: large immutable objects, listed in key order
 //	cas          WAIST: small records that change only by compare-and-swap
 //	ltx          LTX files: names, layouts, headers, page index, chains
 //	v3compat     Litestream v0.3.x backups, read-only
+//	sqlite       what needs SQLite itself: images of live databases, checks
+//	store        facades over cas: kv, config, logstate, resource
 //	file         engine: a directory
 //	s3           engine: anything that speaks S3
 //	probe        does a store do what leases need? over the waists
