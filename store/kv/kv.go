@@ -15,7 +15,7 @@ const (
 	MaxValueSize = cas.MaxValueSize - maxHeader // bytes
 
 	MinTTL = 100 * time.Millisecond // a store over the network needs seconds
-	MaxTTL = 1000 * time.Hour
+	MaxTTL = 960 * time.Hour        // 40 days
 )
 
 // Errors that callers tell apart, found with errors.Is.
@@ -104,7 +104,7 @@ type Lease interface {
 	// Release ends the lease, and its renewals. When it returns nil the records
 	// are gone, on every reader; until then all of them are there. It waits as long
 	// as readers may take the lease on trust (see the package's comment); if ctx ends
-	// before, the lease expires at the end of that time. A lease that has ended
+	// before, the lease expires a second after that time. A lease that has ended
 	// already is no error.
 	Release(ctx context.Context) error
 }

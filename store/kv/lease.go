@@ -16,17 +16,24 @@ import (
 // terms are what a lease's record says of it, in the place of its owner's name: for
 // readers, which have to know how long they may take it on trust, and for people.
 type terms struct {
+	ending     bool // it was cut short to be released, and is not to be trusted any more
 	ttl, cache time.Duration
 	owner      string
 }
 
-func (t terms) String() string { return fmt.Sprintf("kv ttl=%v cache=%v %s", t.ttl, t.cache, t.owner) }
+func (t terms) String() string {
+	kind := "kv"
+	if t.ending {
+		kind = "kv-ending"
+	}
+	return fmt.Sprintf("%s ttl=%v cache=%v %s", kind, t.ttl, t.cache, t.owner)
+}
 
 // parseTerms reads what String wrote. Of anything else nothing is known, and nothing
 // taken on trust.
 func parseTerms(s string) (t terms, ok bool) {
 	fields := strings.SplitN(s, " ", 4)
-	if len(fields) != 4 || fields[0] != "kv" {
+	if len(fields) != 4 || fields[0] != "kv" && fields[0] != "kv-ending" {
 		return terms{}, false
 	}
 	ttl, err1 := time.ParseDuration(strings.TrimPrefix(fields[1], "ttl="))
@@ -34,7 +41,7 @@ func parseTerms(s string) (t terms, ok bool) {
 	if err1 != nil || err2 != nil || ttl < MinTTL || ttl > MaxTTL || cache < 0 || cache > ttl {
 		return terms{}, false
 	}
-	return terms{ttl, cache, fields[3]}, true
+	return terms{fields[0] == "kv-ending", ttl, cache, fields[3]}, true
 }
 
 // lease implements [Lease].
@@ -53,7 +60,7 @@ func (l *lease) TTL() time.Duration { return l.ttl }
 func (s *Store) leaser(id LeaseId, owner *string, ttl *time.Duration) *replicate.StoreLeaser {
 	return replicate.NewStoreLeaser("kv",
 		func() replicate.LeaseConfig {
-			return replicate.LeaseConfig{Key: leaseKey(id), Owner: *owner, TTL: *ttl, MaxTTL: MaxTTL, MaxSkew: s.opts.MaxSkew, Clock: s.opts.Clock}
+			return replicate.LeaseConfig{Key: leaseKey(id), Owner: *owner, TTL: *ttl, MaxTTL: MaxTTL + trustMargin, MaxSkew: s.opts.MaxSkew, Clock: s.opts.Clock}
 		},
 		func(context.Context) (cas.Store, error) { return s.store, nil })
 }
@@ -63,7 +70,7 @@ func (s *Store) NewLease(ctx context.Context, ttl time.Duration, keepAlive bool)
 	if ttl < MinTTL || ttl > MaxTTL {
 		return nil, fmt.Errorf("new lease: ttl %v: want %v to %v", ttl, MinTTL, MaxTTL)
 	}
-	t := terms{ttl.Truncate(time.Millisecond), min(s.opts.LeaseCache, ttl).Truncate(time.Millisecond), replicate.DefaultLeaseOwner()}
+	t := terms{false, ttl.Truncate(time.Millisecond), min(s.opts.LeaseCache, ttl).Truncate(time.Millisecond), replicate.DefaultLeaseOwner()}
 	owner := t.String()
 	for {
 		l := &lease{s: s, id: randomId(), ttl: t.ttl}
@@ -155,9 +162,9 @@ func (l *lease) Release(ctx context.Context) error {
 	}
 }
 
-// release ends a lease in three steps: it is cut short, so that nobody takes it on
-// trust for longer; that time passes; it is released. It is not done if somebody has
-// renewed it, or ended it, meanwhile.
+// release ends a lease in three steps: it is cut short, and marked, so that nobody
+// takes it on trust from then on; the time passes for which somebody may have before;
+// it is released. It is not done if somebody has changed it meanwhile.
 func (s *Store) release(ctx context.Context, id LeaseId) (done bool, err error) {
 	owner, ttl := endedBy(), replicate.DefaultLeaseTTL
 	leaser := s.leaser(id, &owner, &ttl)
@@ -166,19 +173,22 @@ func (s *Store) release(ctx context.Context, id LeaseId) (done bool, err error) 
 		return err == nil, err
 	}
 	t, _ := parseTerms(held.Owner)
-	owner, ttl = held.Owner, max(t.cache, time.Millisecond) // on behalf of its holder
-	if left := held.ExpiresAt.Sub(leaser.Now()); left > 0 && t.cache > 0 {
-		held.ExpiresAt = s.opts.Clock.Now().Add(left).Time() // by this machine's clock
-		if held, err = leaser.RenewLease(ctx, held); errors.Is(err, replicate.ErrLeaseNotHeld) {
-			return false, nil
-		} else if err != nil {
-			return false, err
+	left := held.ExpiresAt.Sub(leaser.Now())
+	owner = held.Owner // on behalf of its holder
+	if left > 0 && t.cache > 0 {
+		if !t.ending {
+			t.ending = true
+			owner, ttl = t.String(), t.cache+trustMargin // nobody, of whatever clock, sees it expire before the pause is over
+			held.Owner, held.ExpiresAt = owner, s.opts.Clock.Now().Add(left).Time()
+			held, err = leaser.RenewLease(ctx, held)
 		}
-		if err := s.opts.Clock.Sleep(ctx, t.cache); err != nil {
-			return false, fmt.Errorf("it ends by itself in up to %v: %w", t.cache, err)
+		if err == nil {
+			err = s.opts.Clock.Sleep(ctx, t.cache)
 		}
 	}
-	err = leaser.ReleaseLease(ctx, held)
+	if err == nil {
+		err = leaser.ReleaseLease(ctx, held)
+	}
 	if errors.Is(err, replicate.ErrLeaseNotHeld) || errors.Is(err, replicate.ErrLeaseAlreadyReleased) {
 		return false, nil
 	}

@@ -59,12 +59,14 @@ func FuzzDecode(f *testing.F) {
 }
 
 func TestTerms(t *testing.T) {
-	want := terms{30 * time.Second, 1500 * time.Millisecond, "some host:4711 and more"}
-	if got, ok := parseTerms(want.String()); !ok || got != want {
-		t.Errorf("got %+v, %v, want %+v", got, ok, want)
+	for _, ending := range []bool{false, true} {
+		want := terms{ending, 30 * time.Second, 1500 * time.Millisecond, "some host:4711 and more"}
+		if got, ok := parseTerms(want.String()); !ok || got != want {
+			t.Errorf("got %+v, %v, want %+v", got, ok, want)
+		}
 	}
 	for _, s := range []string{
-		"", "host:4711", "kv ttl=1s cache=1s", "kv ttl=1s cache=2s x", "kv ttl=1ms cache=0s x", "kv ttl=1001h cache=0s x",
+		"", "host:4711", "kv ttl=1s cache=1s", "kv ttl=1s cache=2s x", "kv ttl=1ms cache=0s x", "kv ttl=961h cache=0s x",
 		"kv ttl=1s cache=-1s x", "kv ttl= cache= x", "kx ttl=1s cache=1s x",
 	} {
 		if got, ok := parseTerms(s); ok || got != (terms{}) {
@@ -75,6 +77,7 @@ func TestTerms(t *testing.T) {
 
 func FuzzParseTerms(f *testing.F) {
 	f.Add("kv ttl=30s cache=1s host:4711")
+	f.Add("kv-ending ttl=30s cache=1s host:4711")
 	f.Fuzz(func(t *testing.T, s string) {
 		if got, ok := parseTerms(s); ok {
 			if again, ok := parseTerms(got.String()); !ok || again != got {

@@ -112,6 +112,9 @@ const trustMargin = time.Second
 // moment.
 func (s *Store) trust(v *view, held *replicate.Lease, asked clock.Instant) {
 	t, _ := parseTerms(held.Owner)
+	if t.ending {
+		return
+	}
 	left := held.ExpiresAt.Sub(v.leaser.Now()) - trustMargin
 	s.mu.Lock()
 	defer s.mu.Unlock()
