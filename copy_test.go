@@ -1,0 +1,500 @@
+package replicate_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/file"
+	"github.com/replctl/replicate/internal/fakes3"
+	"github.com/replctl/replicate/internal/testreplica"
+	"github.com/replctl/replicate/ltx"
+	"github.com/replctl/replicate/s3"
+	"github.com/replctl/replicate/v3compat"
+)
+
+// watched is a store that says what is written to it, and can refuse.
+type watched struct {
+	blob.Store
+	mu     sync.Mutex
+	before func(key string) error
+	after  func(key string)
+}
+
+func (w *watched) Write(ctx context.Context, key string, r io.Reader, opts blob.WriteOptions) (blob.Info, error) {
+	if w.before != nil {
+		w.mu.Lock()
+		err := w.before(key)
+		w.mu.Unlock()
+		if err != nil {
+			return blob.Info{}, err
+		}
+	}
+	info, err := w.Store.Write(ctx, key, r, opts)
+	if err == nil && w.after != nil {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.after(key)
+	}
+	return info, err
+}
+
+func clientAt(store blob.Store) *replicate.StoreClient {
+	return replicate.NewStoreClient("test", ltx.LayoutS3, func(context.Context) (blob.Store, error) { return store, nil })
+}
+
+func bucketClient(srv *fakes3.Server, prefix string) *s3.ReplicaClient {
+	c := s3.NewReplicaClient()
+	c.Bucket, c.Path, c.Endpoint, c.Region, c.ForcePathStyle = srv.Bucket, prefix, srv.URL, "us-east-1", true
+	c.AccessKeyID, c.SecretAccessKey = fakes3.AccessKeyID, fakes3.SecretAccessKey
+	return c
+}
+
+func copied(t *testing.T, src, dst replicate.Fenceable, opts replicate.CopyOptions) *replicate.CopyReport {
+	t.Helper()
+	rep, err := replicate.Copy(t.Context(), src, dst, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rep
+}
+
+// object is what is kept of one: its content, and its time to a millisecond.
+type object struct {
+	Content string
+	At      time.Time
+}
+
+func contentsOf(t *testing.T, store blob.Reader) map[string]object {
+	t.Helper()
+	found := map[string]object{}
+	for info, err := range store.List(t.Context(), "", blob.ListOptions{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		rc, err := store.Open(t.Context(), info.Key, 0, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(rc)
+		rc.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		found[info.Key] = object{sum(b), info.ModTime.UTC().Truncate(time.Millisecond)}
+	}
+	return found
+}
+
+func storeOf(t *testing.T, c interface {
+	Store(context.Context) (blob.Store, error)
+}) blob.Store {
+	t.Helper()
+	store, err := c.Store(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store
+}
+
+// without drops the times that a copy adds.
+func without(objects map[string]object, name string) map[string]object {
+	for key := range objects {
+		if path.Base(key) == name {
+			delete(objects, key)
+		}
+	}
+	return objects
+}
+
+// TestCopyAround: from a disk to a bucket, to another, and to a disk again, nothing
+// changes, not even a time.
+func TestCopyAround(t *testing.T) {
+	for _, name := range []string{"v0.5", "v0.3", "damaged/both-formats"} {
+		t.Run(filepath.Base(name), func(t *testing.T) {
+			srv := fakes3.New(t)
+			src := file.NewReplicaClient(testreplica.Copy(t, name))
+			first, second, back := bucketClient(srv, "first"), bucketClient(srv, "second"), file.NewReplicaClient(filepath.Join(t.TempDir(), "back"))
+			var read int64
+			rep := copied(t, src, first, replicate.CopyOptions{Progress: func(done, total int64) { read = total - done }})
+			if rep.Copied != rep.Objects || rep.CopiedBytes != rep.Bytes || read != 0 || len(rep.Problems) != 0 {
+				t.Errorf("%+v, %d bytes unread", rep, read)
+			}
+			copied(t, first, second, replicate.CopyOptions{})
+			copied(t, second, back, replicate.CopyOptions{})
+			want, got := without(contentsOf(t, storeOf(t, src)), v3compat.TimesName), without(contentsOf(t, storeOf(t, back)), v3compat.TimesName)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("there (-) and back (+):\n%s", diff)
+			}
+			if name != "damaged/both-formats" { // these two are it
+				checkInstants(t, src, second)
+			}
+			if again := copied(t, src, second, replicate.CopyOptions{}); again.Copied != 0 || again.Present != again.Objects {
+				t.Errorf("a second time: %+v", again)
+			}
+		})
+	}
+}
+
+type restorer interface {
+	Plan(context.Context, replicate.Target) (*replicate.Plan, error)
+	RestoreTo(context.Context, *replicate.Plan, io.Writer, replicate.RestoreOptions) error
+}
+
+// stateAt is the database at a moment: its hash, or the error.
+func stateAt(t *testing.T, c restorer, target replicate.Target) string {
+	t.Helper()
+	p, err := c.Plan(t.Context(), target)
+	if err != nil {
+		return "plan: " + err.Error()
+	}
+	var b bytes.Buffer
+	if err := c.RestoreTo(t.Context(), p, &b, replicate.RestoreOptions{}); err != nil {
+		return "restore: " + err.Error()
+	}
+	return sum(b.Bytes())
+}
+
+// instants are the moments that the test data know the database of.
+func instants(t *testing.T) (instants []time.Time) {
+	t.Helper()
+	for _, name := range []string{"v0.5", "v0.3"} {
+		for _, i := range testreplica.Expected(t, name).Instants {
+			instants = append(instants, i.At)
+		}
+	}
+	return instants
+}
+
+func checkInstants(t *testing.T, want, got restorer) {
+	t.Helper()
+	for _, moment := range append(instants(t), time.Time{}) {
+		target := replicate.Target{Timestamp: moment}
+		if want, got := stateAt(t, want, target), stateAt(t, got, target); want != got {
+			t.Errorf("at %v: %s, want %s", moment, got, want)
+		}
+	}
+}
+
+// TestCopyMetadata: S3 is told the true time in the way that Litestream reads.
+func TestCopyMetadata(t *testing.T) {
+	src, dst := file.NewReplicaClient(testreplica.Copy(t, "v0.5")), bucketClient(fakes3.New(t), "copy")
+	copied(t, src, dst, replicate.CopyOptions{})
+	store := storeOf(t, dst)
+	for info := range store.List(t.Context(), "", blob.ListOptions{}) {
+		if strings.HasPrefix(info.Key, "ltx/") {
+			t.Fatalf("%s is in the layout of files", info.Key)
+		}
+		info, err := store.Stat(t.Context(), info.Key)
+		if err != nil || info.Metadata[replicate.MetadataTimestamp] == "" {
+			t.Errorf("%s: %v, %v", info.Key, info.Metadata, err)
+		}
+	}
+}
+
+// wantStates: whatever the destination names as a state can be restored, and is
+// that of the source.
+func wantStates(t *testing.T, src map[string]string, dst *replicate.StoreClient) {
+	t.Helper()
+	for name, target := range targetsOf(t, dst) {
+		if got := stateAt(t, dst, target); got != src[name] {
+			t.Fatalf("%s: got %s, the source has %s", name, got, src[name])
+		}
+	}
+}
+
+// targetsOf are all states that names tell of, and the latest.
+func targetsOf(t *testing.T, c interface {
+	replicate.ReplicaClient
+	replicate.ReplicaClientV3
+	Store(context.Context) (blob.Store, error)
+}) map[string]replicate.Target {
+	t.Helper()
+	targets := map[string]replicate.Target{}
+	for level := ltx.MinLevel; level <= ltx.MaxLevel; level++ {
+		itr, err := c.LTXFiles(t.Context(), level, 0, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for itr.Next() {
+			targets[itr.Item().MaxTXID.String()] = replicate.Target{TXID: itr.Item().MaxTXID}
+		}
+		if err := itr.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ids, err := c.GenerationsV3(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := storeOf(t, c)
+	for _, id := range ids {
+		points, err := v3compat.New(store).Points(t.Context(), id)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+		for _, p := range points {
+			targets[id+p.String()] = replicate.Target{Timestamp: p.Time}
+		}
+	}
+	return targets
+}
+
+// TestCopyOrder: after each single write everything that is there can be restored,
+// and to what it is at the source; so after each kill, too.
+func TestCopyOrder(t *testing.T) {
+	for _, name := range []string{"v0.5", "v0.3"} {
+		t.Run(name, func(t *testing.T) {
+			src := file.NewReplicaClient(testreplica.Copy(t, name))
+			states := map[string]string{}
+			for name, target := range targetsOf(t, src) {
+				states[name] = stateAt(t, src, target)
+			}
+			store := &watched{Store: blob.NewMemory()}
+			writes := 0
+			store.after = func(key string) {
+				if writes++; writes%4 == 0 && strings.HasPrefix(key, "0") || strings.Contains(key, "snapshots/") {
+					wantStates(t, states, clientAt(store.Store))
+				}
+			}
+			rep := copied(t, src, clientAt(store), replicate.CopyOptions{Concurrency: 5})
+			wantStates(t, states, clientAt(store))
+			if rep.Copied != rep.Objects {
+				t.Errorf("%+v", rep)
+			}
+		})
+	}
+}
+
+// TestCopyKilled: at every write; the next copy finishes it.
+func TestCopyKilled(t *testing.T) {
+	killed := errors.New("killed")
+	for _, name := range []string{"v0.5", "v0.3"} {
+		src := file.NewReplicaClient(testreplica.Copy(t, name))
+		want := keysIn(t, storeOf(t, src))
+		store := &watched{Store: blob.NewMemory()}
+		for kills, done := 0, false; !done; kills++ {
+			left := 7
+			store.before = func(string) error {
+				if left--; left < 0 {
+					return killed
+				}
+				return nil
+			}
+			_, err := replicate.Copy(t.Context(), src, clientAt(store), replicate.CopyOptions{})
+			if done = err == nil; err != nil && !errors.Is(err, killed) {
+				t.Fatal(err)
+			}
+			if kills > len(want) {
+				t.Fatal("it makes no progress")
+			}
+		}
+		if got := len(keysIn(t, store)); got != len(want) {
+			t.Errorf("%s: %d objects, want %d", name, got, len(want))
+		}
+		checkInstants(t, src, clientAt(store))
+	}
+}
+
+// TestCopyTwice at once: both finish, and the result is one copy.
+func TestCopyTwice(t *testing.T) {
+	for _, name := range []string{"v0.5", "v0.3"} {
+		src, dst := file.NewReplicaClient(testreplica.Copy(t, name)), filepath.Join(t.TempDir(), "copy")
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() {
+				if _, err := replicate.Copy(t.Context(), src, file.NewReplicaClient(dst), replicate.CopyOptions{}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		got := without(contentsOf(t, storeOf(t, file.NewReplicaClient(dst))), v3compat.TimesName)
+		if diff := cmp.Diff(without(contentsOf(t, storeOf(t, src)), v3compat.TimesName), got); diff != "" {
+			t.Errorf("%s: source (-) and copy (+):\n%s", name, diff)
+		}
+	}
+}
+
+// TestCopyDamaged: what is damaged is named and not copied, and whatever the copy
+// restores is what the source restores.
+func TestCopyDamaged(t *testing.T) {
+	for _, name := range []string{"ltx-bad-crc", "ltx-bad-page", "ltx-empty", "ltx-truncated", "ltx-wrong-name", "v3-bad-lz4", "v3-truncated-lz4"} {
+		t.Run(name, func(t *testing.T) {
+			src, store := file.NewReplicaClient(testreplica.Copy(t, "damaged/"+name)), blob.NewMemory()
+			rep := copied(t, src, clientAt(store), replicate.CopyOptions{})
+			if len(rep.Problems) == 0 {
+				t.Fatal("no problem")
+			}
+			there := contentsOf(t, store)
+			for _, p := range rep.Problems {
+				if _, ok := there[strings.Replace(p.Object, "ltx/", "000", 1)]; ok {
+					t.Errorf("%s is copied, and %s", p.Object, p.Message)
+				}
+			}
+			if rep.Copied == 0 || rep.Copied >= rep.Objects {
+				t.Errorf("%+v", rep)
+			}
+			states := map[string]string{}
+			for name, target := range targetsOf(t, src) {
+				states[name] = stateAt(t, src, target)
+			}
+			for name, target := range targetsOf(t, clientAt(store)) {
+				got := stateAt(t, clientAt(store), target)
+				if got != states[name] && !strings.Contains(got, " ") && !strings.Contains(states[name], " ") {
+					t.Errorf("%s: got %s, the source has %s", name, got, states[name])
+				}
+			}
+			if again := copied(t, src, clientAt(store), replicate.CopyOptions{}); again.Copied != 0 || len(again.Problems) != len(rep.Problems) {
+				t.Errorf("a second time: %+v", again)
+			}
+		})
+	}
+}
+
+// TestCopyConflict: what is there and different stays, and nothing is written.
+func TestCopyConflict(t *testing.T) {
+	for _, name := range []string{"v0.5", "v0.3"} {
+		for change := range 2 {
+			src, store := file.NewReplicaClient(testreplica.Copy(t, name)), &watched{Store: blob.NewMemory()}
+			copied(t, src, clientAt(store), replicate.CopyOptions{})
+			key := lastKey(t, store)
+			b := contentOf(t, store, key)
+			if b[len(b)-3] ^= 1; change == 1 {
+				b = append(b, 1)
+			}
+			if _, err := store.Write(t.Context(), key, bytes.NewReader(b), blob.WriteOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			if err := store.Delete(t.Context(), []string{firstKey(t, store)}); err != nil {
+				t.Fatal(err)
+			}
+			store.after = func(key string) { t.Errorf("%s is written", key) }
+			_, err := replicate.Copy(t.Context(), src, clientAt(store), replicate.CopyOptions{})
+			var conflict *replicate.CopyConflictError
+			if !errors.As(err, &conflict) || !errors.Is(err, fs.ErrExist) || conflict.Destination != key {
+				t.Errorf("got %v, want a conflict about %s", err, key)
+			}
+		}
+	}
+}
+
+func keysIn(t *testing.T, store blob.Reader) (keys []string) {
+	t.Helper()
+	for info, err := range store.List(t.Context(), "", blob.ListOptions{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if path.Base(info.Key) != v3compat.TimesName {
+			keys = append(keys, info.Key)
+		}
+	}
+	return keys
+}
+
+func firstKey(t *testing.T, store blob.Reader) string { return keysIn(t, store)[0] }
+
+func lastKey(t *testing.T, store blob.Reader) string { k := keysIn(t, store); return k[len(k)-1] }
+
+func contentOf(t *testing.T, store blob.Reader, key string) []byte {
+	t.Helper()
+	rc, err := store.Open(t.Context(), key, 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rc.Close()
+	b, err := io.ReadAll(rc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// TestCopyOther: a replica with later transactions is no copy.
+func TestCopyOther(t *testing.T) {
+	_, src := planStore(t, planned{9, 1, 5, 0})
+	_, dst := planStore(t, planned{9, 1, 6, 0})
+	if _, err := replicate.Copy(t.Context(), src, dst, replicate.CopyOptions{}); !errors.Is(err, fs.ErrExist) || !strings.Contains(err.Error(), "later ones") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := replicate.Copy(t.Context(), clientAt(blob.NewMemory()), dst, replicate.CopyOptions{}); !errors.Is(err, replicate.ErrNoReplica) {
+		t.Errorf("of nothing: %v", err)
+	}
+}
+
+// TestCopySince: every later state is there, and less is copied.
+func TestCopySince(t *testing.T) {
+	for _, name := range []string{"v0.5", "v0.3"} {
+		facts := testreplica.Expected(t, name)
+		src := file.NewReplicaClient(testreplica.Copy(t, name))
+		last := 1 << 30
+		for _, since := range facts.Instants {
+			store := blob.NewMemory()
+			rep := copied(t, src, clientAt(store), replicate.CopyOptions{Since: since.At})
+			if rep.Copied > last {
+				t.Errorf("%s since %v: %d objects, since an earlier time %d", name, since.At, rep.Copied, last)
+			}
+			last = rep.Copied
+			for _, i := range facts.Instants {
+				if got := stateAt(t, clientAt(store), replicate.Target{Timestamp: i.At}); !i.At.Before(since.At) && got != i.DBSHA256 {
+					t.Errorf("%s since %v: at %v %s, want %s", name, since.At, i.At, got, i.DBSHA256)
+				}
+			}
+		}
+		if all := len(contentsOf(t, storeOf(t, src))); last >= all {
+			t.Errorf("%s: all %d objects since the last instant", name, all)
+		}
+	}
+}
+
+// TestCopyLive: while it runs, the source gets new objects and loses old ones.
+func TestCopyLive(t *testing.T) {
+	for _, name := range []string{"v0.5", "v0.3"} {
+		full := file.NewReplicaClient(testreplica.Copy(t, name))
+		all := storeOf(t, full)
+		keys := keysIn(t, all)
+		source := blob.NewMemory()
+		move := func(key string) {
+			info, err := all.Stat(t.Context(), key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := source.Write(t.Context(), key, bytes.NewReader(contentOf(t, all, key)), blob.WriteOptions{ModTime: info.ModTime}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		late := keys[len(keys)-4:]
+		for _, key := range keys {
+			if !slices.Contains(late, key) {
+				move(key)
+			}
+		}
+		dst := &watched{Store: blob.NewMemory()}
+		writes := 0
+		dst.after = func(string) {
+			if writes++; writes == 5 {
+				for _, key := range late {
+					move(key)
+				}
+			}
+		}
+		rep := copied(t, clientAt(source), clientAt(dst), replicate.CopyOptions{})
+		if rep.Rounds < 3 || len(keysIn(t, dst)) != len(keys) {
+			t.Errorf("%s: %d objects, want %d: %+v", name, len(keysIn(t, dst)), len(keys), rep)
+		}
+		checkInstants(t, full, clientAt(dst))
+	}
+}

@@ -1,0 +1,109 @@
+package replicate
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sort"
+	"time"
+
+	"github.com/replctl/replicate/ltx"
+)
+
+func newLTXPlanner(c *StoreClient, files []*ltx.FileInfo) *ltxPlanner {
+	p := &ltxPlanner{c: c, times: map[int]time.Time{}}
+	var whole []*ltx.FileInfo
+	for _, f := range files {
+		if f.Size < ltx.MinFileSize {
+			p.useless = append(p.useless, f)
+		} else {
+			whole = append(whole, f)
+		}
+	}
+	p.chain, p.ends = ltx.NewChain(whole), ends(whole)
+	return p
+}
+
+// before is the last restorable transaction at or before a time; 0 if there is
+// none. It reads the headers of about log2(N) files.
+func (p *ltxPlanner) before(ctx context.Context, t time.Time) (ltx.TXID, error) {
+	var failed error
+	later := sort.Search(len(p.ends), func(i int) bool {
+		if failed != nil {
+			return true
+		}
+		at, err := p.time(ctx, i)
+		failed = err
+		return err != nil || at.After(t)
+	})
+	if failed != nil || later == 0 {
+		return 0, failed
+	}
+	last := p.ends[later-1].MaxTXID
+	states := p.chain.Restorable()
+	n := sort.Search(len(states), func(i int) bool { return states[i] > last })
+	if n == 0 {
+		return 0, nil
+	}
+	return states[n-1], nil
+}
+
+// keepLTX says what of the files is needed for every state that can be restored at
+// a time or after it, and for the newest snapshots. It returns the file that all
+// of these states are built on, too; with none everything is kept.
+//
+// A file can be applied to any state from MinTXID-1 to MaxTXID-1. So if a file
+// that begins at 1 is kept, and all that end after it, then each state after it
+// that could be restored still can be: by induction, what its last file was applied
+// to is there, or else that file reaches back to the floor or before it. That is
+// more than the shortest way needs, and what Litestream keeps as well.
+func (p *ltxPlanner) keepLTX(ctx context.Context, files []*ltx.FileInfo, since time.Time, snapshots int) (keep []*ltx.FileInfo, floor *ltx.FileInfo, err error) {
+	state, err := p.before(ctx, since)
+	if err != nil {
+		return nil, nil, fmt.Errorf("find the state at %s: %w", since.UTC().Format(time.RFC3339Nano), err)
+	}
+	var bases []*ltx.FileInfo // that need nothing before them, by MaxTXID
+	for _, f := range files {
+		if f.MinTXID == 1 && f.Size >= ltx.MinFileSize {
+			bases = append(bases, f)
+		}
+	}
+	slices.SortFunc(bases, func(a, b *ltx.FileInfo) int {
+		return cmp.Or(cmp.Compare(a.MaxTXID, b.MaxTXID), cmp.Compare(a.Level, b.Level))
+	})
+	if floor, err = p.floor(ctx, bases, state, since); err != nil || floor == nil {
+		return files, nil, err
+	}
+	wanted := map[*ltx.FileInfo]bool{}
+	wanted[floor] = true
+	for _, f := range slices.Backward(bases) {
+		if f.Level == ltx.SnapshotLevel && snapshots > 0 {
+			wanted[f] = true
+			snapshots--
+		}
+	}
+	for _, f := range files {
+		if wanted[f] || f.MaxTXID > floor.MaxTXID {
+			keep = append(keep, f)
+		}
+	}
+	return keep, floor, nil
+}
+
+// floor is the last of some files that begin at 1 that is not after a state, and
+// that is not after its time by its own header either: that of a snapshot may say
+// when it was taken, and once the file is gone that says when the transaction was,
+// the state has the time of the snapshot.
+func (p *ltxPlanner) floor(ctx context.Context, bases []*ltx.FileInfo, state ltx.TXID, since time.Time) (*ltx.FileInfo, error) {
+	for _, f := range slices.Backward(bases) {
+		if f.MaxTXID > state {
+			continue
+		}
+		at, err := p.c.fileTime(ctx, f)
+		if err != nil || !at.After(since) {
+			return f, err
+		}
+	}
+	return nil, nil
+}
