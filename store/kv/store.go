@@ -118,11 +118,12 @@ func (s *Store) swap(ctx context.Context, storeKey string, old entry, h header, 
 		return entry{}, false, err
 	}
 	r, err := cas.Swap(ctx, s.store, storeKey, data, old.token)
-	if err == nil {
-		return entry{header: h, value: value, token: r.Token}, true, nil
-	}
 	superseded := errors.Is(err, cas.ErrSuperseded)
-	if errors.Is(err, cas.ErrIndeterminate) && !superseded || !superseded && !errors.Is(err, cas.ErrConflict) {
+	refused := errors.Is(err, cas.ErrConflict) && !errors.Is(err, cas.ErrIndeterminate)
+	switch {
+	case err == nil:
+		return entry{header: h, value: value, token: r.Token}, true, nil
+	case !superseded && !refused:
 		return entry{}, false, err
 	}
 	lost := err
