@@ -61,6 +61,7 @@ func Run(t *testing.T, h Harness) {
 		"GetRange":       testGetRange,
 		"Wait":           testWait,
 		"WaitForEnd":     testWaitForEnd,
+		"WaitIsTold":     testWaitIsTold,
 		"WaitEnds":       testWaitEnds,
 		"Leases":         testLeases,
 		"NoLease":        testNoLease,

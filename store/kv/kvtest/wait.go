@@ -57,6 +57,31 @@ func testWaitForEnd(t *testing.T, h Harness) {
 	}
 }
 
+// testWaitIsTold: on a store that tells of changes nobody waits for the next look,
+// which would be tomorrow.
+func testWaitIsTold(t *testing.T, h Harness) {
+	open := h.New(t)
+	if _, ok := open().(cas.Notifier); !ok {
+		return
+	}
+	other := on(t, open())
+	v := create(t, other, "k", "x", kv.NoLeaseId)
+	store := &lookedAt{Store: open(), again: make(chan struct{})}
+	s, err := kv.New(store, kv.Options{PollEvery: 24 * time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		<-store.again
+		_, _ = other.CasByVersion(context.Background(), kv.Record{Key: "k", Value: []byte("y"), Version: v})
+	}()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if r, err := s.WaitForVersionChange(ctx, "k", v); err != nil || r == nil || r.Version != v+1 {
+		t.Errorf("got %+v, %v", r, err)
+	}
+}
+
 // lookedAt is a store that tells when records are read a second time: by who has read
 // one, and waits.
 type lookedAt struct {
