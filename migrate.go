@@ -1,0 +1,190 @@
+package replicate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/replctl/replicate/ltx"
+	"github.com/replctl/replicate/v3compat"
+)
+
+// MigrateOptions are how a v0.3 backup becomes an LTX replica. The zero value
+// migrates the latest state.
+type MigrateOptions struct {
+	// History migrates every state that can be restored, each with its time.
+	History bool
+
+	// Timestamp asks for the last state at or before it, instead of the latest. It
+	// does not go with History.
+	Timestamp time.Time
+
+	// Partial allows that states are lost: where names show that objects are
+	// missing, the states before and after the hole are migrated. It is for History.
+	Partial bool
+
+	// TempDir is where the database is restored on its way; empty means the
+	// system's. With History and several generations it needs room for two.
+	TempDir string
+
+	// Progress, if set, is told of each step how much of it is done, in bytes:
+	// "checking" and "reading" stored ones, "writing" those of the database. Calls
+	// do not overlap.
+	Progress func(step string, done, total int64)
+}
+
+func (o MigrateOptions) check() error {
+	switch {
+	case o.History && !o.Timestamp.IsZero():
+		return errors.New("a timestamp asks for one state, and the history is all of them")
+	case o.Partial && !o.History:
+		return errors.New("one state is migrated whole or not at all: partial is for the history")
+	}
+	return nil
+}
+
+// Migration is what was done.
+type Migration struct {
+	// Complete says that all was there already, and nothing was done. The fields
+	// from Files on are zero then.
+	Complete bool
+
+	States   int      // of the database that can be restored
+	From, To Point    // the first and the last one, as the backup has them
+	TXID     ltx.TXID // the last transaction; a replicator goes on with the next
+
+	Files int   // that were written
+	Kept  int   // that were there, of a run that was interrupted
+	Bytes int64 // of the files that were written
+}
+
+// ErrOtherContent says that files in the destination are not of this migration.
+var ErrOtherContent = errors.New("the destination has other content")
+
+// Migrate makes an LTX replica of a v0.3 backup, which it only reads. Litestream
+// 0.5 restores from the replica, and goes on from it with the database that was
+// backed up.
+//
+// The destination must be empty, or what an interrupted run of the same migration
+// has left: what is there is kept, and nothing is ever replaced (as far as dst is
+// create-only, see [FencedClient]). Once it is complete, running it again does
+// nothing, even after a replicator has gone on and has deleted old files. Anything
+// else is ErrOtherContent. Whether it is the same is told by a number in the files'
+// headers (NodeID, which Litestream leaves zero and ignores): a checksum of the
+// names, sizes and times of all the objects that the migration reads.
+//
+// Before the first file is written, the whole backup has been read and verified, as
+// a restore does. Where objects are missing, the error is a *[PlanError]; where they
+// are damaged, that of a restore.
+//
+// The states are numbered from 1, and their times are those of the backup's
+// objects, in whole milliseconds, each at least one later than that before it. One
+// more transaction, M, changes nothing: it is what a replicator goes on from.
+//
+//   - Level 9 has a snapshot of the last state, and with History of the first, of
+//     the first of each generation, and of those of which the backup has one.
+//   - Level 1 has a file for each transaction but the first, level 2 one for each
+//     256 of them, so that few files have to be read side by side.
+//   - Level 0 and the levels from 3 on have M alone. Litestream goes on from the
+//     last transaction that it finds in level 0, and compacts what comes after the
+//     last one in the level above.
+//
+// Level 0 is written last: without it nobody can take the replica for complete.
+func Migrate(ctx context.Context, src Fenceable, dst ReplicaClient, opts MigrateOptions) (*Migration, error) {
+	m, err := migrate(ctx, src.base(), dst, opts)
+	if err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return nil, fmt.Errorf("migrate: %w", err)
+	}
+	return m, nil
+}
+
+func migrate(ctx context.Context, src *StoreClient, dst ReplicaClient, opts MigrateOptions) (*Migration, error) {
+	if err := opts.check(); err != nil {
+		return nil, err
+	}
+	s, err := src.migrateSource(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	m := &migrator{src: s, dst: dst, opts: opts}
+	if err := m.look(ctx); err != nil {
+		return nil, err
+	}
+	if m.result.Complete {
+		return &m.result, nil
+	}
+	if err := m.survey(ctx); err != nil {
+		return nil, err
+	}
+	if err := m.checkNames(); err != nil {
+		return nil, err
+	}
+	return &m.result, m.write(ctx)
+}
+
+// migrateState is a state of the database, by the number of its transaction less one.
+type migrateState struct {
+	pos      v3compat.Pos
+	at       time.Time // for the header
+	first    bool      // of an unbroken chain
+	snapshot bool      // for level 9
+}
+
+// migrator is the work on a migration.
+type migrator struct {
+	src    *migrateSource
+	dst    ReplicaClient
+	opts   MigrateOptions
+	states []migrateState
+	there  map[ltxName]*ltx.FileInfo // in the destination
+	result Migration
+
+	telling sync.Mutex // of progress
+}
+
+// ltxName names a file of a replica.
+type ltxName struct {
+	level    int
+	min, max ltx.TXID
+}
+
+// last is the transaction that a replicator goes on from.
+func (m *migrator) last() ltx.TXID { return ltx.TXID(len(m.states)) + 1 }
+
+func (m *migrator) at(txid ltx.TXID) time.Time {
+	return m.states[min(int(txid), len(m.states))-1].at
+}
+
+// migrateGroup is how many transactions a file of level 2 has. A restore to any
+// moment opens its files at once, as Litestream does it.
+const migrateGroup = 256
+
+// group is the file of level 2 that a transaction is in; 1 is in none.
+func (m *migrator) group(txid ltx.TXID) (from, to ltx.TXID) {
+	from = txid - (txid-2)%migrateGroup
+	return from, min(from+migrateGroup-1, m.last())
+}
+
+// names are all the files that there will be.
+func (m *migrator) names() map[ltxName]bool {
+	last := m.last()
+	names := map[ltxName]bool{{ltx.SnapshotLevel, 1, last}: true}
+	for level := ltx.MinLevel; level < ltx.SnapshotLevel; level++ {
+		names[ltxName{level, last, last}] = level != 2
+	}
+	for txid := ltx.TXID(2); txid <= last; txid++ {
+		from, to := m.group(txid)
+		names[ltxName{1, txid, txid}], names[ltxName{2, from, to}] = true, true
+	}
+	for i, s := range m.states {
+		if s.snapshot {
+			names[ltxName{ltx.SnapshotLevel, 1, ltx.TXID(i) + 1}] = true
+		}
+	}
+	return names
+}
