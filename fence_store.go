@@ -18,7 +18,14 @@ type guardedStore struct {
 var (
 	_ blob.Sweeper        = guardedStore{}
 	_ blob.ParallelLister = guardedStore{}
+	_ blob.ModTimeKeeper  = guardedStore{}
 )
+
+// KeepsModTime implements [blob.ModTimeKeeper].
+func (s guardedStore) KeepsModTime() bool {
+	k, ok := s.Store.(blob.ModTimeKeeper)
+	return ok && k.KeepsModTime()
+}
 
 // ListConcurrency implements [blob.ParallelLister].
 func (s guardedStore) ListConcurrency() int {

@@ -19,7 +19,8 @@ import (
 )
 
 // MetadataTimestamp is the object metadata in which Litestream's S3 client
-// caches the header's time (RFC 3339, UTC). Ours writes it too.
+// caches the header's time (RFC 3339, UTC). Ours writes it too, where the store does
+// not keep the time of a file.
 const MetadataTimestamp = "litestream-timestamp"
 
 // headerReads is how many headers LTXFiles reads at a time.

@@ -38,9 +38,9 @@ func (c *StoreClient) writeLTXFile(ctx context.Context, level int, minTXID, maxT
 		return nil, fmt.Errorf("%s: %w", key, err)
 	}
 	created := ltx.Time(h)
-	opts := blob.WriteOptions{
-		ModTime:  created,
-		Metadata: map[string]string{MetadataTimestamp: created.Format(time.RFC3339Nano)},
+	opts := blob.WriteOptions{ModTime: created, Metadata: map[string]string{}}
+	if k, ok := store.(blob.ModTimeKeeper); !ok || !k.KeepsModTime() {
+		opts.Metadata[MetadataTimestamp] = created.Format(time.RFC3339Nano)
 	}
 	if c.stamp != nil {
 		c.stamp(opts.Metadata)

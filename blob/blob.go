@@ -118,6 +118,15 @@ type ParallelLister interface {
 	ListConcurrency() int
 }
 
+// ModTimeKeeper is a Store that may show the time that a writer gave (see
+// WriteOptions.ModTime), so that it need not be kept a second time.
+type ModTimeKeeper interface {
+	Store
+
+	// KeepsModTime reports whether it does.
+	KeepsModTime() bool
+}
+
 // Sweeper is a Store in which interrupted writes leave something that no listing
 // shows.
 type Sweeper interface {

@@ -36,7 +36,10 @@ type Store struct {
 	swept sync.Map // directory (relative) -> struct{}: leftovers are gone
 }
 
-var _ blob.Sweeper = (*Store)(nil)
+var (
+	_ blob.Sweeper       = (*Store)(nil)
+	_ blob.ModTimeKeeper = (*Store)(nil)
+)
 
 // NewStore returns the store in a directory, which need not exist. An empty name
 // is the current directory.
@@ -165,6 +168,9 @@ func (s *Store) sweep(dir string, root *os.Root) {
 		_, _ = durable.Sweep(root) // what cannot be swept now is hidden anyway
 	}
 }
+
+// KeepsModTime implements [blob.ModTimeKeeper].
+func (s *Store) KeepsModTime() bool { return true }
 
 // Sweep implements [blob.Sweeper]: it removes temporary files that dead writers
 // left.

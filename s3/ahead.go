@@ -17,7 +17,7 @@ import (
 // be held in memory, and copied.
 const (
 	paceAfter = 4 << 20   // bytes after which the pace is known
-	slowPace  = 150 << 20 // bytes/s of a connection that are worth a second one
+	slowPace  = 100 << 20 // bytes/s of a connection that are worth a second one
 	aheadSize = 8 << 20   // of a piece
 	aheadRest = 16 << 20  // bytes that have to be left
 )
