@@ -27,7 +27,7 @@ type keptV3 struct {
 
 func keepV3(ctx context.Context, generations []*generationV3, since time.Time, snapshots int) (keep map[string]bool, err error) {
 	k := &keptV3{generations: generations, since: since}
-	k.findOwner()
+	k.findOwner(ctx)
 	k.findLatest(snapshots)
 	keep = make(map[string]bool)
 	for _, g := range generations {
@@ -38,11 +38,16 @@ func keepV3(ctx context.Context, generations []*generationV3, since time.Time, s
 	return keep, k.prove(ctx, keep)
 }
 
-// findOwner finds the generation whose last object at or before the time is the
-// newest.
-func (k *keptV3) findOwner() {
+// findOwner finds the generation that the state at the time is of, as a restore
+// would; if there is no such state, the generation with the newest object of then.
+func (k *keptV3) findOwner(ctx context.Context) {
+	plan, err := v3compat.New(listingOf(k.generations...)).Plan(ctx, v3compat.Target{Timestamp: k.since})
 	var newest time.Time
 	for _, g := range k.generations {
+		if err == nil && g.id == plan.Generation {
+			k.owner = g
+			return
+		}
 		for _, o := range g.all() {
 			if !o.at.After(k.since) && o.at.After(newest) {
 				k.owner, newest = g, o.at
@@ -107,7 +112,9 @@ func (k *keptV3) floors(g *generationV3) (floors []int) {
 	case !known:
 		return []int{0}
 	case !newest.After(k.since) && g != k.owner:
-		return []int{fixed}
+		return []int{fixed, 0}
+	case !g.inOrder():
+		return []int{0}
 	}
 	for _, s := range slices.Backward(g.snapshots) {
 		if s.size > 0 && !s.at.After(k.since) {
@@ -117,28 +124,34 @@ func (k *keptV3) floors(g *generationV3) (floors []int) {
 	return append(floors, 0)
 }
 
-// states are those of a generation that count: at the time, and after it.
+// inOrder reports whether segments were written one after the other, by the clock.
+// Where not, what a moment means depends on all of them.
+func (g *generationV3) inOrder() bool {
+	return slices.IsSortedFunc(g.segments, func(a, b *objectV3) int { return a.at.Compare(b.at) })
+}
+
+// states are those of a generation that count: after the time, and, of one that has
+// a state at the time, that one.
 func (k *keptV3) states(ctx context.Context, g *generationV3) (states map[v3compat.Point]bool, err error) {
 	states = map[v3compat.Point]bool{}
 	if g.empty() {
 		return states, nil
 	}
-	points, err := v3compat.New(listingOf(g)).Points(ctx, g.id)
+	r := v3compat.New(listingOf(g))
+	points, err := r.Points(ctx, g.id)
 	if err != nil {
 		return nil, err
 	}
-	var at *v3compat.Point
-	newest, _ := g.newest()
 	for _, p := range points {
 		if p.Time.After(k.since) {
 			states[p] = true
-		} else if g == k.owner || newest.After(k.since) {
-			at = &p
 		}
 	}
-	if at != nil {
-		at.Snapshot = false // another object of the same time may do
-		states[*at] = true
+	if newest, _ := g.newest(); g != k.owner && !newest.After(k.since) {
+		return states, nil
+	}
+	if at, err := r.Plan(ctx, v3compat.Target{Generation: g.id, Timestamp: k.since}); err == nil {
+		states[v3compat.Point{Pos: at.Pos, Time: at.Time}] = true
 	}
 	return states, nil
 }
