@@ -138,7 +138,8 @@ func (h *history) grow(n int) {
 			}
 		}
 		if h.r.IntN(10) == 0 {
-			h.write(ltx.SnapshotLevel, 1, txid, now.Add(time.Duration(h.r.IntN(900))*time.Millisecond))
+			now = now.Add(time.Duration(h.r.IntN(900)) * time.Millisecond) // when it was taken
+			h.write(ltx.SnapshotLevel, 1, txid, now)
 		}
 	}
 }
