@@ -386,3 +386,20 @@ func TestCheckLostTimes(t *testing.T) {
 		}
 	}
 }
+
+// TestInspectFacades: what the packages under store/ keep in the same place is not
+// foreign, and is not listed.
+func TestInspectFacades(t *testing.T) {
+	objects := objectsOf(t, "v0.5")
+	for _, key := range []string{"kv/record/a", "config/heads/a", "logstate/a", "resource/head"} {
+		objects[key] = []byte("x")
+	}
+	for key, want := range map[string]int{"resource/head": 0, "other/head": 1} {
+		objects[key] = []byte("x")
+		in, err := replicaOf(t, objects).Inspect(t.Context(), replicate.InspectOptions{Read: replicate.ReadNone})
+		if err != nil || len(in.Problems) != want {
+			t.Errorf("with %s: %+v, %v; want %d problems", key, in.Problems, err, want)
+		}
+		delete(objects, "other/head")
+	}
+}

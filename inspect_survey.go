@@ -2,6 +2,7 @@ package replicate
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/replctl/replicate/blob"
@@ -11,6 +12,10 @@ import (
 
 // maxForeign is how many foreign objects an inspection names, in each place.
 const maxForeign = 20
+
+// facades are the prefixes of what else may be kept in the same place, by the
+// packages under store/.
+var facades = []string{"config/", "kv/", "logstate/", "resource/"}
 
 // survey lists the replica: its LTX files of both layouts, whether there are a
 // lease and generations, and what does not belong. It is one listing, a request for
@@ -63,6 +68,8 @@ func (s *survey) list(ctx context.Context, after string) (next string, more bool
 		case top == v3compat.GenerationsPrefix:
 			s.in.v3 = v3compat.New(s.in.store)
 			return pastPrefix(top), true, nil
+		case slices.Contains(facades, top):
+			return pastPrefix(top), true, nil
 		case below:
 			s.foreign.add(top)
 			s.skips++
@@ -109,7 +116,7 @@ func (s *survey) listKnown(ctx context.Context, after string) error {
 			s.in.v3 = v3compat.New(s.in.store)
 		case len(ltx.DetectLayout([]string{info.Key})) > 0:
 			known = append(known, info.Key)
-		case !s.add(info.Key, info):
+		case !s.add(info.Key, info) && !slices.Contains(facades, info.Key):
 			s.foreign.add(info.Key)
 		}
 	}
