@@ -54,6 +54,11 @@ type ListOptions struct {
 	// up into one entry per segment, a prefix entry (see Info.IsPrefix). Where
 	// the engine has directories, nothing need be below it.
 	Delimited bool
+
+	// Limit ends the listing, without an error, after so many entries; zero
+	// means no limit. It is for who knows how many it wants: S3 is asked for no
+	// more than that, where a loop that is left has paid for a page of 1,000.
+	Limit int
 }
 
 // WriteOptions are how an object is written. The zero value writes or replaces.
@@ -214,9 +219,13 @@ func checkPair(name, value string) error {
 	return nil
 }
 
-// CheckList returns an error that is [ErrInvalidKey] unless prefix and opts may
-// be listed; see [Reader.List] and [ListOptions] for the rules.
+// CheckList returns an error unless prefix and opts may be listed; see
+// [Reader.List] and [ListOptions] for the rules. It is [ErrInvalidKey] where it is
+// about a key.
 func CheckList(prefix string, opts ListOptions) error {
+	if opts.Limit < 0 {
+		return fmt.Errorf("negative limit %d", opts.Limit)
+	}
 	if prefix != "" {
 		dir, ok := strings.CutSuffix(prefix, "/")
 		if !ok {

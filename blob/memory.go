@@ -41,7 +41,7 @@ func (m *Memory) List(ctx context.Context, prefix string, opts ListOptions) iter
 			yield(Info{}, fmt.Errorf("list: %w", err))
 			return
 		}
-		last := ""
+		last, n := "", 0
 		for _, key := range m.keys(prefix, opts.After) {
 			if err := ctx.Err(); err != nil {
 				yield(Info{}, fmt.Errorf("list %q: %w", prefix, context.Cause(ctx)))
@@ -59,7 +59,7 @@ func (m *Memory) List(ctx context.Context, prefix string, opts ListOptions) iter
 			} else {
 				continue // deleted since the listing began
 			}
-			if !yield(info, nil) {
+			if n++; !yield(info, nil) || n == opts.Limit {
 				return
 			}
 		}

@@ -24,13 +24,14 @@ func (s *Store) List(ctx context.Context, prefix string, opts blob.ListOptions) 
 	}
 }
 
-var errStop = errors.New("the caller left the loop")
+var errStop = errors.New("the caller left the loop, or has as many as it wants")
 
 type lister struct {
 	root  *os.Root
 	ctx   context.Context
 	opts  blob.ListOptions
 	yield func(blob.Info, error) bool
+	n     int // entries that were yielded
 }
 
 func (s *Store) list(l *lister, prefix string) error {
@@ -169,7 +170,7 @@ func (l *lister) visit(dir *os.Root, prefix, key string, found look) error {
 }
 
 func (l *lister) emit(info blob.Info) error {
-	if !l.yield(info, nil) {
+	if l.n++; !l.yield(info, nil) || l.n == l.opts.Limit {
 		return errStop
 	}
 	return nil

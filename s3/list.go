@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"math"
 	"strconv"
 	"strings"
 
@@ -15,14 +16,18 @@ import (
 )
 
 // List implements [blob.Reader]. Who takes one entry costs one request; from
-// the second on, the next page is fetched while this one is consumed.
+// the second on, the next page is fetched while this one is consumed, unless this
+// one has as many as are wanted.
 func (s *Store) List(ctx context.Context, prefix string, opts blob.ListOptions) iter.Seq2[blob.Info, error] {
 	return func(yield func(blob.Info, error) bool) {
 		if err := blob.CheckList(prefix, opts); err != nil {
 			yield(blob.Info{}, wrap("list", strconv.Quote(prefix), err))
 			return
 		}
-		l := &listing{s: s, prefix: prefix, last: opts.After}
+		l := &listing{s: s, prefix: prefix, last: opts.After, left: opts.Limit}
+		if opts.Limit == 0 {
+			l.left = math.MaxInt
+		}
 		l.ctx, l.cancel = context.WithCancel(ctx)
 		defer l.close()
 		if err := l.walk(s.listInput(prefix, opts), yield); err != nil {
@@ -42,7 +47,19 @@ func (s *Store) listInput(prefix string, opts blob.ListOptions) awss3.ListObject
 	if opts.Delimited {
 		in.Delimiter = aws.String("/")
 	}
+	in.MaxKeys = pageLimit(opts.Limit)
 	return in
+}
+
+// maxPage is how many entries a store puts on a page at most, unless it says so.
+const maxPage = 1000
+
+// pageLimit is what to ask for when n entries are wanted, or all that fit.
+func pageLimit(n int) *int32 {
+	if n <= 0 || n >= maxPage {
+		return nil
+	}
+	return aws.Int32(int32(n))
 }
 
 // listing is one walk through the pages.
@@ -53,6 +70,7 @@ type listing struct {
 	prefix string
 	last   string    // the last key that was yielded, at first ListOptions.After
 	began  bool      // something was yielded
+	left   int       // how many are still to be yielded
 	next   chan page // the page being fetched, or nil
 }
 
@@ -89,14 +107,16 @@ func (l *listing) walk(in awss3.ListObjectsV2Input, yield func(blob.Info, error)
 			return wrap("list", strconv.Quote(l.prefix), fmt.Errorf("%w: a truncated page leads nowhere", errNoAnswer))
 		}
 		in.StartAfter, in.ContinuationToken = nil, p.out.NextContinuationToken
+		missing := l.left - len(p.out.Contents) - len(p.out.CommonPrefixes) // if all of these count
+		in.MaxKeys = pageLimit(missing)
 		for info, err := range l.entries(p.out) {
 			if err != nil {
 				return wrap("list", strconv.Quote(l.prefix), err)
 			}
-			if !yield(info, nil) {
+			if l.left--; !yield(info, nil) || l.left == 0 {
 				return nil
 			}
-			if more && l.next == nil {
+			if more && missing > 0 && l.next == nil {
 				l.fetch(in)
 			}
 		}

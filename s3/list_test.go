@@ -71,6 +71,52 @@ func TestRequestBudget(t *testing.T) {
 	}
 }
 
+// TestListLimitRequests: no page is larger than what is wanted, and none is
+// fetched ahead for nobody.
+func TestListLimitRequests(t *testing.T) {
+	srv := fakes3.New(t)
+	s := newStore(t, srv, nil)
+	keys := plant(t, s, 2500)
+	for _, c := range []struct {
+		opts  blob.ListOptions
+		want  []string
+		pages []string // their max-keys
+	}{
+		{blob.ListOptions{Limit: 2}, keys[:2], []string{"2"}},
+		{blob.ListOptions{Limit: 2, After: keys[1999]}, keys[2000:2002], []string{"2"}},
+		{blob.ListOptions{Limit: 2, After: keys[2498]}, keys[2499:], []string{"2"}},
+		{blob.ListOptions{Limit: 1000}, keys[:1000], []string{""}},
+		{blob.ListOptions{Limit: 1001}, keys[:1001], []string{"", "1"}},
+		{blob.ListOptions{Limit: 5000}, keys, []string{"", "", ""}},
+	} {
+		srv.Reset()
+		c.opts.Delimited = true
+		wantEqual(t, fmt.Sprintf("%+v", c.opts), listKeys(t, s, "0000/", c.opts), c.want)
+		var pages []string
+		for _, r := range srv.Requests() {
+			pages = append(pages, r.Query.Get("max-keys"))
+		}
+		wantEqual(t, fmt.Sprintf("pages of %+v", c.opts), pages, c.pages)
+	}
+}
+
+// TestListLimitForeign: what does not count is not counted.
+func TestListLimitForeign(t *testing.T) {
+	srv := fakes3.New(t)
+	s := newStore(t, srv, nil)
+	for i := range 5 {
+		putRaw(t, srv, fmt.Sprintf("some/prefix//%d", i))
+	}
+	for _, key := range []string{"a", "b", "c"} {
+		mustWrite(t, s, key, nil)
+	}
+	srv.Reset()
+	wantEqual(t, "two", listKeys(t, s, "", blob.ListOptions{Limit: 2}), []string{"a", "b"})
+	if got := srv.Count(""); got != 2 {
+		t.Errorf("%d requests, want 2", got)
+	}
+}
+
 // TestListBreakLeavesNothing: also not the page that is being fetched.
 func TestListBreakLeavesNothing(t *testing.T) {
 	srv := fakes3.New(t)

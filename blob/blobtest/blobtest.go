@@ -51,6 +51,7 @@ func Run(t *testing.T, h Harness) {
 		"ListDelimited":   testListDelimited,
 		"ListMany":        testListMany,
 		"ListBreak":       testListBreak,
+		"ListLimit":       testListLimit,
 		"ListInvalid":     testListInvalid,
 		"Delete":          testDelete,
 		"DeleteJoins":     testDeleteJoins,

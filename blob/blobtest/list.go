@@ -141,6 +141,38 @@ func testListBreak(t *testing.T, h Harness) {
 	}
 }
 
+func testListLimit(t *testing.T, h Harness) {
+	s := plant(t, h)
+	for limit := 1; limit <= len(tree)+1; limit++ {
+		got := list(t, s, "", blob.ListOptions{Limit: limit})
+		if diff := cmp.Diff(tree[:min(limit, len(tree))], got); diff != "" {
+			t.Errorf("at most %d (-want +got):\n%s", limit, diff)
+		}
+	}
+	for _, c := range []struct {
+		prefix string
+		opts   blob.ListOptions
+		want   []string
+	}{
+		{"", blob.ListOptions{After: "a.txt", Delimited: true, Limit: 2}, []string{"a/", "a0"}},
+		{"a/", blob.ListOptions{After: "a/b", Limit: 3}, []string{"a/b.c", "a/b0", "a/c/d"}},
+		{"a/", blob.ListOptions{After: "a/c/d", Limit: 5}, []string{"a/c/e/f", "a/z"}},
+	} {
+		if diff := cmp.Diff(c.want, list(t, s, c.prefix, c.opts)); diff != "" {
+			t.Errorf("List(%q, %+v) (-want +got):\n%s", c.prefix, c.opts, diff)
+		}
+	}
+	n := 0
+	for info, err := range s.List(t.Context(), "", blob.ListOptions{Limit: -1}) {
+		if n++; err == nil || n > 1 {
+			t.Errorf("a negative limit yields %q, error %v", info.Key, err)
+		}
+	}
+	if n == 0 {
+		t.Error("a negative limit is no error")
+	}
+}
+
 func testListInvalid(t *testing.T, h Harness) {
 	s := plant(t, h)
 	for _, c := range []struct {
