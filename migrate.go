@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,9 +18,9 @@ type MigrateOptions struct {
 	// History migrates every state that can be restored, each with its time.
 	History bool
 
-	// Timestamp asks for the last state at or before it, instead of the latest. It
-	// does not go with History.
-	Timestamp time.Time
+	// Target is the state to migrate, if it is not the latest. It does not go with
+	// History.
+	Target Target
 
 	// Partial allows that states are lost: where names show that objects are
 	// missing, the states before and after the hole are migrated. It is for History.
@@ -37,12 +38,14 @@ type MigrateOptions struct {
 
 func (o MigrateOptions) check() error {
 	switch {
-	case o.History && !o.Timestamp.IsZero():
-		return errors.New("a timestamp asks for one state, and the history is all of them")
+	case o.History && o.Target != Target{}:
+		return errors.New("a target is one state, and the history is all of them")
+	case o.Target.TXID != 0:
+		return errors.New("a v0.3 backup has no transaction numbers")
 	case o.Partial && !o.History:
 		return errors.New("one state is migrated whole or not at all: partial is for the history")
 	}
-	return nil
+	return o.Target.check()
 }
 
 // Migration is what was done.
@@ -72,16 +75,19 @@ var ErrOtherContent = errors.New("the destination has other content")
 // create-only, see [FencedClient]). Once it is complete, running it again does
 // nothing, even after a replicator has gone on and has deleted old files. Anything
 // else is ErrOtherContent. Whether it is the same is told by a number in the files'
-// headers (NodeID, which Litestream leaves zero and ignores): a checksum of the
-// names, sizes and times of all the objects that the migration reads.
+// headers (NodeID, which Litestream leaves zero and ignores): a checksum of which
+// state is migrated or, with History, of the names, sizes and times of all the
+// objects that are read.
 //
-// Before the first file is written, the whole backup has been read and verified, as
-// a restore does. Where objects are missing, the error is a *[PlanError]; where they
-// are damaged, that of a restore.
+// Before the first file is written, all that is read has been verified, as a restore
+// does; with History it is read twice for that. Where objects are missing, the error
+// is a *[PlanError]; where they are damaged, that of a restore. One state is restored
+// around damaged objects, if there is a way.
 //
 // The states are numbered from 1, and their times are those of the backup's
-// objects, in whole milliseconds, each at least one later than that before it. One
-// more transaction, M, changes nothing: it is what a replicator goes on from.
+// objects, in the whole milliseconds that LTX has, each at least one later than that
+// before it. One more transaction, M, changes nothing: it is what a replicator goes
+// on from.
 //
 //   - Level 9 has a snapshot of the last state, and with History of the first, of
 //     the first of each generation, and of those of which the backup has one.
@@ -93,7 +99,18 @@ var ErrOtherContent = errors.New("the destination has other content")
 //
 // Level 0 is written last: without it nobody can take the replica for complete.
 func Migrate(ctx context.Context, src Fenceable, dst ReplicaClient, opts MigrateOptions) (*Migration, error) {
-	m, err := migrate(ctx, src.base(), dst, opts)
+	var damaged []string
+	m, err := migrate(ctx, src.base(), dst, opts, nil)
+	for first := err; err != nil && !opts.History && ctx.Err() == nil; {
+		key, ok := src.base().damagedObject(ctx, err)
+		if !ok || slices.Contains(damaged, key) {
+			break
+		}
+		damaged = append(damaged, key)
+		if m, err = migrate(ctx, src.base(), dst, opts, damaged); err != nil {
+			err = fmt.Errorf("%w; and around it: %w", first, err)
+		}
+	}
 	if err != nil {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
@@ -103,11 +120,11 @@ func Migrate(ctx context.Context, src Fenceable, dst ReplicaClient, opts Migrate
 	return m, nil
 }
 
-func migrate(ctx context.Context, src *StoreClient, dst ReplicaClient, opts MigrateOptions) (*Migration, error) {
+func migrate(ctx context.Context, src *StoreClient, dst ReplicaClient, opts MigrateOptions, damaged []string) (*Migration, error) {
 	if err := opts.check(); err != nil {
 		return nil, err
 	}
-	s, err := src.migrateSource(ctx, opts)
+	s, err := src.migrateSource(ctx, opts, damaged)
 	if err != nil {
 		return nil, err
 	}

@@ -23,7 +23,7 @@ type migrateSource struct {
 	id        uint64           // of what is read, and how
 }
 
-func (c *StoreClient) migrateSource(ctx context.Context, opts MigrateOptions) (*migrateSource, error) {
+func (c *StoreClient) migrateSource(ctx context.Context, opts MigrateOptions, damaged []string) (*migrateSource, error) {
 	r, err := c.backupV3(ctx)
 	if err != nil {
 		return nil, err
@@ -33,7 +33,7 @@ func (c *StoreClient) migrateSource(ctx context.Context, opts MigrateOptions) (*
 		err = s.findHistory(ctx, opts.Partial)
 	} else {
 		var plan *Plan
-		if plan, err = c.planV3(ctx, Target{Timestamp: opts.Timestamp}, nil); err == nil {
+		if plan, err = c.planV3(ctx, opts.Target, damaged); err == nil {
 			s.plans = []*v3compat.Plan{plan.v3}
 		}
 	}
@@ -167,13 +167,17 @@ func planObjects(p *v3compat.Plan) func(yield func(key string, at time.Time) boo
 	}
 }
 
-// identify is a number for what is migrated, never zero: the same for the same
-// objects, taken in the same way.
+// identify is a number for what is migrated, never zero. One state is the same by
+// whichever objects it is reached; the history is the same for the same objects.
 func (s *migrateSource) identify(history bool) uint64 {
 	h := sha256.New()
 	line := func(args ...any) { _, _ = fmt.Fprintln(h, args...) }
 	line("migration 1", history)
 	for _, p := range s.plans {
+		if !history {
+			line(p.Pos, p.Time.UnixNano())
+			continue
+		}
 		line(v3compat.SnapshotKey(p.Generation, p.Snapshot.Index), p.Snapshot.Size, p.Snapshot.CreatedAt.UnixNano())
 		for _, seg := range p.Segments {
 			line(v3compat.WALSegmentKey(p.Generation, seg.Index, seg.Offset), seg.Size, seg.CreatedAt.UnixNano())

@@ -57,7 +57,9 @@ func (m *migrator) findStates(ctx context.Context) error {
 			first = false
 			return nil
 		}})
-		if err != nil {
+		if n := len(m.states); isDamage(err) && n > 0 {
+			return fmt.Errorf("%w; the states before that are sound, from %s to %s", err, clockTime(m.states[0].at), clockTime(m.states[n-1].at))
+		} else if err != nil {
 			return err
 		}
 	}

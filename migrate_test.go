@@ -112,7 +112,7 @@ func TestMigrateTimestamp(t *testing.T) {
 	src := testreplica.Copy(t, "v0.3")
 	for i, instant := range testreplica.Expected(t, "v0.3").Instants {
 		dst := filepath.Join(t.TempDir(), fmt.Sprint(i))
-		mustMigrate(t, src, dst, replicate.MigrateOptions{Timestamp: instant.At})
+		mustMigrate(t, src, dst, replicate.MigrateOptions{Target: replicate.Target{Timestamp: instant.At}})
 		if got := restoredSum(t, dst, replicate.Target{}); got != instant.DBSHA256 {
 			t.Errorf("%v: another state", instant.At)
 		}
@@ -216,7 +216,7 @@ func TestMigrateRefusesOtherContent(t *testing.T) {
 	})
 	t.Run("another state", func(t *testing.T) {
 		dst := filepath.Join(t.TempDir(), "dst")
-		mustMigrate(t, src, dst, replicate.MigrateOptions{Timestamp: testreplica.Expected(t, "v0.3").Instants[0].At})
+		mustMigrate(t, src, dst, replicate.MigrateOptions{Target: replicate.Target{Timestamp: testreplica.Expected(t, "v0.3").Instants[0].At}})
 		if _, err := migrateTo(t, src, dst, replicate.MigrateOptions{}); !errors.Is(err, replicate.ErrOtherContent) {
 			t.Errorf("got %v", err)
 		}
@@ -268,7 +268,7 @@ func TestMigrateNothing(t *testing.T) {
 			}
 		}
 	}
-	for _, opts := range []replicate.MigrateOptions{{Partial: true}, {History: true, Timestamp: testreplica.Expected(t, "v0.3").Instants[0].At}} {
+	for _, opts := range []replicate.MigrateOptions{{Partial: true}, {History: true, Target: replicate.Target{Timestamp: time.Now()}}, {Target: replicate.Target{TXID: 1}}} {
 		if _, err := migrateTo(t, t.TempDir(), t.TempDir(), opts); err == nil || errors.Is(err, replicate.ErrNoReplica) {
 			t.Errorf("%+v: got %v", opts, err)
 		}

@@ -178,6 +178,20 @@ type (
 		Problems   []problemDoc     `json:"problems"`
 		Restorable []windowDocument `json:"restorable"`
 	}
+	migrationDoc struct {
+		Source          string        `json:"source"`
+		Destination     string        `json:"destination"`
+		Migrated        bool          `json:"migrated"`
+		History         bool          `json:"history"`
+		States          int           `json:"states"`
+		From            pointDocument `json:"from"`
+		To              pointDocument `json:"to"`
+		TXID            string        `json:"txid"`
+		Files           int           `json:"files"`
+		Kept            int           `json:"kept"`
+		Bytes           int64         `json:"bytes"`
+		LeaseGeneration int64         `json:"lease_generation"`
+	}
 	recordDoc struct { // one of key and key_base64, one of value and value_base64
 		Key         *string `json:"key,omitempty"`
 		KeyBase64   *string `json:"key_base64,omitempty"`

@@ -46,6 +46,7 @@ func TestJSONShapes(t *testing.T) {
 		ask[restoreDocument](t, "restore", replica, "-o", db)
 		ask[snapshotFileDocument](t, "snapshot", db, t.TempDir())
 	}
+	ask[migrationDoc](t, "migrate", filepath.Join(dir, "v0.3", "replica"), t.TempDir())
 	ask[versionDoc](t, "version")
 }
 
@@ -217,6 +218,7 @@ func TestDocumentedExamples(t *testing.T) {
 		"restore":       func(doc string) { decode[restoreDocument](t, "example of restore", doc) },
 		"check":         func(doc string) { decode[checkDocument](t, "example of check", doc) },
 		"snapshot":      func(doc string) { decode[snapshotFileDocument](t, "example of snapshot", doc) },
+		"migrate":       func(doc string) { decode[migrationDoc](t, "example of migrate", doc) },
 		"probe":         func(doc string) { decode[probeDoc](t, "example of probe", doc) },
 		"kv get":        func(doc string) { decode[recordDoc](t, "example of kv get", doc) },
 		"kv ls":         func(doc string) { decode[[]recordDoc](t, "example of kv ls", doc) },

@@ -52,7 +52,7 @@ func newRootCommand(a *app) *cobra.Command {
 	})
 	root.AddCommand(
 		newInspectCommand(a), newGenerationsCommand(a), newSnapshotsCommand(a),
-		newWALCommand(a), newLTXCommand(a), newPlanCommand(a), newRestoreCommand(a), newSnapshotCommand(a), newCheckCommand(a), newLeaseCommand(a), newKVCommand(a), newProbeCommand(a), newVersionCommand(a),
+		newWALCommand(a), newLTXCommand(a), newPlanCommand(a), newRestoreCommand(a), newSnapshotCommand(a), newMigrateCommand(a), newCheckCommand(a), newLeaseCommand(a), newKVCommand(a), newProbeCommand(a), newVersionCommand(a),
 	)
 	root.InitDefaultHelpFlag()
 	root.InitDefaultHelpCmd()
