@@ -159,6 +159,30 @@ type (
 		Pages           int64            `json:"pages"`
 		LeaseGeneration *int64           `json:"lease_generation,omitempty"`
 	}
+	copyDocument struct {
+		From            string       `json:"from"`
+		To              string       `json:"to"`
+		Objects         int          `json:"objects"`
+		Bytes           int64        `json:"bytes"`
+		Present         int          `json:"present"`
+		Copied          int          `json:"copied"`
+		CopiedBytes     int64        `json:"copied_bytes"`
+		Seconds         float64      `json:"seconds"`
+		Problems        []problemDoc `json:"problems"`
+		LeaseGeneration *int64       `json:"lease_generation,omitempty"`
+	}
+	pruneDocument struct {
+		URL             string           `json:"url"`
+		Deleted         bool             `json:"deleted"`
+		Since           time.Time        `json:"since"`
+		KeepSnapshots   int              `json:"keep_snapshots"`
+		Objects         []objectDocument `json:"objects"`
+		Bytes           int64            `json:"bytes"`
+		Kept            int              `json:"kept"`
+		KeptBytes       int64            `json:"kept_bytes"`
+		Restorable      []windowDocument `json:"restorable"`
+		LeaseGeneration *int64           `json:"lease_generation,omitempty"`
+	}
 	windowDocument struct {
 		Format     string     `json:"format"`
 		From       *time.Time `json:"from"`

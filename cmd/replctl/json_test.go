@@ -42,6 +42,8 @@ func TestJSONShapes(t *testing.T) {
 	for _, format := range []string{"v0.5", "v0.3"} {
 		replica := filepath.Join(dir, format, "replica")
 		ask[planDocument](t, "plan", replica)
+		ask[copyDocument](t, "cp", replica, t.TempDir())
+		ask[pruneDocument](t, "prune", replica, "--keep-snapshots", "1")
 		db := filepath.Join(t.TempDir(), "db")
 		ask[restoreDocument](t, "restore", replica, "-o", db)
 		ask[snapshotFileDocument](t, "snapshot", db, t.TempDir())
@@ -219,6 +221,8 @@ func TestDocumentedExamples(t *testing.T) {
 		"check":         func(doc string) { decode[checkDocument](t, "example of check", doc) },
 		"snapshot":      func(doc string) { decode[snapshotFileDocument](t, "example of snapshot", doc) },
 		"migrate":       func(doc string) { decode[migrationDoc](t, "example of migrate", doc) },
+		"cp":            func(doc string) { decode[copyDocument](t, "example of cp", doc) },
+		"prune":         func(doc string) { decode[pruneDocument](t, "example of prune", doc) },
 		"probe":         func(doc string) { decode[probeDoc](t, "example of probe", doc) },
 		"kv get":        func(doc string) { decode[recordDoc](t, "example of kv get", doc) },
 		"kv ls":         func(doc string) { decode[[]recordDoc](t, "example of kv ls", doc) },
