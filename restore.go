@@ -78,7 +78,11 @@ func (c *StoreClient) RestoreTo(ctx context.Context, plan *Plan, w io.Writer, op
 	if err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
-	defer os.Remove(f.Name())
+	// Without a name it goes with the process, however that ends: a closed pipe
+	// kills it. Windows removes no open file.
+	if os.Remove(f.Name()) != nil {
+		defer os.Remove(f.Name())
+	}
 	defer f.Close()
 	if err := c.Restore(ctx, plan, f, opts); err != nil {
 		return err
