@@ -13,7 +13,8 @@ import (
 // TimeIndex finds files of one level by time. A listing shows the store's times,
 // which are not to be trusted, and the true time of a file is in its header, a
 // request away. Since time grows with the transaction, a binary search needs the
-// headers of log2(N) files, not of N.
+// headers of log2(N) files, not of N. For one search in a long level,
+// [StoreClient.LastLTXFile] does without the listing.
 //
 // Time grows as long as the clock of the replicated machine does. Where that was
 // set back, a moment may name two transactions; the search gives one of them.
