@@ -1,6 +1,7 @@
 package replicate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +35,8 @@ type MigrateOptions struct {
 	// "checking" and "reading" stored ones, "writing" those of the database. Calls
 	// do not overlap.
 	Progress func(step string, done, total int64)
+
+	group int // see migrateGroup
 }
 
 func (o MigrateOptions) check() error {
@@ -70,8 +73,8 @@ var ErrOtherContent = errors.New("the destination has other content")
 // 0.5 restores from the replica, and goes on from it with the database that was
 // backed up.
 //
-// The destination must be empty, or what an interrupted run of the same migration
-// has left: what is there is kept, and nothing is ever replaced (as far as dst is
+// The destination must be another place, and empty, or what an interrupted run of the
+// same migration has left: what is there is kept, and nothing is ever replaced (as far as dst is
 // create-only, see [FencedClient]). Once it is complete, running it again does
 // nothing, even after a replicator has gone on and has deleted old files. Anything
 // else is ErrOtherContent. Whether it is the same is told by a number in the files'
@@ -183,8 +186,9 @@ const migrateGroup = 256
 
 // group is the file of level 2 that a transaction is in; 1 is in none.
 func (m *migrator) group(txid ltx.TXID) (from, to ltx.TXID) {
-	from = txid - (txid-2)%migrateGroup
-	return from, min(from+migrateGroup-1, m.last())
+	n := ltx.TXID(cmp.Or(m.opts.group, migrateGroup))
+	from = txid - (txid-2)%n
+	return from, min(from+n-1, m.last())
 }
 
 // names are all the files that there will be.

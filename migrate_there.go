@@ -16,6 +16,9 @@ const continued = ltx.SnapshotLevel - 1
 // an error before anything long is begun; names are looked at when it is known which
 // there should be.
 func (m *migrator) look(ctx context.Context) error {
+	if err := m.lookForBackup(ctx); err != nil {
+		return err
+	}
 	m.there = map[ltxName]*ltx.FileInfo{}
 	var levels [ltx.MaxLevel + 1][]*ltx.FileInfo
 	var found *ltx.FileInfo
@@ -46,6 +49,24 @@ func (m *migrator) look(ctx context.Context) error {
 	}
 	if level0 := levels[0]; len(level0) > 0 {
 		return m.checkComplete(mark[0].MaxTXID, level0[0])
+	}
+	return nil
+}
+
+// lookForBackup refuses a destination with a v0.3 backup. Litestream 0.5 compares the
+// times of both at each restore, and may take the backup after it has gone on with
+// the replica.
+func (m *migrator) lookForBackup(ctx context.Context) error {
+	c, ok := m.dst.(ReplicaClientV3)
+	if !ok {
+		return nil
+	}
+	generations, err := c.GenerationsV3(ctx)
+	if err != nil {
+		return err
+	}
+	if len(generations) > 0 {
+		return fmt.Errorf("%w: a v0.3 backup, with generation %s", ErrOtherContent, generations[0])
 	}
 	return nil
 }

@@ -6,9 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
+	"math/bits"
 	"os"
-	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -34,14 +33,14 @@ type migrateWriter struct {
 	sizeBefore uint32   // of that before
 	pageSize   int
 
-	txid    ltx.TXID            // of the state that db has
-	changed map[uint32]struct{} // pages, since the last file of level 2
+	txid    ltx.TXID // of the state that db has
+	changed pageBits // since the last file of level 2
 
 	mu sync.Mutex // for result
 }
 
 func (m *migrator) write(ctx context.Context) (err error) {
-	w := &migrateWriter{migrator: m, changed: map[uint32]struct{}{}}
+	w := &migrateWriter{migrator: m}
 	w.files, w.ctx = errgroup.WithContext(ctx)
 	w.files.SetLimit(migrateWrites)
 	defer func() {
@@ -137,7 +136,7 @@ func (w *migrateWriter) delta(pages []uint32) error {
 		pages = []uint32{1} // a file has at least one
 	}
 	for _, pgno := range pages {
-		w.changed[pgno] = struct{}{}
+		w.changed.add(pgno)
 	}
 	if err := w.put(ltxName{1, w.txid, w.txid}, pages); err != nil {
 		return err
@@ -146,8 +145,7 @@ func (w *migrateWriter) delta(pages []uint32) error {
 	if w.txid != to {
 		return nil
 	}
-	maps.DeleteFunc(w.changed, func(pgno uint32, _ struct{}) bool { return pgno > w.size })
-	group := slices.Sorted(maps.Keys(w.changed))
+	group := w.changed.upTo(w.size)
 	clear(w.changed)
 	return w.put(ltxName{2, from, to}, group)
 }
@@ -290,4 +288,27 @@ func readPage(f *os.File, pgno uint32, buf []byte) error {
 		err = nil
 	}
 	return err
+}
+
+// pageBits is a set of page numbers, a bit for each.
+type pageBits []uint64
+
+func (b *pageBits) add(pgno uint32) {
+	word := int(pgno / 64)
+	if word >= len(*b) {
+		*b = append(*b, make([]uint64, word+1-len(*b))...)
+	}
+	(*b)[word] |= 1 << (pgno % 64)
+}
+
+// upTo are the numbers that are not beyond one, ascending.
+func (b pageBits) upTo(last uint32) (pgnos []uint32) {
+	for i, word := range b {
+		for ; word != 0; word &= word - 1 {
+			if pgno := uint32(i*64 + bits.TrailingZeros64(word)); pgno <= last {
+				pgnos = append(pgnos, pgno)
+			}
+		}
+	}
+	return pgnos
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/replctl/replicate"
-	"github.com/replctl/replicate/file"
 	"github.com/replctl/replicate/v3compat"
 )
 
@@ -40,8 +39,8 @@ Litestream 0.5 must not have replicated the database before: if there is a direc
 
 It can be run again: an interrupted run is finished, keeping the files that are there,
 and after a complete one there is nothing to do, even if Litestream has gone on. A DST
-with anything else in it is refused, and nothing there is ever replaced. SRC and DST
-may be one place.
+with anything else in it is refused, SRC itself too, and nothing there is ever
+replaced.
 
 All is written under DST's lease, which is waited for as long as --wait says: exit
 code 75 if it is not acquired, 76 if it is lost on the way.
@@ -128,15 +127,15 @@ func (a *app) migrate(ctx context.Context, from, to string, flags migrateFlags) 
 	if err := flags.check(); err != nil {
 		return err
 	}
-	src, err := a.nextTo(from, to).openReplica(from)
+	src, err := a.beside(from, to).openReplica(from)
 	if err != nil {
 		return err
 	}
-	dst, err := a.nextTo(to, from).openReplica(to)
+	dst, err := a.beside(to, from).openReplica(to)
 	if err != nil {
 		return err
 	}
-	l, err := a.nextTo(to, from).openLeaser(to, flags.leaseFlags)
+	l, err := a.beside(to, from).openLeaser(to, flags.leaseFlags)
 	if err != nil {
 		return err
 	}
@@ -144,21 +143,6 @@ func (a *app) migrate(ctx context.Context, from, to string, flags migrateFlags) 
 	return leaseFailure(a.underLease(ctx, l, flags.wait, func(ctx context.Context, s *replicate.Session) error {
 		return a.writeMigration(ctx, src, dst, replicate.NewFencedClient(dst.fenceable(), s), flags, s.Generation())
 	}), leaseURL(l, to))
-}
-
-// nextTo is the app for one of two urls: a directory is not told what is for the
-// bucket that the other is in.
-func (a *app) nextTo(url, other string) *app {
-	isDir := func(url string) bool {
-		p, err := (&app{}).parsePlace(url)
-		return err == nil && p.scheme == file.ReplicaClientType
-	}
-	if !isDir(url) || isDir(other) {
-		return a
-	}
-	plain := *a
-	plain.endpoint, plain.region, plain.forcePathStyle, plain.skipVerify = "", "", false, false
-	return &plain
 }
 
 func (a *app) writeMigration(ctx context.Context, src, dst *replica, client replicate.ReplicaClient, flags migrateFlags, generation int64) error {
