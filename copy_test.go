@@ -287,9 +287,10 @@ func TestCopyKilled(t *testing.T) {
 		want := keysIn(t, storeOf(t, src))
 		store := &watched{Store: blob.NewMemory()}
 		for kills, done := 0, false; !done; kills++ {
-			left := 7
+			written := 0
+			store.after = func(string) { written++ }
 			store.before = func(string) error {
-				if left--; left < 0 {
+				if written >= 7 {
 					return killed
 				}
 				return nil
