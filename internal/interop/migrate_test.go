@@ -4,6 +4,7 @@ package interop
 
 import (
 	"fmt"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	root "github.com/replctl/replicate"
 	"github.com/replctl/replicate/file"
+	"github.com/replctl/replicate/ltx"
 )
 
 // still is a database at a time at which nobody wrote to it.
@@ -117,10 +119,34 @@ func testMigrate(t *testing.T, history bool) {
 		t.Error("litestream restores another database than it has replicated")
 	}
 	restoreStills(t, binary03, binary05, src, dst, append(stills, after), history)
+	checkRetention(t, binary05, db, dst, append(stills, after))
 	again, err := root.Migrate(t.Context(), file.NewReplicaClient(src), to, root.MigrateOptions{History: history})
 	must(t, err)
 	if !again.Complete {
 		t.Errorf("once more: %+v", again)
+	}
+}
+
+// checkRetention: what Litestream deletes is gone, and the rest is right.
+func checkRetention(t *testing.T, binary05 string, db *database, dst string, stills []still) {
+	t.Helper()
+	first := dst + "/ltx/9/" + ltx.FormatName(1, 1)
+	last, err := filepath.Glob(dst + "/ltx/1/*.ltx")
+	must(t, err)
+	d := replicate(t, binary05, fmt.Sprintf(migratedConfig, "1s", "1s", db.path, dst))
+	writeUntil(t, db, "retention", func() bool {
+		return countFiles(t, first) == 0 && countFiles(t, last[0]) == 0
+	})
+	d.stop()
+	if got := dump(t, restore(t, binary05, "file://"+dst)); got != dump(t, db.path) {
+		t.Error("after retention, litestream restores another database than it has replicated")
+	}
+	for i, s := range stills {
+		out := filepath.Join(t.TempDir(), "restored.db")
+		cmd := exec.CommandContext(t.Context(), binary05, "restore", "-o", out, "-timestamp", s.at.Format(time.RFC3339Nano), "file://"+dst)
+		if cmd.Run() == nil && dump(t, out) != s.dump {
+			t.Errorf("after retention, moment %d: v0.5 restores another database", i)
+		}
 	}
 }
 
