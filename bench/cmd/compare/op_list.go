@@ -158,11 +158,7 @@ func openLastBefore(ctx context.Context, p *place) (contest, error) {
 }
 
 func lastBefore(ctx context.Context, c ourClient, txid ltx.TXID) (ltx.TXID, error) {
-	index, err := c.TimeIndex(ctx, 0)
-	if err != nil {
-		return 0, err
-	}
-	info, err := index.Last(ctx, timeOf(txid))
+	info, err := c.LastLTXFile(ctx, 0, timeOf(txid))
 	if err != nil || info == nil {
 		return 0, err
 	}
