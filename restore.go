@@ -2,6 +2,7 @@ package replicate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -61,15 +62,23 @@ func (c *StoreClient) openFile(ctx context.Context, f *ltx.FileInfo, offset, len
 	return c.OpenLTXFile(ctx, f.Level, f.MinTXID, f.MaxTXID, offset, length)
 }
 
+// ErrPartial: [StoreClient.RestoreTo] failed when w had a part of the database.
+var ErrPartial = errors.New("only a part of the database was written")
+
 // RestoreTo writes the database to w, page after page. Up to ltx.MaxStreamFiles LTX
 // files are read side by side, and nothing is held on disk; then the last checksums
 // are verified when all is written, and what w has is complete only if there is no
-// error. With more files, or from a v0.3 backup, the database is first made in a
-// temporary file, and nothing is written unless it is complete.
+// error. One that is ErrPartial says that w has something. With more files, or from a
+// v0.3 backup, the database is first made in a temporary file, and nothing is written
+// unless it is complete.
 func (c *StoreClient) RestoreTo(ctx context.Context, plan *Plan, w io.Writer, opts RestoreOptions) error {
 	if plan.Format == FormatLTX && len(plan.files) <= ltx.MaxStreamFiles {
-		_, err := ltx.Stream(ctx, plan.files, c.openFile, w, ltx.ApplyOptions{Progress: opts.progress(plan.Bytes)})
-		if err != nil {
+		out := &beganWriter{w: w}
+		_, err := ltx.Stream(ctx, plan.files, c.openFile, out, ltx.ApplyOptions{Progress: opts.progress(plan.Bytes)})
+		switch {
+		case err != nil && out.began:
+			return fmt.Errorf("restore: %w: %w", ErrPartial, err)
+		case err != nil:
 			return fmt.Errorf("restore: %w", err)
 		}
 		return nil
@@ -94,6 +103,18 @@ func (c *StoreClient) RestoreTo(ctx context.Context, plan *Plan, w io.Writer, op
 		return fmt.Errorf("restore: %w", err)
 	}
 	return nil
+}
+
+// beganWriter knows whether something was written.
+type beganWriter struct {
+	w     io.Writer
+	began bool
+}
+
+func (b *beganWriter) Write(p []byte) (int, error) {
+	n, err := b.w.Write(p)
+	b.began = b.began || n > 0
+	return n, err
 }
 
 // contextReader ends with its context.

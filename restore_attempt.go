@@ -17,7 +17,8 @@ const maxAttempts = 10
 // changed since it was listed, or an object of the plan to be damaged, it plans
 // again, around that object, and calls restore with the new plan, after it has told
 // why: a replica has mostly more than one way to a state. What cannot be got around
-// is the error of the first restore that failed.
+// is the error of the first restore that failed. After ErrPartial nothing is begun
+// again: the new bytes would follow the old ones.
 func (c *StoreClient) Attempt(ctx context.Context, target Target, restore func(*Plan) error, why func(error)) error {
 	var damaged []string
 	var first error
@@ -30,7 +31,8 @@ func (c *StoreClient) Attempt(ctx context.Context, target Target, restore func(*
 		}
 		err = restore(plan)
 		key, isDamaged := c.damagedObject(ctx, err)
-		if err == nil || ctx.Err() != nil || attempt == maxAttempts || !isDamaged && !errors.Is(err, fs.ErrNotExist) {
+		isGone := errors.Is(err, fs.ErrNotExist) && c.objectOf(ctx, err) != ""
+		if !isDamaged && !isGone || ctx.Err() != nil || attempt == maxAttempts || errors.Is(err, ErrPartial) {
 			return err
 		}
 		if isDamaged {
@@ -45,18 +47,28 @@ func (c *StoreClient) Attempt(ctx context.Context, target Target, restore func(*
 
 // damagedObject is the key of the object that an error says is damaged.
 func (c *StoreClient) damagedObject(ctx context.Context, err error) (key string, ok bool) {
+	if isDamage(err) {
+		key = c.objectOf(ctx, err)
+	}
+	return key, key != ""
+}
+
+// objectOf is the key of the object that an error is about; empty if it is about
+// something else, such as a directory to restore to that is not there.
+func (c *StoreClient) objectOf(ctx context.Context, err error) string {
 	var file *ltx.FileError
 	var object *v3compat.ObjectError
 	switch {
-	case !isDamage(err):
-		return "", false
 	case errors.As(err, &file):
 		key, err := c.Key(ctx, file.File)
-		return key, err == nil
+		if err != nil {
+			return ""
+		}
+		return key
 	case errors.As(err, &object):
-		return object.Key, true
+		return object.Key
 	}
-	return "", false
+	return ""
 }
 
 // isDamage reports whether an error says that an object is not what it should be.

@@ -36,7 +36,10 @@ var sidecars = []string{"-wal", "-shm", "-journal"}
 // RestoreFile restores what the plan says to a file. It is written under a
 // temporary name beside it, synced, and renamed, so that at any moment, also after
 // a crash or with a full disk, there is the whole database or what was there
-// before. Directories that are missing are made.
+// before. Directories that are missing are made. Only one thing cannot be done in one
+// step: a crash in the instant between moving away the old database's -wal and
+// -journal and renaming the new one to its name leaves the old one with those beside
+// it under longer names, that end as the temporary's does.
 //
 // If something is there and Replace is not set, the error is fs.ErrExist.
 func (c *StoreClient) RestoreFile(ctx context.Context, plan *Plan, path string, opts RestoreFileOptions) error {
@@ -81,9 +84,17 @@ func openTarget(path string) (*target, error) {
 	}
 	if t.old != nil && !t.old.Mode().IsRegular() {
 		_ = root.Close()
-		return nil, errors.New("that is not a file")
+		return nil, notAFile(t.old.Mode())
 	}
 	return t, nil
+}
+
+// notAFile: a link is still one here only if it leads to nothing.
+func notAFile(mode fs.FileMode) error {
+	if mode&fs.ModeSymlink != 0 {
+		return errors.New("it is a symbolic link to what does not exist")
+	}
+	return errors.New("it is not a file")
 }
 
 // makeDir makes a directory and its missing parents, durably.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/ltx"
+	"github.com/replctl/replicate/v3compat"
 )
 
 // planJSON is a plan; the keys that do not apply to its format are absent.
@@ -84,6 +85,11 @@ func (t *targetFlags) target() (replicate.Target, error) {
 			return target, usageError("replctl ltx URL, which lists them", "--txid %s: %w", t.txid, err)
 		}
 		target.TXID = txid
+	}
+	if t.generation != "" {
+		if err := v3compat.CheckGenerationID(t.generation); err != nil {
+			return target, usageError("replctl generations URL, which lists them", "--generation: %w", err)
+		}
 	}
 	if target.Index != nil && target.Generation == "" {
 		return target, usageError("replctl generations URL, which lists them", "--index needs --generation")

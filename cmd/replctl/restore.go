@@ -126,6 +126,8 @@ func (a *app) restore(ctx context.Context, url string, opts *restoreOptions) err
 		return a.notRestored(url, opts, "there is no replica")
 	case errors.As(err, &planErr) || errors.Is(err, replicate.ErrNoReplica):
 		return a.noPlan(ctx, r, err)
+	case errors.Is(err, replicate.ErrPartial):
+		return &cliError{classify(err).code, err, "-o FILE, which looks for a way around what is damaged"}
 	}
 	return inTheWay(opts.output, err)
 }
@@ -136,14 +138,22 @@ func (o *restoreOptions) exists() (bool, error) {
 	}
 	fi, err := os.Stat(o.output)
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && os.IsPathSeparator(o.output[len(o.output)-1]):
+		return false, o.isDirectory()
 	case errors.Is(err, fs.ErrNotExist):
 		return false, nil
 	case err != nil:
 		return false, err
 	case fi.IsDir():
-		return false, usageError("-o "+shellQuote(filepath.Join(o.output, "db.sqlite")), "restore: %s is a directory", o.output)
+		return false, o.isDirectory()
+	case !fi.Mode().IsRegular():
+		return false, usageError("-o - > "+shellQuote(o.output), "restore: %s is not a file", o.output)
 	}
 	return true, nil
+}
+
+func (o *restoreOptions) isDirectory() error {
+	return usageError("-o "+shellQuote(filepath.Join(o.output, "db.sqlite")), "restore: %s is a directory", o.output)
 }
 
 // inTheWay says how to get what is in the way out of it.

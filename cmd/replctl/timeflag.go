@@ -23,6 +23,9 @@ var localLayouts = []string{
 
 func (f *timeFlag) Set(s string) error {
 	t, err := parseTime(s, f.now())
+	if err == nil && t.IsZero() { // which would mean that there is no flag
+		err = errors.New("that is before any replica")
+	}
 	f.at = t
 	return err
 }
