@@ -73,8 +73,8 @@ var ErrOtherContent = errors.New("the destination has other content")
 // 0.5 restores from the replica, and goes on from it with the database that was
 // backed up.
 //
-// The destination must be another place, and empty, or what an interrupted run of the
-// same migration has left: what is there is kept, and nothing is ever replaced (as far as dst is
+// The destination must be empty but for the backup itself, or be what an interrupted
+// run of the same migration has left: what is there is kept, and nothing is ever replaced (as far as dst is
 // create-only, see [FencedClient]). Once it is complete, running it again does
 // nothing, even after a replicator has gone on and has deleted old files. Anything
 // else is ErrOtherContent. Whether it is the same is told by a number in the files'
@@ -157,12 +157,13 @@ type migrateState struct {
 
 // migrator is the work on a migration.
 type migrator struct {
-	src    *migrateSource
-	dst    ReplicaClient
-	opts   MigrateOptions
-	states []migrateState
-	there  map[ltxName]*ltx.FileInfo // in the destination
-	result Migration
+	src     *migrateSource
+	dst     ReplicaClient
+	opts    MigrateOptions
+	states  []migrateState
+	there   map[ltxName]*ltx.FileInfo // in the destination
+	inPlace bool                      // the backup is there too
+	result  Migration
 
 	telling sync.Mutex // of progress
 }
@@ -176,8 +177,14 @@ type ltxName struct {
 // last is the transaction that a replicator goes on from.
 func (m *migrator) last() ltx.TXID { return ltx.TXID(len(m.states)) + 1 }
 
+// at is the time of a transaction. The last one has that of the last state, rounded
+// up if the backup is in the same place: Litestream takes what is newer.
 func (m *migrator) at(txid ltx.TXID) time.Time {
-	return m.states[min(int(txid), len(m.states))-1].at
+	t := m.states[min(int(txid), len(m.states))-1].at
+	if txid == m.last() && m.inPlace {
+		t = t.Add(time.Millisecond)
+	}
+	return t
 }
 
 // migrateGroup is how many transactions a file of level 2 has. A restore to any

@@ -3,6 +3,7 @@ package replicate
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/replctl/replicate/ltx"
 )
@@ -53,21 +54,28 @@ func (m *migrator) look(ctx context.Context) error {
 	return nil
 }
 
-// lookForBackup refuses a destination with a v0.3 backup. Litestream 0.5 compares the
-// times of both at each restore, and may take the backup after it has gone on with
-// the replica.
+// lookForBackup finds out whether the backup is in the same place as the replica is
+// to be. Another one must not be: Litestream 0.5 compares the times of both formats
+// at each restore, and takes either.
 func (m *migrator) lookForBackup(ctx context.Context) error {
 	c, ok := m.dst.(ReplicaClientV3)
 	if !ok {
 		return nil
 	}
-	generations, err := c.GenerationsV3(ctx)
+	there, err := c.GenerationsV3(ctx)
+	if err != nil || len(there) == 0 {
+		return err
+	}
+	ours, err := m.src.reader.Generations(ctx)
 	if err != nil {
 		return err
 	}
-	if len(generations) > 0 {
-		return fmt.Errorf("%w: a v0.3 backup, with generation %s", ErrOtherContent, generations[0])
+	for _, generation := range there {
+		if !slices.Contains(ours, generation) {
+			return fmt.Errorf("%w: another v0.3 backup, with generation %s", ErrOtherContent, generation)
+		}
 	}
+	m.inPlace = true
 	return nil
 }
 

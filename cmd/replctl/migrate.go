@@ -39,8 +39,12 @@ Litestream 0.5 must not have replicated the database before: if there is a direc
 
 It can be run again: an interrupted run is finished, keeping the files that are there,
 and after a complete one there is nothing to do, even if Litestream has gone on. A DST
-with anything else in it is refused, SRC itself too, and nothing there is ever
-replaced.
+with anything else in it is refused, and nothing there is ever replaced.
+
+In a bucket Litestream 0.5 does not take a -timestamp from before the first upload,
+since it goes by the bucket's times. "replctl restore --timestamp" and "litestream
+restore -txid" give those states; and if DST is the same place as SRC, Litestream sees
+the times of the backup as well, and takes whichever of the two is the better one.
 
 All is written under DST's lease, which is waited for as long as --wait says: exit
 code 75 if it is not acquired, 76 if it is lost on the way.
