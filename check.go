@@ -218,12 +218,15 @@ func (c *StoreClient) restoreWindow(ctx context.Context, in *inspector, w Window
 	if err != nil {
 		return err
 	}
+	if opts.Verify == nil { // to read it all is enough
+		return c.Restore(ctx, plan, discard{}, RestoreOptions{})
+	}
 	f, err := os.Create(path) // of the window before
 	if err != nil {
 		return err
 	}
 	err = c.Restore(ctx, plan, f, RestoreOptions{})
-	if err = errors.Join(err, f.Close()); err != nil || opts.Verify == nil {
+	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
 	if err := opts.Verify(ctx, path); err != nil {
@@ -231,3 +234,10 @@ func (c *StoreClient) restoreWindow(ctx context.Context, in *inspector, w Window
 	}
 	return nil
 }
+
+// discard is a database that nobody looks at.
+type discard struct{}
+
+func (discard) WriteAt(p []byte, _ int64) (int, error) { return len(p), nil }
+
+func (discard) Truncate(int64) error { return nil }

@@ -161,7 +161,7 @@ func TestCheckRandomDamage(t *testing.T) {
 			points, contents := truth(t, name, replicaOf(t, sound))
 			keys := slices.Sorted(maps.Keys(sound))
 			named := 0
-			for seed := range uint64(550) {
+			for seed := range uint64(damageRounds) {
 				rng := rand.New(rand.NewPCG(seed, 1))
 				objects, key := maps.Clone(sound), keys[rng.IntN(len(keys))]
 				what := hurt(rng, objects, key)
@@ -170,9 +170,8 @@ func TestCheckRandomDamage(t *testing.T) {
 					named++
 				}
 			}
-			t.Logf("named in %d of 550", named)
-			if named < 300 {
-				t.Errorf("the check named the object in %d of 550 cases", named)
+			if named < damageRounds/2 {
+				t.Errorf("the check named the object in %d of %d cases", named, damageRounds)
 			}
 		})
 	}
