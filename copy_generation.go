@@ -16,11 +16,10 @@ import (
 // objectV3 is a snapshot or a WAL segment under the name that it is stored by,
 // which may have more zeros than Litestream gives it.
 type objectV3 struct {
-	key    string
-	pos    v3compat.Pos
-	size   int64
-	at     time.Time // by times.json, or else by the store; zero if not known
-	stored time.Time // by the store
+	key  string
+	pos  v3compat.Pos
+	size int64
+	at   time.Time // by times.json, or else by the store; zero if not known
 }
 
 // generationV3 is what one generation of a v0.3 backup consists of.
@@ -70,7 +69,7 @@ func (g *generationV3) empty() bool { return len(g.snapshots)+len(g.segments) ==
 
 func (g *generationV3) add(info blob.Info) {
 	name := g.name(info.Key)
-	o := &objectV3{key: info.Key, pos: v3compat.Pos{Generation: g.id}, size: info.Size, at: info.ModTime, stored: info.ModTime}
+	o := &objectV3{key: info.Key, pos: v3compat.Pos{Generation: g.id}, size: info.Size, at: info.ModTime}
 	var err error
 	if base, ok := strings.CutPrefix(name, v3compat.SnapshotsDir); ok {
 		if o.pos.Index, err = v3compat.ParseSnapshotName(base); err == nil {

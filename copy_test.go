@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"maps"
 	"path"
 	"path/filepath"
 	"slices"
@@ -209,11 +210,23 @@ func TestCopyMetadata(t *testing.T) {
 // that of the source.
 func wantStates(t *testing.T, src map[string]string, dst *replicate.StoreClient) {
 	t.Helper()
-	for name, target := range targetsOf(t, dst) {
+	for name, target := range someOf(targetsOf(t, dst)) {
 		if got := stateAt(t, dst, target); got != src[name] {
 			t.Fatalf("%s: got %s, the source has %s", name, got, src[name])
 		}
 	}
+}
+
+// someOf is all of few targets, and of many about 20, always the same.
+func someOf(targets map[string]replicate.Target) map[string]replicate.Target {
+	names := slices.Sorted(maps.Keys(targets))
+	step := 1 + len(names)/20
+	for i, name := range names {
+		if i%step != 0 && i != len(names)-1 {
+			delete(targets, name)
+		}
+	}
+	return targets
 }
 
 // targetsOf are all states that names tell of, and the latest.
@@ -350,10 +363,10 @@ func TestCopyDamaged(t *testing.T) {
 				t.Errorf("%+v", rep)
 			}
 			states := map[string]string{}
-			for name, target := range targetsOf(t, src) {
-				states[name] = stateAt(t, src, target)
-			}
-			for name, target := range targetsOf(t, clientAt(store)) {
+			for name, target := range someOf(targetsOf(t, clientAt(store))) {
+				if _, ok := states[name]; !ok {
+					states[name] = stateAt(t, src, target)
+				}
 				got := stateAt(t, clientAt(store), target)
 				if got != states[name] && !strings.Contains(got, " ") && !strings.Contains(states[name], " ") {
 					t.Errorf("%s: got %s, the source has %s", name, got, states[name])

@@ -57,7 +57,10 @@ func TestPruneReplicas(t *testing.T) {
 	for _, name := range []string{"v0.5", "v0.3"} {
 		facts := testreplica.Expected(t, name)
 		less := 0
-		for _, since := range facts.Instants {
+		for i, since := range facts.Instants {
+			if i%2 == 1 && i != len(facts.Instants)-1 {
+				continue
+			}
 			c := file.NewReplicaClient(testreplica.Copy(t, name))
 			opts := replicate.PruneOptions{Since: since.At}
 			plan := prunePlan(t, c, opts)
@@ -171,7 +174,7 @@ func (h *history) lose() {
 // afterwards, over random replicas.
 func TestPruneLTX(t *testing.T) {
 	deleted := 0
-	for seed := range uint64(400) {
+	for seed := range uint64(250) {
 		h := &history{r: rand.New(rand.NewPCG(seed, 7)), store: blob.NewMemory(), t: t}
 		h.grow(3 + h.r.IntN(40))
 		h.lose()
@@ -194,7 +197,7 @@ func TestPruneLTX(t *testing.T) {
 			deleted += len(plan.Objects)
 		})
 	}
-	if deleted < 500 {
+	if deleted < 300 {
 		t.Errorf("only %d objects were deleted in all", deleted)
 	}
 }
@@ -277,7 +280,7 @@ func growV3(t *testing.T, r *rand.Rand, store *blob.Memory) (moments []time.Time
 
 func TestPruneV3(t *testing.T) {
 	deleted := 0
-	for seed := range uint64(900) {
+	for seed := range uint64(500) {
 		r := rand.New(rand.NewPCG(seed, 3))
 		store := blob.NewMemory()
 		moments := growV3(t, r, store)
@@ -293,7 +296,7 @@ func TestPruneV3(t *testing.T) {
 			deleted += len(plan.Objects)
 		})
 	}
-	if deleted < 500 {
+	if deleted < 300 {
 		t.Errorf("only %d objects were deleted in all", deleted)
 	}
 }
