@@ -185,7 +185,7 @@ func TestRestoreOfChangingBucket(t *testing.T) {
 		s, rng, codes := newSource(t, name), rand.New(rand.NewPCG(6, 2)), map[int]int{}
 		s.restoreAll(t)
 		srv, store, url := bucketOf(t, s)
-		for range 30 {
+		for range 15 {
 			c, reads, when := s.change(rng), atomic.Int32{}, int32(rng.IntN(len(s.plan)))
 			match := func(r fakes3.Request) bool { return r.Op == "GetObject" && reads.Add(1) > when }
 			srv.Fail(fakes3.Rule{Match: match, Fault: func(w http.ResponseWriter, call *fakes3.Call) {

@@ -139,10 +139,11 @@ func TestRestoreUnderReader(t *testing.T) {
 // Whatever happens to the objects of a directory while they are read, what comes out
 // is a state of the database or an error.
 func TestRestoreOfChangingDirectory(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"v0.5", "v0.3"} {
 		s, rng, codes := newSource(t, name), rand.New(rand.NewPCG(6, 1)), map[int]int{}
 		s.restoreAll(t)
-		for range 30 {
+		for range 15 {
 			c := s.change(rng)
 			after, changed := time.Duration(rng.IntN(6000))*time.Microsecond, make(chan error, 1)
 			go func() {
