@@ -104,6 +104,10 @@ type PlanError struct {
 	Before, After Point
 
 	kind error // ErrNoSuchState or ErrDamaged
+
+	// wanted is the time of the state that the target means and that cannot be
+	// restored; zero if it is not known.
+	wanted time.Time
 }
 
 func (e *PlanError) Error() string { return fmt.Sprintf("%v: %s", e.kind, e.Reason) }
@@ -133,6 +137,9 @@ func (c *StoreClient) planAround(ctx context.Context, target Target, damaged []s
 	inLTX, ltxErr := c.planFormat(ctx, target, damaged, FormatLTX)
 	inV3, v3Err := c.planFormat(ctx, target, damaged, FormatV3)
 	plan, err := choose(inLTX, ltxErr, inV3, v3Err)
+	if errors.Is(err, ErrNoReplica) && target.TXID != 0 {
+		err = c.otherFormat(ctx, target)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("plan: %w", err)
 	}
@@ -150,6 +157,18 @@ func (c *StoreClient) planFormat(ctx context.Context, target Target, damaged []s
 		return c.planV3(ctx, target, damaged)
 	}
 	return nil, ErrNoReplica
+}
+
+// otherFormat is for a transaction that is wanted where no LTX file is.
+func (c *StoreClient) otherFormat(ctx context.Context, target Target) error {
+	ids, err := c.GenerationsV3(ctx)
+	switch {
+	case err != nil:
+		return err
+	case len(ids) == 0:
+		return ErrNoReplica
+	}
+	return &PlanError{Target: target, Format: FormatV3, Reason: "that is a v0.3 backup, whose states have a generation and a time, and no number", kind: ErrNoSuchState}
 }
 
 // choose takes the better of two plans. One that failed counts by what it could
@@ -191,7 +210,7 @@ func beside(plan *Plan, otherErr error) (*Plan, error) {
 		plan.Reason = fmt.Sprintf("both formats are there; of the %s data: %s", other.Format, other.Reason)
 		return plan, nil
 	}
-	if newest := other.newest(); !newest.IsZero() && newest.Before(plan.State.Time) {
+	if !other.wanted.IsZero() && other.wanted.Before(plan.State.Time) {
 		plan.Reason = fmt.Sprintf("both formats are there; the %s data end before %s, and objects of them are missing", other.Format, clockTime(plan.State.Time))
 		return plan, nil
 	}
@@ -200,14 +219,6 @@ func beside(plan *Plan, otherErr error) (*Plan, error) {
 		other.Before = plan.State
 	}
 	return nil, otherErr
-}
-
-// newest is the time of the newest point that is known, near the target.
-func (e *PlanError) newest() time.Time {
-	if e.After.Time.After(e.Before.Time) {
-		return e.After.Time
-	}
-	return e.Before.Time
 }
 
 // betterError prefers damage to absence: it is what has to be looked at.

@@ -165,6 +165,11 @@ func (p *ltxPlanner) reach(ctx context.Context, target Target, txid ltx.TXID) (*
 			planErr.Reason += fmt.Sprintf("; level %d has %s, of %d bytes, but that is damaged", f.Level, ltx.FormatName(f.MinTXID, f.MaxTXID), f.Size)
 		}
 	}
+	if txid <= p.chain.MaxTXID() {
+		if wanted, err := p.point(ctx, txid); err == nil { // of a damaged file it is not known
+			planErr.wanted = wanted.Time
+		}
+	}
 	if planErr.Before, err = p.point(ctx, unreachable.Below); err == nil {
 		planErr.After, err = p.point(ctx, unreachable.Above)
 	}

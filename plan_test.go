@@ -15,6 +15,7 @@ import (
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/blob"
 	"github.com/replctl/replicate/ltx"
+	"github.com/replctl/replicate/v3compat"
 )
 
 // planned is an LTX file of a replica that is only planned for: it has a header.
@@ -148,6 +149,26 @@ func TestPlanErrors(t *testing.T) {
 		var planErr *replicate.PlanError
 		if errors.As(err, &planErr) && (planErr.Before != at(test.before) || planErr.After != at(test.after)) {
 			t.Errorf("%s: nearest are %+v and %+v, want transactions %d and %d", name, planErr.Before, planErr.After, test.before, test.after)
+		}
+	}
+}
+
+// TestPlanDamageBesideOther: what the other format has is taken for the latest state
+// only if it is newer than what was lost, not just newer than what is left.
+func TestPlanDamageBesideOther(t *testing.T) {
+	files := []planned{{9, 1, 4, 0}, {0, 6, 6, 0}} // 5 is lost, and so 6
+	for after, want := range map[ltx.TXID]error{3: replicate.ErrDamaged, 5: replicate.ErrDamaged, 7: nil} {
+		s, c := planStore(t, files...)
+		key := v3compat.SnapshotKey("0123456789abcdef", 0)
+		if _, err := s.Write(t.Context(), key, strings.NewReader("snapshot"), blob.WriteOptions{ModTime: planTime(after)}); err != nil {
+			t.Fatal(err)
+		}
+		p, err := c.Plan(t.Context(), replicate.Target{})
+		if !errors.Is(err, want) || want == nil && (p.Format != replicate.FormatV3 || p.Reason == "") {
+			t.Errorf("beside a backup of the time of transaction %d: got %+v, %v, want %v", after, p, err, want)
+		}
+		if _, err := c.Plan(t.Context(), replicate.Target{TXID: 4}); err != nil {
+			t.Errorf("what is sound: %v", err)
 		}
 	}
 }

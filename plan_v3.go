@@ -35,7 +35,7 @@ func (c *StoreClient) planV3(ctx context.Context, target Target, damaged []strin
 }
 
 func planErrorV3(target Target, e *v3compat.UnreachableError) error {
-	planErr := &PlanError{Target: target, Format: FormatV3, Reason: e.Reason, kind: ErrNoSuchState}
+	planErr := &PlanError{Target: target, Format: FormatV3, Reason: e.Reason, kind: ErrNoSuchState, wanted: e.Time}
 	if e.Object != "" {
 		planErr.Reason, planErr.kind = e.Object+": "+e.Reason, ErrDamaged
 	}

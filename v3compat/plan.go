@@ -130,7 +130,9 @@ func (r *Reader) plan(ctx context.Context, target Target) (*Plan, error) {
 	}
 	plan, gap := best.cheapest()
 	if gap != nil {
-		return nil, unreachable(found, target, gap)
+		e := unreachable(found, target, gap)
+		e.Time = best.at
+		return nil, e
 	}
 	plan.Latest = true
 	for _, in := range found {

@@ -90,6 +90,10 @@ type UnreachableError struct {
 	Object string // the key that is missing or in the way; "" when the target lies outside the backup
 	Reason string
 
+	// Time is when the state was written that cannot be restored; zero if that is
+	// not known, or there is no such state.
+	Time time.Time
+
 	// Before and After are the nearest states that can be restored, as far as
 	// names tell; nil where there is none.
 	Before, After *Point
@@ -115,7 +119,7 @@ func (e *UnreachableError) Error() string {
 }
 
 // unreachable finds the points around a target.
-func unreachable(found []*inspection, target Target, gap *gap) error {
+func unreachable(found []*inspection, target Target, gap *gap) *UnreachableError {
 	e := &UnreachableError{Object: gap.object, Reason: gap.reason}
 	var points []Point
 	for _, in := range found {
