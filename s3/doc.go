@@ -7,8 +7,8 @@
 //
 //   - A body of known size up to the part size is one PUT, sent from where it
 //     is; a larger one is uploaded in parts, without a copy if it is also an
-//     io.ReaderAt. A stream of unknown length is held in at most
-//     Config.Concurrency buffers of one part each.
+//     io.ReaderAt. A stream of unknown length is held in
+//     two buffers of one part each, or Config.Concurrency if the store is slow.
 //   - What may pass is retried, with jitter, for Config.RetryTimeout since the
 //     last progress, however often that is; what will not pass (a wrong key, a
 //     missing bucket, a bad certificate) fails at once.

@@ -84,8 +84,9 @@ func (s *Store) streamParts(first *[]byte, bufs *buffers, r io.Reader) iter.Seq2
 	return func(yield func(part, error) bool) {
 		buf, size := first, len(*first)
 		for n := 1; ; n++ {
-			sent := buf
-			if !yield(part{bytes.NewReader((*buf)[:size]), int64(size), func() { bufs.put(sent) }}, nil) {
+			full, began, length := buf, time.Now(), int64(size)
+			done := func() { bufs.sent(full, length, time.Since(began)) }
+			if !yield(part{bytes.NewReader((*full)[:length]), length, done}, nil) {
 				return
 			}
 			buf = bufs.get(s.streamPartSize(n))
