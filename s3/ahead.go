@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"sync"
 	"time"
 
 	"github.com/replctl/replicate/internal/ordered"
@@ -20,6 +21,7 @@ const (
 	slowPace  = 100 << 20 // bytes/s of a connection that are worth a second one
 	aheadSize = 8 << 20   // of a piece
 	aheadRest = 16 << 20  // bytes that have to be left
+	maxWide   = 2         // readers of a store that read ahead at once: each holds several pieces
 )
 
 // pace is how fast an answer comes, by the time that was spent waiting for it.
@@ -44,6 +46,10 @@ func (r *reader) widen() {
 	case r.s.ifMatch(r.etag) == nil: // pieces could be of two versions
 		return
 	}
+	if r.s.wide.Add(1) > maxWide {
+		r.s.wide.Add(-1)
+		return
+	}
 	r.drop()
 	r.ahead = newAhead(r)
 }
@@ -58,6 +64,7 @@ type ahead struct {
 	piece  *[]byte // being read
 	unread []byte  // of piece
 	err    error   // sticky
+	once   sync.Once
 }
 
 func newAhead(r *reader) *ahead {
@@ -123,4 +130,5 @@ func (a *ahead) close() {
 	a.stop()
 	a.recycle()
 	a.err = fmt.Errorf("read %s: reader is closed", a.key)
+	a.once.Do(func() { a.s.wide.Add(-1) })
 }

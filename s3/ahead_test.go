@@ -123,3 +123,35 @@ func TestReadAheadLeft(t *testing.T) {
 	}
 	wantNoGoroutines(t)
 }
+
+// TestReadAheadTogether: of many slow readers few hold pieces, and all get there.
+func TestReadAheadTogether(t *testing.T) {
+	srv, s, want := aheadStore(t, nil)
+	var readers []io.ReadCloser
+	for range maxWide + 2 {
+		rc, err := s.Open(t.Context(), "k", 0, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rc.Close()
+		if _, err := io.ReadFull(rc, make([]byte, paceAfter+1)); err != nil {
+			t.Fatal(err)
+		}
+		readers = append(readers, rc)
+	}
+	if n := s.wide.Load(); n != maxWide {
+		t.Errorf("%d readers hold pieces, want %d", n, maxWide)
+	}
+	for i, rc := range readers {
+		if got, err := io.ReadAll(rc); err != nil || !bytes.Equal(got, want[paceAfter+1:]) {
+			t.Errorf("reader %d: %d bytes, %v", i, len(got), err)
+		}
+		_, _ = rc.Close(), rc.Close()
+	}
+	if n := s.wide.Load(); n != 0 {
+		t.Errorf("%d readers hold pieces when all are closed", n)
+	}
+	if n := srv.Count("GetObject"); n < 2*maxWide {
+		t.Errorf("%d requests", n)
+	}
+}

@@ -27,9 +27,10 @@ type Store struct {
 	logger   atomic.Pointer[slog.Logger]
 	backoff  backoff
 	tune     func(*http.Transport)
-	buffers  sync.Pool // of *[]byte, Config.PartSize long
-	ahead    sync.Pool // of *[]byte, aheadSize long
-	slow     float64   // bytes/s of a connection that are worth a second one
+	buffers  sync.Pool    // of *[]byte, Config.PartSize long
+	ahead    sync.Pool    // of *[]byte, aheadSize long
+	wide     atomic.Int32 // readers that read ahead
+	slow     float64      // bytes/s of a connection that are worth a second one
 
 	completeStall time.Duration // the stall timeout for putting parts together
 
