@@ -40,6 +40,9 @@ func (c *StoreClient) migrateSource(ctx context.Context, opts MigrateOptions, da
 	if err != nil {
 		return nil, err
 	}
+	if len(s.plans) == 0 {
+		return nil, ErrNoReplica
+	}
 	if err := s.checkTimes(); err != nil {
 		return nil, err
 	}

@@ -184,7 +184,7 @@ func (a *app) noMigration(ctx context.Context, src *replica, err error, flags mi
 		return &cliError{exitFailure, err, "another destination, or an empty one"}
 	case errors.As(err, &e) && errors.Is(err, replicate.ErrDamaged):
 		ce := &cliError{exitDamage, err, nearestPoints(e)}
-		if flags.history {
+		if flags.history && !e.Before.IsZero() {
 			ce.try = "--partial, which migrates what can be restored"
 		}
 		return ce

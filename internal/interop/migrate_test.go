@@ -83,15 +83,16 @@ dbs:
 
 // TestMigrate: from Litestream v0.3 to v0.5 with the application's own database.
 func TestMigrate(t *testing.T) {
-	for _, history := range []bool{false, true} {
-		t.Run(fmt.Sprintf("history %v", history), func(t *testing.T) { testMigrate(t, history) })
-	}
+	t.Run("latest", func(t *testing.T) { testMigrate(t, false, "v0.5") })
+	t.Run("history", func(t *testing.T) { testMigrate(t, true, "v0.5") })
+	t.Run("in place", func(t *testing.T) { testMigrate(t, true, "v0.3") })
 }
 
-func testMigrate(t *testing.T, history bool) {
+func testMigrate(t *testing.T, history bool, to05 string) {
 	binary03, binary05 := litestream03(t), litestream05(t)
 	db := openDatabase(t)
-	src, dst := filepath.Join(t.TempDir(), "v0.3"), filepath.Join(t.TempDir(), "v0.5")
+	dir := t.TempDir()
+	src, dst := filepath.Join(dir, "v0.3"), filepath.Join(dir, to05)
 	stills := backUpV3(t, binary03, db, src)
 	before := dump(t, db.path)
 
