@@ -204,6 +204,9 @@ func (p *ltxPlanner) at(ctx context.Context, target Target) (*ltx.Path, error) {
 	if failed != nil {
 		return nil, failed
 	}
+	if lost := p.lostBefore(ctx, target.Timestamp, later); lost != 0 {
+		return p.reach(ctx, target, lost)
+	}
 	states := p.chain.Restorable()
 	if later == 0 {
 		return nil, p.tooEarly(ctx, target, states)
@@ -220,6 +223,22 @@ func (p *ltxPlanner) at(ctx context.Context, target Target) (*ltx.Path, error) {
 		return nil, err
 	}
 	return p.reach(ctx, target, states[n-1])
+}
+
+// lostBefore is the last transaction before a time that only a useless file ends
+// with, of those after the one before ends[later]; 0 if there is none. A file that
+// does not tell its time any more may be of any between its neighbours'.
+func (p *ltxPlanner) lostBefore(ctx context.Context, t time.Time, later int) (lost ltx.TXID) {
+	for _, f := range p.useless {
+		known := later > 0 && f.MaxTXID <= p.ends[later-1].MaxTXID || later < len(p.ends) && f.MaxTXID >= p.ends[later].MaxTXID
+		if known || f.MaxTXID <= lost {
+			continue
+		}
+		if at, err := p.c.fileTime(ctx, f); err != nil || !at.After(t) {
+			lost = f.MaxTXID
+		}
+	}
+	return lost
 }
 
 // tooEarly is for a time before the first state that can be restored.
@@ -248,6 +267,8 @@ func (p *ltxPlanner) note(ctx context.Context, target Target, got, last ltx.TXID
 	switch {
 	case got != last:
 		p.notes = append(p.notes, fmt.Sprintf("transactions after %s and up to %s are also before that time, but compaction has left no file that ends between them; the state is that of %s", got, last, clockTime(point.Time)))
+	case p.hole(last, last+1):
+		p.notes = append(p.notes, fmt.Sprintf("what follows %s is in no file, and may be before that time as well; the state is that of %s", last, clockTime(point.Time)))
 	case last == p.latest() && point.Time.Before(target.Timestamp):
 		p.notes = append(p.notes, fmt.Sprintf("%s is after the last transaction, which is %s of %s", clockTime(target.Timestamp), last, clockTime(point.Time)))
 	}

@@ -205,9 +205,46 @@ func TestPlanCutOff(t *testing.T) {
 	if _, err := s.Write(t.Context(), last.key(), strings.NewReader("LTX"), blob.WriteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	_, err := c.Plan(t.Context(), replicate.Target{})
-	if !errors.Is(err, replicate.ErrDamaged) || !strings.Contains(err.Error(), ltx.FormatName(4, 4)) {
-		t.Errorf("got %v, want ErrDamaged that names the file", err)
+	for _, target := range []replicate.Target{{}, {Timestamp: planTime(20)}} {
+		_, err := c.Plan(t.Context(), target)
+		if !errors.Is(err, replicate.ErrDamaged) || !strings.Contains(err.Error(), ltx.FormatName(4, 4)) {
+			t.Errorf("%+v: got %v, want ErrDamaged that names the file", target, err)
+		}
+	}
+}
+
+// TestPlanAtDamage: a moment of which the state is lost, or may be, is not that of the
+// state before without a word.
+func TestPlanAtDamage(t *testing.T) {
+	for name, test := range map[string]struct {
+		lost  []planned // only the first bytes are there
+		sound []planned
+		at    ltx.TXID
+		want  ltx.TXID // 0: ErrDamaged
+		notes int
+	}{
+		"before the lost one":  {[]planned{{0, 3, 3, 0}}, []planned{{0, 4, 4, 0}}, 1, 1, 0},
+		"in the middle":        {[]planned{{0, 3, 3, 0}}, []planned{{0, 4, 4, 0}}, 3, 0, 0},
+		"beside a coarse file": {[]planned{{0, 3, 3, 0}, {0, 4, 4, 0}}, []planned{{1, 3, 5, 0}}, 4, 0, 0},
+		"after a coarse file":  {[]planned{{0, 3, 3, 0}}, []planned{{1, 3, 5, 0}}, 5, 5, 0},
+		"the very first":       {[]planned{{9, 1, 1, 0}}, nil, 1, 0, 0},
+		"before a hole":        {nil, []planned{{0, 4, 4, 0}}, 1, 1, 0},
+		"at a hole":            {nil, []planned{{0, 4, 4, 0}}, 3, 2, 1},
+	} {
+		files := []planned{{9, 1, 1, 0}, {9, 1, 2, 0}}
+		s, c := planStore(t, append(files, test.sound...)...)
+		for _, f := range test.lost {
+			if _, err := s.Write(t.Context(), f.key(), strings.NewReader("LTX"), blob.WriteOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p, err := c.Plan(t.Context(), replicate.Target{Timestamp: planTime(test.at)})
+		switch {
+		case test.want == 0 && !errors.Is(err, replicate.ErrDamaged):
+			t.Errorf("%s: got %+v, %v, want ErrDamaged", name, p, err)
+		case test.want > 0 && (err != nil || p.State.TXID != test.want || len(p.Notes) != test.notes):
+			t.Errorf("%s: got %+v, %v, want transaction %d", name, p, err, test.want)
+		}
 	}
 }
 
