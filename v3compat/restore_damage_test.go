@@ -192,6 +192,9 @@ func TestRestoreDamage(t *testing.T) {
 		"encrypted": {func(t testing.TB, s *small, at string) {
 			putAt(t, s.store, at, []byte("age-encryption.org/v1\n"), second(1))
 		}, "", "encrypted with age"},
+		"a transaction of terabytes": {func(t testing.TB, s *small, _ string) {
+			s.put(t, last, smallFrames(sqlitewal.NewChain(sqlitewal.Header{PageSize: smallPage}), sqlitewal.Header{PageSize: smallPage}.Append(nil), [2]uint32{2, 1 << 31}))
+		}, last, "a database of 2147483648 pages"},
 		"header says more pages": {func(t testing.TB, s *small, _ string) {
 			db := smallPages(1)
 			binary.BigEndian.PutUint32(db[28:], 9)

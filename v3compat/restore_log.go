@@ -7,7 +7,8 @@ import (
 // walLogState is where the applier is in the log of an index.
 type walLogState struct {
 	begun  bool
-	offset int64 // how much of the log there was so far
+	before uint32 // the database's size when the log began, in pages
+	offset int64  // how much of the log there was so far
 	header sqlitewal.Header
 	chain  *sqlitewal.Chain // nil before the header
 	carry  []byte           // the beginning of a header or frame that goes on in the next piece
@@ -31,7 +32,7 @@ func (a *applier) beginSegment(n int) error {
 		}
 		fallthrough
 	case first:
-		a.log = walLogState{begun: true}
+		a.log = walLogState{begun: true, before: a.result.Pages}
 	}
 	switch end := a.log.offset; {
 	case seg.Offset > end && first:
@@ -127,6 +128,9 @@ func (a *applier) frame(f sqlitewal.Frame) error {
 	if err := a.pages.put(f); err != nil || f.Commit == 0 {
 		return err
 	}
+	if err := a.checkSize(f.Commit, end); err != nil {
+		return err
+	}
 	a.pages.commit()
 	copy(a.head[:], l.head)
 	l.head = l.head[:0]
@@ -136,6 +140,20 @@ func (a *applier) frame(f sqlitewal.Frame) error {
 	a.result.Pages, a.result.Pos = f.Commit, Pos{a.plan.Generation, a.segment().Index, end}
 	a.states.low = min(a.states.low, f.Commit)
 	l.frames = 0
+	return nil
+}
+
+// checkSize refuses a transaction that makes the database far larger than its pages
+// can: a few bytes could otherwise ask for terabytes. SQLite's checkpoint calls such
+// a log corrupt as well, with an allowance of 64 KiB.
+func (a *applier) checkSize(commit uint32, end int64) error {
+	const allowance = 1 << 20
+	l, pageSize := &a.log, a.pages.pageSize
+	frames := (end - sqlitewal.HeaderSize) / int64(l.header.FrameSize())
+	if most := int64(l.before) + frames + allowance/pageSize; int64(commit) > most {
+		return damaged(a.segment().key(), "byte %08x of index %08x: a database of %d pages, and at most %d are possible",
+			l.offset, a.segment().Index, commit, most)
+	}
 	return nil
 }
 
