@@ -17,9 +17,9 @@ import (
 //
 // The level is not listed: names are numbers, so that the search can ask a store
 // behind a network for a few names from anywhere on, guess from two times where t is
-// between them, and halve what is left where guesses fail. Of 5,000 files, or of five
-// million, it takes some 15 requests where time passes evenly, and where it does not,
-// a few for each bit of the range of transactions. Time is assumed to grow with the
+// between them, and halve what is left where guesses fail. Among 5,000 files it takes
+// some 10 requests where time passes evenly, at most 20; where it does not, a few for
+// each bit of the range of transactions. Time is assumed to grow with the
 // transaction, as by [TimeIndex]: that is the better one for several searches in a
 // level, or where its listing is wanted anyway. It is also what this uses where a few
 // names cost as much as all, as in a directory.
