@@ -1,6 +1,7 @@
 package replicate_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -10,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/pierrec/lz4/v4"
 
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/file"
@@ -115,4 +118,46 @@ func TestMigratePartial(t *testing.T) {
 func planFor(t *testing.T, dir string, at time.Time) (*replicate.Plan, error) {
 	t.Helper()
 	return file.NewReplicaClient(dir).Plan(t.Context(), replicate.Target{Timestamp: at})
+}
+
+// A database without a page cannot be told in LTX. That it was so once is no obstacle.
+func TestMigrateEmptyDatabase(t *testing.T) {
+	at := testreplica.Expected(t, "v0.3").Instants[0].At
+	for _, test := range []struct {
+		name, src string
+		at        time.Time
+		ok        bool
+	}{
+		{"alone", filepath.Join(t.TempDir(), "src"), at, false},
+		{"in the end", testreplica.Copy(t, "v0.3"), at.Add(time.Hour), false},
+		{"in the beginning", testreplica.Copy(t, "v0.3"), at.Add(-time.Hour), true},
+	} {
+		writeEmptySnapshot(t, test.src, test.at)
+		for _, opts := range []replicate.MigrateOptions{{History: true}, {}} {
+			dst := filepath.Join(t.TempDir(), "dst")
+			_, err := migrateTo(t, test.src, dst, opts)
+			if (err == nil) != test.ok {
+				t.Errorf("%s, history %v: got %v", test.name, opts.History, err)
+			}
+			if _, err := os.Stat(dst); !test.ok && !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("%s, history %v: something was written (%v)", test.name, opts.History, err)
+			}
+		}
+	}
+}
+
+func writeEmptySnapshot(t *testing.T, root string, at time.Time) {
+	t.Helper()
+	path := filepath.Join(root, filepath.FromSlash(v3compat.SnapshotKey("00000000000000ff", 0)))
+	var b bytes.Buffer
+	err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), lz4.NewWriter(&b).Close())
+	if err == nil {
+		err = os.WriteFile(path, b.Bytes(), 0o600)
+	}
+	if err == nil {
+		err = os.Chtimes(path, at, at)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }

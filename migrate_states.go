@@ -42,9 +42,9 @@ func (m *migrator) survey(ctx context.Context) error {
 
 func (m *migrator) findStates(ctx context.Context) error {
 	progress := RestoreOptions{Progress: m.step("checking")}.progress(m.src.bytes)
-	pageSize := 0
+	pageSize, first := 0, true
 	for _, p := range m.src.plans {
-		first := true
+		first = true
 		_, err := m.src.reader.Restore(ctx, p, nowhere{}, v3compat.RestoreOptions{Progress: progress, OnState: func(s v3compat.State) error {
 			if s.Size == 0 {
 				return nil
@@ -62,6 +62,9 @@ func (m *migrator) findStates(ctx context.Context) error {
 		} else if err != nil {
 			return err
 		}
+	}
+	if first { // the last chain has nothing in it
+		return errEmptyDatabase
 	}
 	return nil
 }

@@ -87,7 +87,7 @@ func (w *migrateWriter) newFile() error {
 	}
 	w.dropBefore()
 	w.before, w.sizeBefore = w.db, w.size
-	w.db = f
+	w.db, w.size = f, 0
 	return nil
 }
 
