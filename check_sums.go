@@ -39,6 +39,30 @@ func (s *contentSums) read(r io.Reader) (ltx.Header, error) {
 	}
 }
 
+// missing is the first page after a number of them that the database has after the
+// file, and the file has not; 0 if there is none.
+func (s *contentSums) missing(before uint32) uint32 {
+	next := before + 1
+	for _, p := range s.pages {
+		if next == s.header.LockPgno() {
+			next++
+		}
+		if p.pgno > next {
+			return next
+		}
+		if p.pgno == next {
+			next++
+		}
+	}
+	if next == s.header.LockPgno() {
+		next++
+	}
+	if next <= s.header.Commit {
+		return next
+	}
+	return 0
+}
+
 // lineage follows a database through its files, page by page, without keeping the
 // pages: it knows the checksum of each. So it sees whether two ways to one state
 // agree: a snapshot with the transactions since the one before, a compacted file
@@ -64,14 +88,14 @@ func (l *lineage) add(s *contentSums) {
 	case f.MinTXID-1 <= l.txid && l.txid > 0:
 		l.checkBefore(s)
 		l.apply(s)
-		l.checkAfter(s)
 	case f.MinTXID == 1:
-		l.table = l.table[:0]
+		l.forget()
 		l.apply(s)
-		l.checkAfter(s)
 	}
 	// Anything else follows a hole, and waits for the next snapshot.
 }
+
+func (l *lineage) forget() { l.txid, l.commit, l.table = 0, 0, l.table[:0] }
 
 // compare is for a file that leads to the state that is known already.
 func (l *lineage) compare(s *contentSums) {
@@ -96,10 +120,15 @@ func (l *lineage) at(pgno uint32) ltx.Checksum {
 }
 
 // apply makes the state after the file. Pages that the database has grown by and
-// that the file does not have are missing (litestream#1323).
+// that the file does not have are missing (litestream#1323); then there is no state,
+// and no table, which a file of a few bytes could make as large as it likes.
 func (l *lineage) apply(s *contentSums) {
-	before := uint32(len(l.table))
-	if s.header.Commit < before {
+	if pgno := s.missing(l.commit); pgno != 0 {
+		l.report(s.info, "the database grows from %d to %d pages with it, and it does not have page %d", l.commit, s.header.Commit, pgno)
+		l.forget()
+		return
+	}
+	if s.header.Commit < l.commit {
 		l.table = l.table[:s.header.Commit]
 	}
 	for _, p := range s.pages {
@@ -113,12 +142,7 @@ func (l *lineage) apply(s *contentSums) {
 	}
 	l.txid, l.commit = s.info.MaxTXID, s.header.Commit
 	l.made = ltx.FormatName(s.info.MinTXID, s.info.MaxTXID)
-	for pgno := before + 1; pgno <= s.header.Commit; pgno++ {
-		if l.at(pgno) == 0 && pgno != s.header.LockPgno() {
-			l.report(s.info, "the database grows from %d to %d pages with it, and it does not have page %d", before, s.header.Commit, pgno)
-			return
-		}
-	}
+	l.checkAfter(s)
 }
 
 // checkBefore compares the state that is known with that which the file says it is
