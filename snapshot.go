@@ -39,7 +39,8 @@ type SnapshotOptions struct {
 	Progress func(done, total int64)
 }
 
-// ErrReplicated: a replicator was the last to write to the replica.
+// ErrReplicated: a replicator was the last to write to the replica, or a v0.3 backup
+// is in the same place.
 var ErrReplicated = errors.New("the replica is a replicator's")
 
 // snapshotNode marks the files that WriteSnapshot writes, in the field of the header
@@ -64,6 +65,11 @@ func WriteSnapshot(ctx context.Context, client ReplicaClient, im Image, opts Sna
 }
 
 func writeSnapshots(ctx context.Context, client ReplicaClient, im Image, opts SnapshotOptions) (files []*ltx.FileInfo, err error) {
+	if !opts.Continue {
+		if err := lookForBackup(ctx, client); err != nil {
+			return nil, err
+		}
+	}
 	last, err := lastTransaction(ctx, client, opts.Continue)
 	if err != nil {
 		return nil, err
@@ -99,6 +105,20 @@ func newPageProgress(im Image, passes int, progress func(done, total int64)) fun
 			progress(min(done, total), total)
 		}
 	}
+}
+
+// lookForBackup refuses a place with a v0.3 backup: of two formats in one place a
+// restore takes the one that is newer at the moment.
+func lookForBackup(ctx context.Context, client ReplicaClient) error {
+	c, ok := client.(ReplicaClientV3)
+	if !ok {
+		return nil
+	}
+	generations, err := c.GenerationsV3(ctx)
+	if err == nil && len(generations) > 0 {
+		err = fmt.Errorf("%w: a v0.3 backup is there, with generation %s", ErrReplicated, generations[0])
+	}
+	return err
 }
 
 // lastTransaction is the last one in any file, with its true time.

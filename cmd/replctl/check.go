@@ -61,6 +61,9 @@ that files that contradict each other are found: those of two replicators in one
 It restores the end of each restorable window to a temporary file (--temp-dir), lets
 SQLite run its integrity_check there, and removes it.
 
+--prom replaces its file when the check is done. One that could not look, or found no
+replica, leaves it as it was: alert on an old replctl_check_timestamp_seconds as well.
+
 Exit code 4 means that a problem is an error: something cannot be restored.`
 
 func newCheckCommand(a *app) *cobra.Command {
@@ -72,6 +75,9 @@ func newCheckCommand(a *app) *cobra.Command {
 		Example: "  replctl check --deep s3://backups/db\n  replctl check --read-data-subset 5% --prom /var/lib/node_exporter/replctl.prom /var/backups/db",
 		Args:    oneURL,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if !cmd.Flags().Changed("seed") {
+				opts.seed = rand.Uint64()
+			}
 			return a.check(cmd.Context(), args[0], opts)
 		},
 	}
@@ -120,12 +126,8 @@ func (a *app) check(ctx context.Context, url string, opts *checkOptions) error {
 func (a *app) runCheck(ctx context.Context, r *replica, opts *checkOptions, subset float64) (*replicate.CheckReport, error) {
 	m := a.newMeter("checking")
 	defer m.done()
-	seed := opts.seed
-	if seed == 0 {
-		seed = rand.Uint64()
-	}
 	return r.Check(ctx, replicate.CheckOptions{
-		Deep: opts.deep, Subset: subset, Seed: seed, TempDir: opts.tempDir, Progress: m.update,
+		Deep: opts.deep, Subset: subset, Seed: opts.seed, TempDir: opts.tempDir, Progress: m.update,
 		Verify: func(ctx context.Context, path string) error { return soundDatabase(ctx, path, sqlite.CheckFull) },
 	})
 }

@@ -64,10 +64,13 @@ func checkMetrics(url string, r *replicate.CheckReport, now time.Time) string {
 	return m.String()
 }
 
-// windows shows the last window of each format and generation.
+// windows shows the last window of each format and generation, if its times are known.
 func (m *metrics) windows(url, name, help string, windows []replicate.Window, at func(replicate.Window) time.Time) {
 	m.family(name, help)
 	for i, w := range windows {
+		if at(w).IsZero() {
+			continue
+		}
 		if i+1 == len(windows) || windows[i+1].Format != w.Format || windows[i+1].Generation != w.Generation {
 			m.sample(name, seconds(at(w)), "url", url, "format", w.Format, "generation", w.Generation)
 		}

@@ -55,9 +55,9 @@ What is there is not replaced without --force. With it a database in PATH is rep
 together with its -wal, -shm and -journal files; nobody may have it open. The new file
 has the mode 0600, or that of the one it replaces.
 
-On standard output the database is complete only if the exit code is 0. Where the plan
-has too many files to read side by side, or WAL, it is made in a temporary file first
-($TMPDIR).
+On standard output the database is complete only if the exit code is 0, and what turns
+out to be damaged is not got around once there is output. Where the plan has too many
+files to read side by side, or WAL, it is made in a temporary file first ($TMPDIR).
 
 ` + targetHelp,
 		Example: `  replctl restore s3://backups/db -o db.sqlite

@@ -22,7 +22,7 @@ wait for that; if not, writers wait until it is done.
 The snapshot gets the number of the transaction after the last one in the replica, and
 never replaces anything. Where a replicator such as Litestream was the last to write to
 the replica it is refused: that one numbers transactions too, and if it is running, the
-two would not make one database. With --continue the snapshot is written nevertheless;
+two would not make one database; and so it is where a v0.3 backup is. With --continue the snapshot is written nevertheless;
 the replicator must have been stopped.
 
 It is written twice, at level 9, where restores look for it, and at level 0, from where
