@@ -62,9 +62,9 @@ func (a *app) exitCode(err error) int {
 	case ce.err == nil:
 		return ce.code
 	}
-	_, _ = fmt.Fprintf(a.stderr, "replctl: %v\n", err)
+	a.talk("replctl: %v", err)
 	if ce.try != "" {
-		_, _ = fmt.Fprintf(a.stderr, "Try: %s\n", ce.try)
+		a.talk("Try: %s", ce.try)
 	}
 	return ce.code
 }

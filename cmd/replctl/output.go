@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/dustin/go-humanize"
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -141,7 +142,18 @@ func (a *app) printJSON(v any) error {
 
 // talk writes to standard error, for people.
 func (a *app) talk(format string, args ...any) {
-	_, _ = fmt.Fprintf(a.stderr, format+"\n", args...)
+	_, _ = fmt.Fprintln(a.stderr, harmless(fmt.Sprintf(format, args...)))
+}
+
+// harmless is text without what a terminal obeys: whoever may write to a replica
+// chooses names that are in errors.
+func harmless(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
 }
 
 func size(n int64) string { return humanize.IBytes(uint64(max(n, 0))) }

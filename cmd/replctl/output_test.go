@@ -113,3 +113,18 @@ func TestMeter(t *testing.T) {
 		t.Errorf("got %q, want nothing", quick.String())
 	}
 }
+
+// TestHarmless: the names of objects and what is in errors do not reach a terminal as
+// commands to it, or as lines of their own.
+func TestHarmless(t *testing.T) {
+	var out, errors strings.Builder
+	a := &app{stdout: &out, stderr: &errors}
+	evil := "ltx/0/a\x1b[2J\rb"
+	if err := a.printProblems([]replicate.Problem{{Severity: replicate.SeverityError, Object: evil + "\n", Message: evil}, {Severity: replicate.SeverityInfo}}); err != nil {
+		t.Fatal(err)
+	}
+	a.talk("%s", evil)
+	if got := out.String() + errors.String(); strings.ContainsAny(got, "\x1b\r") || !strings.Contains(got, `"ltx/0/a\x1b[2J\rb\n"`) || !strings.Contains(got, "(the root)") {
+		t.Errorf("got %q", got)
+	}
+}

@@ -62,13 +62,14 @@ func (a *app) printProblem(p replicate.Problem, same []replicate.Problem) error 
 	indent := strings.Repeat(" ", len(p.Severity)+2)
 	names := make([]string, 0, len(same))
 	for _, p := range same[:min(len(same), maxNamed)] {
-		if p.Object == "" {
-			p.Object = "(the root)"
+		name := "(the root)"
+		if p.Object != "" {
+			name = shownText(p.Object)
 		}
-		names = append(names, p.Object)
+		names = append(names, name)
 	}
 	if more := len(same) - maxNamed; more > 0 {
 		names = append(names, fmt.Sprintf("and %s more (--json names all)", humanize.Comma(int64(more))))
 	}
-	return a.print("\n%s  %s\n%s\n", a.severity(p.Severity), strings.Join(names, "\n"+indent), wrap(p.Message, "    ", terminalWidth(a.stdout)))
+	return a.print("\n%s  %s\n%s\n", a.severity(p.Severity), strings.Join(names, "\n"+indent), wrap(harmless(p.Message), "    ", terminalWidth(a.stdout)))
 }
