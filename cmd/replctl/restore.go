@@ -12,7 +12,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/ltx"
 	"github.com/replctl/replicate/sqlite"
+	"github.com/replctl/replicate/v3compat"
 )
 
 // restoreJSON is what was done.
@@ -128,8 +130,17 @@ func (a *app) restore(ctx context.Context, url string, opts *restoreOptions) err
 		return a.noPlan(ctx, r, err)
 	case errors.Is(err, replicate.ErrPartial):
 		return &cliError{classify(err).code, err, "-o FILE, which looks for a way around what is damaged"}
+	case errors.Is(err, fs.ErrPermission) && done != nil && !aboutObject(err):
+		return &cliError{exitFailure, err, "another path, or as a user who may write there"}
 	}
 	return inTheWay(opts.output, err)
+}
+
+// aboutObject tells an error of the replica from one of the output.
+func aboutObject(err error) bool {
+	var file *ltx.FileError
+	var object *v3compat.ObjectError
+	return errors.As(err, &file) || errors.As(err, &object)
 }
 
 func (o *restoreOptions) exists() (bool, error) {
