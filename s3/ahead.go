@@ -65,25 +65,39 @@ type ahead struct {
 	unread []byte  // of piece
 	err    error   // sticky
 	once   sync.Once
+
+	// free are the buffers that nobody has. There are as many as pieces under way,
+	// and the one being read, and they go with the reader.
+	free chan *[]byte
 }
 
 func newAhead(r *reader) *ahead {
 	ctx, cancel := context.WithCancel(r.ctx)
-	a := &ahead{key: r.key, s: r.s, cancel: cancel}
+	a := &ahead{key: r.key, s: r.s, cancel: cancel, free: make(chan *[]byte, r.s.cfg.Concurrency+1)}
 	pieces := ordered.Map(ctx, r.s.cfg.Concurrency, spans(r.off, r.end), func(ctx context.Context, span [2]int64) (*[]byte, error) {
 		part := &reader{s: r.s, ctx: ctx, key: r.key, off: span[0], end: span[1], etag: r.etag, moved: time.Now()}
 		part.pace.least = r.end // one piece is one connection's
 		defer part.Close()
-		buf := r.s.ahead.Get().(*[]byte)
+		buf := a.buffer()
 		*buf = (*buf)[:span[1]-span[0]]
 		if _, err := io.ReadFull(part, *buf); err != nil {
-			r.s.ahead.Put(buf)
 			return nil, err
 		}
 		return buf, nil
 	})
 	a.next, a.stop = iter.Pull2(pieces)
 	return a
+}
+
+// buffer is one that is free, or a new one.
+func (a *ahead) buffer() *[]byte {
+	select {
+	case buf := <-a.free:
+		return buf
+	default:
+		b := make([]byte, aheadSize)
+		return &b
+	}
 }
 
 func spans(from, end int64) iter.Seq2[[2]int64, error] {
@@ -119,7 +133,7 @@ func (a *ahead) Read(p []byte) (int, error) {
 
 func (a *ahead) recycle() {
 	if a.piece != nil {
-		a.s.ahead.Put(a.piece)
+		a.free <- a.piece // there is room for all that were made
 		a.piece, a.unread = nil, nil
 	}
 }

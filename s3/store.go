@@ -28,7 +28,6 @@ type Store struct {
 	backoff  backoff
 	tune     func(*http.Transport)
 	buffers  sync.Pool    // of *[]byte, Config.PartSize long
-	ahead    sync.Pool    // of *[]byte, aheadSize long
 	wide     atomic.Int32 // readers that read ahead
 	slow     float64      // bytes/s of a connection that are worth a second one
 
@@ -72,7 +71,6 @@ func open(ctx context.Context, cfg Config, tune func(*http.Transport)) (*Store, 
 	}
 	s.buffers.New = func() any { b := make([]byte, cfg.PartSize); return &b }
 	s.slow = slowPace
-	s.ahead.New = func() any { b := make([]byte, aheadSize); return &b }
 	if s.api, err = s.connect(ctx); err != nil {
 		return nil, err
 	}
