@@ -60,13 +60,23 @@ func (b *blockReader) next(buf []byte) (block []byte, raw bool, err error) {
 	return nil, false, &ObjectError{b.key, explainSource(s.err)}
 }
 
+// Bits of the descriptor's first and second byte that no version uses.
+const (
+	reservedFlags = 0x02
+	reservedSizes = 0x8f
+)
+
 // describe checks the descriptor that the source has parsed: the second byte of
 // its XXH32 is stored behind it.
 func (b *blockReader) describe() {
 	b.described = true
 	descriptor := b.source.pending[4:]
 	n := len(descriptor) - 1
-	if want := byte(xxh32Of(descriptor[:n]) >> 8); descriptor[n] != want {
+	want := byte(xxh32Of(descriptor[:n]) >> 8)
+	switch {
+	case descriptor[0]&reservedFlags != 0 || descriptor[1]&reservedSizes != 0:
+		b.source.corrupt("reserved bits are set in its descriptor, %x", descriptor[:2])
+	case descriptor[n] != want:
 		b.source.corrupt("invalid header checksum: got %02x, want %02x", descriptor[n], want)
 	}
 	if b.flags = descriptor[0]; b.flags&flagContentSize != 0 {

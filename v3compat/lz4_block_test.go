@@ -99,6 +99,7 @@ func TestBlocks(t *testing.T) {
 		sameAsReader(t, name+" twice", append(bytes.Clone(object), object...))
 	}
 	sameAsReader(t, "empty block", []byte("\x04\"M\x18dp\xb9\x00\x00\x00\x80\x00\x00\x00\x00\x05\x5d\xcc\x02"))
+	sameAsReader(t, "reserved bits", []byte("\x04\"M\x18|\xc2B00000000"))
 	sameAsReader(t, "mixed", compress(t, mixed(), smallBlocks()...))
 	sameAsReader(t, "large", compress(t, append(text(5<<20), noise(1<<20)...)))
 }
