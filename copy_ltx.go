@@ -32,7 +32,11 @@ func (c *copier) planLTX(ctx context.Context, round *copyRound) (found bool, err
 		return true, err
 	}
 	if !c.opts.Since.IsZero() {
-		if files, _, err = newLTXPlanner(c.src, files).keepLTX(ctx, files, c.opts.Since, 0); err != nil {
+		p, err := c.src.newLTXPlanner(ctx, files, nil)
+		if err != nil {
+			return true, err
+		}
+		if files, _, err = p.keepLTX(ctx, files, c.opts.Since, 0); err != nil {
 			return true, err
 		}
 	}

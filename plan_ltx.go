@@ -21,8 +21,7 @@ type ltxPlanner struct {
 	// ends has, for each transaction that a file ends with, ascending, the file
 	// that tells its time best: that of the lowest level. A snapshot's header may
 	// have the time when it was taken.
-	ends  []*ltx.FileInfo
-	times map[int]time.Time // by position in ends, as read from headers
+	ends  *TimeIndex
 	notes []string
 
 	// useless are files that are there and do not count: cut off, or damaged.
@@ -47,11 +46,10 @@ func (c *StoreClient) planLTXOnce(ctx context.Context, target Target, damaged []
 	if len(files) == 0 {
 		return nil, ErrNoReplica
 	}
-	p := &ltxPlanner{c: c, times: map[int]time.Time{}}
-	if files, err = p.usable(ctx, files, damaged); err != nil {
+	p, err := c.newLTXPlanner(ctx, files, damaged)
+	if err != nil {
 		return nil, err
 	}
-	p.chain, p.ends = ltx.NewChain(files), ends(files)
 	path, err := p.find(ctx, target)
 	if err != nil {
 		return nil, err
@@ -59,19 +57,24 @@ func (c *StoreClient) planLTXOnce(ctx context.Context, target Target, damaged []
 	return p.plan(ctx, path)
 }
 
-// usable leaves out what is too short to be a file, and what is known to be damaged.
-func (p *ltxPlanner) usable(ctx context.Context, files []*ltx.FileInfo, damaged []string) ([]*ltx.FileInfo, error) {
-	_, layout, err := p.c.init(ctx)
+// newLTXPlanner leaves out what is too short to be a file, and what is known to be
+// damaged.
+func (c *StoreClient) newLTXPlanner(ctx context.Context, files []*ltx.FileInfo, damaged []string) (*ltxPlanner, error) {
+	_, layout, err := c.init(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(files, func(f *ltx.FileInfo) bool {
-		useless := f.Size < ltx.MinFileSize || slices.Contains(damaged, layout.Key(f.Level, f.MinTXID, f.MaxTXID))
-		if useless {
+	p := &ltxPlanner{c: c}
+	var usable []*ltx.FileInfo
+	for _, f := range files {
+		if f.Size < ltx.MinFileSize || slices.Contains(damaged, layout.Key(f.Level, f.MinTXID, f.MaxTXID)) {
 			p.useless = append(p.useless, f)
+		} else {
+			usable = append(usable, f)
 		}
-		return useless
-	}), nil
+	}
+	p.chain, p.ends = ltx.NewChain(usable), c.timeIndex(ends(usable))
+	return p, nil
 }
 
 // allFiles lists all levels, concurrently.
@@ -107,25 +110,13 @@ func ends(files []*ltx.FileInfo) []*ltx.FileInfo {
 	return ends
 }
 
-// time is the true time of the transaction that a file of ends ends with.
-func (p *ltxPlanner) time(ctx context.Context, i int) (time.Time, error) {
-	if at, ok := p.times[i]; ok {
-		return at, nil
-	}
-	at, err := p.c.fileTime(ctx, p.ends[i])
-	if err == nil {
-		p.times[i] = at
-	}
-	return at, err
-}
-
 // point is the state after a transaction that a file ends with; zero for 0.
 func (p *ltxPlanner) point(ctx context.Context, txid ltx.TXID) (Point, error) {
 	if txid == 0 {
 		return Point{}, nil
 	}
-	i := sort.Search(len(p.ends), func(i int) bool { return p.ends[i].MaxTXID >= txid })
-	at, err := p.time(ctx, i)
+	i := sort.Search(p.ends.Len(), func(i int) bool { return p.ends.files[i].MaxTXID >= txid })
+	at, err := p.ends.time(ctx, i)
 	return Point{TXID: txid, Time: at}, err
 }
 
@@ -192,17 +183,9 @@ func (p *ltxPlanner) hole(after, upTo ltx.TXID) bool {
 // at finds the last state at or before a time. Time grows with the transaction, so
 // that a binary search needs few headers.
 func (p *ltxPlanner) at(ctx context.Context, target Target) (*ltx.Path, error) {
-	var failed error
-	later := sort.Search(len(p.ends), func(i int) bool {
-		if failed != nil {
-			return true
-		}
-		at, err := p.time(ctx, i)
-		failed = err
-		return err != nil || at.After(target.Timestamp)
-	})
-	if failed != nil {
-		return nil, failed
+	later, err := p.ends.until(ctx, target.Timestamp)
+	if err != nil {
+		return nil, err
 	}
 	if lost := p.lostBefore(ctx, target.Timestamp, later); lost != 0 {
 		return p.reach(ctx, target, lost)
@@ -211,7 +194,7 @@ func (p *ltxPlanner) at(ctx context.Context, target Target) (*ltx.Path, error) {
 	if later == 0 {
 		return nil, p.tooEarly(ctx, target, states)
 	}
-	last := p.ends[later-1].MaxTXID
+	last := p.ends.files[later-1].MaxTXID
 	n := sort.Search(len(states), func(i int) bool { return states[i] > last })
 	if n == 0 && !p.hole(0, last) {
 		return nil, p.tooEarly(ctx, target, states)
@@ -230,7 +213,7 @@ func (p *ltxPlanner) at(ctx context.Context, target Target) (*ltx.Path, error) {
 // does not tell its time any more may be of any between its neighbours'.
 func (p *ltxPlanner) lostBefore(ctx context.Context, t time.Time, later int) (lost ltx.TXID) {
 	for _, f := range p.useless {
-		known := later > 0 && f.MaxTXID <= p.ends[later-1].MaxTXID || later < len(p.ends) && f.MaxTXID >= p.ends[later].MaxTXID
+		known := later > 0 && f.MaxTXID <= p.ends.files[later-1].MaxTXID || later < p.ends.Len() && f.MaxTXID >= p.ends.files[later].MaxTXID
 		if known || f.MaxTXID <= lost {
 			continue
 		}

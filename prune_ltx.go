@@ -11,39 +11,16 @@ import (
 	"github.com/replctl/replicate/ltx"
 )
 
-func newLTXPlanner(c *StoreClient, files []*ltx.FileInfo) *ltxPlanner {
-	p := &ltxPlanner{c: c, times: map[int]time.Time{}}
-	var whole []*ltx.FileInfo
-	for _, f := range files {
-		if f.Size < ltx.MinFileSize {
-			p.useless = append(p.useless, f)
-		} else {
-			whole = append(whole, f)
-		}
-	}
-	p.chain, p.ends = ltx.NewChain(whole), ends(whole)
-	return p
-}
-
 // before is the last restorable transaction at or before a time; 0 if there is
 // none. It reads the headers of about log2(N) files.
 func (p *ltxPlanner) before(ctx context.Context, t time.Time) (ltx.TXID, error) {
-	var failed error
-	later := sort.Search(len(p.ends), func(i int) bool {
-		if failed != nil {
-			return true
-		}
-		at, err := p.time(ctx, i)
-		failed = err
-		return err != nil || at.After(t)
-	})
-	if failed != nil || later == 0 {
-		return 0, failed
+	n, err := p.ends.until(ctx, t)
+	if err != nil || n == 0 {
+		return 0, err
 	}
-	last := p.ends[later-1].MaxTXID
+	last := p.ends.files[n-1].MaxTXID
 	states := p.chain.Restorable()
-	n := sort.Search(len(states), func(i int) bool { return states[i] > last })
-	if n == 0 {
+	if n = sort.Search(len(states), func(i int) bool { return states[i] > last }); n == 0 {
 		return 0, nil
 	}
 	return states[n-1], nil

@@ -57,13 +57,18 @@ func (pr *pruner) run(ctx context.Context) error {
 }
 
 func (pr *pruner) pruneLTX(ctx context.Context, files []*ltx.FileInfo) error {
-	before := newLTXPlanner(pr.c, files)
+	before, err := pr.c.newLTXPlanner(ctx, files, nil)
+	if err != nil {
+		return err
+	}
 	kept, floor, err := before.keepLTX(ctx, files, pr.opts.Since, pr.opts.Snapshots)
 	if err != nil {
 		return err
 	}
 	pr.files = withUncompacted(files, kept)
-	pr.planner = newLTXPlanner(pr.c, pr.files)
+	if pr.planner, err = pr.c.newLTXPlanner(ctx, pr.files, nil); err != nil {
+		return err
+	}
 	if err := proveLTX(before, pr.planner, floor); err != nil {
 		return err
 	}

@@ -32,7 +32,12 @@ func (c *StoreClient) TimeIndex(ctx context.Context, level int) (*TimeIndex, err
 	if err != nil {
 		return nil, err
 	}
-	return &TimeIndex{files: files, times: make(map[int]time.Time), read: c.fileTime}, nil
+	return c.timeIndex(files), nil
+}
+
+// timeIndex is the index of files whose times ascend.
+func (c *StoreClient) timeIndex(files []*ltx.FileInfo) *TimeIndex {
+	return &TimeIndex{files: files, times: make(map[int]time.Time), read: c.fileTime}
 }
 
 func (c *StoreClient) levelFiles(ctx context.Context, level int) (files []*ltx.FileInfo, err error) {
@@ -65,8 +70,23 @@ func (x *TimeIndex) Len() int { return len(x.files) }
 // its CreatedAt, or nil if all are later. It reads at most log2(Len)+2 headers;
 // those read before are remembered.
 func (x *TimeIndex) Last(ctx context.Context, t time.Time) (*ltx.FileInfo, error) {
+	n, err := x.until(ctx, t)
+	if err != nil {
+		return nil, fmt.Errorf("find the last file at or before %s: %w", t.Format(time.RFC3339Nano), err)
+	}
+	if n == 0 {
+		return nil, nil
+	}
+	info := *x.files[n-1]
+	at, err := x.time(ctx, n-1)
+	info.CreatedAt = at
+	return &info, err
+}
+
+// until is how many of the files are at or before t.
+func (x *TimeIndex) until(ctx context.Context, t time.Time) (int, error) {
 	var failed error
-	later := sort.Search(len(x.files), func(i int) bool {
+	n := sort.Search(len(x.files), func(i int) bool {
 		if failed != nil {
 			return true
 		}
@@ -74,16 +94,7 @@ func (x *TimeIndex) Last(ctx context.Context, t time.Time) (*ltx.FileInfo, error
 		failed = err
 		return err != nil || at.After(t)
 	})
-	if failed != nil {
-		return nil, fmt.Errorf("find the last file at or before %s: %w", t.Format(time.RFC3339Nano), failed)
-	}
-	if later == 0 {
-		return nil, nil
-	}
-	info := *x.files[later-1]
-	at, err := x.time(ctx, later-1)
-	info.CreatedAt = at
-	return &info, err
+	return n, failed
 }
 
 func (x *TimeIndex) time(ctx context.Context, i int) (time.Time, error) {
