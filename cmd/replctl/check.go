@@ -167,18 +167,10 @@ func parseShare(s string) (float64, error) {
 }
 
 func newCheckJSON(url string, r *replicate.CheckReport) checkJSON {
-	out := checkJSON{
+	return checkJSON{
 		OK: r.OK(), URL: url, Formats: r.Formats(), Objects: r.Objects, Bytes: r.Bytes, Verified: r.Verified, Restored: r.Restored,
-		Problems: problemsJSON(r.Problems), Restorable: []windowJSON{},
+		Problems: problemsJSON(r.Problems), Restorable: windowDocs(r.Restorable),
 	}
-	for _, w := range r.Restorable {
-		doc := windowJSON{Format: w.Format, From: optionalTime(w.From.Time), To: optionalTime(w.To.Time), Generation: w.Generation}
-		if w.Format == replicate.FormatLTX {
-			doc.MinTXID, doc.MaxTXID = w.From.TXID.String(), w.To.TXID.String()
-		}
-		out.Restorable = append(out.Restorable, doc)
-	}
-	return out
 }
 
 func (a *app) printCheck(url string, r *replicate.CheckReport) error {

@@ -35,11 +35,10 @@ code 75 if it is not acquired, 76 if it is lost on the way. Nothing else about i
 needs a lease.`
 
 type cpFlags struct {
-	leaseFlags
+	workFlags
 	since       timeFlag
 	concurrency int
 	lease       bool
-	wait        time.Duration
 }
 
 // cpJSON is what was done.
@@ -73,10 +72,7 @@ func newCpCommand(a *app) *cobra.Command {
 	cmd.Flags().Var(&flags.since, "since", "only what it takes to restore the state at this time and all later ones")
 	cmd.Flags().IntVar(&flags.concurrency, "concurrency", 8, "how many objects are copied at a time")
 	cmd.Flags().BoolVar(&flags.lease, "lease", false, "write under the destination's lease")
-	flags.addTTL(cmd)
-	flags.add(cmd)
-	flags.addOwner(cmd)
-	cmd.Flags().DurationVar(&flags.wait, "wait", 0, "with --lease: how long to wait for the lease; 0 tries once")
+	flags.addWork(cmd, "with --lease: ")
 	a.addJSON(cmd)
 	return cmd
 }
@@ -89,15 +85,10 @@ func twoURLs(_ *cobra.Command, args []string) error {
 }
 
 func (f *cpFlags) check() error {
-	switch {
-	case f.concurrency < 1 || f.concurrency > 256:
+	if f.concurrency < 1 || f.concurrency > 256 {
 		return usageError("--concurrency 8", "--concurrency: want 1 to 256, not %d", f.concurrency)
-	case f.wait < 0:
-		return usageError("--wait 1m", "--wait: %v is negative", f.wait)
-	case !f.lease && (f.wait != 0 || f.owner != "" || f.ttl != 0):
-		return usageError("--lease", "cp: --wait, --owner and --ttl are about the lease, and --lease is missing")
 	}
-	return f.leaseFlags.check()
+	return f.checkWork(f.lease, "--lease")
 }
 
 func (a *app) cp(ctx context.Context, from, to string, flags *cpFlags) error {
@@ -117,17 +108,9 @@ func (a *app) cp(ctx context.Context, from, to string, flags *cpFlags) error {
 		return usageError("another place", "cp: source and destination are the same")
 	}
 	a.sayZone("since", flags.since.at)
-	base := dst.fenceable()
-	if !flags.lease {
-		return a.copyReplica(ctx, src, dst, base, flags, 0)
-	}
-	l, err := there.openLeaser(to, flags.leaseFlags)
-	if err != nil {
-		return err
-	}
-	return leaseFailure(a.underLease(ctx, l, flags.wait, func(ctx context.Context, s *replicate.Session) error {
-		return a.copyReplica(ctx, src, dst, replicate.NewFencedClient(base, s), flags, s.Generation())
-	}), leaseURL(l, to))
+	return there.work(ctx, dst, to, flags.workFlags, flags.lease, func(ctx context.Context, client replicate.Fenceable, generation int64) error {
+		return a.copyReplica(ctx, src, dst, client, flags, generation)
+	})
 }
 
 // beside is the app for one of two places: what the flags say about a bucket is not

@@ -53,8 +53,7 @@ Flags such as --endpoint are for both urls, or for the bucket if the other one i
 directory; parameters in a url are for that one alone.`
 
 type migrateFlags struct {
-	leaseFlags
-	wait             time.Duration
+	workFlags
 	timestamp        timeFlag
 	generation       string
 	history, partial bool
@@ -101,18 +100,13 @@ func newMigrateCommand(a *app) *cobra.Command {
 	cmd.Flags().Var(&flags.timestamp, "timestamp", "the last state at or before this time, instead of the latest")
 	cmd.Flags().StringVar(&flags.generation, "generation", "", "the last state of this generation, or that at --timestamp")
 	cmd.Flags().StringVar(&flags.tempDir, "temp-dir", "", "`directory` with room for the database, two with --history (default $TMPDIR)")
-	flags.addTTL(cmd)
-	flags.add(cmd)
-	flags.addOwner(cmd)
-	cmd.Flags().DurationVar(&flags.wait, "wait", 0, "how long to wait for the lease; 0 tries once")
+	flags.addWork(cmd, "")
 	a.addJSON(cmd)
 	return cmd
 }
 
 func (f *migrateFlags) check() error {
 	switch {
-	case f.wait < 0:
-		return usageError("--wait 1m", "--wait: %v is negative", f.wait)
 	case f.history && f.target() != replicate.Target{}:
 		return usageError("one of them", "migrate: --timestamp and --generation ask for one state, and --history for all of them")
 	case f.generation != "" && !v3compat.IsGenerationID(f.generation):
@@ -120,7 +114,7 @@ func (f *migrateFlags) check() error {
 	case f.partial && !f.history:
 		return usageError("--history", "migrate: --partial is about the history, and --history is missing")
 	}
-	return f.leaseFlags.check()
+	return f.checkWork(true, "")
 }
 
 func (f *migrateFlags) target() replicate.Target {
@@ -135,18 +129,15 @@ func (a *app) migrate(ctx context.Context, from, to string, flags migrateFlags) 
 	if err != nil {
 		return err
 	}
-	dst, err := a.beside(to, from).openReplica(to)
-	if err != nil {
-		return err
-	}
-	l, err := a.beside(to, from).openLeaser(to, flags.leaseFlags)
+	there := a.beside(to, from)
+	dst, err := there.openReplica(to)
 	if err != nil {
 		return err
 	}
 	a.sayZone("timestamp", flags.timestamp.at)
-	return leaseFailure(a.underLease(ctx, l, flags.wait, func(ctx context.Context, s *replicate.Session) error {
-		return a.writeMigration(ctx, src, dst, replicate.NewFencedClient(dst.fenceable(), s), flags, s.Generation())
-	}), leaseURL(l, to))
+	return there.work(ctx, dst, to, flags.workFlags, true, func(ctx context.Context, client replicate.Fenceable, generation int64) error {
+		return a.writeMigration(ctx, src, dst, client, flags, generation)
+	})
 }
 
 func (a *app) writeMigration(ctx context.Context, src, dst *replica, client replicate.ReplicaClient, flags migrateFlags, generation int64) error {

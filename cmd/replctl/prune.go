@@ -39,13 +39,12 @@ store refuses, whatever is left is as good as it was. Then the place is listed: 
 object that is still there, though the store said deleted, is named (exit code 1).`
 
 type pruneFlags struct {
-	leaseFlags
+	workFlags
 	within    agoFlag
 	snapshots int
 	dryRun    bool
 	yes       bool
 	noVerify  bool
-	wait      time.Duration
 }
 
 // agoFlag is a length of time, with days and weeks. It is a pflag.Value.
@@ -99,10 +98,7 @@ func newPruneCommand(a *app) *cobra.Command {
 	cmd.Flags().BoolVar(&flags.dryRun, "dry-run", false, "only show it; so it is without --yes, too")
 	cmd.Flags().BoolVar(&flags.yes, "yes", false, "delete it, under the lease")
 	cmd.Flags().BoolVar(&flags.noVerify, "no-verify", false, "do not read the snapshots that the promise is built on")
-	flags.addTTL(cmd)
-	flags.add(cmd)
-	flags.addOwner(cmd)
-	cmd.Flags().DurationVar(&flags.wait, "wait", 0, "with --yes: how long to wait for the lease; 0 tries once")
+	flags.addWork(cmd, "with --yes: ")
 	a.addJSON(cmd)
 	return cmd
 }
@@ -115,12 +111,8 @@ func (f *pruneFlags) check() error {
 		return usageError("--keep-snapshots 3", "--keep-snapshots: %d is negative", f.snapshots)
 	case f.dryRun && f.yes:
 		return usageError("one of them", "prune: --dry-run and --yes contradict each other")
-	case f.wait < 0:
-		return usageError("--wait 1m", "--wait: %v is negative", f.wait)
-	case !f.yes && (f.wait != 0 || f.owner != "" || f.ttl != 0):
-		return usageError("--yes", "prune: --wait, --owner and --ttl are about the lease, and nothing is deleted without --yes")
 	}
-	return f.leaseFlags.check()
+	return f.checkWork(f.yes, "--yes")
 }
 
 func (a *app) prune(ctx context.Context, url string, flags *pruneFlags) error {
@@ -141,13 +133,9 @@ func (a *app) prune(ctx context.Context, url string, flags *pruneFlags) error {
 	if err := r.orNothing(ctx, 0); err != nil { // no lease is left in a place that is none
 		return err
 	}
-	l, err := a.openLeaser(url, flags.leaseFlags)
-	if err != nil {
-		return err
-	}
-	return leaseFailure(a.underLease(ctx, l, flags.wait, func(ctx context.Context, s *replicate.Session) error {
-		return a.pruneNow(ctx, r, replicate.NewFencedClient(r.fenceable(), s), flags, s.Generation())
-	}), leaseURL(l, url))
+	return a.work(ctx, r, url, flags.workFlags, true, func(ctx context.Context, client replicate.Fenceable, generation int64) error {
+		return a.pruneNow(ctx, r, client, flags, generation)
+	})
 }
 
 func (a *app) planPrune(ctx context.Context, r *replica, client replicate.Fenceable, flags *pruneFlags) (*replicate.PrunePlan, pruneJSON, error) {

@@ -9,8 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/replctl/replicate"
-	"github.com/replctl/replicate/file"
-	"github.com/replctl/replicate/s3"
 	"github.com/replctl/replicate/sqlite"
 )
 
@@ -35,10 +33,8 @@ With --lease it is written under the replica's lease, which is waited for as lon
 nothing was written, or all of it was.`
 
 type snapshotFlags struct {
-	leaseFlags
-	lease, proceed bool
-	archive        bool
-	wait           time.Duration
+	workFlags
+	lease, proceed, archive bool
 }
 
 type snapshotFileJSON struct {
@@ -67,10 +63,7 @@ func newSnapshotCommand(a *app) *cobra.Command {
 	cmd.Flags().BoolVar(&flags.proceed, "continue", false, "also in a replica that a replicator has written to, and has left")
 	cmd.Flags().BoolVar(&flags.archive, "archive", false, "write it once, for a place to which Litestream will never replicate")
 	cmd.Flags().BoolVar(&flags.lease, "lease", false, "write under the replica's lease")
-	flags.addTTL(cmd)
-	flags.add(cmd)
-	flags.addOwner(cmd)
-	cmd.Flags().DurationVar(&flags.wait, "wait", 0, "with --lease: how long to wait for the lease; 0 tries once")
+	flags.addWork(cmd, "with --lease: ")
 	a.addJSON(cmd)
 	return cmd
 }
@@ -82,68 +75,17 @@ func databaseAndURL(_ *cobra.Command, args []string) error {
 	return nil
 }
 
-func (f *snapshotFlags) check() error {
-	switch {
-	case f.wait < 0:
-		return usageError("--wait 1m", "--wait: %v is negative", f.wait)
-	case !f.lease && (f.wait != 0 || f.owner != "" || f.ttl != 0):
-		return usageError("--lease", "snapshot: --wait, --owner and --ttl are about the lease, and --lease is missing")
-	}
-	return f.leaseFlags.check()
-}
-
 func (a *app) snapshot(ctx context.Context, db, url string, flags snapshotFlags) error {
-	if err := flags.check(); err != nil {
+	if err := flags.checkWork(flags.lease, "--lease"); err != nil {
 		return err
 	}
 	r, err := a.openReplica(url)
 	if err != nil {
 		return err
 	}
-	base := r.fenceable()
-	if !flags.lease {
-		return a.writeSnapshot(ctx, r, base, db, flags, 0)
-	}
-	l, err := a.openLeaser(url, flags.leaseFlags)
-	if err != nil {
-		return err
-	}
-	return leaseFailure(a.underLease(ctx, l, flags.wait, func(ctx context.Context, s *replicate.Session) error {
-		return a.writeSnapshot(ctx, r, replicate.NewFencedClient(base, s), db, flags, s.Generation())
-	}), leaseURL(l, url))
-}
-
-// underLease runs fn while the lease is held, and releases it.
-func (a *app) underLease(ctx context.Context, l leaser, wait time.Duration, fn func(context.Context, *replicate.Session) error) error {
-	report := a.newReporter()
-	defer report.close()
-	s, err := awaitSession(ctx, l, replicate.SessionOptions{OnEvent: func(e replicate.Event) {
-		if e.Kind == replicate.EventWaiting {
-			report.event(e)
-		}
-	}}, wait)
-	if err != nil {
-		return err
-	}
-	workCtx, cancel := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(s.Context(), func() { cancel(context.Cause(s.Context())) })
-	err = fn(workCtx, s)
-	stop()
-	cancel(nil)
-	return errors.Join(err, s.Release(context.WithoutCancel(ctx)))
-}
-
-// fenceable is the engine's own client, create-only.
-func (r *replica) fenceable() replicate.Fenceable {
-	switch c := r.client.(type) {
-	case *file.ReplicaClient:
-		c.CreateOnly = true
-		return c
-	case *s3.ReplicaClient:
-		c.CreateOnly = true
-		return c
-	}
-	return r.client.(replicate.Fenceable)
+	return a.work(ctx, r, url, flags.workFlags, flags.lease, func(ctx context.Context, client replicate.Fenceable, generation int64) error {
+		return a.writeSnapshot(ctx, r, client, db, flags, generation)
+	})
 }
 
 func (a *app) writeSnapshot(ctx context.Context, r *replica, client replicate.ReplicaClient, db string, flags snapshotFlags, generation int64) error {
