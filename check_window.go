@@ -95,17 +95,13 @@ func (in *inspector) planOfExtent(w Window) (*Plan, error) {
 	}
 	p := &v3compat.Plan{Generation: w.Generation, Snapshot: g.Snapshots[i], Bytes: g.Snapshots[i].Size, Pos: w.To.Pos, Time: w.To.Time}
 	for _, s := range g.WALSegments {
-		if s.Index >= w.From.Pos.Index && !after(s.Pos(), w.To.Pos) {
+		if s.Index >= w.From.Pos.Index && s.Pos().Compare(w.To.Pos) <= 0 {
 			p.Segments = append(p.Segments, s)
 			p.Bytes += s.Size
 		}
 	}
 	p.Requests = 1 + len(p.Segments)
 	return planOfV3(Target{}, p), nil
-}
-
-func after(a, b v3compat.Pos) bool {
-	return a.Index > b.Index || a.Index == b.Index && a.Offset > b.Offset
 }
 
 // timeAgrees compares the time that Litestream takes for that of a file, which is

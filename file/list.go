@@ -38,22 +38,10 @@ func (s *Store) list(l *lister, prefix string) error {
 	if err := blob.CheckList(prefix, l.opts); err != nil {
 		return err
 	}
-	root, err := s.openRoot()
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	} else if err != nil {
-		return err
-	}
-	defer root.Close()
-	dir, err := openPrefix(root, prefix)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	} else if err != nil {
-		return err
-	}
-	defer dir.Close()
-	l.root = root
-	return l.walk(dir, prefix)
+	return s.below(prefix, func(root, dir *os.Root) error {
+		l.root = root
+		return l.walk(dir, prefix)
+	})
 }
 
 // walk yields what is in dir, whose keys start with prefix, in key order.

@@ -188,6 +188,14 @@ func (s *Store) sweepPrefix(ctx context.Context, prefix string) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	return s.below(prefix, func(_, dir *os.Root) error {
+		_, err := durable.Sweep(dir)
+		return err
+	})
+}
+
+// below calls fn with the root and the directory of a prefix, if there is one.
+func (s *Store) below(prefix string, fn func(root, dir *os.Root) error) error {
 	root, err := s.openRoot()
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -202,8 +210,7 @@ func (s *Store) sweepPrefix(ctx context.Context, prefix string) error {
 		return err
 	}
 	defer dir.Close()
-	_, err = durable.Sweep(dir)
-	return err
+	return fn(root, dir)
 }
 
 // missing maps a file in the place of a parent directory to fs.ErrNotExist.

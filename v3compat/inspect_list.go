@@ -1,7 +1,6 @@
 package v3compat
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -37,7 +36,7 @@ func (in *inspection) list(ctx context.Context, r *Reader) error {
 }
 
 func compareSegment(a, b *segment) int {
-	return cmp.Or(cmp.Compare(a.index, b.index), cmp.Compare(a.offset, b.offset))
+	return a.pos("").Compare(b.pos(""))
 }
 
 func (in *inspection) add(name string, info blob.Info) {

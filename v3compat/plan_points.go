@@ -46,7 +46,7 @@ func (in *inspection) points() []Point {
 		}
 		points = append(points, Point{Pos: s.pos(in.generation), Time: s.at, Snapshot: true})
 		for seg := range in.following(s) {
-			if (last == nil || compare(last, seg) < 0) && !seg.at.Before(s.at) {
+			if (last == nil || compareSegment(last, seg) < 0) && !seg.at.Before(s.at) {
 				points = append(points, Point{Pos: seg.pos(in.generation), Time: seg.at})
 				last = seg
 			}
@@ -76,13 +76,6 @@ func (in *inspection) following(s *snapshot) func(yield func(*segment) bool) {
 			next++
 		}
 	}
-}
-
-func compare(a, b *segment) int {
-	if a.index != b.index {
-		return a.index - b.index
-	}
-	return int(max(-1, min(1, a.offset-b.offset)))
 }
 
 // UnreachableError says why a target cannot be restored, and what can.

@@ -1,6 +1,7 @@
 package v3compat
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -15,6 +16,11 @@ type Pos struct {
 
 // IsZero reports whether p is the zero value, which is no position.
 func (p Pos) IsZero() bool { return p == Pos{} }
+
+// Compare orders positions of one generation: by index, then offset.
+func (p Pos) Compare(q Pos) int {
+	return cmp.Or(cmp.Compare(p.Index, q.Index), cmp.Compare(p.Offset, q.Offset))
+}
 
 // String returns "<generation>/<index>:<offset>", both numbers in at least 8
 // hex digits, which [ParsePos] takes; and "" for the zero value, which it does

@@ -1,7 +1,6 @@
 package v3compat
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -106,17 +105,13 @@ func (r *Reader) WALSegments(ctx context.Context, generation string) ([]WALSegme
 		return nil, fmt.Errorf("list WAL segments of %q: %w", generation, err)
 	}
 	// Names with more than 8 digits of offset are out of order.
-	slices.SortStableFunc(segments, compareSegments)
+	slices.SortStableFunc(segments, func(a, b WALSegmentInfo) int { return a.Pos().Compare(b.Pos()) })
 	return segments, nil
 }
 
 func parseSegment(generation, base string, info blob.Info) (WALSegmentInfo, error) {
 	index, offset, err := ParseWALSegmentName(base)
 	return WALSegmentInfo{generation, index, offset, info.Size, info.ModTime}, err
-}
-
-func compareSegments(a, b WALSegmentInfo) int {
-	return cmp.Or(cmp.Compare(a.Index, b.Index), cmp.Compare(a.Offset, b.Offset))
 }
 
 // walk visits the objects of a generation whose names, relative to it, come
