@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/replctl/replicate/internal/ordered"
 	"github.com/replctl/replicate/ltx"
@@ -169,7 +170,8 @@ func (in *inspector) timeDiffers(ctx context.Context, f *ltx.FileInfo) (*ltx.Fil
 	return f, err
 }
 
-// restoreWindows restores the end of each window, and drops those that cannot be.
+// restoreWindows restores the end of each window, and shortens those where that
+// cannot be.
 func (c *StoreClient) restoreWindows(ctx context.Context, in *inspector, report *CheckReport, opts CheckOptions) error {
 	dir, err := os.MkdirTemp(opts.TempDir, "replicate-check-*")
 	if err != nil {
@@ -178,26 +180,69 @@ func (c *StoreClient) restoreWindows(ctx context.Context, in *inspector, report 
 	defer os.RemoveAll(dir)
 	var good []Window
 	for _, w := range report.Restorable {
-		err := c.restoreWindow(ctx, in, w, filepath.Join(dir, "db"), opts)
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		var broken *brokenError
+		w, ok, err := c.restoreEnd(ctx, in, report, w, filepath.Join(dir, "db"), opts)
 		switch {
-		case err == nil:
-			report.Restored++
-			good = append(good, w)
-		case errors.As(err, &broken):
-			in.problem(SeverityError, w.object(in), "the state of %s can be restored, and is not sound: %v", clockTime(w.To.Time), broken.err)
-			good = append(good, w)
-		case isDamage(err):
-			in.problem(SeverityError, w.object(in), "the state of %s cannot be restored: %v", clockTime(w.To.Time), err)
-		default:
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err != nil:
 			return err
+		case ok:
+			good = append(good, w)
 		}
 	}
 	report.Restorable = good
 	return nil
+}
+
+// restoreEnd restores the end of a window, or an earlier one that can be; ok is false
+// if there is none.
+func (c *StoreClient) restoreEnd(ctx context.Context, in *inspector, report *CheckReport, w Window, path string, opts CheckOptions) (shorter Window, ok bool, err error) {
+	for {
+		err := c.restoreWindow(ctx, in, w, path, opts)
+		var broken *brokenError
+		switch {
+		case err == nil:
+			report.Restored++
+			return w, true, nil
+		case errors.As(err, &broken):
+			in.problem(SeverityError, w.object(in), "the state of %s can be restored, and is not sound: %v", clockTime(w.To.Time), broken.err)
+			return w, true, nil
+		case !isDamage(err):
+			return w, false, err
+		}
+		object, known := c.damagedObject(ctx, err)
+		if !known {
+			object = w.object(in)
+		}
+		in.problem(SeverityError, object, "the state of %s cannot be restored: %v", clockTime(w.To.Time), err)
+		if w, ok, err = c.shorten(ctx, in, w, object); err != nil || !ok || !known {
+			return w, false, err
+		}
+	}
+}
+
+// shorten ends a window before an object that turned out to be in the way of its end;
+// ok is false if nothing is left of it.
+func (c *StoreClient) shorten(ctx context.Context, in *inspector, w Window, key string) (shorter Window, ok bool, err error) {
+	end := w.To
+	if w.Format == FormatLTX {
+		in.sound = slices.DeleteFunc(in.sound, func(f *ltx.FileInfo) bool { return in.key(f) == key })
+		for _, rest := range in.windowsLTX() {
+			if rest.From.TXID <= w.From.TXID && rest.To.TXID >= w.From.TXID {
+				w.To = rest.To
+			}
+		}
+		return w, w.To.TXID < end.TXID, nil
+	}
+	var unreachable *v3compat.UnreachableError
+	_, err = in.v3.Plan(ctx, v3compat.Target{Generation: w.Generation, Timestamp: end.Time, Without: []string{key}})
+	if !errors.As(err, &unreachable) {
+		return w, false, err
+	}
+	if before := unreachable.Before; before != nil {
+		w.To = Point{Pos: before.Pos, Time: before.Time}
+	}
+	return w, w.To.Time.Before(end.Time) && !w.To.Time.Before(w.From.Time), nil
 }
 
 // brokenError is what Verify has to say.

@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/pierrec/lz4/v4"
+
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/blob"
 	"github.com/replctl/replicate/file"
@@ -401,4 +403,47 @@ func TestInspectFacades(t *testing.T) {
 		}
 		delete(objects, "other/head")
 	}
+}
+
+// TestCheckShortens: what only a restore finds, a frame of the log that does not
+// belong there in an object that is whole, ends the window before it.
+func TestCheckShortens(t *testing.T) {
+	objects := objectsOf(t, "v0.3")
+	generation := testreplica.Expected(t, "v0.3").Generations[1].Generation
+	key := v3compat.WALSegmentKey(generation, 6, 0x438)
+	objects[key] = recompressed(t, objects[key], func(b []byte) { b[len(b)-1] ^= 1 })
+	c := replicaOf(t, objects)
+	report, err := c.Check(t.Context(), replicate.CheckOptions{Deep: true})
+	if err != nil || report.OK() {
+		t.Fatalf("got %+v, %v", report, err)
+	}
+	if !slices.ContainsFunc(report.Problems, func(p replicate.Problem) bool { return p.Object == key && p.Severity == replicate.SeverityError }) {
+		t.Errorf("no problem names %s: %+v", key, report.Problems)
+	}
+	last := report.Restorable[len(report.Restorable)-1]
+	if want := (v3compat.Pos{Generation: generation, Index: 6}); last.To.Pos != want || report.Restored != 2 {
+		t.Fatalf("the last window is %+v, %d databases restored; want it to end at %v", last, report.Restored, want)
+	}
+	if state, _, err := attempt(t, c, targetOf(last.To)); err != nil || state.Pos != last.To.Pos {
+		t.Errorf("its end: %+v, %v", state, err)
+	}
+}
+
+// recompressed changes what is in an LZ4 frame.
+func recompressed(t *testing.T, frame []byte, change func([]byte)) []byte {
+	t.Helper()
+	content, err := io.ReadAll(lz4.NewReader(bytes.NewReader(frame)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	change(content)
+	var b bytes.Buffer
+	w := lz4.NewWriter(&b)
+	if _, err := w.Write(content); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }
