@@ -12,6 +12,7 @@ import (
 
 	"github.com/replctl/replicate/blob"
 	"github.com/replctl/replicate/internal/durable"
+	"github.com/replctl/replicate/internal/ordered"
 )
 
 // List implements [blob.Reader].
@@ -73,15 +74,36 @@ func (l *lister) walk(dir *os.Root, prefix string) error {
 }
 
 // keys returns what the listing wants of dir, sorted: the keys of files, and
-// those of directories with a "/" at the end, behind "name.ltx".
+// those of directories with a "/" at the end, behind "name.ltx". While the kernel
+// is asked for the next names, those that are there are looked through.
 func (l *lister) keys(dir *os.Root, d *os.File, prefix string) ([]string, error) {
+	parts := ordered.Map(l.ctx, batchesAhead(), readParts(d), func(_ context.Context, p dirPart) ([]string, error) {
+		defer p.done()
+		return l.wanted(dir, prefix, p)
+	})
+	var all [][]string
+	for keys, err := range parts {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, keys)
+	}
+	keys := slices.Concat(all...)
+	sortKeys(keys)
+	return keys, nil
+}
+
+// wanted is the keys of those entries of dir in a part of it that the listing wants.
+func (l *lister) wanted(dir *os.Root, prefix string, p dirPart) (keys []string, err error) {
 	after := strings.TrimPrefix(l.opts.After, prefix)
 	if len(after) == len(l.opts.After) && prefix != "" {
 		after = "" // it is before the prefix, or walk would not be here
 	}
-	var keys []string
+	if after == "" {
+		keys = make([]string, 0, p.about())
+	}
 	var buf []byte // in which keys are put together
-	err := eachEntry(d, func(name []byte, mode fs.FileMode) error {
+	err = p.each(func(name []byte, mode fs.FileMode) error {
 		if string(name) < after && after[:min(len(name), len(after))] != string(name) {
 			return nil // also its key, whether file or directory
 		}
@@ -91,14 +113,10 @@ func (l *lister) keys(dir *os.Root, d *os.File, prefix string) ([]string, error)
 			return err // names the key
 		}
 		if entry := key[len(prefix):]; entry > after || l.leadsTo(entry, after) {
-			if len(keys) == cap(keys) {
-				keys = slices.Grow(keys, max(64, len(keys))) // append grows a long one by a quarter, again and again
-			}
 			keys = append(keys, key)
 		}
 		return nil
 	})
-	sortKeys(keys)
 	return keys, err
 }
 

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"os"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,32 +19,60 @@ const (
 	direntLen  = 16
 	direntType = 18
 	direntName = 19
+
+	direntLTX = 64 // bytes of the entry of an LTX file
 )
 
-// eachEntry calls fn with the name and type of each entry of an open directory. The
-// name is only valid during the call. A filesystem need not tell types: then it
-// is fs.ModeIrregular.
+// dirPart is some of a directory, as the kernel packs it.
+type dirPart struct {
+	buf []byte
+	mem *[]byte // of buf
+}
+
+var partBuffers = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}
+
+// readParts reads an open directory in parts, each of which has its own memory.
 //
-// It is os.File.ReadDir without an allocation for each entry.
-func eachEntry(d *os.File, fn func(name []byte, mode fs.FileMode) error) error {
-	buf := make([]byte, 64<<10)
-	for {
-		n, err := unix.ReadDirent(int(d.Fd()), buf)
-		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case err != nil:
-			return fmt.Errorf("read directory: %w", err)
-		case n <= 0:
-			return nil
-		}
-		if err := eachDirent(buf[:n], fn); err != nil {
-			return err
+// It is os.File.ReadDir without an allocation for each entry, and leaves it to
+// others to take the parts apart.
+func readParts(d *os.File) iter.Seq2[dirPart, error] {
+	return func(yield func(dirPart, error) bool) {
+		for {
+			mem := partBuffers.Get().(*[]byte)
+			n, err := readDirent(d, *mem)
+			if err != nil || n <= 0 {
+				partBuffers.Put(mem)
+				if err != nil {
+					yield(dirPart{}, fmt.Errorf("read directory: %w", err))
+				}
+				return
+			}
+			if !yield(dirPart{(*mem)[:n], mem}, nil) {
+				return
+			}
 		}
 	}
 }
 
-func eachDirent(buf []byte, fn func(name []byte, mode fs.FileMode) error) error {
+func readDirent(d *os.File, buf []byte) (n int, err error) {
+	for {
+		n, err = unix.ReadDirent(int(d.Fd()), buf)
+		if !errors.Is(err, unix.EINTR) {
+			return n, err
+		}
+	}
+}
+
+// done hands back the memory.
+func (p dirPart) done() { partBuffers.Put(p.mem) }
+
+// about is how many entries there are.
+func (p dirPart) about() int { return len(p.buf)/direntLTX + 1 }
+
+// each calls fn with the name and type of each entry. The name is only valid during
+// the call. A filesystem need not tell types: then it is fs.ModeIrregular.
+func (p dirPart) each(fn func(name []byte, mode fs.FileMode) error) error {
+	buf := p.buf
 	for len(buf) > direntName {
 		size := int(binary.NativeEndian.Uint16(buf[direntLen:]))
 		if size <= direntName || size > len(buf) {

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"regexp"
+	"strings"
 	"sync"
 	"time"
 )
@@ -35,7 +36,9 @@ func LockName(name string) string { return "." + name + ".lock" }
 var lockName = regexp.MustCompile(`^\.[a-z0-9_=-][a-z0-9._=-]*\.lock$`)
 
 // IsLockName reports whether a file name is the LockName of a record's.
-func IsLockName(name string) bool { return lockName.MatchString(name) }
+func IsLockName(name string) bool {
+	return strings.HasPrefix(name, ".") && lockName.MatchString(name) // of many names, few begin so
+}
 
 // AcquireLock locks the file name in dir, which it makes if it is missing. It
 // waits until ctx ends. The file is never removed: who waits for it would then
