@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math/bits"
-	"os"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -28,9 +27,9 @@ type migrateWriter struct {
 	files *errgroup.Group // what is on its way
 	ctx   context.Context //nolint:containedctx // that of files
 
-	db, before *os.File // the database; with the last state of the chain before
-	size       uint32   // of the database, in pages
-	sizeBefore uint32   // of that before
+	db, before *scratchFile // the database; with the last state of the chain before
+	size       uint32       // of the database, in pages
+	sizeBefore uint32       // of that before
 	pageSize   int
 
 	txid    ltx.TXID // of the state that db has
@@ -81,7 +80,7 @@ func (w *migrateWriter) restore(p *v3compat.Plan, progress func(int64)) error {
 
 // newFile makes room for the next chain, and keeps the database as it was.
 func (w *migrateWriter) newFile() error {
-	f, err := os.CreateTemp(w.opts.TempDir, "replicate-*.db")
+	f, err := newScratchFile(w.opts.TempDir)
 	if err != nil {
 		return err
 	}
@@ -93,8 +92,7 @@ func (w *migrateWriter) newFile() error {
 
 func (w *migrateWriter) dropBefore() {
 	if w.before != nil {
-		_ = w.before.Close()
-		_ = os.Remove(w.before.Name())
+		w.before.drop()
 		w.before = nil
 	}
 }
@@ -281,7 +279,7 @@ func (w *migrateWriter) store(name ltxName, r io.Reader) error {
 }
 
 // readPage reads a page of a file, whose end may be missing, as in a sparse one.
-func readPage(f *os.File, pgno uint32, buf []byte) error {
+func readPage(f io.ReaderAt, pgno uint32, buf []byte) error {
 	n, err := f.ReadAt(buf, int64(pgno-1)*int64(len(buf)))
 	if errors.Is(err, io.EOF) {
 		clear(buf[n:])

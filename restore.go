@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/replctl/replicate/ltx"
 	"github.com/replctl/replicate/v3compat"
@@ -83,16 +82,11 @@ func (c *StoreClient) RestoreTo(ctx context.Context, plan *Plan, w io.Writer, op
 		}
 		return nil
 	}
-	f, err := os.CreateTemp("", "replicate-*.db")
+	f, err := newScratchFile("")
 	if err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
-	// Without a name it goes with the process, however that ends: a closed pipe
-	// kills it. Windows removes no open file.
-	if os.Remove(f.Name()) != nil {
-		defer os.Remove(f.Name())
-	}
-	defer f.Close()
+	defer f.drop()
 	if err := c.Restore(ctx, plan, f, opts); err != nil {
 		return err
 	}
