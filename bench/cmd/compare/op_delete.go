@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path"
+	"slices"
 
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/ltx"
@@ -40,7 +41,8 @@ func (p *place) deleter(remove func(context.Context, []*ltx.FileInfo) error) sid
 	}
 }
 
-// floorDelete unlinks and syncs the directory, or asks for a thousand at a time.
+// floorDelete unlinks and syncs the directory, or asks for all at once, a thousand
+// in each request.
 func (p *place) floorDelete() func(context.Context, []*ltx.FileInfo) error {
 	if p.backend.kind == kindFile {
 		return func(_ context.Context, infos []*ltx.FileInfo) error {
@@ -53,16 +55,14 @@ func (p *place) floorDelete() func(context.Context, []*ltx.FileInfo) error {
 	}
 	api := p.backend.client(p.endpoint)
 	return func(ctx context.Context, infos []*ltx.FileInfo) error {
-		for from := 0; from < len(infos); from += batch {
+		requests := slices.Collect(slices.Chunk(infos, batch))
+		return parallel(len(requests), func(i int) error {
 			var keys []string
-			for _, info := range infos[from:min(from+batch, len(infos))] {
+			for _, info := range requests[i] {
 				keys = append(keys, p.key(info.MinTXID))
 			}
-			if err := deleteWith(ctx, api, p.backend.bucket.name, keys); err != nil {
-				return err
-			}
-		}
-		return nil
+			return deleteWith(ctx, api, p.backend.bucket.name, keys)
+		})
 	}
 }
 
