@@ -46,7 +46,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	fs := flag.NewFlagSet("compare", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	pattern := fs.String("ops", "", "run the operations of which `regexp` matches \"backend/operation\"")
-	rounds := fs.Int("rounds", 0, "measure `n` rounds, after one to warm up (default 5; with -tiny 2)")
+	rounds := fs.Int("rounds", 0, "measure `n` rounds, after one to warm up (default 5, and as many more as can begin in\n5 s; with -tiny 2)")
 	restore := fs.Int64("restore", 0, "restore a database of `bytes` (default 256 MiB; with -tiny 1 MiB)")
 	small := fs.Bool("tiny", false, "small sizes, to see that it works; the figures mean nothing")
 	fs.StringVar(&o.dir, "dir", "", "work in a new directory below `dir`, whose disk is measured (default the system's temporary one)")
@@ -75,7 +75,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 		return o, fmt.Errorf("%d rounds: want 1 at least", *rounds)
 	}
 	if *rounds > 0 {
-		o.size.Rounds = *rounds
+		o.size.Rounds, o.size.Span = *rounds, 0
 	}
 	if *restore < 0 || *restore > 0 && *restore < 1<<20 {
 		return o, fmt.Errorf("a database of %d bytes: want 1 MiB at least", *restore)

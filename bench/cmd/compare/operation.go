@@ -60,12 +60,13 @@ func timed(work func(ctx context.Context) error) side {
 
 // sizes are how much of everything there is.
 type sizes struct {
-	Rounds   int
-	Reps     int   // of small operations in a round
-	Large    int64 // bytes of a large file
-	Small    int64 // bytes of a small file
-	ListFile int   // files listed in a directory
-	ListS3   int   // and in a bucket
+	Rounds   int           // at least
+	Span     time.Duration // in which more rounds are begun, if there is time left
+	Reps     int           // of small operations in a round
+	Large    int64         // bytes of a large file
+	Small    int64         // bytes of a small file
+	ListFile int           // files listed in a directory
+	ListS3   int           // and in a bucket
 	Deletes  int
 	Segments int   // of a v0.3.x backup
 	Restore  int64 // bytes of a database to restore
@@ -75,7 +76,7 @@ type sizes struct {
 
 var (
 	full = sizes{
-		Rounds: 5, Reps: 25, Large: 120 << 20, Small: 4000, ListFile: 100_000, ListS3: 5000, Deletes: 5000,
+		Rounds: 5, Span: 5 * time.Second, Reps: 25, Large: 120 << 20, Small: 4000, ListFile: 100_000, ListS3: 5000, Deletes: 5000,
 		Segments: 10_000, Restore: 256 << 20, Poll: 200 * time.Millisecond, Throttle: 50e6,
 	}
 	tiny = sizes{

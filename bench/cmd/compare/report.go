@@ -45,7 +45,9 @@ var columns = []struct {
 	{"Litestream", func(r result) string { return seconds(r.Litestream, wall) }},
 	{"floor", func(r result) string { return seconds(r.Floor, wall) }},
 	{"ours/L.", func(r result) string { return factor(r.Ratio) }},
+	{"quartiles", func(r result) string { return quartiles(r.Quartiles) }},
 	{"ours/floor", func(r result) string { return factor(r.FloorRatio) }},
+	{"rounds", func(r result) string { return fmt.Sprint(r.Rounds) }},
 	{"CPU", func(r result) string { return seconds(r.Ours, cpu) }},
 	{"L. CPU", func(r result) string { return seconds(r.Litestream, cpu) }},
 	{"requests", func(r result) string { return asked(r.Ours) }},
@@ -124,6 +126,13 @@ func factor(f float64) string {
 		return none
 	}
 	return fmt.Sprintf("%.2f", f)
+}
+
+func quartiles(q *[2]float64) string {
+	if q == nil {
+		return none
+	}
+	return fmt.Sprintf("%.2f–%.2f", q[0], q[1])
 }
 
 func asked(c *cost) string {

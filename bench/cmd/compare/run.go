@@ -20,6 +20,9 @@ type result struct {
 	Floor      *cost   `json:"floor,omitempty"`
 	Ratio      float64 `json:"ratio,omitempty"`       // ours / Litestream's
 	FloorRatio float64 `json:"floor_ratio,omitempty"` // ours / the floor
+
+	// Quartiles are between what the middle half of the rounds' Ratios are.
+	Quartiles *[2]float64 `json:"ratio_quartiles,omitempty"`
 }
 
 // cost is what one repetition costs a side: medians of the rounds.
@@ -57,7 +60,8 @@ func measureAt(ctx context.Context, op operation, p *place) (result, error) {
 	}
 	reps := max(1, op.reps)
 	rounds := make(map[string][]*watch)
-	for round := range p.size.Rounds + 1 { // the first warms up
+	start := time.Now()
+	for round := 0; p.another(round, start); round++ { // the first warms up
 		for _, name := range order(round) {
 			s := c.sides()[name]
 			if s == nil {
@@ -73,6 +77,14 @@ func measureAt(ctx context.Context, op operation, p *place) (result, error) {
 		}
 	}
 	return summary(op, p, reps, rounds, counts), nil
+}
+
+// maxRounds are enough of any operation.
+const maxRounds = 100
+
+// another reports whether there is to be a round.
+func (p *place) another(round int, start time.Time) bool {
+	return round <= p.size.Rounds || round <= maxRounds && time.Since(start) < p.size.Span
 }
 
 // order is who comes first in a round: each side is as often before another as
@@ -120,14 +132,18 @@ func count(ctx context.Context, op operation, p *place) (map[string]requests, er
 }
 
 func summary(op operation, p *place, reps int, rounds map[string][]*watch, counts map[string]requests) result {
-	r := result{Operation: op.name, Backend: p.backend.name, Rounds: p.size.Rounds, Reps: reps}
+	r := result{Operation: op.name, Backend: p.backend.name, Rounds: len(rounds[oursName]), Reps: reps}
 	for name, field := range map[string]**cost{oursName: &r.Ours, theirsName: &r.Litestream, floorName: &r.Floor} {
 		if ws := rounds[name]; ws != nil {
 			*field = costOf(ws, counts[name])
 		}
 	}
-	r.Ratio = ratio(rounds[oursName], rounds[theirsName])
-	r.FloorRatio = ratio(rounds[oursName], rounds[floorName])
+	ofTheirs := ratios(rounds[oursName], rounds[theirsName])
+	r.Ratio, r.FloorRatio = median(ofTheirs), median(ratios(rounds[oursName], rounds[floorName]))
+	if n := len(ofTheirs); n > 0 {
+		slices.Sort(ofTheirs)
+		r.Quartiles = &[2]float64{ofTheirs[n/4], ofTheirs[n-1-n/4]}
+	}
 	return r
 }
 
@@ -147,13 +163,12 @@ func costOf(ws []*watch, counted requests) *cost {
 	}
 }
 
-// ratio is the median of the ratios of the rounds; zero without rounds.
-func ratio(a, b []*watch) float64 {
-	var ratios []float64
+// ratios are those of the rounds.
+func ratios(a, b []*watch) (rs []float64) {
 	for i := range min(len(a), len(b)) {
-		ratios = append(ratios, float64(a[i].took)/float64(max(1, b[i].took)))
+		rs = append(rs, float64(a[i].took)/float64(max(1, b[i].took)))
 	}
-	return median(ratios)
+	return rs
 }
 
 // median is the lower of the two in the middle of an even number; zero of none.
