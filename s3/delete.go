@@ -17,8 +17,9 @@ import (
 // deleteBatch is the most keys that one DeleteObjects takes.
 const deleteBatch = 1000
 
-// deleteParallel bounds the requests of one Delete that run at a time.
-const deleteParallel = 4
+// deleteParallel is how many requests of one Delete run at a time for each that a
+// Concurrency allows: they hold no part of an object in memory.
+const deleteParallel = 2
 
 var (
 	errUnmentioned = errors.New("the store's answer does not mention it")
@@ -37,7 +38,7 @@ func (s *Store) Delete(ctx context.Context, keys []string) error {
 		}
 	}
 	var g errgroup.Group
-	g.SetLimit(min(deleteParallel, s.cfg.Concurrency))
+	g.SetLimit(deleteParallel * s.cfg.Concurrency)
 	for batch := range slices.Chunk(pending, deleteBatch) {
 		g.Go(func() error {
 			s.deleteBatch(ctx, keys, batch, failed)
