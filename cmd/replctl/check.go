@@ -96,6 +96,9 @@ func (a *app) check(ctx context.Context, url string, opts *checkOptions) error {
 	if err != nil {
 		return usageError("--read-data-subset 5%", "--read-data-subset %s: %w", opts.subset, err)
 	}
+	if opts.deep && subset > 0 {
+		return usageError("one of them", "--deep reads everything, --read-data-subset a share of it")
+	}
 	r, err := a.openReplica(url)
 	if err != nil {
 		return err
