@@ -46,7 +46,10 @@ func TestS3ListsV03(t *testing.T) {
 }
 
 // v3Source is a database with the configuration of its backup.
-type v3Source struct{ config, db string }
+type v3Source struct {
+	*database
+	config string
+}
 
 // writeV3 lets Litestream v0.3 back up a new database, in two generations.
 func (b bucket) writeV3(t *testing.T, litestream string) v3Source {
@@ -77,14 +80,14 @@ dbs:
 	}
 	path := filepath.Join(t.TempDir(), "litestream.yml")
 	must(t, os.WriteFile(path, []byte(config), 0o600))
-	return v3Source{path, source.path}
+	return v3Source{source, path}
 }
 
 // table is what the function of that name makes of a replica's URL, for one that
 // is found by its configuration: v0.3 takes no endpoint from a URL.
 func (s v3Source) table(t *testing.T, litestream, command string) (lines []string) {
 	t.Helper()
-	out := strings.Split(strings.TrimSpace(string(run(t, litestream, command, "-config", s.config, s.db))), "\n")
+	out := strings.Split(strings.TrimSpace(string(run(t, litestream, command, "-config", s.config, s.path))), "\n")
 	for _, line := range out[1:] {
 		fields := strings.Fields(line)[1:]
 		if command == "generations" {

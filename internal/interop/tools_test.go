@@ -149,10 +149,13 @@ func replicate(t *testing.T, binary, config string) *daemon {
 	path := filepath.Join(t.TempDir(), "litestream.yml")
 	must(t, os.WriteFile(path, []byte(config), 0o600))
 	ctx, cancel := context.WithCancel(context.Background())
-	t.Cleanup(cancel)
 	d := &daemon{t: t, cmd: exec.CommandContext(ctx, binary, "replicate", "-config", path)}
 	d.cmd.Stdout, d.cmd.Stderr = &d.log, &d.log
 	must(t, d.cmd.Start())
+	t.Cleanup(func() { // of a test that has not come to its end
+		cancel()
+		d.wait()
+	})
 	return d
 }
 
@@ -160,6 +163,14 @@ func replicate(t *testing.T, binary, config string) *daemon {
 func (d *daemon) stop() {
 	d.t.Helper()
 	must(d.t, d.cmd.Process.Signal(syscall.SIGTERM))
+	d.wait()
+}
+
+func (d *daemon) wait() {
+	d.t.Helper()
+	if d.cmd.ProcessState != nil {
+		return // it has ended
+	}
 	_ = d.cmd.Wait() // its exit status is 0 or 1, by version
 	if d.t.Failed() {
 		d.t.Logf("litestream says:\n%s", &d.log)
