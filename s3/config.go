@@ -75,7 +75,7 @@ type Config struct {
 	SkipVerify         bool   // do not verify the server's certificate
 
 	PartSize     int64 // of an upload in parts; default DefaultPartSize or the provider's
-	Concurrency  int   // parts in flight per upload, pieces per slow download, half the requests of a deletion; default DefaultConcurrency or the provider's
+	Concurrency  int   // parts in flight per upload, pieces per slow download, half as many as requests of a deletion; default DefaultConcurrency or the provider's
 	StorageClass string
 
 	SSECustomerAlgorithm string // "AES256" or empty

@@ -17,9 +17,9 @@ import (
 // deleteBatch is the most keys that one DeleteObjects takes.
 const deleteBatch = 1000
 
-// deleteParallel is how many requests of one Delete run at a time for each that a
-// Concurrency allows: they hold no part of an object in memory.
-const deleteParallel = 2
+// deleteParallel bounds the requests of one Delete that run at a time: what they ask
+// for may be a thousand times what a store wants to do in a second.
+const deleteParallel = 8
 
 var (
 	errUnmentioned = errors.New("the store's answer does not mention it")
@@ -38,7 +38,7 @@ func (s *Store) Delete(ctx context.Context, keys []string) error {
 		}
 	}
 	var g errgroup.Group
-	g.SetLimit(deleteParallel * s.cfg.Concurrency)
+	g.SetLimit(min(deleteParallel, 2*s.cfg.Concurrency)) // they hold no part of an object in memory
 	for batch := range slices.Chunk(pending, deleteBatch) {
 		g.Go(func() error {
 			s.deleteBatch(ctx, keys, batch, failed)
