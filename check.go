@@ -215,7 +215,10 @@ func (c *StoreClient) restoreEnd(ctx context.Context, in *inspector, report *Che
 			object = w.object(in)
 		}
 		in.problem(SeverityError, object, "the state of %s cannot be restored: %v", clockTime(w.To.Time), err)
-		if w, ok, err = c.shorten(ctx, in, w, object); err != nil || !ok || !known {
+		if !known {
+			return w, false, nil
+		}
+		if w, ok, err = c.shorten(ctx, in, w, object); err != nil || !ok {
 			return w, false, err
 		}
 	}

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"testing"
 	"time"
 
@@ -223,27 +222,6 @@ func TestMigrateInterrupted(t *testing.T) {
 		if diff := cmp.Diff(want, contents(t, dst)); diff != "" {
 			t.Errorf("after %d files (-at once +in two runs):\n%s", after, diff)
 		}
-	}
-}
-
-// TestMigrateScratch: at no time is there a name that one who is killed would leave.
-func TestMigrateScratch(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("an open file keeps its name")
-	}
-	dir, looked := t.TempDir(), false
-	to := file.NewReplicaClient(filepath.Join(t.TempDir(), "dst"))
-	_, err := replicate.Migrate(t.Context(), file.NewReplicaClient(testreplica.Copy(t, "v0.3")), to, replicate.MigrateOptions{
-		History: true, TempDir: dir,
-		Progress: func(step string, done, _ int64) {
-			looked = looked || step == "writing" && done > 0
-			if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
-				t.Errorf("%s: %v, %v", step, left, err)
-			}
-		},
-	})
-	if err != nil || !looked {
-		t.Fatalf("got %v, looked while it wrote: %v", err, looked)
 	}
 }
 

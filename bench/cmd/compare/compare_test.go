@@ -142,6 +142,42 @@ func TestMedian(t *testing.T) {
 	}
 }
 
+func TestQuartiles(t *testing.T) {
+	if got := quartilesOf(nil); got != nil {
+		t.Errorf("of nothing: got %v", got)
+	}
+	for _, tc := range []struct {
+		values []float64
+		want   [2]float64
+	}{{[]float64{3}, [2]float64{3, 3}}, {[]float64{5, 1, 4, 2, 3}, [2]float64{2, 4}}, {[]float64{8, 7, 6, 5, 4, 3, 2, 1}, [2]float64{3, 6}}} {
+		if got := quartilesOf(tc.values); *got != tc.want {
+			t.Errorf("quartiles of %v: got %v, want %v", tc.values, *got, tc.want)
+		}
+	}
+}
+
+// TestAnother: the rounds there have to be, more as long as there is time, and not
+// without end.
+func TestAnother(t *testing.T) {
+	rounds := func(s sizes, start time.Time) (n int) {
+		p := &place{size: s}
+		for p.another(n+1, start) {
+			n++
+		}
+		return n
+	}
+	now := time.Now()
+	for what, got := range map[string][2]int{
+		"no time":     {rounds(sizes{Rounds: 5}, now), 5},
+		"time is up":  {rounds(sizes{Rounds: 5, Span: time.Second}, now.Add(-time.Minute)), 5},
+		"enough time": {rounds(sizes{Rounds: 5, Span: time.Hour}, now), maxRounds},
+	} {
+		if got[0] != got[1] {
+			t.Errorf("%s: %d rounds, want %d", what, got[0], got[1])
+		}
+	}
+}
+
 func TestContent(t *testing.T) {
 	const size = 3<<20 + 5
 	all, err := io.ReadAll(newContent(1, 2, size).stream())

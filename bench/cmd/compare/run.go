@@ -21,7 +21,7 @@ type result struct {
 	Ratio      float64 `json:"ratio,omitempty"`       // ours / Litestream's
 	FloorRatio float64 `json:"floor_ratio,omitempty"` // ours / the floor
 
-	// Quartiles are between what the middle half of the rounds' Ratios are.
+	// Quartiles are those of the rounds' ratios.
 	Quartiles *[2]float64 `json:"ratio_quartiles,omitempty"`
 }
 
@@ -140,10 +140,7 @@ func summary(op operation, p *place, reps int, rounds map[string][]*watch, count
 	}
 	ofTheirs := ratios(rounds[oursName], rounds[theirsName])
 	r.Ratio, r.FloorRatio = median(ofTheirs), median(ratios(rounds[oursName], rounds[floorName]))
-	if n := len(ofTheirs); n > 0 {
-		slices.Sort(ofTheirs)
-		r.Quartiles = &[2]float64{ofTheirs[n/4], ofTheirs[n-1-n/4]}
-	}
+	r.Quartiles = quartilesOf(ofTheirs)
 	return r
 }
 
@@ -177,4 +174,14 @@ func median[T cmp.Ordered](values []T) (m T) {
 		return m
 	}
 	return slices.Sorted(slices.Values(values))[(len(values)-1)/2]
+}
+
+// quartilesOf are between what the middle half of the values are; nil of none.
+func quartilesOf(values []float64) *[2]float64 {
+	n := len(values)
+	if n == 0 {
+		return nil
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	return &[2]float64{sorted[n/4], sorted[n-1-n/4]}
 }
