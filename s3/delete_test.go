@@ -7,7 +7,10 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/replctl/replicate/blob"
 	"github.com/replctl/replicate/internal/fakes3"
@@ -181,6 +184,44 @@ func TestDeleteContentMD5(t *testing.T) {
 			if r.Op == "DeleteObjects" && (r.Header.Get("Content-Md5") != "") != c.want {
 				t.Errorf("%s: Content-MD5 %q", name, r.Header.Get("Content-Md5"))
 			}
+		}
+	}
+}
+
+// TestDeleteParallel: requests come together, twice as many as a Concurrency says, and
+// no more than eight.
+func TestDeleteParallel(t *testing.T) {
+	keys := make([]string, 12*deleteBatch)
+	for i := range keys {
+		keys[i] = fmt.Sprintf("%05d", i)
+	}
+	for concurrency, want := range map[int]int64{1: 2, 4: 8, 100: 8} {
+		srv := fakes3.New(t)
+		s := newStore(t, srv, func(c *Config) { c.Concurrency, c.TrustDeletes = concurrency, true })
+		var now, most atomic.Int64
+		var once sync.Once
+		together := make(chan struct{})
+		srv.Fail(fakes3.Rule{Match: fakes3.Op("DeleteObjects"), Times: -1, Fault: func(w httpWriter, c *fakes3.Call) {
+			n := now.Add(1)
+			defer now.Add(-1)
+			for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
+			}
+			if n == want {
+				once.Do(func() { close(together) })
+			}
+			select {
+			case <-together:
+				time.Sleep(20 * time.Millisecond) // for one that comes too many
+			case <-time.After(10 * time.Second):
+				t.Errorf("concurrency %d: only %d requests came together, want %d", concurrency, n, want)
+			}
+			c.Send(w)
+		}})
+		if err := s.Delete(t.Context(), keys); err != nil {
+			t.Fatal(err)
+		}
+		if got := most.Load(); got != want {
+			t.Errorf("concurrency %d: %d requests at a time, want %d", concurrency, got, want)
 		}
 	}
 }
