@@ -13,15 +13,23 @@ import (
 // is a path on disk, taken literally. The path of a URL is percent-decoded and
 // cleaned; for schemes other than file it comes without its leading slash, as it
 // is a prefix of keys there.
+//
+// What begins with the name of a known scheme and a colon, in upper or lower case, and
+// is no URL ("s3:bucket/db", "s3:/bucket/db", "file:db") is an error that says how to
+// write it. "./s3:db" is a path.
 func ParseURL(s string) (scheme, host, urlPath string, query url.Values, userinfo *url.Userinfo, err error) {
 	if s == "" {
 		return "", "", "", nil, nil, errors.New("replica url is empty")
 	}
-	if !strings.Contains(s, "://") {
-		if rest, ok := strings.CutPrefix(s, "file:"); ok {
-			s = rest
-		}
+	if err := checkSpelling(s); err != nil {
+		return "", "", "", nil, nil, err
+	}
+	scheme, rest, ok := cutScheme(s)
+	switch {
+	case isPath(s), !strings.Contains(s, "://") && (!ok || scheme != "file"):
 		return "file", "", s, nil, nil, nil
+	case !ok, scheme != "file" && !strings.HasPrefix(rest, "//"):
+		return "", "", "", nil, nil, errors.New("replica url has no scheme before ://")
 	}
 	if rest, ok := cutFold(s, "s3://arn:"); ok {
 		return parseARN(rest)
@@ -29,9 +37,6 @@ func ParseURL(s string) (scheme, host, urlPath string, query url.Values, userinf
 	u, err := url.Parse(s)
 	if err != nil {
 		return "", "", "", nil, nil, fmt.Errorf("replica url: %w", withoutURL(err))
-	}
-	if u.Scheme == "" {
-		return "", "", "", nil, nil, errors.New("replica url has no scheme before ://")
 	}
 	if u.Path != "" {
 		u.Path = path.Clean(u.Path)

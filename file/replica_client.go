@@ -46,9 +46,8 @@ func NewReplicaClient(path string) *ReplicaClient {
 }
 
 // NewReplicaClientFromURL returns a client for the parts of a file URL, as
-// replicate.ParseURL gives them. Only the path counts. The result is a
-// *ReplicaClient.
-func NewReplicaClientFromURL(scheme, host, urlPath string, _ url.Values, userinfo *url.Userinfo) (replicate.ReplicaClient, error) {
+// replicate.ParseURL gives them. The result is a *ReplicaClient.
+func NewReplicaClientFromURL(scheme, host, urlPath string, query url.Values, userinfo *url.Userinfo) (replicate.ReplicaClient, error) {
 	switch {
 	case scheme != "" && scheme != ReplicaClientType:
 		return nil, fmt.Errorf("file replica: url scheme %q, want %q", scheme, ReplicaClientType)
@@ -56,6 +55,8 @@ func NewReplicaClientFromURL(scheme, host, urlPath string, _ url.Values, userinf
 		return nil, fmt.Errorf("file replica: url names host %q: write file:///path, with three slashes", host)
 	case userinfo != nil:
 		return nil, errors.New("file replica: a directory takes no credentials")
+	case len(query) > 0:
+		return nil, errors.New("file replica: a directory takes no parameters: a ? that belongs to its name is %3F in a url")
 	case urlPath == "":
 		return nil, errors.New("file replica: path required")
 	}

@@ -43,6 +43,9 @@ func ConfigFromURL(host, urlPath string, query url.Values, user *url.Userinfo) (
 // the bucket's name at that provider.
 func placeFromHost(host, endpoint string) (Config, error) {
 	c := Config{Bucket: host, Endpoint: endpoint}
+	if host == "" {
+		return Config{}, errors.New("no bucket: write s3://BUCKET/PATH")
+	}
 	if strings.HasPrefix(strings.ToLower(host), "arn:") {
 		c.Bucket = "arn:" + host[len("arn:"):]
 		return c, nil

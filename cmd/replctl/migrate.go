@@ -99,7 +99,7 @@ func newMigrateCommand(a *app) *cobra.Command {
 	cmd.Flags().BoolVar(&flags.partial, "partial", false, "with --history: what can be restored, if objects are missing")
 	cmd.Flags().Var(&flags.timestamp, "timestamp", "the last state at or before this time, instead of the latest")
 	cmd.Flags().StringVar(&flags.generation, "generation", "", "the last state of this generation, or that at --timestamp")
-	cmd.Flags().StringVar(&flags.tempDir, "temp-dir", "", "`directory` with room for the database, two with --history (default $TMPDIR)")
+	cmd.Flags().Var(pathFlag{&flags.tempDir}, "temp-dir", "`directory` with room for the database, two with --history (default $TMPDIR)")
 	flags.addWork(cmd, "")
 	a.addJSON(cmd)
 	return cmd

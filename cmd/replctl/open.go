@@ -64,7 +64,7 @@ type place struct {
 func (a *app) parsePlace(rawURL string) (place, error) {
 	scheme, host, urlPath, query, userinfo, err := replicate.ParseURL(rawURL)
 	if err != nil {
-		return place{}, usageError("replctl inspect /path/to/replica", "%w", err)
+		return place{}, usageError("replctl --help, which says what a URL is", "%w", err)
 	}
 	e, ok := engines[scheme]
 	if !ok {

@@ -70,7 +70,7 @@ files to read side by side, or WAL, it is made in a temporary file first ($TMPDI
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVarP(&opts.output, "output", "o", "", "`path` of the database, or - for standard output")
+	flags.VarP(pathFlag{&opts.output}, "output", "o", "`path` of the database, or - for standard output")
 	flags.BoolVar(&opts.ifDBNotExists, "if-db-not-exists", false, "do nothing, successfully, if there is a file at PATH")
 	flags.BoolVar(&opts.ifReplicaExists, "if-replica-exists", false, "do nothing, successfully, if there is no replica")
 	flags.BoolVar(&opts.force, "force", false, "replace what is at PATH")

@@ -72,6 +72,9 @@ func databaseAndURL(_ *cobra.Command, args []string) error {
 	if len(args) != 2 {
 		return fmt.Errorf("want two arguments, a database file and the url of a replica, not %d", len(args))
 	}
+	if err := checkPath(args[0]); err != nil {
+		return fmt.Errorf("database %q: %w", args[0], err)
+	}
 	return nil
 }
 
