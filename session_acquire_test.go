@@ -159,7 +159,7 @@ func TestAcquireOutlastsFailures(t *testing.T) {
 func TestAcquiredTooLate(t *testing.T) {
 	inBubble(t, func(t *testing.T, store *cas.Memory) {
 		c := newContender(store, "me")
-		c.script(func(_ context.Context, write func() (cas.Token, error)) (cas.Token, error) {
+		c.script(func(_ context.Context, write func() (cas.Written, error)) (cas.Written, error) {
 			defer time.Sleep(28 * time.Second)
 			c.script(nil)
 			return write()

@@ -29,7 +29,7 @@ type scriptedStore struct {
 
 	// onRead and onWrite, if set, are called in place of the store, and may call it.
 	onRead  func(ctx context.Context, read func() (cas.Record, error)) (cas.Record, error)
-	onWrite func(ctx context.Context, write func() (cas.Token, error)) (cas.Token, error)
+	onWrite func(ctx context.Context, write func() (cas.Written, error)) (cas.Written, error)
 }
 
 func (s *scriptedStore) Read(ctx context.Context, key string, known cas.Token) (r cas.Record, err error) {
@@ -48,12 +48,12 @@ func (s *scriptedStore) Read(ctx context.Context, key string, known cas.Token) (
 	return r, err
 }
 
-func (s *scriptedStore) Write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Token, error) {
+func (s *scriptedStore) Write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Written, error) {
 	s.mu.Lock()
 	s.writes++
 	onWrite := s.onWrite
 	s.mu.Unlock()
-	write := func() (cas.Token, error) { return s.Store.Write(context.Background(), key, value, expect) }
+	write := func() (cas.Written, error) { return s.Store.Write(context.Background(), key, value, expect) }
 	if onWrite != nil {
 		return onWrite(ctx, write)
 	}
@@ -61,7 +61,7 @@ func (s *scriptedStore) Write(ctx context.Context, key string, value []byte, exp
 }
 
 // script has writes from now on do something else; nil for what they should.
-func (s *scriptedStore) script(onWrite func(ctx context.Context, write func() (cas.Token, error)) (cas.Token, error)) {
+func (s *scriptedStore) script(onWrite func(ctx context.Context, write func() (cas.Written, error)) (cas.Written, error)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.onWrite = onWrite

@@ -44,10 +44,10 @@ func TestSessionProbes(t *testing.T) {
 // careless is a store that keeps conditions as long as nobody is looking.
 type careless struct{ cas.Memory }
 
-func (s *careless) Write(ctx context.Context, key string, value []byte, _ cas.Token) (cas.Token, error) {
+func (s *careless) Write(ctx context.Context, key string, value []byte, _ cas.Token) (cas.Written, error) {
 	now, err := s.Read(ctx, key, "")
 	if err != nil {
-		return "", err
+		return cas.Written{}, err
 	}
 	return s.Memory.Write(ctx, key, value, now.Token)
 }

@@ -82,9 +82,9 @@ func TestReleaseTakesNoLonger(t *testing.T) {
 	inBubble(t, func(t *testing.T, store *cas.Memory) {
 		c := newContender(store, "me")
 		s := c.acquire(t)
-		c.script(func(ctx context.Context, _ func() (cas.Token, error)) (cas.Token, error) {
+		c.script(func(ctx context.Context, _ func() (cas.Written, error)) (cas.Written, error) {
 			<-ctx.Done()
-			return "", cas.ErrIndeterminate
+			return cas.Written{}, cas.ErrIndeterminate
 		})
 		start := time.Now()
 		if err := s.Release(t.Context()); err == nil || time.Since(start) != sessionTTL/3 {
@@ -133,8 +133,8 @@ func TestRunLost(t *testing.T) {
 	inBubble(t, func(t *testing.T, store *cas.Memory) {
 		me := newContender(store, "me")
 		err := replicate.Run(t.Context(), me, me.opts, func(ctx context.Context, _ *replicate.Session) error {
-			me.script(func(context.Context, func() (cas.Token, error)) (cas.Token, error) {
-				return "", errors.New("no")
+			me.script(func(context.Context, func() (cas.Written, error)) (cas.Written, error) {
+				return cas.Written{}, errors.New("no")
 			})
 			<-ctx.Done()
 			return nil

@@ -43,17 +43,17 @@ func TestSessionOptions(t *testing.T) {
 
 // TestSessionLost: when renewals fail the context ends the guard before the lease.
 func TestSessionLost(t *testing.T) {
-	for name, fail := range map[string]func(context.Context, func() (cas.Token, error)) (cas.Token, error){
-		"refused": func(context.Context, func() (cas.Token, error)) (cas.Token, error) {
-			return "", errors.New("no")
+	for name, fail := range map[string]func(context.Context, func() (cas.Written, error)) (cas.Written, error){
+		"refused": func(context.Context, func() (cas.Written, error)) (cas.Written, error) {
+			return cas.Written{}, errors.New("no")
 		},
-		"hanging": func(ctx context.Context, _ func() (cas.Token, error)) (cas.Token, error) {
+		"hanging": func(ctx context.Context, _ func() (cas.Written, error)) (cas.Written, error) {
 			<-ctx.Done()
-			return "", cas.ErrIndeterminate
+			return cas.Written{}, cas.ErrIndeterminate
 		},
-		"deaf": func(context.Context, func() (cas.Token, error)) (cas.Token, error) {
+		"deaf": func(context.Context, func() (cas.Written, error)) (cas.Written, error) {
 			time.Sleep(time.Minute)
-			return "", cas.ErrIndeterminate
+			return cas.Written{}, cas.ErrIndeterminate
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -137,7 +137,7 @@ func TestSessionLateRenewal(t *testing.T) {
 		c.opts.Clock = lateTimers{c.clock, func(d time.Duration) bool { return d != sessionTTL/3 }}
 		s := c.acquire(t)
 		before := s.Lease()
-		c.script(func(_ context.Context, write func() (cas.Token, error)) (cas.Token, error) {
+		c.script(func(_ context.Context, write func() (cas.Written, error)) (cas.Written, error) {
 			time.Sleep(18 * time.Second) // sent at 10s, back at 28s
 			return write()
 		})
@@ -175,11 +175,11 @@ func TestSessionDroppedReply(t *testing.T) {
 	inBubble(t, func(t *testing.T, store *cas.Memory) {
 		c := newContender(store, "me")
 		s := c.acquire(t)
-		c.script(func(_ context.Context, write func() (cas.Token, error)) (cas.Token, error) {
+		c.script(func(_ context.Context, write func() (cas.Written, error)) (cas.Written, error) {
 			if _, err := write(); err != nil {
-				return "", err
+				return cas.Written{}, err
 			}
-			return "", cas.ErrIndeterminate
+			return cas.Written{}, cas.ErrIndeterminate
 		})
 		time.Sleep(2*sessionTTL + time.Second)
 		if !s.Valid() {
@@ -205,7 +205,7 @@ func TestSessionEvents(t *testing.T) {
 	inBubble(t, func(t *testing.T, store *cas.Memory) {
 		holder, waiter := newContender(store, "holder"), newContender(store, "waiter")
 		s := holder.acquire(t)
-		holder.script(func(_ context.Context, write func() (cas.Token, error)) (cas.Token, error) {
+		holder.script(func(_ context.Context, write func() (cas.Written, error)) (cas.Written, error) {
 			time.Sleep(250 * time.Millisecond)
 			return write()
 		})

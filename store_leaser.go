@@ -364,7 +364,7 @@ type watchedStore struct {
 	count int
 }
 
-func (s *watchedStore) Write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Token, error) {
+func (s *watchedStore) Write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Written, error) {
 	token, err := s.Store.Write(ctx, key, value, expect)
 	if errors.Is(err, cas.ErrIndeterminate) {
 		s.count++

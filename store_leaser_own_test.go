@@ -11,13 +11,13 @@ import (
 )
 
 // script is a write that does something else than it should.
-type script = func(context.Context, func() (cas.Token, error)) (cas.Token, error)
+type script = func(context.Context, func() (cas.Written, error)) (cas.Written, error)
 
 // landsLater is a write that nobody hears of again, and that is applied all the same.
 func landsLater(after time.Duration) script {
-	return func(_ context.Context, write func() (cas.Token, error)) (cas.Token, error) {
+	return func(_ context.Context, write func() (cas.Written, error)) (cas.Written, error) {
 		time.AfterFunc(after, func() { _, _ = write() })
-		return "", cas.ErrIndeterminate
+		return cas.Written{}, cas.ErrIndeterminate
 	}
 }
 
@@ -118,15 +118,15 @@ func TestLateAcquisition(t *testing.T) {
 func TestLateReplacement(t *testing.T) {
 	inBubble(t, func(t *testing.T, store *cas.Memory) {
 		c := newContender(store, "me")
-		var late func() (cas.Token, error)
-		c.script(func(_ context.Context, write func() (cas.Token, error)) (cas.Token, error) {
+		var late func() (cas.Written, error)
+		c.script(func(_ context.Context, write func() (cas.Written, error)) (cas.Written, error) {
 			late = write
-			return "", cas.ErrIndeterminate
+			return cas.Written{}, cas.ErrIndeterminate
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
 		_, _ = c.AcquireLease(ctx)
-		c.script(func(_ context.Context, write func() (cas.Token, error)) (cas.Token, error) {
+		c.script(func(_ context.Context, write func() (cas.Written, error)) (cas.Written, error) {
 			c.script(nil)
 			if _, err := late(); err != nil {
 				t.Errorf("late write: %v", err)
@@ -144,8 +144,8 @@ func TestLateReplacement(t *testing.T) {
 func TestRenewedTooLate(t *testing.T) {
 	for name, second := range map[string]script{
 		"released at once": nil,
-		"released later": func(context.Context, func() (cas.Token, error)) (cas.Token, error) {
-			return "", errors.New("no")
+		"released later": func(context.Context, func() (cas.Written, error)) (cas.Written, error) {
+			return cas.Written{}, errors.New("no")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -153,7 +153,7 @@ func TestRenewedTooLate(t *testing.T) {
 				c := newContender(store, "me")
 				lease := mustAcquire(t, c)
 				time.Sleep(20 * time.Second)
-				c.script(func(_ context.Context, write func() (cas.Token, error)) (cas.Token, error) {
+				c.script(func(_ context.Context, write func() (cas.Written, error)) (cas.Written, error) {
 					time.Sleep(11 * time.Second)
 					c.script(second)
 					return write()

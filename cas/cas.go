@@ -68,6 +68,15 @@ type Entry struct {
 	Token Token // of the version that was listed
 }
 
+// Written is what a write that was applied returns.
+type Written struct {
+	// Token names the version that was written.
+	Token Token
+
+	// StoreTime is the store's own time of the answer, as in [Record].
+	StoreTime time.Time
+}
+
 // Store is a set of records under one root: a directory, or a bucket and prefix.
 //
 // Keys are as [CheckKey] wants them. Errors name the operation, the key and the
@@ -84,11 +93,11 @@ type Store interface {
 
 	// Write replaces the record with value if its current version is the one
 	// that expect names; with a zero token, if it does not exist. It returns
-	// the new version's token.
+	// the new version's token and, where the store has a clock, its time.
 	//
 	// The request is sent once. What looks like a refusal, but might be the
 	// answer to somebody repeating it, the engine settles by reading.
-	Write(ctx context.Context, key string, value []byte, expect Token) (Token, error)
+	Write(ctx context.Context, key string, value []byte, expect Token) (Written, error)
 
 	// List yields the records whose keys start with prefix and are greater
 	// than after, in ascending byte order. The prefix is empty or ends in "/".

@@ -38,14 +38,14 @@ func (m *Memory) Read(ctx context.Context, key string, known Token) (Record, err
 }
 
 // Write implements [Store].
-func (m *Memory) Write(ctx context.Context, key string, value []byte, expect Token) (Token, error) {
+func (m *Memory) Write(ctx context.Context, key string, value []byte, expect Token) (Written, error) {
 	if err := begin(ctx, key, value); err != nil {
-		return "", fmt.Errorf("write: %w", err)
+		return Written{}, fmt.Errorf("write: %w", err)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.records[key].Token != expect {
-		return "", fmt.Errorf("write %s: %w", key, ErrConflict)
+		return Written{}, fmt.Errorf("write %s: %w", key, ErrConflict)
 	}
 	if m.records == nil {
 		m.records = make(map[string]Record)
@@ -58,7 +58,7 @@ func (m *Memory) Write(ctx context.Context, key string, value []byte, expect Tok
 			hint(hints)
 		}
 	}
-	return token, nil
+	return Written{Token: token}, nil
 }
 
 // hint leaves a value, unless one is waiting already.

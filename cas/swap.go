@@ -27,10 +27,10 @@ import (
 func Swap(ctx context.Context, s Store, key string, value []byte, expect Token) (Record, error) {
 	ambiguous := false
 	for attempt := 0; ; attempt++ {
-		token, err := s.Write(ctx, key, value, expect)
+		written, err := s.Write(ctx, key, value, expect)
 		switch {
 		case err == nil:
-			return Record{Token: token, Value: value}, nil
+			return Record{Token: written.Token, Value: value, StoreTime: written.StoreTime}, nil
 		case errors.Is(err, ErrIndeterminate):
 			ambiguous = true
 		case !errors.Is(err, ErrConflict):

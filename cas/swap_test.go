@@ -33,7 +33,7 @@ func TestSwap(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := new(cas.Memory)
-			expect, err := m.Write(t.Context(), "k", []byte("old"), "")
+			written, err := m.Write(t.Context(), "k", []byte("old"), "")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -49,7 +49,7 @@ func TestSwap(t *testing.T) {
 				faults = faults[1:]
 				return f
 			}}
-			r, err := cas.Swap(t.Context(), s, "k", []byte("mine"), expect)
+			r, err := cas.Swap(t.Context(), s, "k", []byte("mine"), written.Token)
 			if (err == nil) != (c.want == nil) {
 				t.Errorf("Swap: got error %v, want %v", err, c.want)
 			}
@@ -72,10 +72,10 @@ func TestSwap(t *testing.T) {
 func TestSwapConflict(t *testing.T) {
 	m := new(cas.Memory)
 	stale, _ := m.Write(t.Context(), "k", []byte("one"), "")
-	if _, err := m.Write(t.Context(), "k", []byte("two"), stale); err != nil {
+	if _, err := m.Write(t.Context(), "k", []byte("two"), stale.Token); err != nil {
 		t.Fatal(err)
 	}
-	r, err := cas.Swap(t.Context(), m, "k", []byte("mine"), stale)
+	r, err := cas.Swap(t.Context(), m, "k", []byte("mine"), stale.Token)
 	if !errors.Is(err, cas.ErrConflict) || errors.Is(err, cas.ErrIndeterminate) || string(r.Value) != "two" {
 		t.Errorf("Swap: got %+v, %v, want a plain conflict and the winner's record", r, err)
 	}

@@ -70,12 +70,12 @@ func (r *Records) read(ctx context.Context, key string) (cas.Record, error) {
 }
 
 // Write implements [cas.Store].
-func (r *Records) Write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Token, error) {
+func (r *Records) Write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Written, error) {
 	token, err := r.write(ctx, key, value, expect)
 	if err != nil {
-		return "", fmt.Errorf("write %s: %w", key, err)
+		return cas.Written{}, fmt.Errorf("write %s: %w", key, err)
 	}
-	return token, nil
+	return cas.Written{Token: token}, nil
 }
 
 func (r *Records) write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Token, error) {

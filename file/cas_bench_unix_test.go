@@ -50,10 +50,11 @@ func BenchmarkRecordsWrite(b *testing.B) {
 		b.ReportAllocs()
 		token := cas.Token("")
 		for i := 0; b.Loop(); i++ {
-			var err error
-			if token, err = s.Write(b.Context(), "lock.json", benchValue(i), token); err != nil {
+			written, err := s.Write(b.Context(), "lock.json", benchValue(i), token)
+			if err != nil {
 				b.Fatal(err)
 			}
+			token = written.Token
 		}
 	})
 	b.Run("Refused", func(b *testing.B) {

@@ -71,13 +71,13 @@ func TestRecordsNoLocks(t *testing.T) {
 func TestRecordsLockRemoved(t *testing.T) {
 	defer func() { lockRecord = durable.AcquireLock }()
 	r, dir := newRecords(t)
-	token, err := r.Write(t.Context(), "k", []byte("old"), "")
+	written, err := r.Write(t.Context(), "k", []byte("old"), "")
 	must(t, err)
 	lockRecord = func(ctx context.Context, root *os.Root, name string, perm os.FileMode) (*durable.Lock, error) {
 		l, err := durable.AcquireLock(ctx, root, name, perm)
 		return l, errors.Join(err, root.Remove(name))
 	}
-	wantFailedWrite(t, r, "k", token)
+	wantFailedWrite(t, r, "k", written.Token)
 	if rec, err := r.Read(t.Context(), "k", ""); err != nil || string(rec.Value) != "old" {
 		t.Errorf("Read: got %q, %v, want the old value", rec.Value, err)
 	}

@@ -36,7 +36,7 @@ func TestRecordsMutants(t *testing.T) {
 // there is.
 type hesitant struct{ *Records }
 
-func (r hesitant) Write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Token, error) {
+func (r hesitant) Write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Written, error) {
 	return r.Records.Write(hesitation{ctx}, key, value, expect)
 }
 

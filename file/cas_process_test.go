@@ -139,14 +139,14 @@ func childLock(dir string, _ []int) error {
 func TestDeadProcessHoldsNoLock(t *testing.T) {
 	dir := t.TempDir()
 	s := file.NewRecords(dir, file.Options{})
-	token, err := s.Write(t.Context(), "k", []byte("old"), "")
+	written, err := s.Write(t.Context(), "k", []byte("old"), "")
 	must(t, err)
 	holder := startChild(t, "lock", dir)
 	holder.want("locked")
 
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := s.Write(ctx, "k", []byte("new"), token); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, cas.ErrIndeterminate) {
+	if _, err := s.Write(ctx, "k", []byte("new"), written.Token); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, cas.ErrIndeterminate) {
 		t.Errorf("Write while another process is writing: got error %v, want the context's", err)
 	}
 	if _, err := s.Write(t.Context(), "k", []byte("new"), "stale"); !errors.Is(err, cas.ErrConflict) {
@@ -157,7 +157,7 @@ func TestDeadProcessHoldsNoLock(t *testing.T) {
 	}
 	waiting := make(chan error, 1)
 	go func() {
-		_, err := s.Write(t.Context(), "k", []byte("new"), token)
+		_, err := s.Write(t.Context(), "k", []byte("new"), written.Token)
 		waiting <- err
 	}()
 	holder.kill()

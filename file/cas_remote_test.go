@@ -98,9 +98,9 @@ func (r remote) Read(ctx context.Context, key string, known cas.Token) (cas.Reco
 	return resp.Record, err
 }
 
-func (r remote) Write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Token, error) {
+func (r remote) Write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Written, error) {
 	resp, err := r.call(ctx, "Write", Request{Key: key, Value: value, Token: expect})
-	return resp.Record.Token, err
+	return cas.Written{Token: resp.Record.Token, StoreTime: resp.Record.StoreTime}, err
 }
 
 func (r remote) List(ctx context.Context, prefix, after string) iter.Seq2[cas.Entry, error] {
@@ -126,7 +126,8 @@ func (s *service) Read(req Request, resp *Response) (err error) {
 }
 
 func (s *service) Write(req Request, resp *Response) (err error) {
-	resp.Record.Token, err = s.records.Write(context.Background(), req.Key, req.Value, req.Token)
+	written, err := s.records.Write(context.Background(), req.Key, req.Value, req.Token)
+	resp.Record.Token, resp.Record.StoreTime = written.Token, written.StoreTime
 	return resp.fail(err)
 }
 

@@ -97,7 +97,7 @@ type endsAfter struct {
 	end  func()
 }
 
-func (s *endsAfter) Write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Token, error) {
+func (s *endsAfter) Write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Written, error) {
 	if s.left--; s.left == 0 {
 		s.end()
 	}

@@ -263,14 +263,14 @@ func TestGate(t *testing.T) {
 // blind is a store that ignores conditions.
 type blind struct{ cas.Store }
 
-func (s blind) Write(ctx context.Context, key string, value []byte, _ cas.Token) (cas.Token, error) {
+func (s blind) Write(ctx context.Context, key string, value []byte, _ cas.Token) (cas.Written, error) {
 	for {
 		now, err := s.Read(ctx, key, "")
 		if err != nil {
-			return "", err
+			return cas.Written{}, err
 		}
-		if token, err := s.Store.Write(ctx, key, value, now.Token); !errors.Is(err, cas.ErrConflict) {
-			return token, err
+		if written, err := s.Store.Write(ctx, key, value, now.Token); !errors.Is(err, cas.ErrConflict) {
+			return written, err
 		}
 	}
 }

@@ -31,7 +31,8 @@ func (r *run) race(ctx context.Context, key string, expect cas.Token) []outcome 
 			<-start
 			o := &outcomes[i]
 			o.value = value()
-			o.token, o.err = s.Write(ctx, key, o.value, expect)
+			written, err := s.Write(ctx, key, o.value, expect)
+			o.token, o.err = written.Token, err
 		})
 	}
 	ready.Wait()

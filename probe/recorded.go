@@ -20,7 +20,7 @@ func (r *run) sameBytes(ctx context.Context) (string, error) {
 	switch {
 	case err != nil:
 		return "", err
-	case again == first.Token:
+	case again.Token == first.Token:
 		return "writing the same bytes again leaves the version as it is, which hides a change back; records need a nonce, and leases here have one", nil
 	}
 	return "writing the same bytes again makes a new version", nil
@@ -152,7 +152,7 @@ func (r *run) writeRate(ctx context.Context) (string, error) {
 		} else if err != nil {
 			return "", err
 		}
-		token = next
+		token = next.Token
 	}
 	took := time.Since(began)
 	return fmt.Sprintf("%d writes to one key in %v, %.0f a second, none turned away", most, took.Round(time.Millisecond), most/took.Seconds()), nil

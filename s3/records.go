@@ -157,11 +157,7 @@ func (r *Records) record(out *awss3.GetObjectOutput) (cas.Record, error) {
 	if len(value) > cas.MaxValueSize {
 		return cas.Record{}, fmt.Errorf("%w: more than %d bytes", cas.ErrTooLarge, cas.MaxValueSize)
 	}
-	rec := cas.Record{Token: token, Value: value}
-	if raw, ok := awsmiddleware.GetRawResponse(out.ResultMetadata).(*smithyhttp.Response); ok {
-		rec.StoreTime = storeTime(raw.Header)
-	}
-	return rec, nil
+	return cas.Record{Token: token, Value: value, StoreTime: timeOfAnswer(out.ResultMetadata)}, nil
 }
 
 func (r *Records) check(ctx context.Context, key string, value []byte) error {
@@ -229,6 +225,15 @@ func storeTime(h http.Header) time.Time {
 		return time.Time{}
 	}
 	return t.UTC()
+}
+
+// timeOfAnswer is the store's clock when it gave an answer.
+func timeOfAnswer(answer middleware.Metadata) time.Time {
+	raw, ok := awsmiddleware.GetRawResponse(answer).(*smithyhttp.Response)
+	if !ok {
+		return time.Time{}
+	}
+	return storeTime(raw.Header)
 }
 
 func timeOfError(err error) time.Time {

@@ -122,7 +122,7 @@ func testVerdict(t *testing.T, fault fakes3.Fault, replace, create error, puts i
 		}
 		srv.Reset()
 		srv.Fail(fakes3.Rule{Match: fakes3.Op("PutObject"), Fault: fault})
-		token, err := r.Write(t.Context(), "k", []byte("after"), expect)
+		written, err := r.Write(t.Context(), "k", []byte("after"), expect)
 		if want != nil {
 			wantOnly(t, fmt.Sprintf("replacing %v", expected), err, want)
 		} else if err != nil {
@@ -136,23 +136,23 @@ func testVerdict(t *testing.T, fault fakes3.Fault, replace, create error, puts i
 			t.Fatal(readErr)
 		}
 		switch mine := string(now.Value) == "after"; {
-		case err == nil && (!mine || token != now.Token):
-			t.Errorf("replacing %v: success with token %q, but %q is there, with %q", expected, token, now.Value, now.Token)
+		case err == nil && (!mine || written.Token != now.Token):
+			t.Errorf("replacing %v: success with token %q, but %q is there, with %q", expected, written.Token, now.Value, now.Token)
 		case err != nil && !errors.Is(err, cas.ErrIndeterminate) && mine:
 			t.Errorf("replacing %v: applied in spite of %v", expected, err)
-		case err != nil && token != "":
-			t.Errorf("replacing %v: token %q with error %v", expected, token, err)
+		case err != nil && written.Token != "":
+			t.Errorf("replacing %v: token %q with error %v", expected, written.Token, err)
 		}
 	}
 }
 
 func mustPut(t testing.TB, r *Records, value string, expect cas.Token) cas.Token {
 	t.Helper()
-	token, err := r.Write(t.Context(), "k", []byte(value), expect)
+	written, err := r.Write(t.Context(), "k", []byte(value), expect)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return token
+	return written.Token
 }
 
 // TestInTheWay: a 409 that does not end is no conflict: the record is as it was.

@@ -42,40 +42,40 @@ const recordWrites = 4
 //     the store says, up to five.
 //   - Anything else, and all that fails before there is a connection: an error,
 //     and nothing was done.
-func (r *Records) Write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Token, error) {
-	token, err := r.write(ctx, key, value, trimToken(expect))
+func (r *Records) Write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Written, error) {
+	written, err := r.write(ctx, key, value, trimToken(expect))
 	if err != nil {
-		return "", fmt.Errorf("write %s: %w", key, err)
+		return cas.Written{}, fmt.Errorf("write %s: %w", key, err)
 	}
-	return token, nil
+	return written, nil
 }
 
-func (r *Records) write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Token, error) {
+func (r *Records) write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Written, error) {
 	if err := r.check(ctx, key, value); err != nil {
-		return "", err
+		return cas.Written{}, err
 	}
 	if r.s.provider.noCreate != "" {
-		return "", fmt.Errorf("%w: %s", cas.ErrUnsupported, r.s.provider.noCreate)
+		return cas.Written{}, fmt.Errorf("%w: %s", cas.ErrUnsupported, r.s.provider.noCreate)
 	}
 	p := &put{r: r, key: key, value: value, expect: expect, bare: r.bare.Load()}
 	for attempt := 1; ; attempt++ {
-		token, err := p.send(ctx)
+		written, err := p.send(ctx)
 		_, status := answer(err)
 		refused := status == http.StatusPreconditionFailed
 		if !refused && !collided(err) {
-			return token, p.verdict(err)
+			return written, p.verdict(err)
 		}
 		done, err := settle(p, ctx, refused, err)
 		switch {
 		case done.Exists() || err != nil:
-			return done.Token, err
+			return cas.Written{Token: done.Token, StoreTime: done.StoreTime}, err
 		case attempt == recordWrites:
-			return "", fmt.Errorf("not applied: another write was in the way, %d times", attempt)
+			return cas.Written{}, fmt.Errorf("not applied: another write was in the way, %d times", attempt)
 		case refused:
 			continue
 		}
 		if err := sleep(ctx, r.s.backoff.delay(attempt, nil)); err != nil {
-			return "", err
+			return cas.Written{}, err
 		}
 	}
 }
@@ -92,10 +92,10 @@ type put struct {
 }
 
 // send sends one PUT.
-func (p *put) send(ctx context.Context) (cas.Token, error) {
+func (p *put) send(ctx context.Context) (cas.Written, error) {
 	r := p.r
 	if err := r.waitForPace(ctx); err != nil {
-		return "", err
+		return cas.Written{}, err
 	}
 	ctx, cancel := r.bounded(ctx)
 	defer cancel()
@@ -104,13 +104,13 @@ func (p *put) send(ctx context.Context) (cas.Token, error) {
 	r.log("write", p.key, err)
 	if err != nil {
 		r.keepPace(err)
-		return "", causeOf(ctx, err)
+		return cas.Written{}, causeOf(ctx, err)
 	}
 	token, err := tokenOf(out.ETag)
 	if err == nil && p.switched {
 		r.bare.Store(p.bare)
 	}
-	return token, err
+	return cas.Written{Token: token, StoreTime: timeOfAnswer(out.ResultMetadata)}, err
 }
 
 func (p *put) input() *awss3.PutObjectInput {

@@ -62,14 +62,14 @@ func (h Harness) rounds(n int) int {
 
 func write(t *testing.T, s cas.Store, key, value string, expect cas.Token) cas.Token {
 	t.Helper()
-	token, err := s.Write(t.Context(), key, []byte(value), expect)
+	written, err := s.Write(t.Context(), key, []byte(value), expect)
 	if err != nil {
 		t.Fatalf("Write(%q): %v", key, err)
 	}
-	if token == "" {
+	if written.Token == "" {
 		t.Fatalf("Write(%q) returns an empty token", key)
 	}
-	return token
+	return written.Token
 }
 
 func read(t *testing.T, s cas.Store, key string) cas.Record {
@@ -284,8 +284,8 @@ type outcome struct {
 }
 
 func attempt(ctx context.Context, s cas.Store, key, value string, expect cas.Token) outcome {
-	token, err := s.Write(ctx, key, []byte(value), expect)
-	return outcome{token, err}
+	written, err := s.Write(ctx, key, []byte(value), expect)
+	return outcome{written.Token, err}
 }
 
 // wantOneWinner checks a race of writers whose values are those of raced.

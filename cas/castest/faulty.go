@@ -66,22 +66,22 @@ func (f *Faulty) Read(ctx context.Context, key string, known cas.Token) (cas.Rec
 }
 
 // Write implements cas.Store.
-func (f *Faulty) Write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Token, error) {
+func (f *Faulty) Write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Written, error) {
 	fault := f.Decide("write", key)
 	switch fault {
 	case FailBefore:
-		return "", fmt.Errorf("write %s: %w", key, ErrInjected)
+		return cas.Written{}, fmt.Errorf("write %s: %w", key, ErrInjected)
 	case LostBefore:
-		return "", fmt.Errorf("write %s: %w: %w", key, cas.ErrIndeterminate, ErrInjected)
+		return cas.Written{}, fmt.Errorf("write %s: %w: %w", key, cas.ErrIndeterminate, ErrInjected)
 	}
-	token, err := f.Store.Write(ctx, key, value, expect)
+	written, err := f.Store.Write(ctx, key, value, expect)
 	if err == nil && fault == AppliedThenFail {
-		return "", fmt.Errorf("write %s: %w: %w", key, cas.ErrIndeterminate, ErrInjected)
+		return cas.Written{}, fmt.Errorf("write %s: %w: %w", key, cas.ErrIndeterminate, ErrInjected)
 	}
 	if err == nil && fault == AppliedThenClash {
-		return "", fmt.Errorf("write %s: %w: %w", key, cas.ErrConflict, ErrInjected)
+		return cas.Written{}, fmt.Errorf("write %s: %w: %w", key, cas.ErrConflict, ErrInjected)
 	}
-	return token, err
+	return written, err
 }
 
 // List implements cas.Store.

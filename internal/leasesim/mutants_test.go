@@ -109,13 +109,13 @@ func (s strangerStore) Read(ctx context.Context, key string, known cas.Token) (c
 // retryingStore repeats what got no answer, as SDKs do, and reports the last answer.
 type retryingStore struct{ cas.Store }
 
-func (s retryingStore) Write(ctx context.Context, key string, value []byte, expect cas.Token) (token cas.Token, err error) {
+func (s retryingStore) Write(ctx context.Context, key string, value []byte, expect cas.Token) (written cas.Written, err error) {
 	for range 3 {
-		if token, err = s.Store.Write(ctx, key, value, expect); !errors.Is(err, cas.ErrIndeterminate) {
+		if written, err = s.Store.Write(ctx, key, value, expect); !errors.Is(err, cas.ErrIndeterminate) {
 			break
 		}
 	}
-	return token, err
+	return written, err
 }
 
 // timelessStore does not say what time it is.
@@ -195,10 +195,10 @@ func (s impatientStore) Read(ctx context.Context, key string, known cas.Token) (
 // blindStore compares nothing that it should: it writes over whatever is there.
 type blindStore struct{ cas.Store }
 
-func (s blindStore) Write(ctx context.Context, key string, value []byte, _ cas.Token) (cas.Token, error) {
+func (s blindStore) Write(ctx context.Context, key string, value []byte, _ cas.Token) (cas.Written, error) {
 	r, err := s.Read(ctx, key, "")
 	if err != nil {
-		return "", err
+		return cas.Written{}, err
 	}
 	return s.Store.Write(ctx, key, value, r.Token)
 }

@@ -130,18 +130,18 @@ func (n *network) Read(ctx context.Context, key string, known cas.Token) (cas.Re
 }
 
 type answer struct {
-	token cas.Token
-	err   error
+	cas.Written
+	err error
 }
 
 // Write implements cas.Store.
-func (n *network) Write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Token, error) {
+func (n *network) Write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Written, error) {
 	f, there, back, r := n.fate(ctx, "write")
 	if f == refused {
 		if err := n.travel(ctx, there); err != nil {
-			return "", fmt.Errorf("write %s: not sent: %w", key, err)
+			return cas.Written{}, fmt.Errorf("write %s: not sent: %w", key, err)
 		}
-		return "", fmt.Errorf("write %s: not sent: %w", key, errNetwork)
+		return cas.Written{}, fmt.Errorf("write %s: not sent: %w", key, errNetwork)
 	}
 	answers := make(chan answer, 1)
 	op := operationOf(ctx)
@@ -150,12 +150,12 @@ func (n *network) Write(ctx context.Context, key string, value []byte, expect ca
 		if f == lost {
 			return
 		}
-		token, err := n.w.mem.Write(context.Background(), key, value, expect)
+		written, err := n.w.mem.Write(context.Background(), key, value, expect)
 		if err == nil {
-			n.applied(op, value, token)
+			n.applied(op, value, written.Token)
 		}
 		if f != replyLost {
-			answers <- answer{token, err}
+			answers <- answer{written, err}
 		}
 	}()
 	timeout := time.NewTimer(rand2(r, time.Second, clientTimeout))
@@ -174,7 +174,7 @@ func (n *network) Write(ctx context.Context, key string, value []byte, expect ca
 		_ = n.arrive(ctx)
 	}
 	if a.err == nil && f == clash && n.settles {
-		if r, _ := n.w.mem.Read(context.Background(), key, ""); r.Token != a.token {
+		if r, _ := n.w.mem.Read(context.Background(), key, ""); r.Token != a.Token {
 			a.err = fmt.Errorf("%w: refused, perhaps the second time", cas.ErrIndeterminate)
 		}
 	} else if a.err == nil && f == clash {
@@ -182,9 +182,9 @@ func (n *network) Write(ctx context.Context, key string, value []byte, expect ca
 		a.err = cas.ErrConflict
 	}
 	if a.err != nil {
-		return "", fmt.Errorf("write %s: %w", key, a.err)
+		return cas.Written{}, fmt.Errorf("write %s: %w", key, a.err)
 	}
-	return a.token, nil
+	return a.Written, nil
 }
 
 // List implements cas.Store.

@@ -51,9 +51,9 @@ func (g gated) Read(ctx context.Context, key string, known cas.Token) (cas.Recor
 	return g.Store.Read(ctx, key, known)
 }
 
-func (g gated) Write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Token, error) {
+func (g gated) Write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Written, error) {
 	if err := g.c.wait(); err != nil {
-		return "", err
+		return cas.Written{}, err
 	}
 	g.c.wrote = true
 	return g.Store.Write(ctx, key, value, expect)

@@ -97,7 +97,7 @@ func (c *counting) Read(ctx context.Context, key string, known cas.Token) (cas.R
 	return c.Store.Read(ctx, key, known)
 }
 
-func (c *counting) Write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Token, error) {
+func (c *counting) Write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Written, error) {
 	c.n++
 	return c.Store.Write(ctx, key, value, expect)
 }

@@ -118,7 +118,7 @@ func (s slowly) Read(ctx context.Context, key string, known cas.Token) (cas.Reco
 	return s.Store.Read(ctx, key, known)
 }
 
-func (s slowly) Write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Token, error) {
+func (s slowly) Write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Written, error) {
 	s.w.pause(20 * time.Millisecond)
 	defer s.w.pause(20 * time.Millisecond)
 	return s.Store.Write(ctx, key, value, expect)

@@ -151,8 +151,8 @@ func TestReleaseInterrupted(t *testing.T) {
 // readOnly is a store for somebody without the permission to write.
 type readOnly struct{ cas.Store }
 
-func (readOnly) Write(context.Context, string, []byte, cas.Token) (cas.Token, error) {
-	return "", fs.ErrPermission
+func (readOnly) Write(context.Context, string, []byte, cas.Token) (cas.Written, error) {
+	return cas.Written{}, fs.ErrPermission
 }
 
 // TestReadOnly: who may not end a lease goes by the clock.

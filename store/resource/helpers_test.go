@@ -37,9 +37,9 @@ func (s *tap) Read(ctx context.Context, key string, known cas.Token) (cas.Record
 	return s.Store.Read(ctx, key, known)
 }
 
-func (s *tap) Write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Token, error) {
+func (s *tap) Write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Written, error) {
 	if err := s.see("write", key); err != nil {
-		return "", err
+		return cas.Written{}, err
 	}
 	return s.Store.Write(ctx, key, value, expect)
 }
