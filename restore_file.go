@@ -18,8 +18,15 @@ type RestoreFileOptions struct {
 
 	// Replace allows that a database is there already. It is replaced whole, when
 	// the new one is complete; its -wal, -shm and -journal files go with it, since
-	// SQLite would apply them to the new one. Nobody may have it open.
+	// SQLite would apply them to the new one. No process may have it open: set Unused.
 	Replace bool
+
+	// Unused, if set, is called with the path of the database that Replace replaces:
+	// before anything is read, and again just before the replacement. It returns an
+	// error if a process has the database open (sqlite.CheckUnused), which ends the
+	// restore, and nothing has changed then. What opens the database after the second
+	// call is not seen.
+	Unused func(path string) error
 
 	// Perm is the mode of a new file, before the umask; 0600 if zero. A file that
 	// replaces another gets that one's mode, and its owner where that is allowed.
@@ -119,7 +126,7 @@ func makeDir(dir string) error {
 }
 
 func (t *target) restore(ctx context.Context, c *StoreClient, plan *Plan, opts RestoreFileOptions) error {
-	if err := t.isFree(opts.Replace); err != nil {
+	if err := t.isFree(opts); err != nil {
 		return err
 	}
 	if _, err := durable.Sweep(t.dir); err != nil { // of restores that were killed
@@ -150,13 +157,20 @@ func (t *target) restore(ctx context.Context, c *StoreClient, plan *Plan, opts R
 	if context.Cause(ctx) != nil {
 		return context.Cause(ctx)
 	}
+	if err := t.isFree(opts); err != nil {
+		return err
+	}
 	return t.publish(temp, opts.Replace)
 }
 
-// isFree reports what is in the way. A -wal or -journal file without its database
-// is, too.
-func (t *target) isFree(replace bool) error {
-	if replace {
+// isFree reports what is in the way: a process that has the old database open or, if it
+// is not to be replaced, the old database. A -wal or -journal file without its database
+// is in the way, too.
+func (t *target) isFree(opts RestoreFileOptions) error {
+	if opts.Replace && opts.Unused != nil {
+		return opts.Unused(filepath.Join(t.dir.Name(), t.name))
+	}
+	if opts.Replace {
 		return nil
 	}
 	if t.old != nil {

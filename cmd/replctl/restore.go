@@ -54,8 +54,11 @@ the WAL, and of the whole database where the replica has it. A replica that chan
 while it is read is planned again; it never gives a wrong database.
 
 What is there is not replaced without --force. With it a database in PATH is replaced
-together with its -wal, -shm and -journal files; nobody may have it open. The new file
-has the mode 0600, or that of the one it replaces.
+together with its -wal, -shm and -journal files. If a process has it open, nothing is
+replaced (exit code 1): the process would go on with files that have no name. An idle
+process shows by the locks of a database in WAL mode, and without WAL on Linux alone,
+to the owner of the file and to root. The new file has the mode 0600, or that of the one
+it replaces.
 
 On standard output the database is complete only if the exit code is 0, and what turns
 out to be damaged is not got around once there is output. Where the plan has too many
@@ -130,6 +133,8 @@ func (a *app) restore(ctx context.Context, url string, opts *restoreOptions) err
 		return a.noPlan(ctx, r, err)
 	case errors.Is(err, replicate.ErrPartial):
 		return &cliError{classify(err).code, err, "-o FILE, which looks for a way around what is damaged"}
+	case errors.Is(err, sqlite.ErrInUse):
+		return &cliError{exitFailure, err, "once no process uses " + opts.output + " (lsof and fuser name those that do)"}
 	case errors.Is(err, fs.ErrPermission) && done != nil && !aboutObject(err):
 		return &cliError{exitFailure, err, "another path, or as a user who may write there"}
 	}
@@ -185,6 +190,7 @@ func (a *app) restorePlan(ctx context.Context, r *replica, plan *replicate.Plan,
 	return r.RestoreFile(ctx, plan, opts.output, replicate.RestoreFileOptions{
 		RestoreOptions: restore,
 		Replace:        opts.force,
+		Unused:         sqlite.CheckUnused,
 		Check: func(ctx context.Context, path string) error {
 			return soundDatabase(ctx, path, opts.check.mode)
 		},
