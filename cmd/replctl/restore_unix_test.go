@@ -5,7 +5,6 @@ package main
 import (
 	"bytes"
 	"errors"
-	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -109,30 +108,6 @@ func TestRestoreToClosedPipe(t *testing.T) {
 		if left, err := os.ReadDir(tmp); err != nil || len(left) > 0 {
 			t.Errorf("%s: left %v, %v", name, left, err)
 		}
-	}
-}
-
-// Who has the old database open keeps it, and what is written there is lost: the
-// file is replaced, not written to.
-func TestRestoreUnderReader(t *testing.T) {
-	s := newSource(t, "v0.5")
-	out := filepath.Join(t.TempDir(), "db")
-	if err := os.WriteFile(out, []byte("old"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	f, err := os.Open(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if code, _, stderr := replctl(t, "restore", s.dir, "-o", out, "--force"); code != exitOK {
-		t.Fatalf("exit code %d\n%s", code, stderr)
-	}
-	if old, err := io.ReadAll(f); err != nil || string(old) != "old" {
-		t.Errorf("through the open file: %q, %v", old, err)
-	}
-	if len(read(t, out)) <= 3 {
-		t.Error("in the place is the old database")
 	}
 }
 
