@@ -96,7 +96,7 @@ func TestTimeIndex(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := mem.Write(t.Context(), ltx.LayoutS3.Key(0, ltx.TXID(i), ltx.TXID(i)), bytes.NewReader(b), blob.WriteOptions{}); err != nil {
+		if _, err := mem.Write(t.Context(), ltx.LayoutS3.Key(0, ltx.TXID(i), ltx.TXID(i)), bytes.NewReader(b), asWritten(h)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/replctl/replicate/ltx"
@@ -72,12 +73,18 @@ type Plan struct {
 	// last transaction, that the state is not exactly what was asked for.
 	Notes []string
 
+	// Next is the first state after the moment that was asked for, where transactions
+	// between State and Next may be before that moment and no file ends with them. It
+	// is zero if State is exact, or if there is no later state.
+	Next Point
+
 	Objects  []PlanObject // in the order in which they make up the database
 	Bytes    int64        // of all objects
 	Requests int          // that reading them takes, if none has to be repeated
 
-	files []*ltx.FileInfo // FormatLTX
-	v3    *v3compat.Plan  // FormatV3
+	files   []*ltx.FileInfo                        // FormatLTX
+	confirm func(context.Context, time.Time) error // on which side of a time State is; FormatLTX
+	v3      *v3compat.Plan                         // FormatV3
 }
 
 // Errors about targets, found with errors.Is in that of [StoreClient.Plan].
@@ -136,6 +143,14 @@ func (c *StoreClient) planAround(ctx context.Context, target Target, damaged []s
 	}
 	inLTX, ltxErr := c.planFormat(ctx, target, damaged, FormatLTX)
 	inV3, v3Err := c.planFormat(ctx, target, damaged, FormatV3)
+	if inLTX != nil && inV3 != nil { // the times decide between them
+		err := inLTX.confirm(ctx, inV3.State.Time)
+		if key, isDamaged := c.damagedObject(ctx, err); isDamaged {
+			return c.planAround(ctx, target, append(slices.Clone(damaged), key))
+		} else if err != nil {
+			return nil, fmt.Errorf("plan: %w", err)
+		}
+	}
 	plan, err := choose(inLTX, ltxErr, inV3, v3Err)
 	if errors.Is(err, ErrNoReplica) && target.TXID != 0 {
 		err = c.otherFormat(ctx, target)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"sort"
 	"time"
@@ -23,19 +24,36 @@ type ltxPlanner struct {
 	// have the time when it was taken.
 	ends  *TimeIndex
 	notes []string
+	next  Point // the first state after the moment, if the moment has not one of its own
 
-	// useless are files that are there and do not count: cut off, or damaged.
+	// useless are files that are there and do not count: cut off, or damaged. The
+	// chain whole has them, as if they were sound.
 	useless []*ltx.FileInfo
+	whole   *ltx.Chain
 }
 
+// planLTX plans around the files that the search by time finds to be damaged, and says
+// which these are.
 func (c *StoreClient) planLTX(ctx context.Context, target Target, damaged []string) (*Plan, error) {
-	// Compaction moves transactions to a higher level while the levels are listed,
-	// so that what is moved can be missed. It is not missed twice.
-	plan, err := c.planLTXOnce(ctx, target, damaged)
-	if errors.Is(err, ErrDamaged) {
-		return c.planLTXOnce(ctx, target, damaged)
+	var notes []string
+	for again := true; ; {
+		plan, err := c.planLTXOnce(ctx, target, damaged)
+		key, isDamaged := c.damagedObject(ctx, err)
+		switch {
+		case isDamaged && len(notes) < maxAttempts:
+			damaged = append(slices.Clone(damaged), key)
+			notes = append(notes, fmt.Sprintf("%v; it is not used", err))
+		case again && (errors.Is(err, ErrDamaged) || errors.Is(err, fs.ErrNotExist)):
+			// Compaction moves transactions to a higher level while the levels are
+			// listed, so that what is moved can be missed. It is not missed twice.
+			again = false
+		case err != nil:
+			return nil, err
+		default:
+			plan.Notes = append(notes, plan.Notes...)
+			return plan, nil
+		}
 	}
-	return plan, err
 }
 
 func (c *StoreClient) planLTXOnce(ctx context.Context, target Target, damaged []string) (*Plan, error) {
@@ -74,6 +92,10 @@ func (c *StoreClient) newLTXPlanner(ctx context.Context, files []*ltx.FileInfo, 
 		}
 	}
 	p.chain, p.ends = ltx.NewChain(usable), c.timeIndex(ends(usable))
+	p.whole = p.chain
+	if len(p.useless) > 0 {
+		p.whole = ltx.NewChain(files)
+	}
 	return p, nil
 }
 
@@ -110,13 +132,17 @@ func ends(files []*ltx.FileInfo) []*ltx.FileInfo {
 	return ends
 }
 
+// end is the position in ends of the first file that ends with a transaction or later.
+func (p *ltxPlanner) end(txid ltx.TXID) int {
+	return sort.Search(p.ends.Len(), func(i int) bool { return p.ends.files[i].MaxTXID >= txid })
+}
+
 // point is the state after a transaction that a file ends with; zero for 0.
 func (p *ltxPlanner) point(ctx context.Context, txid ltx.TXID) (Point, error) {
 	if txid == 0 {
 		return Point{}, nil
 	}
-	i := sort.Search(p.ends.Len(), func(i int) bool { return p.ends.files[i].MaxTXID >= txid })
-	at, err := p.ends.time(ctx, i)
+	at, err := p.ends.time(ctx, p.end(txid))
 	return Point{TXID: txid, Time: at}, err
 }
 
@@ -150,8 +176,10 @@ func (p *ltxPlanner) reach(ctx context.Context, target Target, txid ltx.TXID) (*
 	if txid > p.chain.MaxTXID() || !p.hole(0, txid) {
 		planErr.kind = ErrNoSuchState
 	}
+	way := p.wayThroughDamage(txid)
 	for _, f := range p.useless {
-		if r := unreachable.Missing; f.MinTXID <= r.Max && f.MaxTXID >= r.Min || f.MaxTXID == txid {
+		r := unreachable.Missing
+		if f.MinTXID <= r.Max && f.MaxTXID >= r.Min || f.MaxTXID == txid || slices.Contains(way, f) {
 			planErr.kind = ErrDamaged
 			planErr.Reason += fmt.Sprintf("; level %d has %s, of %d bytes, but that is damaged", f.Level, ltx.FormatName(f.MinTXID, f.MaxTXID), f.Size)
 		}
@@ -168,6 +196,26 @@ func (p *ltxPlanner) reach(ctx context.Context, target Target, txid ltx.TXID) (*
 		return nil, err
 	}
 	return nil, planErr
+}
+
+// wayThroughDamage is the files that would lead to a transaction if none were damaged.
+func (p *ltxPlanner) wayThroughDamage(txid ltx.TXID) []*ltx.FileInfo {
+	path, err := p.whole.Reach(txid)
+	if err != nil {
+		return nil
+	}
+	return path.Files
+}
+
+// lostToDamage is the last transaction after one and up to another whose state could be
+// restored if no file were damaged, and cannot be; 0 if there is none.
+func (p *ltxPlanner) lostToDamage(after, upTo ltx.TXID) ltx.TXID {
+	states := p.whole.Restorable()
+	n := sort.Search(len(states), func(i int) bool { return states[i] > upTo })
+	if len(p.useless) == 0 || n == 0 || states[n-1] <= after {
+		return 0
+	}
+	return states[n-1]
 }
 
 // hole reports whether transactions after one and up to another are in no file.
@@ -187,8 +235,11 @@ func (p *ltxPlanner) at(ctx context.Context, target Target) (*ltx.Path, error) {
 	if err != nil {
 		return nil, err
 	}
-	if lost := p.lostBefore(ctx, target.Timestamp, later); lost != 0 {
-		return p.reach(ctx, target, lost)
+	if lost, timed := p.lostBefore(ctx, target.Timestamp, later); lost != nil {
+		if path, err := p.reach(ctx, target, lost.MaxTXID); err != nil || timed {
+			return path, err
+		}
+		return nil, p.untimed(ctx, target, lost)
 	}
 	states := p.chain.Restorable()
 	if later == 0 {
@@ -196,32 +247,75 @@ func (p *ltxPlanner) at(ctx context.Context, target Target) (*ltx.Path, error) {
 	}
 	last := p.ends.files[later-1].MaxTXID
 	n := sort.Search(len(states), func(i int) bool { return states[i] > last })
+	var got ltx.TXID
+	if n > 0 {
+		got = states[n-1]
+	}
+	if lost := p.lostToDamage(got, last); lost != 0 {
+		return p.reach(ctx, target, lost)
+	}
 	if n == 0 && !p.hole(0, last) {
 		return nil, p.tooEarly(ctx, target, states)
 	}
-	if n == 0 || p.hole(states[n-1], last) {
+	if n == 0 || p.hole(got, last) {
 		return p.reach(ctx, target, last)
 	}
-	if err := p.note(ctx, target, states[n-1], last); err != nil {
+	if err := p.note(ctx, target, states[n-1:], last); err != nil {
 		return nil, err
 	}
-	return p.reach(ctx, target, states[n-1])
+	return p.reach(ctx, target, got)
 }
 
-// lostBefore is the last transaction before a time that only a useless file ends
-// with, of those after the one before ends[later]; 0 if there is none. A file that
-// does not tell its time any more may be of any between its neighbours'.
-func (p *ltxPlanner) lostBefore(ctx context.Context, t time.Time, later int) (lost ltx.TXID) {
+// lostBefore is the useless file that alone tells, of those files that may be the last
+// one at or before t, when its last transaction was; nil if there is none. Transactions
+// up to ends[later-1] are known to be before t, and those from ends[later] on after it. It
+// is timed if the store confirms the time in its header: if not, it may be of any time
+// between its neighbours'.
+func (p *ltxPlanner) lostBefore(ctx context.Context, t time.Time, later int) (lost *ltx.FileInfo, timed bool) {
 	for _, f := range p.useless {
-		known := later > 0 && f.MaxTXID <= p.ends.files[later-1].MaxTXID || later < p.ends.Len() && f.MaxTXID >= p.ends.files[later].MaxTXID
-		if known || f.MaxTXID <= lost {
+		if later > 0 && f.MaxTXID <= p.ends.files[later-1].MaxTXID || p.isAfter(f, later) || lost != nil && f.MaxTXID <= lost.MaxTXID {
 			continue
 		}
-		if at, err := p.c.fileTime(ctx, f); err != nil || !at.After(t) {
-			lost = f.MaxTXID
+		seen, err := p.c.headerTime(ctx, f)
+		confirmed := err == nil && seen.agrees(t)
+		if !confirmed || !seen.at.After(t) {
+			lost, timed = f, confirmed
 		}
 	}
-	return lost
+	return lost, timed
+}
+
+// isAfter reports whether a file ends with ends[later] or after it. Where only a
+// snapshot is left that ends there, its time is when it was taken, and the transaction
+// may have been earlier.
+func (p *ltxPlanner) isAfter(f *ltx.FileInfo, later int) bool {
+	if later == p.ends.Len() {
+		return false
+	}
+	next := p.ends.files[later]
+	onlySnapshot := next.Level == ltx.SnapshotLevel && f.Level != ltx.SnapshotLevel
+	return f.MaxTXID > next.MaxTXID || f.MaxTXID == next.MaxTXID && !onlySnapshot
+}
+
+// untimed is for a state that can be restored, of which only a damaged file tells
+// whether it is at or before the time.
+func (p *ltxPlanner) untimed(ctx context.Context, target Target, f *ltx.FileInfo) error {
+	e := &PlanError{Target: target, Format: FormatLTX, kind: ErrDamaged}
+	e.Reason = fmt.Sprintf("when transaction %s was is not known: level %d has %s, of %d bytes, but that is damaged",
+		f.MaxTXID, f.Level, ltx.FormatName(f.MinTXID, f.MaxTXID), f.Size)
+	states := p.chain.Restorable()
+	i := sort.Search(len(states), func(i int) bool { return states[i] >= f.MaxTXID })
+	var err error
+	if i > 0 {
+		e.Before, err = p.point(ctx, states[i-1])
+	}
+	if i < len(states) && err == nil {
+		e.After, err = p.point(ctx, states[i])
+	}
+	if err != nil {
+		return err
+	}
+	return e
 }
 
 // tooEarly is for a time before the first state that can be restored.
@@ -240,22 +334,52 @@ func (p *ltxPlanner) tooEarly(ctx context.Context, target Target, states []ltx.T
 	return e
 }
 
-// note says in what way the state is not what was asked for: got is the transaction
-// that will be restored, last the last one before the time.
-func (p *ltxPlanner) note(ctx context.Context, target Target, got, last ltx.TXID) error {
-	point, err := p.point(ctx, got)
+// note says in what way the state is not what was asked for: states[0] is the
+// transaction that will be restored, those after it are later, and last is the last
+// transaction before the time.
+func (p *ltxPlanner) note(ctx context.Context, target Target, states []ltx.TXID, last ltx.TXID) error {
+	got, err := p.point(ctx, states[0])
 	if err != nil {
 		return err
 	}
+	within := got.Time.Before(target.Timestamp) && p.inside(last)
+	if (within || got.TXID != last) && len(states) > 1 {
+		if p.next, err = p.point(ctx, states[1]); err != nil {
+			return err
+		}
+	}
+	moment, state := clockTime(target.Timestamp), clockTime(got.Time)
 	switch {
-	case got != last:
-		p.notes = append(p.notes, fmt.Sprintf("transactions after %s and up to %s are also before that time, but compaction has left no file that ends between them; the state is that of %s", got, last, clockTime(point.Time)))
+	case got.TXID != last:
+		p.notef("transactions after %s and up to %s are also before that time, but compaction has left no file that ends between them; "+
+			"the state is that of %s%s", got.TXID, last, state, p.nextState())
 	case p.hole(last, last+1):
-		p.notes = append(p.notes, fmt.Sprintf("what follows %s is in no file, and may be before that time as well; the state is that of %s", last, clockTime(point.Time)))
-	case last == p.latest() && point.Time.Before(target.Timestamp):
-		p.notes = append(p.notes, fmt.Sprintf("%s is after the last transaction, which is %s of %s", clockTime(target.Timestamp), last, clockTime(point.Time)))
+		p.notef("what follows %s is in no file, and may be before that time as well; the state is that of %s%s", last, state, p.nextState())
+	case within:
+		p.notef("%s lies inside a compacted file: transactions after %s may be before that time as well, and no file ends with them; "+
+			"the state is that of %s%s", moment, got.TXID, state, p.nextState())
+	case last == p.latest() && got.Time.Before(target.Timestamp):
+		p.notef("%s is after the last transaction, which is %s of %s", moment, last, state)
 	}
 	return nil
+}
+
+func (p *ltxPlanner) notef(format string, args ...any) {
+	p.notes = append(p.notes, fmt.Sprintf(format, args...))
+}
+
+// inside reports whether the first file end after a transaction is more than one
+// transaction later: then those between have no state of their own.
+func (p *ltxPlanner) inside(last ltx.TXID) bool {
+	i := p.end(last + 1)
+	return i < p.ends.Len() && p.ends.files[i].MaxTXID > last+1
+}
+
+func (p *ltxPlanner) nextState() string {
+	if p.next.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf(", and the next one is %s of %s", p.next.TXID, clockTime(p.next.Time))
 }
 
 func (p *ltxPlanner) plan(ctx context.Context, path *ltx.Path) (*Plan, error) {
@@ -263,7 +387,8 @@ func (p *ltxPlanner) plan(ctx context.Context, path *ltx.Path) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan := &Plan{Format: FormatLTX, Notes: p.notes, Bytes: path.Bytes, files: path.Files}
+	plan := &Plan{Format: FormatLTX, Notes: p.notes, Next: p.next, Bytes: path.Bytes, files: path.Files}
+	plan.confirm = func(ctx context.Context, t time.Time) error { return p.ends.confirm(ctx, p.end(path.TXID()), t) }
 	if plan.State, err = p.point(ctx, path.TXID()); err != nil {
 		return nil, err
 	}

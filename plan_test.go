@@ -42,11 +42,17 @@ func planStore(t *testing.T, files ...planned) (*paged, *replicate.StoreClient) 
 			t.Fatal(err)
 		}
 		b = append(b, make([]byte, max(f.size, ltx.MinFileSize)-len(b))...)
-		if _, err := s.Write(t.Context(), f.key(), bytes.NewReader(b), blob.WriteOptions{}); err != nil {
+		if _, err := s.Write(t.Context(), f.key(), bytes.NewReader(b), asWritten(h)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return s, replicate.NewStoreClient("paged", ltx.LayoutS3, func(context.Context) (blob.Store, error) { return s, nil })
+}
+
+// asWritten are the options with which a client writes a file to a store that does not
+// keep the time of files.
+func asWritten(h ltx.Header) blob.WriteOptions {
+	return blob.WriteOptions{Metadata: map[string]string{replicate.MetadataTimestamp: ltx.Time(h).Format(time.RFC3339Nano)}}
 }
 
 func objects(files ...planned) (keys []string) {
@@ -80,7 +86,8 @@ func TestPlanLTX(t *testing.T) {
 		"an older one":       {replicate.Target{TXID: 4}, objects(older), 4, 0},
 		"a time":             {replicate.Target{Timestamp: planTime(11)}, objects(snapshot, l11), 11, 0},
 		"between times":      {replicate.Target{Timestamp: planTime(12).Add(-1)}, objects(snapshot, l11), 11, 0},
-		"inside a file":      {replicate.Target{Timestamp: planTime(7)}, objects(older), 4, 0},
+		"inside a file":      {replicate.Target{Timestamp: planTime(7)}, objects(older), 4, 1},
+		"before that file":   {replicate.Target{Timestamp: planTime(4)}, objects(older), 4, 0},
 		"after the last":     {replicate.Target{Timestamp: planTime(14)}, objects(snapshot, level1b, l13), 13, 1},
 		"the last, exactly":  {replicate.Target{Timestamp: planTime(13)}, objects(snapshot, level1b, l13), 13, 0},
 		"far after the last": {replicate.Target{Timestamp: planTime(1 << 30)}, objects(snapshot, level1b, l13), 13, 1},
@@ -304,5 +311,37 @@ func TestPlanAgain(t *testing.T) {
 	p, err := c.Plan(t.Context(), replicate.Target{})
 	if err != nil || !slices.Contains(keysOf(p), compacted.key()) {
 		t.Errorf("got %+v, %v, want a plan with %s", p, err, compacted.key())
+	}
+}
+
+// TestPlanNext: a moment inside a compacted file is answered with the states on both
+// sides of it; one that has a state of its own, or that only a later file follows, is
+// answered exactly.
+func TestPlanNext(t *testing.T) {
+	_, c := planStore(t, planned{9, 1, 4, 0}, planned{1, 5, 10, 0}, planned{0, 11, 11, 0}, planned{0, 12, 12, 0})
+	for name, test := range map[string]struct {
+		at         time.Time
+		txid, next ltx.TXID
+	}{
+		"the first":                      {planTime(4), 4, 0},
+		"right behind it":                {planTime(4).Add(time.Millisecond), 4, 10},
+		"in the middle":                  {planTime(7), 4, 10},
+		"right before the end":           {planTime(10).Add(-1), 4, 10},
+		"its end":                        {planTime(10), 10, 0},
+		"between single transactions":    {planTime(11).Add(-1), 10, 0},
+		"the last":                       {planTime(12), 12, 0},
+		"after the last, which is noted": {planTime(20), 12, 0},
+	} {
+		p, err := c.Plan(t.Context(), replicate.Target{Timestamp: test.at})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if p.State != at(test.txid) || p.Next != at(test.next) {
+			t.Errorf("%s: got %+v and next %+v, want transactions %d and %d", name, p.State, p.Next, test.txid, test.next)
+		}
+		said := strings.Join(p.Notes, "\n")
+		if test.next != 0 != strings.Contains(said, "inside a compacted file") || test.next != 0 && !strings.Contains(said, at(test.next).Time.Format("15:04:05")) {
+			t.Errorf("%s: notes %q", name, p.Notes)
+		}
 	}
 }

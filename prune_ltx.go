@@ -77,8 +77,11 @@ func (p *ltxPlanner) floor(ctx context.Context, bases []*ltx.FileInfo, state ltx
 		if f.MaxTXID > state {
 			continue
 		}
-		at, err := p.c.fileTime(ctx, f)
-		if err != nil || !at.After(since) {
+		seen, err := p.c.headerTime(ctx, f)
+		if err == nil {
+			seen, err = p.c.confirmTime(ctx, f, seen, since)
+		}
+		if err != nil || !seen.at.After(since) {
 			return f, err
 		}
 	}

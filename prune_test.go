@@ -119,7 +119,7 @@ func (h *history) write(level int, minTXID, maxTXID ltx.TXID, at time.Time) {
 		h.t.Fatal(err)
 	}
 	b = append(b, make([]byte, ltx.MinFileSize-len(b)+h.r.IntN(500))...)
-	if _, err := h.store.Write(h.t.Context(), ltx.LayoutS3.Key(level, minTXID, maxTXID), bytes.NewReader(b), blob.WriteOptions{}); err != nil {
+	if _, err := h.store.Write(h.t.Context(), ltx.LayoutS3.Key(level, minTXID, maxTXID), bytes.NewReader(b), asWritten(header)); err != nil {
 		h.t.Fatal(err)
 	}
 }

@@ -16,14 +16,19 @@ import (
 // headers of log2(N) files, not of N. For one search in a long level,
 // [StoreClient.LastLTXFile] does without the listing.
 //
+// A header can be damaged. Wherever in the search that happens, the damaged file ends
+// up as one of the two on either side of the moment. So these two are confirmed: by the
+// time that the store keeps for them or, where that differs or is missing, by reading
+// the whole file. A search never ends between two times of which one is wrong.
+//
 // Time grows as long as the clock of the replicated machine does. Where that was
 // set back, a moment may name two transactions; the search gives one of them.
 type TimeIndex struct {
+	c     *StoreClient
 	files []*ltx.FileInfo
-	read  func(context.Context, *ltx.FileInfo) (time.Time, error)
 
 	mu    sync.Mutex
-	times map[int]time.Time // by position in files; true times, as far as read
+	times map[int]headerTime // by position in files, as far as read
 }
 
 // TimeIndex lists a level, once, and returns its index. It reads no headers yet.
@@ -37,7 +42,7 @@ func (c *StoreClient) TimeIndex(ctx context.Context, level int) (*TimeIndex, err
 
 // timeIndex is the index of files whose times ascend.
 func (c *StoreClient) timeIndex(files []*ltx.FileInfo) *TimeIndex {
-	return &TimeIndex{files: files, times: make(map[int]time.Time), read: c.fileTime}
+	return &TimeIndex{c: c, files: files, times: make(map[int]headerTime)}
 }
 
 func (c *StoreClient) levelFiles(ctx context.Context, level int) (files []*ltx.FileInfo, err error) {
@@ -51,24 +56,13 @@ func (c *StoreClient) levelFiles(ctx context.Context, level int) (files []*ltx.F
 	return files, itr.Close()
 }
 
-func (c *StoreClient) fileTime(ctx context.Context, info *ltx.FileInfo) (time.Time, error) {
-	store, layout, err := c.init(ctx)
-	if err != nil {
-		return time.Time{}, err
-	}
-	h, err := readHeader(ctx, store, layout.Key(info.Level, info.MinTXID, info.MaxTXID))
-	if err != nil {
-		return time.Time{}, err
-	}
-	return ltx.Time(h), nil
-}
-
 // Len is the number of files in the level.
 func (x *TimeIndex) Len() int { return len(x.files) }
 
 // Last returns the last file whose true time is at or before t, with that time as
-// its CreatedAt, or nil if all are later. It reads at most log2(Len)+2 headers;
-// those read before are remembered.
+// its CreatedAt, or nil if all are later. It reads at most log2(Len)+2 headers, and
+// two whole files where the store does not confirm the times on either side of t;
+// what was read before is remembered. A damaged file among these is an *ltx.FileError.
 func (x *TimeIndex) Last(ctx context.Context, t time.Time) (*ltx.FileInfo, error) {
 	n, err := x.until(ctx, t)
 	if err != nil {
@@ -83,7 +77,8 @@ func (x *TimeIndex) Last(ctx context.Context, t time.Time) (*ltx.FileInfo, error
 	return &info, err
 }
 
-// until is how many of the files are at or before t.
+// until is how many of the files are at or before t. The last of these and the one
+// after it are confirmed to be.
 func (x *TimeIndex) until(ctx context.Context, t time.Time) (int, error) {
 	var failed error
 	n := sort.Search(len(x.files), func(i int) bool {
@@ -94,21 +89,46 @@ func (x *TimeIndex) until(ctx context.Context, t time.Time) (int, error) {
 		failed = err
 		return err != nil || at.After(t)
 	})
+	for i := max(0, n-1); failed == nil && i <= n && i < len(x.files); i++ {
+		failed = x.confirm(ctx, i, t)
+	}
 	return n, failed
 }
 
+// time is that of a file's header.
 func (x *TimeIndex) time(ctx context.Context, i int) (time.Time, error) {
+	seen, err := x.look(ctx, i)
+	return seen.at, err
+}
+
+func (x *TimeIndex) look(ctx context.Context, i int) (headerTime, error) {
 	x.mu.Lock()
-	at, ok := x.times[i]
+	seen, ok := x.times[i]
 	x.mu.Unlock()
 	if ok {
-		return at, nil
+		return seen, nil
 	}
-	at, err := x.read(ctx, x.files[i])
+	seen, err := x.c.headerTime(ctx, x.files[i])
 	if err == nil {
-		x.mu.Lock()
-		x.times[i] = at
-		x.mu.Unlock()
+		x.keep(i, seen)
 	}
-	return at, err
+	return seen, err
+}
+
+func (x *TimeIndex) keep(i int, seen headerTime) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.times[i] = seen
+}
+
+// confirm makes sure on which side of t a file is.
+func (x *TimeIndex) confirm(ctx context.Context, i int, t time.Time) error {
+	seen, err := x.look(ctx, i)
+	if err != nil {
+		return err
+	}
+	if seen, err = x.c.confirmTime(ctx, x.files[i], seen, t); err == nil {
+		x.keep(i, seen)
+	}
+	return err
 }

@@ -1,6 +1,7 @@
 package replicate
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -22,7 +23,8 @@ import (
 // each bit of the range of transactions. Time is assumed to grow with the
 // transaction, as by [TimeIndex]: that is the better one for several searches in a
 // level, or where its listing is wanted anyway. It is also what this uses where a few
-// names cost as much as all, as in a directory.
+// names cost as much as all, as in a directory. The file, and the one after it, are
+// confirmed as there.
 func (c *StoreClient) LastLTXFile(ctx context.Context, level int, t time.Time) (*ltx.FileInfo, error) {
 	if err := ltx.CheckLevel(level); err != nil {
 		return nil, fmt.Errorf("find the last ltx file: %w", err)
@@ -38,7 +40,7 @@ func (c *StoreClient) LastLTXFile(ctx context.Context, level int, t time.Time) (
 		}
 		return x.Last(ctx, t)
 	}
-	s := timeSearch{store: store, prefix: layout.LevelPrefix(level), level: level, t: t, read: c.fileTime}
+	s := timeSearch{store: store, prefix: layout.LevelPrefix(level), level: level, t: t, c: c, seen: map[*ltx.FileInfo]headerTime{}}
 	info, err := s.last(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("find the last file at or before %s: %w", t.Format(time.RFC3339Nano), err)
@@ -53,10 +55,23 @@ type timeSearch struct {
 	prefix string
 	level  int
 	t      time.Time
-	read   func(context.Context, *ltx.FileInfo) (time.Time, error)
+	c      *StoreClient
+	seen   map[*ltx.FileInfo]headerTime
+	next   *ltx.FileInfo // the first file that is known to be later
 }
 
+// last is find, with both sides of t confirmed.
 func (s *timeSearch) last(ctx context.Context) (*ltx.FileInfo, error) {
+	info, err := s.find(ctx)
+	for _, f := range []*ltx.FileInfo{info, s.next} {
+		if err == nil && f != nil {
+			_, err = s.c.confirmTime(ctx, f, s.seen[f], s.t)
+		}
+	}
+	return info, err
+}
+
+func (s *timeSearch) find(ctx context.Context) (*ltx.FileInfo, error) {
 	r, err := s.list(ctx, "")
 	if err != nil || len(r.files) == 0 {
 		return nil, err
@@ -74,9 +89,21 @@ func (s *timeSearch) last(ctx context.Context) (*ltx.FileInfo, error) {
 
 // later reads the true time of a file, and reports whether it is after t.
 func (s *timeSearch) later(ctx context.Context, f *ltx.FileInfo) (bool, error) {
-	at, err := s.read(ctx, f)
-	f.CreatedAt = at
-	return at.After(s.t), err
+	seen, err := s.c.headerTime(ctx, f)
+	if err != nil {
+		return false, err
+	}
+	f.CreatedAt, s.seen[f] = seen.at, seen
+	later := seen.at.After(s.t)
+	if later && (s.next == nil || compareNames(f, s.next) < 0) {
+		s.next = f
+	}
+	return later, nil
+}
+
+// compareNames orders the files of a level as a listing does.
+func compareNames(a, b *ltx.FileInfo) int {
+	return cmp.Or(cmp.Compare(a.MinTXID, b.MinTXID), cmp.Compare(a.MaxTXID, b.MaxTXID))
 }
 
 // run is files that follow each other. After the last of a whole one there is none.

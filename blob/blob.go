@@ -113,6 +113,14 @@ type Reader interface {
 	Stat(ctx context.Context, key string) (Info, error)
 }
 
+// Describer may be implemented by what Open returns: a reader that was told about the
+// object when it was opened, so that no Stat is needed.
+type Describer interface {
+	// Describe returns what Stat would have said of the version that is read. It
+	// returns false where the engine does not know.
+	Describe() (Info, bool)
+}
+
 // ParallelLister is a Reader that lists faster when several listings, of different
 // stretches of the keys, run at once: one behind a network, where each page is a
 // round trip. Reading the whole of a directory several times is not faster.

@@ -113,7 +113,20 @@ func (m *Memory) Open(ctx context.Context, key string, offset, length int64) (io
 	if length > 0 {
 		data = data[:min(length, int64(len(data)))]
 	}
-	return io.NopCloser(ContextReader(ctx, bytes.NewReader(data))), nil
+	return memoryReader{ContextReader(ctx, bytes.NewReader(data)), o.info}, nil
+}
+
+type memoryReader struct {
+	io.Reader
+	info Info
+}
+
+func (memoryReader) Close() error { return nil }
+
+// Describe implements [Describer].
+func (r memoryReader) Describe() (Info, bool) {
+	r.info.Metadata = maps.Clone(r.info.Metadata)
+	return r.info, true
 }
 
 // Stat implements [Reader].

@@ -29,15 +29,31 @@ func (s *Store) Open(ctx context.Context, key string, offset, length int64) (io.
 	if length > 0 {
 		r = io.LimitReader(f, length)
 	}
-	return &reader{Reader: blob.ContextReader(ctx, r), f: f}, nil
+	return &reader{Reader: blob.ContextReader(ctx, r), f: f, key: key}, nil
 }
 
 type reader struct {
 	io.Reader
-	f *os.File
+	f   *os.File
+	key string
 }
 
 func (r *reader) Close() error { return r.f.Close() }
+
+// Describe implements [blob.Describer].
+func (r *reader) Describe() (blob.Info, bool) {
+	fi, err := r.f.Stat()
+	if err != nil {
+		return blob.Info{}, false
+	}
+	return describe(r.key, r.f, fi), true
+}
+
+func describe(key string, f *os.File, fi fs.FileInfo) blob.Info {
+	i := info(key, fi)
+	i.Metadata = readMetadata(f)
+	return i
+}
 
 // Stat implements [blob.Reader]. Metadata are for whoever may read the file.
 func (s *Store) Stat(ctx context.Context, key string) (blob.Info, error) {
@@ -64,9 +80,7 @@ func (s *Store) stat(ctx context.Context, key string) (blob.Info, error) {
 	if err != nil {
 		return blob.Info{}, err
 	}
-	i := info(key, fi)
-	i.Metadata = readMetadata(f)
-	return i, nil
+	return describe(key, f, fi), nil
 }
 
 func (s *Store) openFile(ctx context.Context, key string) (*os.File, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -12,6 +13,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/replctl/replicate/blob"
 )
 
 var (
@@ -47,6 +50,8 @@ type reader struct {
 	off, end int64  // next byte wanted; where the range or the object ends, -1 if unknown
 	etag     string // of the version being read
 	first    bool   // no answer yet
+
+	info blob.Info // of that version, as the first answer tells
 
 	body  io.ReadCloser
 	watch *watchdog
@@ -214,10 +219,36 @@ func (r *reader) accept(out *awss3.GetObjectOutput) error {
 	case !r.first && r.end >= 0 && end != r.end || r.end >= 0 && end > r.end:
 		return permanent{fmt.Errorf("asked for bytes %d to %d, answered to %d", r.off, r.end, end)}
 	}
+	if r.first {
+		r.info = r.describe(out)
+	}
 	r.etag, r.end = etag, end
 	r.s.bucketSeen.Store(true)
 	return nil
 }
+
+// describe is what an answer says of the object.
+func (r *reader) describe(out *awss3.GetObjectOutput) blob.Info {
+	info := blob.Info{Key: r.key, Size: objectSize(out), ModTime: timeOf(out.LastModified), ETag: trimETag(out.ETag), Metadata: maps.Clone(out.Metadata)}
+	delete(info.Metadata, nonceName)
+	return info
+}
+
+// objectSize is the size of the whole object, of which an answer may hold a part.
+func objectSize(out *awss3.GetObjectOutput) int64 {
+	if out.ContentRange == nil {
+		return aws.ToInt64(out.ContentLength)
+	}
+	_, total, _ := strings.Cut(*out.ContentRange, "/")
+	size, err := strconv.ParseInt(total, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return size
+}
+
+// Describe implements [blob.Describer].
+func (r *reader) Describe() (blob.Info, bool) { return r.info, r.info.Key != "" }
 
 // extent is which bytes of the object an answer holds; end is -1 if unknown.
 func extent(out *awss3.GetObjectOutput) (begin, end int64, err error) {

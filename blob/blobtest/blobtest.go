@@ -38,6 +38,7 @@ func Run(t *testing.T, h Harness) {
 		"Ranges":          testRanges,
 		"Replace":         testReplace,
 		"Info":            testInfo,
+		"Describe":        testDescribe,
 		"ModTime":         testModTime,
 		"Metadata":        testMetadata,
 		"MetadataLimits":  testMetadataLimits,

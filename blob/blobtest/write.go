@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -114,6 +115,41 @@ func testInfo(t *testing.T, h Harness) {
 		}
 		if info.ETag != "" && info.ETag != stat.ETag {
 			t.Errorf("ETag: List %q, Stat %q", info.ETag, stat.ETag)
+		}
+	}
+}
+
+// testDescribe: a reader that knows its object says of it what Stat does, from wherever
+// it reads, and goes on to do so when the object is replaced.
+func testDescribe(t *testing.T, h Harness) {
+	s := h.New(t)()
+	opts := blob.WriteOptions{Metadata: map[string]string{"lease-generation": "7"}}
+	if _, err := s.Write(t.Context(), "dir/k", bytes.NewReader(content(1, 321)), opts); err != nil {
+		t.Fatal(err)
+	}
+	want, err := s.Stat(t.Context(), "dir/k")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, span := range [][2]int64{{0, 0}, {0, 100}, {200, 0}, {200, 50}} {
+		rc, err := s.Open(t.Context(), "dir/k", span[0], span[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rc.Close()
+		d, ok := rc.(blob.Describer)
+		if !ok {
+			t.Skipf("%T does not describe its object: readers need a Stat for that", rc)
+		}
+		put(t, s, "dir/k", content(2, 50))
+		if got, ok := d.Describe(); !ok || !maps.Equal(got.Metadata, want.Metadata) || got.Size != want.Size || !got.ModTime.Equal(want.ModTime) || got.ETag != want.ETag {
+			t.Errorf("reading %v: got %+v, %v; Stat said %+v", span, got, ok, want)
+		}
+		if _, err := s.Write(t.Context(), "dir/k", bytes.NewReader(content(1, 321)), opts); err != nil {
+			t.Fatal(err)
+		}
+		if want, err = s.Stat(t.Context(), "dir/k"); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

@@ -135,6 +135,7 @@ type (
 		Format   string           `json:"format"`
 		Reason   *string          `json:"reason,omitempty"`
 		State    pointDocument    `json:"state"`
+		Next     *pointDocument   `json:"next,omitempty"`
 		Notes    []string         `json:"notes"`
 		Objects  []objectDocument `json:"objects"`
 		Bytes    int64            `json:"bytes"`
@@ -146,6 +147,8 @@ type (
 		Restored bool           `json:"restored"`
 		Format   *string        `json:"format,omitempty"`
 		State    *pointDocument `json:"state,omitempty"`
+		Next     *pointDocument `json:"next,omitempty"`
+		Notes    []string       `json:"notes,omitempty"`
 		Bytes    *int64         `json:"bytes,omitempty"`
 		Size     *int64         `json:"size,omitempty"`
 		Seconds  *float64       `json:"seconds,omitempty"`

@@ -22,6 +22,7 @@ type planJSON struct {
 	Format   string           `json:"format"`
 	Reason   string           `json:"reason,omitempty"`
 	State    pointJSON        `json:"state"`
+	Next     *pointJSON       `json:"next,omitempty"` // the first state after the moment, where that has none of its own
 	Notes    []string         `json:"notes"`
 	Objects  []planObjectJSON `json:"objects"`
 	Bytes    int64            `json:"bytes"`
@@ -72,7 +73,9 @@ const targetHelp = `The target is the latest state, or one of: --timestamp, the 
 a time; --txid, the state after a transaction of an LTX replica; --generation, the
 last state of a generation of a v0.3 backup, with --index that after the WAL of an
 index, with --timestamp that at a time. A time is RFC 3339 (2026-11-20T14:05:00Z), local time ("2026-11-20 14:05"),
-which is printed back with its zone, or an offset from now (-90m, -2d).
+which is printed back with its zone, or an offset from now (-90m, -2d). A moment inside a
+compacted file has no state of its own: the state before it is given, and a note says so
+and names the next one. If damage may have changed the answer, the exit code is 4.
 
 Where both formats are in one place, the one with the newer state at or before the
 target is taken.`
@@ -110,8 +113,9 @@ func newPlanCommand(a *app) *cobra.Command {
 		Long: `Show which objects a restore would read, in which order, how many bytes and
 requests that is, and what state of the database comes out; or why it is impossible,
 and what the nearest states are that can be restored. Of all ways to the target it is
-the one with the fewest bytes to read. Nothing but listings, and the headers of some
-files for --timestamp, is read.
+the one with the fewest bytes to read. It reads listings, and for --timestamp the headers
+of some files. The two files on either side of the moment are read whole if the store's
+times do not confirm their headers.
 
 ` + targetHelp,
 		Example: "  replctl plan s3://backups/db --timestamp -90m",
@@ -215,7 +219,7 @@ func preciseStamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:
 
 func planDoc(url string, plan *replicate.Plan) planJSON {
 	doc := planJSON{
-		URL: url, Format: plan.Format, Reason: plan.Reason, State: *pointDoc(plan.State), Notes: append([]string{}, plan.Notes...),
+		URL: url, Format: plan.Format, Reason: plan.Reason, State: *pointDoc(plan.State), Next: pointDoc(plan.Next), Notes: append([]string{}, plan.Notes...),
 		Objects: []planObjectJSON{}, Bytes: plan.Bytes, Requests: plan.Requests,
 	}
 	for _, o := range plan.Objects {

@@ -24,6 +24,8 @@ type restoreJSON struct {
 	Restored bool       `json:"restored"`         // false: left as it was, because of an --if flag
 	Format   string     `json:"format,omitempty"` // and the rest: only if restored
 	State    *pointJSON `json:"state,omitempty"`
+	Next     *pointJSON `json:"next,omitempty"`  // the first state after the moment, where that has none of its own
+	Notes    []string   `json:"notes,omitempty"` // in what way the state is not what was asked for
 	Bytes    int64      `json:"bytes,omitempty"` // of the objects that were read
 	Size     int64      `json:"size,omitempty"`  // of the database
 	Seconds  float64    `json:"seconds,omitempty"`
@@ -207,7 +209,7 @@ func (a *app) restored(r *replica, plan *replicate.Plan, opts *restoreOptions, t
 		return err
 	}
 	if a.json {
-		return a.printJSON(restoreJSON{r.url, opts.output, true, plan.Format, pointDoc(plan.State), plan.Bytes, fi.Size(), took.Seconds()})
+		return a.printJSON(restoreJSON{r.url, opts.output, true, plan.Format, pointDoc(plan.State), pointDoc(plan.Next), plan.Notes, plan.Bytes, fi.Size(), took.Seconds()})
 	}
 	return a.print("restored %s, %s, from %s in %v\nstate    %s\n", opts.output, size(fi.Size()), size(plan.Bytes), took.Round(time.Millisecond), describeState(plan))
 }
