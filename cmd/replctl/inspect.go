@@ -170,7 +170,7 @@ func (a *app) printLTXReport(in *replicate.Inspection) error {
 	}
 	restorable := a.paint("nothing", text.FgRed, text.Bold)
 	if in.LTX.RestorableTXID > 0 {
-		restorable = fmt.Sprintf("up to %s, %s", in.LTX.RestorableTXID, stampAgo(in.LTX.RestorableTime))
+		restorable = safe(fmt.Sprintf("up to %s, %s", in.LTX.RestorableTXID, stampAgo(in.LTX.RestorableTime)))
 	}
 	if err := a.print("\n"); err != nil {
 		return err
@@ -255,11 +255,11 @@ func (a *app) printVerdict(in *replicate.Inspection) error {
 	case in.Verified < in.Objects:
 		read = "\n(" + notRead + ")"
 	}
-	return a.print("\nproblems  %s%s\n", a.paintVerdict(in), read)
+	return a.print("\nproblems  %s%s\n", a.paintVerdict(in), safe(read))
 }
 
 // paintVerdict is how many problems there are, in the colour of the worst.
-func (a *app) paintVerdict(in *replicate.Inspection) string {
+func (a *app) paintVerdict(in *replicate.Inspection) safe {
 	verdict := problemCount(in.Problems)
 	switch {
 	case in.Damaged():

@@ -42,7 +42,7 @@ func newKVGetCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "get URL KEY",
 		Short:   "Print a record's value",
-		Long:    "Print a record's value, as it is and nothing else; with --json the whole record.",
+		Long:    "Print a record's value, as it is and nothing else; with --json the whole record.\nOn a terminal, what the terminal would obey is escaped.",
 		Example: "  replctl kv get s3://bucket/app limit",
 		Args:    urlAndKey,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -57,12 +57,20 @@ func newKVGetCommand(a *app) *cobra.Command {
 			if a.json {
 				return a.printJSON(newRecordJSON(r))
 			}
-			_, err = a.stdout.Write(r.Value)
-			return err
+			return a.printValue(r.Value)
 		},
 	}
 	a.addJSON(cmd)
 	return cmd
+}
+
+// printValue writes a value as it is: on a terminal, without what the terminal would obey.
+func (a *app) printValue(value []byte) error {
+	if terminalWidth(a.stdout) > 0 {
+		value = []byte(harmlessLines(string(value)))
+	}
+	_, err := a.stdout.Write(value)
+	return err
 }
 
 func newKVListCommand(a *app) *cobra.Command {

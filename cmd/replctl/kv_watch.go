@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -104,11 +103,7 @@ func (a *app) printVersion(key string, r *kv.Record) error {
 		} else {
 			doc.Key, doc.KeyBase64 = textOrBase64(key)
 		}
-		line, err := json.Marshal(doc)
-		if err != nil {
-			return err
-		}
-		return a.print("%s\n", line)
+		return a.printJSONLine(doc)
 	case r == nil:
 		return a.print("%s  none\n", now)
 	}

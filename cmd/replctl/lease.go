@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -182,9 +181,5 @@ func (a *app) printChange(shown shownLease) error {
 	if !a.json {
 		return a.print("%s  %s\n", stamp(time.Now()), shown)
 	}
-	line, err := json.Marshal(shown.json)
-	if err != nil {
-		return err
-	}
-	return a.print("%s\n", line)
+	return a.printJSONLine(shown.json)
 }

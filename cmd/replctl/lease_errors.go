@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/cas"
@@ -40,16 +38,7 @@ func heldBy(e *replicate.LeaseExistsError) string {
 }
 
 // plain is an error's text on one line, whatever the store has put into it.
-func plain(err error) error { return errors.New(oneLine(err.Error())) }
-
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, s)
-}
+func plain(err error) error { return errors.New(harmless(err.Error())) }
 
 // settle repeats what may or may not have been done: the leaser remembers what it
 // tried, and finds it again, as long as this process lives.

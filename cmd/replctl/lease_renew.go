@@ -93,7 +93,7 @@ func (g grantJSON) failure(err error, url string) error {
 	err = leaseFailure(err, url)
 	var ce *cliError
 	if errors.As(err, &ce) && ce.code != exitUsage && g.URL != url {
-		ce.try = "the url that the lease was acquired with, " + oneLine(g.URL)
+		ce.try = "the url that the lease was acquired with, " + g.URL
 	}
 	return err
 }

@@ -33,14 +33,14 @@ func (a *app) newReporter() *reporter {
 func (r *reporter) write(w io.Writer) {
 	defer close(r.done)
 	for line := range r.lines {
-		_, _ = fmt.Fprintf(w, "replctl: lease: %s\n", line)
+		_, _ = fmt.Fprintf(w, "replctl: lease: %s\n", harmless(line))
 	}
 }
 
 func (r *reporter) say(format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.put(oneLine(fmt.Sprintf(format, args...)))
+	r.put(fmt.Sprintf(format, args...))
 }
 
 func (r *reporter) put(line string) {
@@ -75,7 +75,7 @@ func (r *reporter) event(e replicate.Event) {
 	case replicate.EventWaiting:
 		if key := waitingFor(e); key != r.waiting || r.verbose {
 			r.waiting = key
-			r.put(oneLine(waitingLine(e)))
+			r.put(waitingLine(e))
 		}
 		return
 	case replicate.EventRenewed:
@@ -93,7 +93,7 @@ func (r *reporter) event(e replicate.Event) {
 			return
 		}
 	}
-	r.put(oneLine(eventLine(e)))
+	r.put(eventLine(e))
 }
 
 // waitingFor is what has to change for a waiter to say more: another holder or

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -8,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/dustin/go-humanize"
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -36,11 +36,12 @@ func (a *app) colour() bool {
 	return terminalWidth(a.stdout) > 0 && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
 
-func (a *app) paint(s string, colours ...text.Color) string {
+func (a *app) paint(s string, colours ...text.Color) safe {
+	s = harmless(s)
 	if !a.colour() {
-		return s
+		return safe(s)
 	}
-	return text.Colors(colours).EscapeSeq() + s + text.Colors{text.Reset}.EscapeSeq()
+	return safe(text.Colors(colours).EscapeSeq() + s + text.Colors{text.Reset}.EscapeSeq())
 }
 
 // grid is a table without lines, for eyes and for cut and awk alike. It never
@@ -73,10 +74,10 @@ func cells[T any](values ...T) table.Row {
 	return row
 }
 
-func (g *grid) add(values ...any) { g.AppendRow(values) }
+func (g *grid) add(values ...any) { g.AppendRow(harmlessArgs(values)) }
 
 // render renders the grid in up to width columns; 0 is any number.
-func (g *grid) render(width int) string {
+func (g *grid) render(width int) safe {
 	out := g.without(g.hidden)
 	for i := range g.expendable {
 		if width == 0 || text.LongestLineLen(out) <= width {
@@ -85,7 +86,7 @@ func (g *grid) render(width int) string {
 		left := g.expendable[:i+1]
 		out = g.without(slices.Concat(g.hidden, left)) + fmt.Sprintf("\n(no room for: %s)", strings.Join(left, ", "))
 	}
-	return out
+	return safe(out)
 }
 
 func (g *grid) without(hidden []string) string {
@@ -124,8 +125,10 @@ func wrap(s, indent string, width int) string {
 	return strings.Join(append(lines, indent+line), "\n")
 }
 
+// print prints text for people. What its arguments have of other lines or controls
+// is made harmless, unless they are safe.
 func (a *app) print(format string, args ...any) error {
-	_, err := fmt.Fprintf(a.stdout, format, args...)
+	_, err := fmt.Fprintf(a.stdout, format, harmlessArgs(args)...)
 	return err
 }
 
@@ -134,26 +137,27 @@ func (a *app) printGrid(g *grid) error {
 }
 
 func (a *app) printJSON(v any) error {
-	enc := json.NewEncoder(a.stdout)
-	enc.SetIndent("", "  ")
+	return a.encode(v, "  ")
+}
+
+// printJSONLine is printJSON on one line, for one document of several.
+func (a *app) printJSONLine(v any) error { return a.encode(v, "") }
+
+func (a *app) encode(v any, indent string) error {
+	var doc bytes.Buffer
+	enc := json.NewEncoder(&doc)
+	enc.SetIndent("", indent)
 	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	_, err := a.stdout.Write(harmlessJSON(doc.Bytes()))
+	return err
 }
 
 // talk writes to standard error, for people.
 func (a *app) talk(format string, args ...any) {
 	_, _ = fmt.Fprintln(a.stderr, harmless(fmt.Sprintf(format, args...)))
-}
-
-// harmless is text without what a terminal obeys: whoever may write to a replica
-// chooses names that are in errors.
-func harmless(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) && r != '\n' && r != '\t' {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, s)
 }
 
 func size(n int64) string { return humanize.IBytes(uint64(max(n, 0))) }

@@ -138,7 +138,7 @@ func (a *app) printProbeText(doc probeJSON, report *probe.Report) error {
 		indent = max(indent, len(c.Name)+len(probe.Unknown)+4)
 	}
 	for _, c := range doc.Checks {
-		g.add(c.Name, a.probeResult(c.Result), wrap(c.Evidence, "", terminalWidth(a.stdout)-indent))
+		g.add(c.Name, a.probeResult(c.Result), safe(wrap(harmless(c.Evidence), "", terminalWidth(a.stdout)-indent)))
 	}
 	took := report.Took.Round(10 * time.Millisecond)
 	err := a.print("%s  %s, %s, %v\n\n%s\n\n%s  %s\n", doc.URL, count(doc.Writers, "writer", "writers"), count(doc.Rounds, "round", "rounds"), took,
@@ -146,12 +146,19 @@ func (a *app) printProbeText(doc probeJSON, report *probe.Report) error {
 	if err != nil || len(doc.Left) == 0 {
 		return err
 	}
-	left := doc.Left[:min(len(doc.Left), maxNamed)]
-	more := ""
-	if n := len(doc.Left) - len(left); n > 0 {
-		more = fmt.Sprintf("\n    and %d more (--json names all)", n)
+	if err := a.print("\n%s  may still be there, below %s: %v\n", a.paint("left", text.FgYellow), doc.Prefix, report.CleanupErr); err != nil {
+		return err
 	}
-	return a.print("\n%s  may still be there, below %s: %v\n    %s%s\n", a.paint("left", text.FgYellow), doc.Prefix, report.CleanupErr, strings.Join(left, "\n    "), more)
+	left := doc.Left[:min(len(doc.Left), maxNamed)]
+	for _, name := range left {
+		if err := a.print("    %s\n", name); err != nil {
+			return err
+		}
+	}
+	if n := len(doc.Left) - len(left); n > 0 {
+		return a.print("    and %d more (--json names all)\n", n)
+	}
+	return nil
 }
 
 func probeMeaning(report *probe.Report) string {
@@ -172,7 +179,7 @@ func probeMeaning(report *probe.Report) string {
 }
 
 // probeResult paints a verdict or a result.
-func (a *app) probeResult(s string) string {
+func (a *app) probeResult(s string) safe {
 	switch s {
 	case string(probe.Failed), string(probe.Violation):
 		return a.paint(s, text.FgRed, text.Bold)
@@ -181,5 +188,5 @@ func (a *app) probeResult(s string) string {
 	case string(probe.Conformant):
 		return a.paint(s, text.FgGreen)
 	}
-	return s
+	return safe(harmless(s))
 }

@@ -28,14 +28,14 @@ func problemCount(problems []replicate.Problem) string {
 	return strings.Join(parts, ", ")
 }
 
-func (a *app) severity(s replicate.Severity) string {
+func (a *app) severity(s replicate.Severity) safe {
 	switch s {
 	case replicate.SeverityError:
 		return a.paint("error", text.FgRed, text.Bold)
 	case replicate.SeverityWarning:
 		return a.paint("warning", text.FgYellow)
 	}
-	return string(s)
+	return safe(harmless(string(s)))
 }
 
 // maxNamed is how many objects with the same problem are named to people.
@@ -71,5 +71,6 @@ func (a *app) printProblem(p replicate.Problem, same []replicate.Problem) error 
 	if more := len(same) - maxNamed; more > 0 {
 		names = append(names, fmt.Sprintf("and %s more (--json names all)", humanize.Comma(int64(more))))
 	}
-	return a.print("\n%s  %s\n%s\n", a.severity(p.Severity), strings.Join(names, "\n"+indent), wrap(harmless(p.Message), "    ", terminalWidth(a.stdout)))
+	message := wrap(harmless(p.Message), "    ", terminalWidth(a.stdout))
+	return a.print("\n%s  %s\n%s\n", a.severity(p.Severity), safe(strings.Join(names, "\n"+indent)), safe(message))
 }

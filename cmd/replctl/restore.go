@@ -91,6 +91,8 @@ func (o *restoreOptions) validate(a *app) error {
 		return usageError("replctl restore URL -o db.sqlite", "restore: where to? -o PATH is missing")
 	case o.output == standardOutput && (a.json || o.check.mode != sqlite.CheckNone || o.force || o.ifDBNotExists):
 		return usageError("a file", "restore: --json, --integrity-check, --force and --if-db-not-exists do not go with standard output")
+	case o.output == standardOutput && terminalWidth(a.stdout) > 0:
+		return usageError("-o db.sqlite, or a pipe", "restore: standard output is a terminal, and a database is no text")
 	case o.force && o.ifDBNotExists:
 		return usageError("one of them", "restore: --force and --if-db-not-exists contradict each other")
 	}
