@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -37,7 +36,12 @@ type cliError struct {
 	try  string
 }
 
-func (e *cliError) Error() string { return e.err.Error() }
+func (e *cliError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.err.Error()
+}
 
 func (e *cliError) Unwrap() error { return e.err }
 
@@ -54,9 +58,6 @@ func (a *app) exitCode(err error) int {
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.Is(err, context.Canceled):
-		_, _ = fmt.Fprintln(a.stderr, "replctl: interrupted")
-		return exitFailure
 	case !errors.As(err, &ce):
 		ce = classify(err)
 	case ce.err == nil:

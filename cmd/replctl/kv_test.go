@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"syscall"
 	"testing"
 
 	"github.com/replctl/replicate/internal/fakes3"
@@ -50,9 +51,9 @@ func watch(t *testing.T, args ...string) (next func() string, stop func() int) {
 	a := &app{stdout: w, stderr: t.Output()}
 	root := newRootCommand(a)
 	root.SetArgs(append([]string{"kv", "watch"}, args...))
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancelCause(t.Context())
 	code := make(chan int, 1)
-	go func() { code <- a.exitCode(root.ExecuteContext(ctx)) }()
+	go func() { code <- a.exitCode(bySignal(ctx, root.ExecuteContext(ctx))) }()
 	lines := bufio.NewReader(r)
 	next = func() string {
 		t.Helper()
@@ -63,7 +64,7 @@ func watch(t *testing.T, args ...string) (next func() string, stop func() int) {
 		return line
 	}
 	return next, func() int {
-		cancel()
+		cancel(interrupted{syscall.SIGINT})
 		return <-code
 	}
 }
@@ -94,7 +95,7 @@ func TestKVWatch(t *testing.T) {
 	want(true, 0, "")
 	do("put", "k", "three")
 	want(false, 4, "three")
-	if code := stop(); code != exitOK {
+	if code := stop(); code != exitSignal+int(syscall.SIGINT) {
 		t.Errorf("interrupted: exit code %d", code)
 	}
 }
@@ -108,7 +109,7 @@ func TestKVWatchForPeople(t *testing.T) {
 	if got := next()[len("2006-01-02 15:04:05Z"):]; got != "  version 1  \"one\\n\"\n" {
 		t.Errorf("got %q", got)
 	}
-	if code := stop(); code != exitOK {
+	if code := stop(); code != exitSignal+int(syscall.SIGINT) {
 		t.Errorf("interrupted: exit code %d", code)
 	}
 }

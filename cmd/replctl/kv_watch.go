@@ -51,7 +51,7 @@ func (a *app) watchRecord(ctx context.Context, s *kv.Store, key string, every ti
 		r, err := nextVersion(ctx, s, key, shown)
 		switch {
 		case ctx.Err() != nil:
-			return nil // interrupting is how it ends
+			return context.Cause(ctx) // interrupting is how it ends
 		case err != nil && !contact, errors.Is(err, kv.ErrCorrupt):
 			return err
 		case err != nil:
@@ -70,7 +70,7 @@ func (a *app) watchRecord(ctx context.Context, s *kv.Store, key string, every ti
 		select { // what is not there cannot be waited for
 		case <-time.After(every):
 		case <-ctx.Done():
-			return nil
+			return context.Cause(ctx)
 		}
 	}
 }

@@ -150,7 +150,7 @@ func (a *app) watchLease(ctx context.Context, l leaser, every time.Duration) err
 		shown, err := readLease(ctx, l)
 		switch {
 		case ctx.Err() != nil:
-			return nil // interrupting is how it ends
+			return context.Cause(ctx) // interrupting is how it ends
 		case err != nil && !contact:
 			return err
 		case err != nil:
@@ -166,7 +166,7 @@ func (a *app) watchLease(ctx context.Context, l leaser, every time.Duration) err
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			return nil
+			return context.Cause(ctx)
 		}
 	}
 }

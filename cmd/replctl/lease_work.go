@@ -71,7 +71,12 @@ func (a *app) underLease(ctx context.Context, l leaser, wait time.Duration, fn f
 	err = fn(workCtx, s)
 	stop()
 	cancel(nil)
-	return errors.Join(err, s.Release(context.WithoutCancel(ctx)))
+	released := s.Release(context.WithoutCancel(ctx))
+	var ce *cliError
+	if errors.As(err, &ce) && ce.err == nil && released != nil { // all that it says is printed
+		return released
+	}
+	return errors.Join(err, released)
 }
 
 // fenceable is the engine's own client, create-only.
