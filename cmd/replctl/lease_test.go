@@ -156,10 +156,10 @@ func TestReporterSaysWhatIsNew(t *testing.T) {
 		{Kind: replicate.EventLost, Err: errors.New("over\nand\x1b out")}, {Kind: replicate.EventReleased}, {Kind: replicate.EventSkew, Skew: time.Minute},
 	}
 	for verbose, want := range map[bool][]string{
-		false: {"waiting, held by \"a\"", "waiting, held by \"b\"", "waiting: EOF", "waiting, held by \"b\"", "acquired", "renewal failed", "renewed", "lost: over and  out", "released"},
+		false: {"waiting, held by \"a\"", "waiting, held by \"b\"", "waiting: EOF", "waiting, held by \"b\"", "acquired", "renewal failed", "renewed", "lost: over and\\x1b out", "released"},
 		true: {
 			"waiting, held by \"a\"", "waiting, held by \"a\"", "waiting, held by \"b\"", "waiting: EOF", "waiting, held by \"b\"", "acquired", "renewed", "ambiguous",
-			"renewal failed", "renewal failed", "renewed", "renewed", "lost: over and  out", "released", "the store's clock is ahead by 1m0s",
+			"renewal failed", "renewal failed", "renewed", "renewed", "lost: over and\\x1b out", "released", "the store's clock is ahead by 1m0s",
 		},
 	} {
 		var talk strings.Builder
