@@ -19,12 +19,19 @@ const (
 // Errors that callers tell apart, found with errors.Is.
 var (
 	// ErrConflict: the record is not the expected one. The write was certainly
-	// not applied.
+	// not applied, and never will be. A store's refusal alone is no proof of it:
+	// something on the way may have repeated a request that was applied.
 	ErrConflict = errors.New("record has changed")
 
 	// ErrIndeterminate: the write was perhaps applied, or may yet be: its
-	// answer was lost, or did not say. Only reading tells; see Swap.
+	// answer was lost, or did not say, or was a refusal that nothing proves.
+	// Only reading tells; see Swap.
 	ErrIndeterminate = errors.New("outcome of write unknown")
+
+	// ErrNotDurable is an ErrIndeterminate that no reading resolves: the store
+	// could not make the write durable. Readers may see it, and a crash may
+	// still undo it.
+	ErrNotDurable = fmt.Errorf("%w: it may not survive a crash", ErrIndeterminate)
 
 	// ErrUnsupported: the store cannot make a write conditional. Nothing was
 	// written, and nothing ever will be.
@@ -95,8 +102,9 @@ type Store interface {
 	// that expect names; with a zero token, if it does not exist. It returns
 	// the new version's token and, where the store has a clock, its time.
 	//
-	// The request is sent once. What looks like a refusal, but might be the
-	// answer to somebody repeating it, the engine settles by reading.
+	// The request is sent once, but something on the way may repeat it. So the
+	// engine takes a refusal for a conflict only if the current record proves
+	// it, and returns ErrIndeterminate otherwise.
 	Write(ctx context.Context, key string, value []byte, expect Token) (Written, error)
 
 	// List yields the records whose keys start with prefix and are greater

@@ -18,6 +18,11 @@
 //   - Three outcomes of a write, told apart: applied (nil), certainly not
 //     applied (any error but one), and unknown ([ErrIndeterminate]). A store that
 //     cannot compare is [ErrUnsupported], and is never written to blindly.
+//   - A refusal is proven, or the outcome is unknown. A proxy may repeat a
+//     request, and then the answer to the repetition says nothing about the
+//     first: it may have been applied, and replaced by a third writer since.
+//   - What could not be made durable stays unknown ([ErrNotDurable]), even when
+//     readers already see it.
 //   - Durable on return, and whole: no reader sees part of a value.
 //   - A token names a version. It is never empty for a record that exists, and two
 //     writes of different values never have the same one.

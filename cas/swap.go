@@ -17,9 +17,13 @@ import (
 //     still on the condition of the predecessor, so that it cannot be applied
 //     twice, even if the first attempt arrives later.
 //   - Somebody else's is there. After a conflict this is a plain ErrConflict.
-//     After a lost answer my value may have been there in between: it is both
-//     ErrSuperseded and ErrIndeterminate.
+//     After a lost answer, or a refusal that the engine could not prove, my value
+//     may have been there in between: it is both ErrSuperseded and
+//     ErrIndeterminate.
 //   - The record cannot be read: ErrIndeterminate.
+//
+// An ErrNotDurable is returned as it is: the record read back would come from
+// memory, which says nothing about the disk.
 //
 // With a conflict the result is the record that is there now, where it was read,
 // so that the caller need not. The pauses between attempts are interruptible; how
@@ -31,6 +35,8 @@ func Swap(ctx context.Context, s Store, key string, value []byte, expect Token) 
 		switch {
 		case err == nil:
 			return Record{Token: written.Token, Value: value, StoreTime: written.StoreTime}, nil
+		case errors.Is(err, ErrNotDurable):
+			return Record{}, err
 		case errors.Is(err, ErrIndeterminate):
 			ambiguous = true
 		case !errors.Is(err, ErrConflict):
@@ -58,7 +64,7 @@ func Swap(ctx context.Context, s Store, key string, value []byte, expect Token) 
 	}
 }
 
-// ErrSuperseded: the answer to a write was lost, and by now the record is
+// ErrSuperseded: the outcome of a write is unknown, and by now the record is
 // somebody else's. Whether the write was there in between is not known, but it is
 // certain that it is not there any more.
 var ErrSuperseded = errors.New("record was changed by somebody else")

@@ -22,7 +22,9 @@ func TestSwap(t *testing.T) {
 	}{
 		"applied":                        {nil, nil, "mine", nil},
 		"applied, answer lost":           {[]castest.Fault{castest.AppliedThenFail}, nil, "mine", nil},
-		"applied, then refused":          {[]castest.Fault{castest.AppliedThenClash}, nil, "mine", nil},
+		"applied, not durable":           {[]castest.Fault{castest.NotDurable}, nil, "mine", []error{cas.ErrNotDurable, cas.ErrIndeterminate}},
+		"lost, then not durable":         {[]castest.Fault{castest.LostBefore, castest.NotDurable}, nil, "mine", []error{cas.ErrNotDurable, cas.ErrIndeterminate}},
+		"applied, and replaced":          {[]castest.Fault{castest.AppliedThenReplaced}, nil, "theirs", []error{cas.ErrIndeterminate, cas.ErrSuperseded}},
 		"lost, then applied":             {[]castest.Fault{castest.LostBefore}, nil, "mine", nil},
 		"lost, applied with lost answer": {[]castest.Fault{castest.LostBefore, castest.AppliedThenFail}, nil, "mine", nil},
 		"always lost":                    {[]castest.Fault{castest.LostBefore, castest.LostBefore, castest.LostBefore, castest.LostBefore}, nil, "old", []error{cas.ErrIndeterminate}},
@@ -38,7 +40,7 @@ func TestSwap(t *testing.T) {
 				t.Fatal(err)
 			}
 			faults := c.faults
-			s := &castest.Faulty{Store: m, Decide: func(op, _ string) castest.Fault {
+			s := &castest.Faulty{Store: m, Between: func(string) { other(m) }, Decide: func(op, _ string) castest.Fault {
 				if op == "read" && c.between != nil {
 					c.between(m)
 				}
@@ -52,6 +54,9 @@ func TestSwap(t *testing.T) {
 			r, err := cas.Swap(t.Context(), s, "k", []byte("mine"), written.Token)
 			if (err == nil) != (c.want == nil) {
 				t.Errorf("Swap: got error %v, want %v", err, c.want)
+			}
+			if errors.Is(err, cas.ErrConflict) {
+				t.Errorf("Swap: got error %v, which says that nothing was applied", err)
 			}
 			for _, want := range c.want {
 				if !errors.Is(err, want) {

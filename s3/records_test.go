@@ -34,7 +34,7 @@ func quick(r *Records) *Records {
 }
 
 func TestRecords(t *testing.T) {
-	castest.Run(t, castest.Harness{Unchanged: true, Slow: true, New: func(t *testing.T) func() cas.Store {
+	castest.Run(t, castest.Harness{Unchanged: true, Clock: true, Slow: true, New: func(t *testing.T) func() cas.Store {
 		srv := fakes3.New(t)
 		return func() cas.Store { return newRecords(t, srv, nil) }
 	}})

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -26,6 +27,10 @@ type Harness struct {
 	// Unchanged is whether the engine saves fetching a value that is known.
 	Unchanged bool
 
+	// Clock is whether the store has a clock of its own. Each answer carries its
+	// time then, and none does otherwise.
+	Clock bool
+
 	// Slow engines (a server behind a socket) get fewer rounds in races.
 	Slow bool
 }
@@ -37,6 +42,7 @@ func Run(t *testing.T, h Harness) {
 		"Create":        testCreate,
 		"Replace":       testReplace,
 		"Unchanged":     testUnchanged,
+		"StoreTime":     testStoreTime,
 		"Tokens":        testTokens,
 		"Sizes":         testSizes,
 		"List":          testList,
@@ -148,6 +154,32 @@ func testUnchanged(t *testing.T, h Harness) {
 	if r, err := open().Read(t.Context(), "k", first); err != nil || r.Unchanged || string(r.Value) != "two" || r.Token != second {
 		t.Errorf("Read of a newer version: %+v, %v", r, err)
 	}
+}
+
+// testStoreTime: a store that has a clock says its time with every answer.
+func testStoreTime(t *testing.T, h Harness) {
+	s := h.New(t)()
+	check := func(what string, storeTime time.Time, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		if storeTime.IsZero() == h.Clock {
+			t.Errorf("%s: store time %v, the harness says %v to a clock", what, storeTime, h.Clock)
+		}
+	}
+	absent, err := s.Read(t.Context(), "k", "")
+	check("Read of an absent record", absent.StoreTime, err)
+	created, err := s.Write(t.Context(), "k", []byte("one"), "")
+	check("Write that creates", created.StoreTime, err)
+	replaced, err := s.Write(t.Context(), "k", []byte("two"), created.Token)
+	check("Write that replaces", replaced.StoreTime, err)
+	there, err := s.Read(t.Context(), "k", "")
+	check("Read", there.StoreTime, err)
+	known, err := s.Read(t.Context(), "k", replaced.Token)
+	check("Read of a known version", known.StoreTime, err)
+	swapped, err := cas.Swap(t.Context(), s, "k", []byte("three"), replaced.Token)
+	check("Swap", swapped.StoreTime, err)
 }
 
 // testTokens: different values never share a token, whatever came between.

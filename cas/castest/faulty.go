@@ -18,11 +18,20 @@ var ErrInjected = errors.New("injected fault")
 type Fault int
 
 const (
-	None             Fault = iota
-	FailBefore             // nothing reaches the store, and the caller is told so
-	LostBefore             // nothing reaches the store; the caller is told that it is not known
-	AppliedThenFail        // the store applies it; the caller is told that it is not known
-	AppliedThenClash       // the store applies it; the caller is told that it was refused (412 to a repeated request)
+	None            Fault = iota
+	FailBefore            // nothing reaches the store, and the caller is told so
+	LostBefore            // nothing reaches the store; the caller is told that it is not known
+	AppliedThenFail       // the store applies it; the caller is told that it is not known
+
+	// AppliedThenReplaced: the store applies it, Between replaces it, and the
+	// caller is told that it is not known. That is what an engine makes of a
+	// request that a proxy has repeated: the first was applied, a third writer
+	// came in between, and the repetition was refused.
+	AppliedThenReplaced
+
+	// NotDurable: the store applies it, and the caller is told that a crash may
+	// undo it.
+	NotDurable
 )
 
 // Faulty is a Store whose calls fail as Decide says.
@@ -31,6 +40,10 @@ type Faulty struct {
 
 	// Decide chooses the fault of a call: "read" or "write".
 	Decide func(op, key string) Fault
+
+	// Between is the third writer of AppliedThenReplaced, on a handle of its own.
+	// Without it nobody replaces the record.
+	Between func(key string)
 }
 
 // NewFaulty returns a store with random faults, the same for the same seed.
@@ -75,13 +88,21 @@ func (f *Faulty) Write(ctx context.Context, key string, value []byte, expect cas
 		return cas.Written{}, fmt.Errorf("write %s: %w: %w", key, cas.ErrIndeterminate, ErrInjected)
 	}
 	written, err := f.Store.Write(ctx, key, value, expect)
-	if err == nil && fault == AppliedThenFail {
+	if err != nil {
+		return written, err
+	}
+	switch fault {
+	case AppliedThenReplaced:
+		if f.Between != nil {
+			f.Between(key)
+		}
+		fallthrough
+	case AppliedThenFail:
 		return cas.Written{}, fmt.Errorf("write %s: %w: %w", key, cas.ErrIndeterminate, ErrInjected)
+	case NotDurable:
+		return cas.Written{}, fmt.Errorf("write %s: %w: %w", key, cas.ErrNotDurable, ErrInjected)
 	}
-	if err == nil && fault == AppliedThenClash {
-		return cas.Written{}, fmt.Errorf("write %s: %w: %w", key, cas.ErrConflict, ErrInjected)
-	}
-	return written, err
+	return written, nil
 }
 
 // List implements cas.Store.

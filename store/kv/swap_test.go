@@ -25,6 +25,7 @@ func TestSuperseded(t *testing.T) {
 		{castest.LostBefore, 1, kv.ErrWrongVersion},
 		{castest.LostBefore, 2, cas.ErrIndeterminate},
 		{castest.AppliedThenFail, 1, cas.ErrIndeterminate},
+		{castest.NotDurable, 0, cas.ErrNotDurable},
 		{castest.FailBefore, 0, castest.ErrInjected},
 	} {
 		t.Run(fmt.Sprintf("fault %d, then %d", c.fault, c.others), func(t *testing.T) {

@@ -27,7 +27,7 @@ func script(store cas.Store, faults ...castest.Fault) *castest.Faulty {
 // TestFaults: each step of read, write and reading back, failed before and after
 // it was applied.
 func TestFaults(t *testing.T) {
-	const ok, before, lost, after, clash = castest.None, castest.FailBefore, castest.LostBefore, castest.AppliedThenFail, castest.AppliedThenClash
+	const ok, before, lost, after, unsafe = castest.None, castest.FailBefore, castest.LostBefore, castest.AppliedThenFail, castest.NotDurable
 	for name, c := range map[string]struct {
 		faults  []castest.Fault
 		want    string
@@ -38,8 +38,8 @@ func TestFaults(t *testing.T) {
 		"the write is refused":             {[]castest.Fault{ok, before}, "one", codes.Unknown, false},
 		"the write is lost, and repeated":  {[]castest.Fault{ok, lost}, "two", codes.OK, false},
 		"the answer is lost":               {[]castest.Fault{ok, after}, "two", codes.OK, false},
-		"the answer is to a repeated one":  {[]castest.Fault{ok, clash}, "two", codes.OK, false},
 		"the answer and the read are lost": {[]castest.Fault{ok, after, before}, "two", codes.Unknown, true},
+		"the disk fails":                   {[]castest.Fault{ok, unsafe}, "two", codes.Unknown, true},
 		"all is lost":                      {[]castest.Fault{ok, lost, before}, "one", codes.Unknown, true},
 	} {
 		t.Run(name, func(t *testing.T) {

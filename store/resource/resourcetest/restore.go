@@ -117,7 +117,7 @@ func testRestoreAbort(t *testing.T, h Harness) {
 // is there is all or nothing, and nothing if Commit knows that it failed.
 func testRestoreFaults(t *testing.T, h Harness) {
 	big := strings.Repeat("x", 300<<10) // a chunk each
-	for _, fault := range []castest.Fault{castest.FailBefore, castest.LostBefore, castest.AppliedThenFail, castest.AppliedThenClash} {
+	for _, fault := range []castest.Fault{castest.FailBefore, castest.LostBefore, castest.AppliedThenFail, castest.NotDurable} {
 		open := h.New(t)
 		b := opened(t, open(), options)
 		for i := range 2 {
