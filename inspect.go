@@ -245,7 +245,7 @@ func (in *inspector) surveyV3(ctx context.Context) error {
 			continue
 		}
 		rep, err := in.v3.Inspect(ctx, id, v3compat.InspectOptions{})
-		if errors.Is(err, fs.ErrNotExist) {
+		if errors.Is(err, v3compat.ErrNoObjects) {
 			continue
 		} else if err != nil {
 			return err
@@ -262,7 +262,7 @@ func (in *inspector) verifyV3(ctx context.Context) error {
 	for i, rep := range in.Generations {
 		if in.readsGeneration(rep.Generation) {
 			deep, err := in.v3.Inspect(ctx, rep.Generation, v3compat.InspectOptions{Read: true, Progress: in.progress})
-			if errors.Is(err, fs.ErrNotExist) {
+			if errors.Is(err, v3compat.ErrNoObjects) { // pruned since it was listed
 				continue
 			} else if err != nil {
 				return err

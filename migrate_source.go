@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -63,7 +62,7 @@ func (s *migrateSource) findHistory(ctx context.Context, partial bool) error {
 	for _, id := range generations {
 		rep, err := s.reader.Inspect(ctx, id, v3compat.InspectOptions{})
 		switch {
-		case errors.Is(err, fs.ErrNotExist): // a directory with nothing in it
+		case errors.Is(err, v3compat.ErrNoObjects): // a directory with nothing in it
 			continue
 		case err != nil:
 			return err

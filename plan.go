@@ -89,7 +89,8 @@ type Plan struct {
 
 // Errors about targets, found with errors.Is in that of [StoreClient.Plan].
 var (
-	// ErrNoReplica: nothing of either format is there.
+	// ErrNoReplica: nothing of either format is there. Every listing came back whole,
+	// and none had an object of a replica; a listing that failed is another error.
 	ErrNoReplica = errors.New("no replica there")
 	// ErrNoSuchState: the replica is sound, as far as a listing shows, but has no
 	// such state: the time is before the first, the transaction after the last.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 
 	"github.com/replctl/replicate/v3compat"
 )
@@ -15,16 +14,19 @@ func (c *StoreClient) planV3(ctx context.Context, target Target, damaged []strin
 		return nil, err
 	}
 	if target.Generation == "" { // a replica of LTX files alone takes one request to tell
-		if ids, err := r.Generations(ctx); err != nil || len(ids) == 0 {
-			return nil, errors.Join(err, ErrNoReplica)
+		switch ids, err := r.Generations(ctx); {
+		case err != nil:
+			return nil, err
+		case len(ids) == 0:
+			return nil, ErrNoReplica
 		}
 	}
 	found, err := r.Plan(ctx, v3compat.Target{Generation: target.Generation, Index: target.Index, Timestamp: target.Timestamp, Without: damaged})
 	var unreachable *v3compat.UnreachableError
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && target.Generation != "":
+	case errors.Is(err, v3compat.ErrNoObjects) && target.Generation != "":
 		return nil, &PlanError{Target: target, Format: FormatV3, Reason: fmt.Sprintf("there is no generation %s", target.Generation), kind: ErrNoSuchState}
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, v3compat.ErrNoObjects):
 		return nil, ErrNoReplica
 	case errors.As(err, &unreachable):
 		return nil, planErrorV3(target, unreachable)

@@ -124,10 +124,8 @@ func (c *StoreClient) init(ctx context.Context) (blob.Store, ltx.Layout, error) 
 func detectLayout(ctx context.Context, store blob.Store, native ltx.Layout, logger *slog.Logger) (ltx.Layout, error) {
 	prefixes, err := rootPrefixes(ctx, store)
 	if errors.Is(err, fs.ErrPermission) {
-		// A writer may have no right to list. What it writes goes where a
-		// reader of this engine looks first.
-		logger.Debug("cannot list the replica, assuming the native layout", "layout", native, "error", err)
-		return native, nil
+		logger.Debug("cannot list the replica's root, looking for levels", "error", err)
+		return layoutByLevels(ctx, store, native)
 	}
 	for _, layout := range ltx.DetectLayout(prefixes) {
 		if layout == native || err != nil {
@@ -139,6 +137,28 @@ func detectLayout(ctx context.Context, store blob.Store, native ltx.Layout, logg
 		}
 	}
 	return native, err
+}
+
+// layoutByLevels is for a root that may not be listed: the levels of it may be. That
+// one layout lists empty does not tell that there is no replica before the other does.
+// A client that may not list at all may still write, and what it writes goes where a
+// reader of this engine looks first.
+func layoutByLevels(ctx context.Context, store blob.Reader, native ltx.Layout) (ltx.Layout, error) {
+	has, err := hasFiles(ctx, store, native)
+	if has || errors.Is(err, fs.ErrPermission) {
+		return native, nil // any listing of a level will be refused as well, and say so
+	} else if err != nil {
+		return native, err
+	}
+	for _, other := range []ltx.Layout{ltx.LayoutFile, ltx.LayoutS3} {
+		if other == native {
+			continue
+		}
+		if has, err := hasFiles(ctx, store, other); has || err != nil {
+			return other, err
+		}
+	}
+	return native, nil
 }
 
 // hasFiles reports whether any level has an LTX file in the given layout.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -69,12 +68,12 @@ type InspectOptions struct {
 // restored. It lists the generation once and reads its times.json; with
 // InspectOptions.Read it reads every object once as well. What it finds wrong is
 // in Report.Problems. An error means that it could not look; a generation with
-// no object at all is fs.ErrNotExist.
+// no object at all is ErrNoObjects.
 func (r *Reader) Inspect(ctx context.Context, generation string, opts InspectOptions) (*Report, error) {
 	in := &inspection{generation: generation}
 	err := in.list(ctx, r)
 	if err == nil && in.objects == 0 {
-		err = fs.ErrNotExist
+		err = ErrNoObjects
 	}
 	if err == nil && opts.Read {
 		err = in.read(ctx, r.store, opts)

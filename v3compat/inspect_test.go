@@ -3,7 +3,6 @@ package v3compat
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 	"testing"
 	"time"
@@ -215,8 +214,8 @@ func TestInspectReport(t *testing.T) {
 }
 
 func TestInspectNothing(t *testing.T) {
-	if rep, err := New(blob.NewMemory()).Inspect(t.Context(), genID, InspectOptions{}); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("got %v, %v, want fs.ErrNotExist", rep, err)
+	if rep, err := New(blob.NewMemory()).Inspect(t.Context(), genID, InspectOptions{}); !errors.Is(err, ErrNoObjects) {
+		t.Errorf("got %v, %v, want ErrNoObjects", rep, err)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"time"
 )
@@ -106,7 +105,7 @@ func (p *Plan) check() error {
 //
 // The newest state there is counts, whether it can be restored or not: where a
 // hole is in the way the answer is an *[UnreachableError], never an older state
-// or another generation. A backup with no object at all is fs.ErrNotExist. A
+// or another generation. A backup with no object at all is ErrNoObjects. A
 // time that is needed and not known is [ErrTimes].
 func (r *Reader) Plan(ctx context.Context, target Target) (*Plan, error) {
 	plan, err := r.plan(ctx, target)
@@ -167,7 +166,7 @@ func (r *Reader) examine(ctx context.Context, generation string, without ...stri
 		}
 	}
 	if len(found) == 0 {
-		return nil, fmt.Errorf("no v0.3.x backup there: %w", fs.ErrNotExist)
+		return nil, ErrNoObjects
 	}
 	return found, nil
 }

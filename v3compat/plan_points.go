@@ -22,7 +22,7 @@ func (p Point) String() string {
 
 // Points lists the states of a generation that can be restored, in their order,
 // as far as names tell: at the cost of one listing. A generation that does not
-// exist is fs.ErrNotExist.
+// exist is ErrNoObjects.
 func (r *Reader) Points(ctx context.Context, generation string) ([]Point, error) {
 	err := CheckGenerationID(generation)
 	var found []*inspection

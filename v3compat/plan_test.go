@@ -3,7 +3,6 @@ package v3compat
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 	"testing"
 	"time"
@@ -151,7 +150,7 @@ func TestPoints(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v, points (-want +got):\n%s", err, diff)
 	}
-	if _, err := r.Points(t.Context(), strings.Repeat("f", 16)); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := r.Points(t.Context(), strings.Repeat("f", 16)); !errors.Is(err, ErrNoObjects) {
 		t.Errorf("a generation that is not there: %v", err)
 	}
 }
@@ -203,8 +202,8 @@ func TestPlanRefuses(t *testing.T) {
 		}
 	}
 	for name, store := range map[string]*blob.Memory{"nothing": blob.NewMemory(), "another name": backup(t, "wal/README")} {
-		if _, err := New(store).Plan(t.Context(), Target{}); !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("%s: %v, want %v", name, err, fs.ErrNotExist)
+		if _, err := New(store).Plan(t.Context(), Target{}); !errors.Is(err, ErrNoObjects) {
+			t.Errorf("%s: %v, want %v", name, err, ErrNoObjects)
 		}
 	}
 }

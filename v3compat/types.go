@@ -39,6 +39,11 @@ var (
 	// digits. It is reported before the ID becomes part of a key.
 	ErrInvalidGeneration = errors.New("invalid generation ID")
 
+	// ErrNoObjects says that a backup, or one generation of it, has no object at all:
+	// the listing came back whole, and it was empty. A listing that failed is never
+	// ErrNoObjects, and neither is an object that is gone.
+	ErrNoObjects = errors.New("no objects there")
+
 	// ErrTruncated says that an object ends before its LZ4 frame does.
 	ErrTruncated = errors.New("truncated LZ4 frame")
 

@@ -167,8 +167,10 @@ func (a *app) noMigration(ctx context.Context, src *replica, err error, flags mi
 	var e *replicate.PlanError
 	switch {
 	case errors.Is(err, replicate.ErrNoReplica):
-		if ok, lookErr := src.isReplica(ctx); lookErr != nil || !ok {
-			return errors.Join(lookErr, src.nothing(ctx))
+		if ok, err := src.isReplica(ctx); err != nil {
+			return err
+		} else if !ok {
+			return src.nothing(ctx)
 		}
 		return &cliError{exitNothing, fmt.Errorf("no v0.3 backup at %s: it is an LTX replica", src.url), "litestream replicate, which goes on with it as it is"}
 	case errors.Is(err, replicate.ErrOtherContent):

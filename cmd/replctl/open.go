@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/url"
 	"os"
 	"path"
@@ -127,7 +129,7 @@ func (r *replica) nothing(ctx context.Context) error {
 
 func (r *replica) describe(names []string) string {
 	if r.dir != "" {
-		if _, err := os.Stat(r.dir); err != nil {
+		if _, err := os.Stat(r.dir); errors.Is(err, fs.ErrNotExist) {
 			return "there is no such directory"
 		}
 	}
@@ -144,7 +146,7 @@ func (r *replica) describe(names []string) string {
 // level down.
 func (r *replica) suggest(ctx context.Context, store blob.Reader, names []string) string {
 	if r.dir != "" {
-		if _, err := os.Stat(r.dir); err != nil {
+		if _, err := os.Stat(r.dir); errors.Is(err, fs.ErrNotExist) {
 			return "ls " + shellQuote(nearest(r.dir))
 		}
 		if root := rootAbove(r.dir); root != "" {
