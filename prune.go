@@ -38,8 +38,8 @@ type PrunePlan struct {
 	Kept      int // objects that stay
 	KeptBytes int64
 
-	// Restorable is what can be restored afterwards.
-	Restorable []Window
+	Before     []Window // what can be restored now
+	Restorable []Window // what can be restored afterwards
 
 	steps []pruneStep
 }

@@ -3,6 +3,7 @@ package replicate
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -23,6 +24,7 @@ type pruner struct {
 	files       []*ltx.FileInfo // that are kept
 	generations []*generationV3 // as they are kept
 	planner     *ltxPlanner     // of files
+	before      *ltxPlanner     // of all LTX files that are there
 }
 
 func (pr *pruner) run(ctx context.Context) error {
@@ -52,7 +54,14 @@ func (pr *pruner) run(ctx context.Context) error {
 			return err
 		}
 	}
-	pr.plan.Restorable, err = pr.windows(ctx)
+	if pr.plan.Restorable, err = windowsOf(ctx, pr.planner, pr.files, pr.generations); err != nil {
+		return err
+	}
+	if len(pr.plan.Objects) == 0 {
+		pr.plan.Before = pr.plan.Restorable
+		return nil
+	}
+	pr.plan.Before, err = windowsOf(ctx, pr.before, files, generations)
 	return err
 }
 
@@ -69,6 +78,7 @@ func (pr *pruner) pruneLTX(ctx context.Context, files []*ltx.FileInfo) error {
 	if pr.planner, err = pr.c.newLTXPlanner(ctx, pr.files, nil); err != nil {
 		return err
 	}
+	pr.before = before
 	if err := proveLTX(before, pr.planner, floor); err != nil {
 		return err
 	}
@@ -218,15 +228,16 @@ func (pr *pruner) readBases(ctx context.Context, store blob.Reader) error {
 	return nil
 }
 
-// windows are those of what is kept, by names, with the true times of their ends.
-func (pr *pruner) windows(ctx context.Context) ([]Window, error) {
+// windowsOf are what can be restored from some files and generations, by their names, with
+// the true times of their ends. A time that only a damaged file has is not known.
+func windowsOf(ctx context.Context, planner *ltxPlanner, files []*ltx.FileInfo, generations []*generationV3) ([]Window, error) {
 	in := &inspector{Inspection: &Inspection{}}
-	for _, f := range pr.files {
+	for _, f := range files {
 		if f.Size >= ltx.MinFileSize {
 			in.sound = append(in.sound, f)
 		}
 	}
-	for _, g := range pr.generations {
+	for _, g := range generations {
 		rep, err := v3compat.New(listingOf(g)).Inspect(ctx, g.id, v3compat.InspectOptions{})
 		if err != nil {
 			return nil, err
@@ -239,12 +250,12 @@ func (pr *pruner) windows(ctx context.Context) ([]Window, error) {
 		if w.Format != FormatLTX {
 			continue
 		}
-		var err error
-		if w.From, err = pr.planner.point(ctx, w.From.TXID); err == nil {
-			w.To, err = pr.planner.point(ctx, w.To.TXID)
-		}
-		if err != nil {
-			return nil, err
+		for _, p := range []*Point{&w.From, &w.To} {
+			at, err := planner.point(ctx, p.TXID)
+			if err != nil && !errors.Is(err, ltx.ErrCorrupt) && !errors.Is(err, ltx.ErrTruncated) {
+				return nil, err
+			}
+			p.Time = at.Time
 		}
 	}
 	return windows, nil

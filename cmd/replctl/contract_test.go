@@ -183,6 +183,7 @@ type (
 		Bytes           int64            `json:"bytes"`
 		Kept            int              `json:"kept"`
 		KeptBytes       int64            `json:"kept_bytes"`
+		Before          []windowDocument `json:"restorable_before"`
 		Restorable      []windowDocument `json:"restorable"`
 		LeaseGeneration *int64           `json:"lease_generation,omitempty"`
 	}

@@ -35,23 +35,25 @@ func newKVCommand(a *app) *cobra.Command {
 	return cmd
 }
 
-// openKV returns the records at a URL, which is not contacted yet.
-func (a *app) openKV(ctx context.Context, rawURL string, poll time.Duration) (*kv.Store, error) {
+// openKV returns the records at a URL, which is not contacted yet, and the URL as it may
+// be shown: with what flags add, and without what is secret.
+func (a *app) openKV(ctx context.Context, rawURL string, poll time.Duration) (s *kv.Store, url string, err error) {
 	p, err := a.parsePlace(rawURL)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	l, err := p.leaser(p.scheme, p.host, p.path, p.query, p.userinfo)
 	if err != nil {
-		return nil, usageError("replctl kv --help", "%w", err)
+		return nil, "", usageError("replctl kv --help", "%w", err)
 	}
 	target := l.(prober) // whose records are all of those at the URL
 	target.SetLogger(a.logger())
 	store, err := target.ProbeTarget().Records(ctx)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return kv.New(store, kv.Options{PollEvery: poll})
+	s, err = kv.New(store, kv.Options{PollEvery: poll})
+	return s, shownURL(l, rawURL), err
 }
 
 // urlAndKey is what the commands for one record take.
@@ -70,14 +72,14 @@ func checkKVKey(key string) error {
 }
 
 // kvFailure is for errors of these commands: what they mean to an operator.
-func kvFailure(err error, rawURL, key string) error {
-	get := "replctl kv get " + shellQuote(rawURL) + " " + shellQuote(key) + " --json"
+func kvFailure(err error, url, key string) error {
+	get := "replctl kv get " + shellQuote(url) + " " + shellQuote(key) + " --json"
 	var ce *cliError
 	switch {
 	case err == nil, errors.As(err, &ce), errors.Is(err, context.Canceled):
 		return err
 	case errors.Is(err, kv.ErrNotFound):
-		return &cliError{exitNothing, plain(err), "replctl kv ls " + shellQuote(rawURL)}
+		return &cliError{exitNothing, plain(err), "replctl kv ls " + shellQuote(url)}
 	case errors.Is(err, kv.ErrWrongVersion), errors.Is(err, kv.ErrAlreadyExists):
 		return &cliError{exitFailure, plain(err), get}
 	case errors.Is(err, kv.ErrCorrupt):

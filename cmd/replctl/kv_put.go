@@ -58,13 +58,13 @@ lease of its own that nobody renews; replacing it later does not change that.`,
 			if err != nil {
 				return err
 			}
-			s, err := a.openKV(cmd.Context(), args[0], 0)
+			s, url, err := a.openKV(cmd.Context(), args[0], 0)
 			if err != nil {
 				return err
 			}
 			r, err := put(cmd.Context(), s, kv.Record{Key: args[1], Value: value}, flags)
 			if err != nil {
-				return kvFailure(err, args[0], args[1])
+				return kvFailure(err, url, args[1])
 			}
 			if a.json {
 				return a.printJSON(newRecordJSON(r))
@@ -140,11 +140,11 @@ func newKVRemoveCommand(a *app) *cobra.Command {
 		Example: "  replctl kv rm s3://bucket/app limit",
 		Args:    urlAndKey,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := a.openKV(cmd.Context(), args[0], 0)
+			s, url, err := a.openKV(cmd.Context(), args[0], 0)
 			if err != nil {
 				return err
 			}
-			return kvFailure(s.Delete(cmd.Context(), args[1]), args[0], args[1])
+			return kvFailure(s.Delete(cmd.Context(), args[1]), url, args[1])
 		},
 	}
 }

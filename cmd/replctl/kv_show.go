@@ -46,13 +46,13 @@ func newKVGetCommand(a *app) *cobra.Command {
 		Example: "  replctl kv get s3://bucket/app limit",
 		Args:    urlAndKey,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := a.openKV(cmd.Context(), args[0], 0)
+			s, url, err := a.openKV(cmd.Context(), args[0], 0)
 			if err != nil {
 				return err
 			}
 			r, err := s.Get(cmd.Context(), args[1])
 			if err != nil {
-				return kvFailure(err, args[0], args[1])
+				return kvFailure(err, url, args[1])
 			}
 			if a.json {
 				return a.printJSON(newRecordJSON(r))
@@ -92,13 +92,13 @@ Keys that are no plain text are quoted, as Go does it.`,
 			if prefix != "" {
 				from, to = prefix, prefix+strings.Repeat("\xff", max(0, kv.MaxKeyLen-len(prefix)))
 			}
-			s, err := a.openKV(cmd.Context(), args[0], 0)
+			s, url, err := a.openKV(cmd.Context(), args[0], 0)
 			if err != nil {
 				return err
 			}
 			records, err := s.GetRange(cmd.Context(), from, to)
 			if err != nil {
-				return kvFailure(err, args[0], from)
+				return kvFailure(err, url, from)
 			}
 			return a.printRecords(records)
 		},

@@ -5,10 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/replctl/replicate/internal/fakes3"
+	"github.com/replctl/replicate/internal/testreplica"
+	"github.com/replctl/replicate/s3"
 )
 
 // TestKVOnS3: records are the same in a bucket as in a directory, byte for byte.
@@ -111,5 +114,31 @@ func TestKVWatchForPeople(t *testing.T) {
 	}
 	if code := stop(); code != exitSignal+int(syscall.SIGINT) {
 		t.Errorf("interrupted: exit code %d", code)
+	}
+}
+
+// Advice leads to the same store, with what flags said of it.
+func TestKVAdviceKeepsEndpoint(t *testing.T) {
+	srv := fakes3.New(t)
+	t.Setenv("AWS_ACCESS_KEY_ID", fakes3.AccessKeyID)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", fakes3.SecretAccessKey)
+	url := "s3://" + srv.Bucket + "/app"
+	kv := func(args ...string) string {
+		_, _, stderr := replctl(t, append([]string{"kv", "--endpoint", srv.URL}, args...)...)
+		return stderr
+	}
+	kv("put", url, "k", "v")
+	for _, said := range []string{
+		kv("get", url, "nosuch"), kv("rm", url, "nosuch"), kv("put", url, "k", "v", "--create"), kv("put", url, "k", "v", "--version", "9"),
+	} {
+		_, advice, _ := strings.Cut(said, "\nTry: ")
+		if !strings.Contains(advice, "endpoint="+srv.URL) {
+			t.Errorf("got %q", said)
+		}
+	}
+	upload(t, testreplica.Copy(t, "v0.3"), s3.Config{Bucket: srv.Bucket, Prefix: "app", Endpoint: srv.URL})
+	_, _, said := replctl(t, "wal", "--endpoint", srv.URL, "--generation", "0123456789abcdef", url)
+	if !strings.Contains(said, "'"+url+"?endpoint="+srv.URL+"'") {
+		t.Errorf("wal: got %q", said)
 	}
 }

@@ -33,11 +33,11 @@ In a directory of this machine a change is seen at once, in a bucket within --ev
 			if every <= 0 {
 				return usageError("--every 1s", "--every: %v is not positive", every)
 			}
-			s, err := a.openKV(cmd.Context(), args[0], every)
+			s, url, err := a.openKV(cmd.Context(), args[0], every)
 			if err != nil {
 				return err
 			}
-			return kvFailure(a.watchRecord(cmd.Context(), s, args[1], every), args[0], args[1])
+			return kvFailure(a.watchRecord(cmd.Context(), s, args[1], every), url, args[1])
 		},
 	}
 	cmd.Flags().DurationVar(&every, "every", time.Second, "how often to look, where nobody tells of changes")

@@ -37,7 +37,7 @@ func newLeaseAcquireCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			url := leaseURL(l, args[0])
+			url := shownURL(l, args[0])
 			lease, err := a.acquire(cmd.Context(), l, wait)
 			if err != nil {
 				return leaseFailure(err, url)

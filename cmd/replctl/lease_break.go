@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -37,10 +39,10 @@ func newLeaseBreakCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			url := leaseURL(l, args[0])
+			url := shownURL(l, args[0])
 			lease, err := l.BreakLease(cmd.Context(), opts)
 			if err != nil {
-				return breakFailure(err, url)
+				return breakFailure(cmd.Context(), l, err, url)
 			}
 			return a.printReleased("broken: released", newGrantJSON(url, lease, replicate.LeaseReleased, 0))
 		},
@@ -70,12 +72,16 @@ func checkBreak(cmd *cobra.Command, opts replicate.BreakOptions) error {
 	return nil
 }
 
-// breakFailure is leaseFailure where nothing was held, and so nothing is lost.
-func breakFailure(err error, url string) error {
-	err = leaseFailure(err, url)
-	var ce *cliError
-	if errors.As(err, &ce) && ce.code == exitLost {
-		ce.code = exitFailure
+// breakFailure is leaseFailure where the record is not the one that was named: it says
+// which one is there. Nothing was held, and so nothing is lost.
+func breakFailure(ctx context.Context, l leaser, err error, url string) error {
+	if !errors.Is(err, replicate.ErrLeaseNotHeld) {
+		return leaseFailure(err, url)
 	}
-	return err
+	shown, readErr := readLease(ctx, l)
+	if readErr != nil {
+		return leaseFailure(readErr, url)
+	}
+	err = fmt.Errorf("lease not broken, it is another one: %s", shown)
+	return &cliError{exitFailure, err, "replctl lease show " + shellQuote(url)}
 }

@@ -78,7 +78,7 @@ func newLeaseExecCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.execute(cmd.Context(), l, leaseURL(l, args[0]), flags, path, args[1:])
+			return a.execute(cmd.Context(), l, shownURL(l, args[0]), flags, path, args[1:])
 		},
 	}
 	flags.addTTL(cmd)

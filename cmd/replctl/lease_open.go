@@ -99,9 +99,10 @@ func (f leaseFlags) set(maxTTL, ttl *time.Duration, owner *string) {
 	}
 }
 
-// leaseURL is the URL of a lease as it may be shown: without what is secret.
-func leaseURL(l leaser, rawURL string) string {
-	if s, ok := l.(fmt.Stringer); ok {
+// shownURL is the URL of an engine's client or leaser as it may be shown: with what flags
+// add, and without what is secret.
+func shownURL(engine any, rawURL string) string {
+	if s, ok := engine.(fmt.Stringer); ok {
 		return s.String()
 	}
 	return rawURL

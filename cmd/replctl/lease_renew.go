@@ -47,9 +47,9 @@ func newLeaseRenewCommand(a *app) *cobra.Command {
 			}
 			lease, err := renew(cmd.Context(), l, grant)
 			if err != nil {
-				return grant.failure(err, leaseURL(l, args[0]))
+				return grant.failure(err, shownURL(l, args[0]))
 			}
-			return a.printGrant("renewed", newGrantJSON(leaseURL(l, args[0]), lease, replicate.LeaseHeld, l.LeaseTTL()))
+			return a.printGrant("renewed", newGrantJSON(shownURL(l, args[0]), lease, replicate.LeaseHeld, l.LeaseTTL()))
 		},
 	}
 	leaseFileFlag(cmd, &name)
@@ -135,7 +135,7 @@ func (a *app) release(ctx context.Context, rawURL, name string, stdin io.Reader,
 	if err != nil {
 		return err
 	}
-	url := leaseURL(l, rawURL)
+	url := shownURL(l, rawURL)
 	if err := settle(ctx, func() error { return l.ReleaseLease(ctx, grant.lease()) }); err != nil {
 		return grant.failure(err, url)
 	}

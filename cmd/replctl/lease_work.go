@@ -51,7 +51,7 @@ func (a *app) work(ctx context.Context, r *replica, url string, flags workFlags,
 	}
 	return leaseFailure(a.underLease(ctx, l, flags.wait, func(ctx context.Context, s *replicate.Session) error {
 		return fn(ctx, replicate.NewFencedClient(client, s), s.Generation())
-	}), leaseURL(l, url))
+	}), shownURL(l, url))
 }
 
 // underLease runs fn while the lease is held, and releases it.

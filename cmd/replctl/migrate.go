@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -147,7 +148,7 @@ func (a *app) writeMigration(ctx context.Context, src, dst *replica, client repl
 	})
 	meters.done()
 	if err != nil {
-		return a.noMigration(ctx, src, err, flags)
+		return a.noMigration(ctx, src, dst, err, flags)
 	}
 	return a.printMigration(migrateJSON{
 		Source: src.url, Destination: dst.url, Migrated: !m.Complete, History: flags.history, States: m.States,
@@ -163,7 +164,7 @@ func backupPoint(p replicate.Point) pointJSON {
 }
 
 // noMigration gives an error its exit code and its advice.
-func (a *app) noMigration(ctx context.Context, src *replica, err error, flags migrateFlags) error {
+func (a *app) noMigration(ctx context.Context, src, dst *replica, err error, flags migrateFlags) error {
 	var e *replicate.PlanError
 	switch {
 	case errors.Is(err, replicate.ErrNoReplica):
@@ -174,7 +175,7 @@ func (a *app) noMigration(ctx context.Context, src *replica, err error, flags mi
 		}
 		return &cliError{exitNothing, fmt.Errorf("no v0.3 backup at %s: it is an LTX replica", src.url), "litestream replicate, which goes on with it as it is"}
 	case errors.Is(err, replicate.ErrOtherContent):
-		return &cliError{exitFailure, err, "another destination, or an empty one"}
+		return &cliError{exitFailure, err, otherDestination(ctx, src, dst)}
 	case errors.As(err, &e) && errors.Is(err, replicate.ErrDamaged):
 		ce := &cliError{exitDamage, err, nearestPoints(e)}
 		if flags.history && !e.Before.IsZero() {
@@ -185,6 +186,18 @@ func (a *app) noMigration(ctx context.Context, src *replica, err error, flags mi
 		return &cliError{exitNothing, err, nearestPoints(e)}
 	}
 	return err
+}
+
+// otherDestination says how to migrate to a place with other content. What is there may
+// be the only replica of something: it is for people to delete it.
+func otherDestination(ctx context.Context, src, dst *replica) string {
+	if ids, err := dst.GenerationsV3(ctx); err != nil || len(ids) > 0 && src.url != dst.url { // another backup
+		return "another destination"
+	}
+	if dst.dir == "" {
+		return "another destination; or, if nobody needs what is there, delete the objects below 0000/ to 0009/ in it, and the same again"
+	}
+	return fmt.Sprintf("another destination; or, if nobody needs what is there, rm -r %s, and the same again", shellQuote(filepath.Join(dst.dir, "ltx")))
 }
 
 func (a *app) printMigration(m migrateJSON) error {

@@ -81,7 +81,24 @@ func (a *app) parsePlace(rawURL string) (place, error) {
 		}
 		query.Set(name, value)
 	}
+	if db := workingDirOf(urlPath); scheme == file.ReplicaClientType && db != "" {
+		return place{}, usageError(tryConfig, "%s is the working directory of Litestream for %s, and no replica", strings.TrimRight(urlPath, "/"), db)
+	}
 	return place{e, scheme, host, urlPath, query, userinfo}, nil
+}
+
+const tryConfig = "the path or url that the replica has in litestream.yml"
+
+// workingDirOf is the name of the database whose working directory Litestream keeps at
+// a path, beside the database: .NAME-litestream, with files that look like a replica's
+// and are not all of it.
+func workingDirOf(dir string) string {
+	name, ok := strings.CutSuffix(path.Base(filepath.ToSlash(dir)), "-litestream")
+	db, hidden := strings.CutPrefix(name, ".")
+	if !ok || !hidden {
+		return ""
+	}
+	return db
 }
 
 // openReplica returns the replica at a URL, which is not contacted yet.
@@ -155,7 +172,7 @@ func (r *replica) suggest(ctx context.Context, store blob.Reader, names []string
 	}
 	const most = 20
 	for _, name := range names[:min(len(names), most)] {
-		if !strings.HasSuffix(name, "/") {
+		if !strings.HasSuffix(name, "/") || workingDirOf(name) != "" {
 			continue
 		}
 		for info, err := range store.List(ctx, name, blob.ListOptions{Delimited: true}) {
@@ -164,7 +181,7 @@ func (r *replica) suggest(ctx context.Context, store blob.Reader, names []string
 			}
 		}
 	}
-	return "the path or url that the replica has in litestream.yml"
+	return tryConfig
 }
 
 // rootAbove is the replica's root in a path such as root/ltx/0.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"log/slog"
 	"strings"
 	"time"
@@ -59,11 +58,7 @@ func newProbeCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			url := args[0]
-			if s, ok := l.(fmt.Stringer); ok {
-				url = s.String() // without secrets
-			}
-			return a.printProbe(newProbeJSON(url, opts, report), report)
+			return a.printProbe(newProbeJSON(shownURL(l, args[0]), opts, report), report)
 		},
 	}
 	cmd.Flags().IntVar(&opts.Rounds, "rounds", probe.DefaultRounds, "how often to race, and to read what was written")

@@ -17,11 +17,12 @@ delete it with --yes.
 --keep-within promises that every state of that time, up to now, can be restored
 afterwards if it can be now; --keep-snapshots that the newest N snapshots stay. One of
 the two has to be given. Whatever they say, the latest state and the newest snapshot
-stay, and what they need. Before anything is shown or deleted, it is proved from the
+stay, and what they need. What is lost, the states that can be restored now and not
+afterwards, is said as well as what is left. Before anything is shown or deleted, it is proved from the
 names of what is kept that every promised state is there, and the snapshots that the
 promise is built on are read from end to end: if one is damaged nothing is deleted
-(exit code 4), since older ones may be the last that are whole. --no-verify saves the
-reading.
+(exit code 4), since older ones may be the last that are whole. --trust-snapshots
+saves the reading.
 
 Of LTX files the last snapshot before the promised time stays, all files that end after
 it, and what Litestream has yet to compact. Of a v0.3 generation the last snapshot
@@ -44,7 +45,7 @@ type pruneFlags struct {
 	snapshots int
 	dryRun    bool
 	yes       bool
-	noVerify  bool
+	trust     bool
 }
 
 // agoFlag is a length of time, with days and weeks. It is a pflag.Value.
@@ -75,6 +76,7 @@ type pruneJSON struct {
 	Bytes         int64            `json:"bytes"`
 	Kept          int              `json:"kept"`
 	KeptBytes     int64            `json:"kept_bytes"`
+	Before        []windowJSON     `json:"restorable_before"`
 	Restorable    []windowJSON     `json:"restorable"`
 
 	LeaseGeneration int64 `json:"lease_generation,omitempty"`
@@ -97,7 +99,7 @@ func newPruneCommand(a *app) *cobra.Command {
 	cmd.Flags().IntVar(&flags.snapshots, "keep-snapshots", 0, "keep the newest `N` snapshots of each format (at least 1)")
 	cmd.Flags().BoolVar(&flags.dryRun, "dry-run", false, "only show it; so it is without --yes, too")
 	cmd.Flags().BoolVar(&flags.yes, "yes", false, "delete it, under the lease")
-	cmd.Flags().BoolVar(&flags.noVerify, "no-verify", false, "do not read the snapshots that the promise is built on")
+	cmd.Flags().BoolVar(&flags.trust, "trust-snapshots", false, "do not read the snapshots that the promise is built on")
 	flags.addWork(cmd, "with --yes: ")
 	a.addJSON(cmd)
 	return cmd
@@ -141,7 +143,7 @@ func (a *app) prune(ctx context.Context, url string, flags *pruneFlags) error {
 func (a *app) planPrune(ctx context.Context, r *replica, client replicate.Fenceable, flags *pruneFlags) (*replicate.PrunePlan, pruneJSON, error) {
 	since := time.Now().Add(-flags.within.d)
 	m := a.newMeter("verifying")
-	plan, err := replicate.PlanPrune(ctx, client, replicate.PruneOptions{Since: since, Snapshots: flags.snapshots, Trust: flags.noVerify, Progress: m.update})
+	plan, err := replicate.PlanPrune(ctx, client, replicate.PruneOptions{Since: since, Snapshots: flags.snapshots, Trust: flags.trust, Progress: m.update})
 	m.done()
 	if errors.Is(err, replicate.ErrNoReplica) {
 		return nil, pruneJSON{}, r.nothing(ctx)
@@ -150,7 +152,7 @@ func (a *app) planPrune(ctx context.Context, r *replica, client replicate.Fencea
 	}
 	doc := pruneJSON{
 		URL: r.url, Since: since.UTC(), KeepSnapshots: max(1, flags.snapshots), Objects: []planObjectJSON{}, Bytes: plan.Bytes,
-		Kept: plan.Kept, KeptBytes: plan.KeptBytes, Restorable: windowDocs(plan.Restorable),
+		Kept: plan.Kept, KeptBytes: plan.KeptBytes, Before: windowDocs(plan.Before), Restorable: windowDocs(plan.Restorable),
 	}
 	for _, o := range plan.Objects {
 		doc.Objects = append(doc.Objects, planObjectJSON{o.Key, o.Size})

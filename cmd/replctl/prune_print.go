@@ -1,7 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"path"
+	"slices"
 
 	"github.com/replctl/replicate"
 )
@@ -36,10 +38,53 @@ func (a *app) printPrune(plan *replicate.PrunePlan, doc pruneJSON) error {
 			return err
 		}
 	}
-	err := a.print("%-12s  %s, %s\n%-12s  %s, %s\n\nrestorable  ", verb, count(len(doc.Objects), "object", "objects"), size(doc.Bytes),
+	err := a.print("%-12s  %s, %s\n%-12s  %s, %s\n", verb, count(len(doc.Objects), "object", "objects"), size(doc.Bytes),
 		"keeps", count(doc.Kept, "object", "objects"), size(doc.KeptBytes))
 	if err != nil {
 		return err
 	}
+	for _, lost := range lostStates(plan.Before, plan.Restorable) {
+		if err := a.print("%-12s  %s\n", "lost", lost); err != nil {
+			return err
+		}
+	}
+	if err := a.print("\nrestorable  "); err != nil {
+		return err
+	}
 	return a.printWindows(plan.Restorable)
+}
+
+// lostStates says what of the windows before a plan can not be restored after it. What
+// goes of a window is its beginning, or all of it.
+func lostStates(before, after []replicate.Window) []string {
+	var lost []string
+	for _, w := range before {
+		i := slices.IndexFunc(after, func(a replicate.Window) bool {
+			return a.Format == w.Format && a.Generation == w.Generation && !earlier(a.To, w.From) && !earlier(w.To, a.From)
+		})
+		from := "the states from " + preciseStamp(w.From.Time)
+		ltxState := w.Format == replicate.FormatLTX
+		switch {
+		case i < 0 && ltxState:
+			lost = append(lost, fmt.Sprintf("%s to %s, transactions %s", from, preciseStamp(w.To.Time), txids(w.From.TXID, w.To.TXID)))
+		case i < 0:
+			lost = append(lost, fmt.Sprintf("%s to %s, generation %s", from, preciseStamp(w.To.Time), w.Generation))
+		case earlier(w.From, after[i].From) && ltxState:
+			lost = append(lost, fmt.Sprintf("%s until before %s, transactions %s", from, preciseStamp(after[i].From.Time), txids(w.From.TXID, after[i].From.TXID-1)))
+		case earlier(w.From, after[i].From):
+			lost = append(lost, fmt.Sprintf("%s until before %s, generation %s", from, preciseStamp(after[i].From.Time), w.Generation))
+		}
+	}
+	if len(lost) == 0 {
+		lost = []string{"nothing: every state can be restored afterwards"}
+	}
+	return lost
+}
+
+// earlier compares two points of one format and generation.
+func earlier(a, b replicate.Point) bool {
+	if a.TXID != 0 {
+		return a.TXID < b.TXID
+	}
+	return a.Time.Before(b.Time)
 }

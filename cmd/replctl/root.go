@@ -39,11 +39,14 @@ func newRootCommand(a *app) *cobra.Command {
 		Use:           "replctl",
 		Short:         "See what is inside a SQLite replica",
 		Long:          rootLong,
+		Version:       buildVersion(),
 		Args:          unknownCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	root.SetVersionTemplate(versionLine())
+	root.Flags().Bool("version", false, "print the version") // or cobra takes -v for it
 	a.addStoreFlags(root)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
@@ -75,11 +78,17 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	try := "replctl --help"
-	if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
-		try = "replctl " + strings.Join(similar, ", replctl ")
+	at := cmd.CommandPath()
+	what := ""
+	if cmd.HasParent() {
+		what = cmd.Name() + ": "
 	}
-	return usageError(try, "unknown command %q", args[0])
+	try := at + " --help"
+	cmd.SuggestionsMinimumDistance = min(2, len(args[0])/3) // letters that may differ
+	if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
+		try = at + " " + strings.Join(similar, ", "+at+" ")
+	}
+	return usageError(try, "%sunknown command %q", what, args[0])
 }
 
 // helpAbout is the help command, which cobra's own lets succeed for what is no
@@ -122,10 +131,12 @@ func asUsageErrors(cmd *cobra.Command) {
 		return
 	}
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
+		err := check(cmd, args)
+		var said *cliError
+		if err != nil && !errors.As(err, &said) {
 			return usageError(cmd.CommandPath()+" --help", "%s: %w", cmd.Name(), err)
 		}
-		return nil
+		return err
 	}
 }
 
@@ -140,7 +151,7 @@ func (a *app) addStoreFlags(root *cobra.Command) {
 	flags.StringVar(&a.endpoint, "endpoint", "", "`URL` of an S3 server other than AWS")
 	flags.StringVar(&a.region, "region", "", "`region` of the bucket")
 	flags.BoolVar(&a.forcePathStyle, "force-path-style", false, "address the bucket by path, not by host name")
-	flags.BoolVar(&a.skipVerify, "skip-verify", false, "do not verify the server's certificate")
+	flags.BoolVar(&a.skipVerify, "skip-verify", false, "do not verify the TLS certificate of the server")
 	flags.BoolVar(&a.verbose, "verbose", false, "say on standard error what is done")
 }
 

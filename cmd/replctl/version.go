@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"runtime"
 	"runtime/debug"
 
@@ -27,11 +28,16 @@ func newVersionCommand(a *app) *cobra.Command {
 			if a.json {
 				return a.printJSON(v)
 			}
-			return a.print("replctl %s (%s %s/%s)\n", v.Version, v.Go, v.OS, v.Arch)
+			return a.print("%s", safe(versionLine()))
 		},
 	}
 	a.addJSON(cmd)
 	return cmd
+}
+
+// versionLine is what version and --version print.
+func versionLine() string {
+	return fmt.Sprintf("replctl %s (%s %s/%s)\n", buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 // buildVersion is the release, or what the Go tool recorded (go install of a

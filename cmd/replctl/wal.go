@@ -88,7 +88,7 @@ func (a *app) printWAL(segments []replicate.WALSegmentInfoV3) error {
 func (r *replica) generations(ctx context.Context, id string) ([]string, error) {
 	if id != "" {
 		if err := v3compat.CheckGenerationID(id); err != nil {
-			return nil, usageError("replctl generations "+r.url, "--generation: %w", err)
+			return nil, usageError("replctl generations "+shellQuote(r.url), "--generation: %w", err)
 		}
 	}
 	ids, err := r.GenerationsV3(ctx)
@@ -103,5 +103,5 @@ func (r *replica) generations(ctx context.Context, id string) ([]string, error) 
 	if err := r.orNothing(ctx, 0); err != nil {
 		return nil, err
 	}
-	return nil, &cliError{exitNothing, fmt.Errorf("no generation %s at %s", id, r.url), "replctl generations " + r.url}
+	return nil, &cliError{exitNothing, fmt.Errorf("no generation %s at %s", id, r.url), "replctl generations " + shellQuote(r.url)}
 }
