@@ -18,7 +18,10 @@
 //     shows a part of the records that were there when the lease ended.
 //   - An error means that nothing was changed, and nothing will be, unless it is
 //     cas.ErrIndeterminate: the answer was lost, and reading did not tell. Answers
-//     that are lost and found again are no errors.
+//     that are lost and found again are no errors. A record names its last eight
+//     writes, so that a writer finds its own below up to seven later ones.
+//   - A record that was cut short or changed in the store is ErrCorrupt, not another value.
+//   - The holder of a lease that is kept alive is told when it is lost (Lease.Done).
 //   - Durable on return, where the store is.
 //
 // # What it does not promise
@@ -96,9 +99,13 @@
 // # In the store
 //
 // Keys, of any bytes, are encoded in a way that keeps their order, below "kv/record/".
-// A record is a line of JSON and then the value, as it is:
+// A record is two lines of JSON and then the value, as it is:
 //
-//	{"version":3,"lease":81236,"nonce":"..."}
+//	{"format":"kv/1","size":29,"sum":"...","seq":3,"nonces":["...","...","..."]}
+//	{"version":3,"lease":81236}
+//
+// The first line has the length and the checksum of what follows, and what tells the
+// last writes apart. A record of another format is ErrCorrupt.
 //
 // Leases are below "kv/lease/", in the form of lock.json.
 //

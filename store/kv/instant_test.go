@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/cas/castest"
 	"github.com/replctl/replicate/internal/clock/faketime"
@@ -195,9 +196,12 @@ func (w *leaseWorld) found() kv.Lease {
 	}
 }
 
-// release goes on until it is done; then everybody knows.
+// release goes on until it is done, by whomever; then everybody knows.
 func (w *leaseWorld) release(l kv.Lease) {
-	for l != nil && l.Release(w.t.Context()) != nil {
+	for l != nil {
+		if err := l.Release(w.t.Context()); err == nil || errors.Is(err, replicate.ErrSessionLost) {
+			break
+		}
 		w.pause(time.Second)
 	}
 	w.mu.Lock()

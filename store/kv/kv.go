@@ -87,7 +87,7 @@ type Lessor interface {
 	// NewLease makes a lease that ends after ttl (MinTTL to MaxTTL, to the millisecond).
 	// With keepAlive it is renewed, three times in that time, until this process ends or
 	// releases it; ctx is for making it only. If the store cannot be reached for so long
-	// that the lease may have ended, it is not renewed any more.
+	// that the lease may have ended, it is not renewed any more: see Lease.Done.
 	NewLease(ctx context.Context, ttl time.Duration, keepAlive bool) (Lease, error)
 
 	// GetLease returns a lease that has not ended, whoever made it, or ErrNotFound.
@@ -101,10 +101,24 @@ type Lease interface {
 	// TTL is how long the lease lasts, from when it was made or last renewed.
 	TTL() time.Duration
 
+	// Done is closed when a lease that NewLease keeps alive is not kept alive any
+	// more: because it was lost, which is known a tenth of the TTL before it ends, or
+	// because it was released. Of a lease that is not kept alive here it is nil.
+	Done() <-chan struct{}
+
+	// Err is nil until Done is closed, and then says why: replicate.ErrSessionLost or
+	// replicate.ErrSessionReleased is in its chain. It asks the clocks, too, so that
+	// it is right at once after the machine was suspended.
+	Err() error
+
 	// Release ends the lease, and its renewals. When it returns nil the records
 	// are gone, on every reader; until then all of them are there. It waits as long
 	// as readers may take the lease on trust (see the package's comment); if ctx ends
-	// before, the lease expires a second after that time. A lease that has ended
-	// already is no error.
+	// before, the lease expires a second after that time.
+	//
+	// An error that is replicate.ErrSessionLost says that the records are gone, and
+	// that a lease which was kept alive here had been lost before: its records were
+	// perhaps missing for a while. Of a lease that is not kept alive here it is no
+	// error that it has ended already.
 	Release(ctx context.Context) error
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/replctl/replicate"
@@ -50,11 +51,29 @@ type lease struct {
 	id    LeaseId
 	ttl   time.Duration
 	alive *replicate.Session // that renews it; nil if nobody does here
+
+	ending atomic.Bool // a release has begun while the lease was there
 }
 
 func (l *lease) Id() LeaseId { return l.id }
 
 func (l *lease) TTL() time.Duration { return l.ttl }
+
+// Done implements [Lease].
+func (l *lease) Done() <-chan struct{} {
+	if l.alive == nil {
+		return nil
+	}
+	return l.alive.Context().Done()
+}
+
+// Err implements [Lease].
+func (l *lease) Err() error {
+	if l.alive == nil {
+		return nil
+	}
+	return l.alive.Err()
+}
 
 // leaser is the state machine of one lease, whose owner and TTL may change.
 func (s *Store) leaser(id LeaseId, owner *string, ttl *time.Duration) *replicate.StoreLeaser {
@@ -106,7 +125,7 @@ func (l *lease) take(ctx context.Context, leaser *replicate.StoreLeaser, keepAli
 	case taken.Generation == 1:
 		return true, nil
 	}
-	l.endRenewals(ctx) // of one that had ended
+	_ = l.endRenewals(ctx) // of one that had ended
 	return false, nil
 }
 
@@ -115,11 +134,16 @@ type kept struct{ *replicate.StoreLeaser }
 
 func (kept) ReleaseLease(context.Context, *replicate.Lease) error { return nil }
 
-func (l *lease) endRenewals(ctx context.Context) {
-	if l.alive != nil {
-		_ = l.alive.Release(ctx) // or why it has been lost before
+// endRenewals returns why the lease was lost before, if it was.
+func (l *lease) endRenewals(ctx context.Context) error {
+	if l.alive == nil {
+		return nil
 	}
+	return endSession(l.alive, ctx)
 }
+
+// endSession is a variable for tests of what happens without its error.
+var endSession = (*replicate.Session).Release
 
 // randomId is positive, and of the size that all readers of JSON have room for in a
 // number.
@@ -150,27 +174,38 @@ func (s *Store) GetLease(ctx context.Context, id LeaseId) (Lease, error) {
 
 // Release implements [Lease].
 func (l *lease) Release(ctx context.Context) error {
-	l.endRenewals(ctx)
+	lost := l.endRenewals(ctx)
 	for {
-		done, err := l.s.release(ctx, l.id)
+		there, done, err := l.s.release(ctx, l.id)
+		if there {
+			l.ending.Store(true)
+		}
+		switch {
+		case err == nil && !done:
+			continue
+		case err == nil && lost == nil && l.alive != nil && !l.ending.Load():
+			lost = fmt.Errorf("%w: it had ended before", replicate.ErrSessionLost)
+		}
+		if err == nil {
+			err = lost
+		}
 		if err != nil {
 			return fmt.Errorf("release lease %d: %w", l.id, err)
 		}
-		if done {
-			return nil
-		}
+		return nil
 	}
 }
 
 // release ends a lease in three steps: it is cut short, and marked, so that nobody
 // takes it on trust from then on; the time passes for which somebody may have before;
-// it is released. It is not done if somebody has changed it meanwhile.
-func (s *Store) release(ctx context.Context, id LeaseId) (done bool, err error) {
+// it is released. It is not done if somebody has changed it meanwhile. It reports
+// whether the lease was there to begin with.
+func (s *Store) release(ctx context.Context, id LeaseId) (there, done bool, err error) {
 	owner, ttl := endedBy(), replicate.DefaultLeaseTTL
 	leaser := s.leaser(id, &owner, &ttl)
 	held, err := s.look(ctx, &view{leaser: leaser})
 	if err != nil || held == nil {
-		return err == nil, err
+		return false, err == nil, err
 	}
 	t, _ := parseTerms(held.Owner)
 	left := held.ExpiresAt.Sub(leaser.Now())
@@ -190,7 +225,7 @@ func (s *Store) release(ctx context.Context, id LeaseId) (done bool, err error) 
 		err = leaser.ReleaseLease(ctx, held)
 	}
 	if errors.Is(err, replicate.ErrLeaseNotHeld) || errors.Is(err, replicate.ErrLeaseAlreadyReleased) {
-		return false, nil
+		return true, false, nil
 	}
-	return err == nil, err
+	return true, err == nil, err
 }

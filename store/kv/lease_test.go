@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/cas/castest"
 	"github.com/replctl/replicate/internal/clock"
 	"github.com/replctl/replicate/internal/clock/faketime"
 	"github.com/replctl/replicate/store/kv"
@@ -97,12 +100,75 @@ func TestNoRevival(t *testing.T) {
 				time.Sleep(time.Minute)
 				wantThere(t, reader, "its holder is back", false)
 				wantThere(t, holder, "its holder is back", false)
-				if err := l.Release(t.Context()); err != nil {
-					t.Errorf("Release of what has ended: %v", err)
+				for range 2 {
+					if err := l.Release(t.Context()); !errors.Is(err, replicate.ErrSessionLost) {
+						t.Errorf("Release of what has been lost: %v", err)
+					}
 				}
 			})
 		})
 	}
+}
+
+// TestLostKeepAlive: a holder that is cut off from the store is told before its
+// records vanish, and not before it has to be.
+func TestLostKeepAlive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, clock := new(cas.Memory), faketime.New(0)
+		var cut atomic.Bool
+		network := &castest.Faulty{Store: m, Decide: func(string, string) castest.Fault {
+			if cut.Load() {
+				return castest.FailBefore
+			}
+			return castest.None
+		}}
+		s, reader := handle(t, network, clock, kv.Options{}), handle(t, m, clock, kv.Options{})
+		l := leasedRecord(t, s, 10*time.Second, true)
+		time.Sleep(time.Minute)
+		if l.Err() != nil {
+			t.Errorf("kept alive, and %v", l.Err())
+		}
+		cut.Store(true)
+		start := time.Now()
+		<-l.Done()
+		if took := time.Since(start); took > 9*time.Second || took < 5*time.Second {
+			t.Errorf("the holder is told after %v", took)
+		}
+		if !errors.Is(l.Err(), replicate.ErrSessionLost) {
+			t.Errorf("the holder is told %v", l.Err())
+		}
+		wantThere(t, reader, "when the holder is told", true)
+		if err := l.Release(t.Context()); !errors.Is(err, castest.ErrInjected) || errors.Is(err, replicate.ErrSessionLost) {
+			t.Errorf("Release while the store cannot be reached: %v", err)
+		}
+		cut.Store(false)
+		if err := l.Release(t.Context()); !errors.Is(err, replicate.ErrSessionLost) {
+			t.Errorf("Release: %v", err)
+		}
+		wantThere(t, reader, "when the lease was released", false)
+	})
+}
+
+// TestDone: a lease that is released is done, and one that is not kept alive never is.
+func TestDone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := handle(t, new(cas.Memory), faketime.New(0), kv.Options{})
+		left := leasedRecord(t, s, 10*time.Second, false)
+		if left.Done() != nil || left.Err() != nil {
+			t.Errorf("not kept alive: %v", left.Err())
+		}
+		kept, err := s.NewLease(t.Context(), 10*time.Second, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := kept.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		<-kept.Done()
+		if !errors.Is(kept.Err(), replicate.ErrSessionReleased) {
+			t.Errorf("released: %v", kept.Err())
+		}
+	})
 }
 
 // TestTrust: how long a release takes, and that nobody sees the records after it.
@@ -221,10 +287,13 @@ func TestWrongClocks(t *testing.T) {
 			cancel()
 			time.Sleep(4 * time.Second)
 			wantThere(t, holder, "after it was cut short", false)
-			for _, l := range []kv.Lease{left, kept, interrupted} {
+			for _, l := range []kv.Lease{left, interrupted} {
 				if err := l.Release(t.Context()); err != nil {
 					t.Error(err)
 				}
+			}
+			if err := kept.Release(t.Context()); !errors.Is(err, replicate.ErrSessionLost) {
+				t.Errorf("Release by the holder of what somebody else has released: %v", err)
 			}
 		}
 	})

@@ -53,7 +53,7 @@ func (s *Store) GetRange(ctx context.Context, start, end string) ([]Record, erro
 	}
 	records := []Record{}
 	for _, f := range found {
-		if f.token != "" && !f.Deleted && live[f.Lease] {
+		if f.stored.Exists() && !f.Deleted && live[f.Lease] {
 			records = append(records, f.record(f.name))
 		}
 	}
@@ -163,14 +163,14 @@ func (s *Store) remember(found []*inRange, live map[LeaseId]bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, f := range found {
-		if f.token == "" || !f.Deleted && (live[f.Lease] || !s.hasEnded(f.Lease)) {
+		if !f.stored.Exists() || !f.Deleted && (live[f.Lease] || !s.hasEnded(f.Lease)) {
 			continue
 		}
 		if len(s.gone) >= maxGone {
 			clear(s.gone)
 		}
 		if key, err := recordKey(f.name); err == nil {
-			s.gone[key] = f.token
+			s.gone[key] = f.stored.Token
 		}
 	}
 }

@@ -2,41 +2,40 @@ package kv
 
 import (
 	"bytes"
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"math"
 
-	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/store/internal/record"
 )
 
-// header is the first line of a stored record. What follows is the value.
+// recordFormat is the form of a record in the store. Its body is a header and then
+// the value.
+var recordFormat = record.Format{Name: "kv/1", Corrupt: ErrCorrupt}
+
+// header is the first line of a record's body. What follows is the value.
 type header struct {
 	Version Version `json:"version"`
 	Lease   LeaseId `json:"lease,omitempty"`
 
 	// Deleted: there is nothing but the version, which the next record goes on from.
 	Deleted bool `json:"deleted,omitempty"`
-
-	// Nonce makes each write unlike any other; see cas.Swap.
-	Nonce string `json:"nonce"`
 }
 
-// maxHeader is the most bytes that a header has. An honest one has half of that.
-const maxHeader = 256
+// maxHeader is the most bytes that a header and the seal before it have.
+const maxHeader = record.MaxSeal + 128
 
 // entry is a record as stored. The zero entry is that of a key that never had one.
 type entry struct {
 	header
-	value []byte
-	token cas.Token
+	value  []byte
+	stored record.Stored
 }
 
 func (h header) next() header { return header{Version: h.Version + 1, Lease: h.Lease} }
 
-// encode gives the header a nonce and returns the record as stored.
+// encode returns the body of a record.
 func (h header) encode(value []byte) ([]byte, error) {
-	h.Nonce = rand.Text()
 	line, err := json.Marshal(h)
 	if err != nil {
 		return nil, err
@@ -44,13 +43,13 @@ func (h header) encode(value []byte) ([]byte, error) {
 	return append(append(line, '\n'), value...), nil
 }
 
-func decode(r cas.Record) (entry, error) {
-	e := entry{token: r.Token}
+func decode(r record.Stored) (entry, error) {
+	e := entry{stored: r}
 	if !r.Exists() {
 		return e, nil
 	}
-	line, value, ok := bytes.Cut(r.Value, []byte("\n"))
-	if !ok || len(line) >= maxHeader {
+	line, value, ok := bytes.Cut(r.Body, []byte("\n"))
+	if !ok {
 		return e, fmt.Errorf("%w: no header", ErrCorrupt)
 	}
 	if err := json.Unmarshal(line, &e.header); err != nil {

@@ -10,41 +10,54 @@ import (
 	"time"
 
 	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/store/internal/record"
 )
+
+func stored(t *testing.T, body []byte) record.Stored {
+	t.Helper()
+	value, _, err := recordFormat.Seal(body, record.Lineage{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(value) > cas.MaxValueSize {
+		t.Errorf("a record of %d bytes", len(value))
+	}
+	return record.Stored{Token: "t", Body: body}
+}
 
 func TestHeaderFits(t *testing.T) {
 	for _, h := range []header{{Version: math.MaxInt64 - 1, Lease: math.MaxInt64}, {Version: math.MaxInt64 - 1, Deleted: true}} {
-		data, err := h.encode(make([]byte, MaxValueSize))
+		body, err := h.encode(make([]byte, MaxValueSize))
 		if h.Deleted {
-			data, err = h.encode(nil)
+			body, err = h.encode(nil)
 		}
-		if err != nil || len(data) > cas.MaxValueSize {
-			t.Errorf("%d bytes, %v", len(data), err)
+		if n := bytes.IndexByte(body, '\n') + 1; err != nil || n > maxHeader-record.MaxSeal {
+			t.Errorf("a header of %d bytes, %v", n, err)
 		}
-		e, err := decode(cas.Record{Token: "t", Value: data})
-		if err != nil || e.Version != h.Version || e.Lease != h.Lease || e.Deleted != h.Deleted || e.Nonce == "" {
+		e, err := decode(stored(t, body))
+		if err != nil || e.header != h {
 			t.Errorf("got %+v, %v, want %+v", e, err, h)
 		}
 	}
 }
 
 func TestDecodeRefuses(t *testing.T) {
-	for _, value := range []string{
+	for _, body := range []string{
 		"", "\n", "{}", "{}\n", `{"version":0}` + "\n", `{"version":-1}` + "\n", `{"version":1}`, `{"version":9223372036854775807}` + "\n",
 		`{"version":1,"lease":-1}` + "\n", `{"version":1,"deleted":true}` + "\nx", `{"version":1,"deleted":true,"lease":1}` + "\n",
-		`{"version":1.5}` + "\n", `[1]` + "\n", `{"version":1}x` + "\n", `{"version":1` + strings.Repeat(" ", maxHeader) + "}\n",
+		`{"version":1.5}` + "\n", `[1]` + "\n", `{"version":1}x` + "\n",
 	} {
-		if e, err := decode(cas.Record{Token: "t", Value: []byte(value)}); !errors.Is(err, ErrCorrupt) {
-			t.Errorf("%q: got %+v, %v", value, e, err)
+		if e, err := decode(stored(t, []byte(body))); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%q: got %+v, %v", body, e, err)
 		}
 	}
 }
 
 func FuzzDecode(f *testing.F) {
-	f.Add([]byte(`{"version":3,"lease":7,"nonce":"x"}` + "\nvalue"))
-	f.Add([]byte(`{"version":4,"deleted":true,"nonce":"x"}` + "\n"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		e, err := decode(cas.Record{Token: "t", Value: data})
+	f.Add([]byte(`{"version":3,"lease":7}` + "\nvalue"))
+	f.Add([]byte(`{"version":4,"deleted":true}` + "\n"))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		e, err := decode(record.Stored{Token: "t", Body: body})
 		if err != nil {
 			return
 		}
@@ -52,7 +65,7 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if e2, err := decode(cas.Record{Token: "t", Value: again}); err == nil && (e2.Version != e.Version || e2.Lease != e.Lease || !bytes.Equal(e2.value, e.value)) {
+		if e2, err := decode(record.Stored{Token: "t", Body: again}); err != nil || e2.header != e.header || !bytes.Equal(e2.value, e.value) {
 			t.Errorf("%+v is written as %+v", e, e2)
 		}
 	})
@@ -131,7 +144,7 @@ func TestForget(t *testing.T) {
 	}
 	var found []*inRange
 	for i := range maxGone + 1 {
-		found = append(found, &inRange{name: fmt.Sprint(i), entry: entry{header: header{Deleted: true}, token: "t"}})
+		found = append(found, &inRange{name: fmt.Sprint(i), entry: entry{header: header{Deleted: true}, stored: record.Stored{Token: "t"}}})
 	}
 	s.remember(found, nil)
 	if len(s.views) > maxViews || len(s.gone) > maxGone {

@@ -2,7 +2,6 @@ package kv
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -11,6 +10,7 @@ import (
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/internal/clock"
 	"github.com/replctl/replicate/store/internal/names"
+	"github.com/replctl/replicate/store/internal/record"
 )
 
 // The keys of records and of leases in the store.
@@ -89,11 +89,11 @@ func leaseKey(id LeaseId) string { return leasePrefix + strconv.FormatInt(int64(
 // read reads an entry by its key in the store. If it is still the one that is known,
 // the result is that.
 func (s *Store) read(ctx context.Context, storeKey string, known entry) (entry, error) {
-	r, err := s.store.Read(ctx, storeKey, known.token)
+	r, err := recordFormat.Read(ctx, s.store, storeKey, known.stored)
 	if err != nil {
 		return entry{}, err
 	}
-	if r.Unchanged {
+	if r.Exists() && r.Token == known.stored.Token {
 		return known, nil
 	}
 	return decode(r)
@@ -102,7 +102,7 @@ func (s *Store) read(ctx context.Context, storeKey string, known entry) (entry, 
 // isLive reports whether there is a record.
 func (s *Store) isLive(ctx context.Context, e entry) (bool, error) {
 	switch {
-	case e.token == "" || e.Deleted:
+	case !e.stored.Exists() || e.Deleted:
 		return false, nil
 	case e.Lease == NoLeaseId:
 		return true, nil
@@ -110,35 +110,20 @@ func (s *Store) isLive(ctx context.Context, e entry) (bool, error) {
 	return s.isAlive(ctx, e.Lease)
 }
 
-// swap replaces an entry. If somebody else has been faster, that is no error, and
-// the entry is theirs.
+// swap replaces an entry. If somebody else has certainly been faster, that is no
+// error, and the entry is theirs.
 func (s *Store) swap(ctx context.Context, storeKey string, old entry, h header, value []byte) (e entry, ok bool, err error) {
-	data, err := h.encode(value)
+	body, err := h.encode(value)
 	if err != nil {
 		return entry{}, false, err
 	}
-	r, err := cas.Swap(ctx, s.store, storeKey, data, old.token)
-	superseded := errors.Is(err, cas.ErrSuperseded)
-	refused := errors.Is(err, cas.ErrConflict) && !errors.Is(err, cas.ErrIndeterminate)
+	now, err := recordFormat.Swap(ctx, s.store, storeKey, body, old.stored)
 	switch {
 	case err == nil:
-		return entry{header: h, value: value, token: r.Token}, true, nil
-	case !superseded && !refused:
+		return entry{header: h, value: value}, true, nil
+	case !record.Lost(err):
 		return entry{}, false, err
 	}
-	lost := err
-	if !r.Exists() { // it has gone, or could not be read
-		if r, err = s.store.Read(ctx, storeKey, ""); err != nil {
-			return entry{}, false, fmt.Errorf("%w, and cannot be read: %w", lost, err)
-		}
-	}
-	if e, err = decode(r); err != nil {
-		return entry{}, false, fmt.Errorf("%w: %w", lost, err)
-	}
-	// There is one record of each version: if this is it, mine was never there.
-	// If it is a later one, it may be built on mine.
-	if superseded && e.Version != h.Version {
-		return entry{}, false, lost
-	}
-	return e, false, nil
+	e, err = decode(now)
+	return e, false, err
 }

@@ -68,11 +68,14 @@ func Run(t *testing.T, h Harness) {
 		"Release":        testRelease,
 		"Expiry":         testExpiry,
 		"KeepAlive":      testKeepAlive,
+		"LostKeepAlive":  testLostKeepAlive,
 		"VanishTogether": testVanishTogether,
 		"CrashTogether":  testCrashTogether,
 		"Increments":     testIncrements,
 		"CreateRace":     testCreateRace,
 		"Linearizable":   testLinearizable,
+		"LostAnswers":    testLostAnswers,
+		"Damaged":        testDamaged,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/cas/castest"
 	"github.com/replctl/replicate/store/kv"
@@ -70,9 +71,10 @@ func testRelease(t *testing.T, h Harness) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, l := range []kv.Lease{found, l, found} { // the second and the third find it done
-			if err := l.Release(t.Context()); err != nil {
-				t.Fatal(err)
+		for i, l := range []kv.Lease{found, l, found} { // the second and the third find it done
+			err := l.Release(t.Context())
+			if lost := errors.Is(err, replicate.ErrSessionLost); lost != (keepAlive && i == 1) || err != nil && !lost {
+				t.Fatalf("release %d of a lease that is %s: %v", i+1, name, err)
 			}
 			wantNone(t, reader, name)
 		}
@@ -137,6 +139,36 @@ func testKeepAlive(t *testing.T, h Harness) {
 				return err
 			}
 		}
+		return nil
+	})
+}
+
+// testLostKeepAlive: a holder that cannot renew its lease any more is told, and its
+// Release says so, though the records are gone then.
+func testLostKeepAlive(t *testing.T, h Harness) {
+	open := h.New(t)
+	patiently(t, func(ttl time.Duration) error {
+		holder := newMortal(open())
+		s := on(t, holder)
+		l := newLease(t, s, ttl, true)
+		if _, err := s.Create(t.Context(), kv.Record{Key: ttl.String(), Lease: l.Id()}); err != nil {
+			return err
+		}
+		if l.Err() != nil {
+			return l.Err()
+		}
+		holder.dead.Store(true)
+		select {
+		case <-l.Done():
+		case <-time.After(time.Minute):
+			t.Fatal("nobody tells the holder that its lease is lost")
+		}
+		holder.dead.Store(false)
+		err := l.Release(t.Context())
+		if !errors.Is(l.Err(), replicate.ErrSessionLost) || !errors.Is(err, replicate.ErrSessionLost) {
+			t.Errorf("the holder is told %v, and Release returns %v", l.Err(), err)
+		}
+		wantNone(t, on(t, open()), ttl.String())
 		return nil
 	})
 }

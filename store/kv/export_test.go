@@ -1,0 +1,4 @@
+package kv
+
+// EndSession is what the release of a lease that is kept alive begins with.
+var EndSession = &endSession

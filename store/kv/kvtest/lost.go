@@ -1,0 +1,147 @@
+package kvtest
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/cas/castest"
+	"github.com/replctl/replicate/store/kv"
+)
+
+// testLostAnswers: the answer to a write is lost, or is a refusal because a proxy has
+// repeated the request, and somebody else writes before it can be read back. The
+// operation is done, or it is refused, whichever is true. A write that may not survive
+// a crash stays unknown.
+func testLostAnswers(t *testing.T, h Harness) {
+	for _, c := range []struct {
+		fault            castest.Fault
+		applied, unknown bool
+	}{{castest.AppliedThenFail, true, false}, {castest.LostBefore, false, false}, {castest.NotDurable, true, true}} {
+		for name, op := range lostOperations {
+			for others := 1; others <= 3; others++ {
+				t.Run(fmt.Sprintf("%s, fault %d, then %d", name, c.fault, others), func(t *testing.T) {
+					open := h.New(t)
+					other := on(t, open())
+					if op.exists {
+						create(t, other, "k", "old", kv.NoLeaseId)
+					}
+					mine := on(t, crowded(t, open(), c.fault, func() {
+						for range others {
+							overwrite(t, other)
+						}
+					}))
+					err := op.run(t, mine)
+					unknown := errors.Is(err, cas.ErrIndeterminate)
+					if unknown != c.unknown {
+						t.Errorf("unknown: %v, and the error is %v", c.unknown, err)
+					}
+					if !unknown && (c.applied && err != nil || !c.applied && !errors.Is(err, op.refused)) {
+						t.Errorf("applied: %v, and the error is %v", c.applied, err)
+					}
+				})
+			}
+		}
+	}
+}
+
+var lostOperations = map[string]struct {
+	exists  bool // the record, before
+	refused error
+	run     func(t *testing.T, s kv.Storage) error
+}{
+	"Create": {false, kv.ErrAlreadyExists, func(t *testing.T, s kv.Storage) error {
+		_, err := s.Create(t.Context(), kv.Record{Key: "k", Value: []byte("mine")})
+		return err
+	}},
+	"CasByVersion": {true, kv.ErrWrongVersion, func(t *testing.T, s kv.Storage) error {
+		r, err := s.CasByVersion(t.Context(), kv.Record{Key: "k", Value: []byte("mine"), Version: 1})
+		if err == nil && (string(r.Value) != "mine" || r.Version != 2) {
+			t.Errorf("CasByVersion returns %+v", r)
+		}
+		return err
+	}},
+	"Delete": {true, nil, func(t *testing.T, s kv.Storage) error { // it deletes what is there now
+		return s.Delete(t.Context(), "k")
+	}},
+}
+
+// crowded is a store whose first write fails like that, and where others is called
+// before its outcome can be read back.
+func crowded(t *testing.T, s cas.Store, fault castest.Fault, others func()) cas.Store {
+	t.Helper()
+	writes := 0
+	return &castest.Faulty{Store: s, Decide: func(op, _ string) castest.Fault {
+		if op == "write" {
+			if writes++; writes == 1 {
+				return fault
+			}
+		} else if writes == 1 && others != nil {
+			others()
+			others = nil
+		}
+		return castest.None
+	}}
+}
+
+// overwrite gives the record k another value, whether or not it is there.
+func overwrite(t *testing.T, s kv.Storage) {
+	t.Helper()
+	r, err := s.Get(t.Context(), "k")
+	switch {
+	case errors.Is(err, kv.ErrNotFound):
+		create(t, s, "k", "theirs", kv.NoLeaseId)
+	case err != nil:
+		t.Error(err)
+	default:
+		replace(t, s, "theirs", r.Version)
+	}
+}
+
+// testDamaged: a record that was cut short, or changed, is an error that says so, and
+// not a shorter value or none.
+func testDamaged(t *testing.T, h Harness) {
+	open := h.New(t)
+	create(t, on(t, open()), "k", "a value of some length", kv.NoLeaseId)
+	store, key := open(), ""
+	for e, err := range store.List(t.Context(), "kv/record/", "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		key = e.Key
+	}
+	r, err := store.Read(t.Context(), key, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := append([]byte{}, r.Value...)
+	changed[len(changed)-1]++
+	for what, damaged := range map[string][]byte{
+		"by one byte": r.Value[:len(r.Value)-1], "by its value": r.Value[:len(r.Value)-22], "to nothing": {},
+		"to half": r.Value[:len(r.Value)/2], "nowhere, but changed": changed,
+	} {
+		now, err := store.Read(t.Context(), key, "")
+		if err == nil {
+			_, err = store.Write(t.Context(), key, damaged, now.Token)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := on(t, open())
+		got, getErr := s.Get(t.Context(), "k")
+		_, rangeErr := s.GetRange(t.Context(), "", "")
+		_, createErr := s.Create(t.Context(), kv.Record{Key: "k"})
+		_, casErr := s.CasByVersion(t.Context(), kv.Record{Key: "k", Version: 1})
+		_, waitErr := s.WaitForVersionChange(t.Context(), "k", 1)
+		for op, err := range map[string]error{
+			"Get": getErr, "GetRange": rangeErr, "Create": createErr, "CasByVersion": casErr,
+			"WaitForVersionChange": waitErr, "Delete": s.Delete(t.Context(), "k"),
+		} {
+			wantIs(t, op+" of a record that was cut "+what, err, kv.ErrCorrupt)
+		}
+		if getErr == nil {
+			t.Errorf("cut %s it is %q", what, got.Value)
+		}
+	}
+}
