@@ -33,10 +33,11 @@
 //     a caller that sets an older one after having read a newer one has rolled the
 //     log back.
 //   - Nothing holds across logs. Logs is no snapshot.
-//   - When the answer to a write is lost, Set reads to find out what became of it.
-//     If that fails too, the error is cas.ErrIndeterminate: the checkpoint is there,
-//     or is not, or may appear shortly. Starting over is safe, since the next
-//     transaction reads first.
+//   - When the answer to a write is lost, Set reads to find out what became of it. A
+//     record names its last eight writes, so that this also works when up to seven
+//     others have followed. If it cannot be found out, the error is
+//     cas.ErrIndeterminate: the checkpoint is there, or was, or is not, or may appear
+//     shortly. Starting over is safe, since the next transaction reads first.
 //   - An operator who restores an older copy of the store rolls back what is in it.
 //
 // # Codes
@@ -50,7 +51,10 @@
 //     its read; FailedPrecondition would say that starting over is no use.
 //   - FailedPrecondition: the transaction was over, by Set or by Close.
 //   - InvalidArgument: an ID, or a checkpoint, that cannot be stored.
-//   - DataLoss: a record is there that this package did not write.
+//   - DataLoss: a record is there that this package did not write, or that was cut
+//     short or changed.
+//   - Unknown: all else. Where it is cas.ErrIndeterminate, the write may have been
+//     applied; Aborted is never said then.
 //
 // # Shape
 //

@@ -58,7 +58,8 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestSuperseded: what was perhaps there in between is aborted, and unknown.
+// TestSuperseded: a rival has written first, and the own request is lost. The rival's
+// record proves that it took the place of the one before.
 func TestSuperseded(t *testing.T) {
 	store := new(cas.Memory)
 	mustSet(t, logstate.New(store), "one")
@@ -75,7 +76,7 @@ func TestSuperseded(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = w.Set(t.Context(), []byte("two"))
-	if status.Code(err) != codes.Aborted || !errors.Is(err, cas.ErrIndeterminate) {
+	if status.Code(err) != codes.Aborted || errors.Is(err, cas.ErrIndeterminate) {
 		t.Errorf("Set: %v with code %v", err, status.Code(err))
 	}
 	wantLatest(t, logstate.New(store), "of a rival")

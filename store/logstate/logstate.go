@@ -10,12 +10,13 @@ import (
 
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/store/internal/names"
+	"github.com/replctl/replicate/store/internal/record"
 )
 
 // Limits.
 const (
-	MaxIDLen          = names.MaxLen                 // bytes; any bytes
-	MaxCheckpointSize = cas.MaxValueSize - maxHeader // bytes; a real one has some hundred
+	MaxIDLen          = names.MaxLen                      // bytes; any bytes
+	MaxCheckpointSize = cas.MaxValueSize - record.MaxSeal // bytes; a real one has some hundred
 )
 
 // prefix of the records' keys. After it comes the log's ID, encoded.
@@ -94,28 +95,24 @@ func (s *Storage) log(id string) (log, error) {
 	return log{s.store, id, prefix + part}, nil
 }
 
-// read returns the checkpoint and the version that it is.
-func (l log) read(ctx context.Context) ([]byte, cas.Token, error) {
-	r, err := l.store.Read(ctx, l.key, "")
-	if err != nil || !r.Exists() {
-		return nil, "", err
+// read returns the version of the record that is there; zero if there is none.
+func (l log) read(ctx context.Context) (record.Stored, error) {
+	r, err := recordFormat.Read(ctx, l.store, l.key, record.Stored{})
+	if err == nil && r.Exists() && len(r.Body) == 0 {
+		err = fmt.Errorf("%s: %w: the checkpoint is empty", l.key, errCorrupt)
 	}
-	checkpoint, err := decode(r.Value)
-	if err != nil {
-		return nil, "", withCode(codes.DataLoss, fmt.Errorf("%s: %w", l.key, err))
-	}
-	return checkpoint, r.Token, nil
+	return r, withDataLoss(err)
 }
 
 // latest is what GetLatest says about what was read.
-func (l log) latest(checkpoint []byte, token cas.Token, err error) ([]byte, error) {
-	if err == nil && token == "" {
+func (l log) latest(r record.Stored, err error) ([]byte, error) {
+	if err == nil && !r.Exists() {
 		err = withCode(codes.NotFound, errNoCheckpoint)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("latest checkpoint of log %q: %w", l.id, err)
 	}
-	return checkpoint, nil
+	return r.Body, nil
 }
 
 var errNoCheckpoint = errors.New("there is none")

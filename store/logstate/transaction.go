@@ -9,7 +9,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/store/internal/record"
 )
 
 // WriteOps is a transaction on one log: at most one Set, on the condition that the
@@ -18,11 +18,10 @@ import (
 type WriteOps struct {
 	log log
 
-	mu         sync.Mutex
-	read       bool
-	checkpoint []byte
-	token      cas.Token
-	over       error // why nothing more can be done
+	mu    sync.Mutex
+	read  bool
+	found record.Stored
+	over  error // why nothing more can be done
 }
 
 var (
@@ -37,7 +36,8 @@ func (w *WriteOps) GetLatest(ctx context.Context) ([]byte, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	err := w.begin(ctx)
-	return w.log.latest(bytes.Clone(w.checkpoint), w.token, err)
+	latest, err := w.log.latest(w.found, err)
+	return bytes.Clone(latest), err
 }
 
 // begin reads what the transaction is about, unless that is known.
@@ -46,7 +46,7 @@ func (w *WriteOps) begin(ctx context.Context) (err error) {
 		return withCode(codes.FailedPrecondition, w.over)
 	}
 	if !w.read {
-		w.checkpoint, w.token, err = w.log.read(ctx)
+		w.found, err = w.log.read(ctx)
 		w.read = err == nil
 	}
 	return err
@@ -58,8 +58,9 @@ func (w *WriteOps) begin(ctx context.Context) (err error) {
 // nothing to compare.
 //
 // If another witness has set a checkpoint since, the code of the error is Aborted,
-// nothing was written, and the caller starts over with a new transaction. An error
-// that is cas.ErrIndeterminate leaves open what was written.
+// nothing was written or will be, and the caller starts over with a new transaction.
+// An error that is cas.ErrIndeterminate, whose code is Unknown, leaves open whether
+// the checkpoint was written.
 func (w *WriteOps) Set(ctx context.Context, checkpoint []byte) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -77,11 +78,11 @@ func (w *WriteOps) set(ctx context.Context, checkpoint []byte) error {
 		return err
 	}
 	w.over = errSet
-	_, err := cas.Swap(ctx, w.log.store, w.log.key, encode(checkpoint), w.token)
-	if errors.Is(err, cas.ErrConflict) || errors.Is(err, cas.ErrSuperseded) {
+	_, err := recordFormat.Swap(ctx, w.log.store, w.log.key, checkpoint, w.found)
+	if record.Lost(err) {
 		return withCode(codes.Aborted, fmt.Errorf("it has changed since this transaction read it: %w", err))
 	}
-	return err
+	return withDataLoss(err)
 }
 
 // Close ends the transaction. Without a Set before, nothing has changed. It makes
@@ -90,6 +91,6 @@ func (w *WriteOps) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.over = errClosed
-	w.checkpoint = nil
+	w.found = record.Stored{}
 	return nil
 }

@@ -57,6 +57,7 @@ func Run(t *testing.T, h Harness) {
 		"NextRace":      testNextRace,
 		"NoRollback":    testNoRollback,
 		"FaultyWriters": testFaultyWriters,
+		"LostAnswers":   testLostAnswers,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, h) })
 	}
@@ -295,23 +296,35 @@ func testSameAgain(t *testing.T, h Harness) {
 	wantCode(t, "Set after there and back", w.Set(t.Context(), []byte("three")), codes.Aborted)
 }
 
-// testDataLoss: what is no checkpoint is not taken for one, nor replaced.
+// testDataLoss: what is no checkpoint, or was cut short or changed, is not taken for
+// one, nor replaced.
 func testDataLoss(t *testing.T, h Harness) {
 	store := h.New(t)()
 	s := logstate.New(store)
 	set(t, s, "log", "one")
-	r, err := store.Read(t.Context(), "logstate/log", "")
-	if err != nil || !r.Exists() {
-		t.Fatalf("the record of a log: %v, %v", r.Exists(), err)
+	whole, err := store.Read(t.Context(), "logstate/log", "")
+	if err != nil || !whole.Exists() {
+		t.Fatalf("the record of a log: %v, %v", whole.Exists(), err)
 	}
-	if _, err := store.Write(t.Context(), "logstate/log", r.Value[:len(r.Value)-1], r.Token); err != nil {
-		t.Fatal(err)
+	changed := append([]byte{}, whole.Value...)
+	changed[len(changed)-1]++
+	for what, value := range map[string][]byte{
+		"cut short": whole.Value[:len(whole.Value)-1], "without a checkpoint": whole.Value[:len(whole.Value)-3],
+		"empty": {}, "changed": changed,
+	} {
+		now, err := store.Read(t.Context(), "logstate/log", "")
+		if err == nil {
+			_, err = store.Write(t.Context(), "logstate/log", value, now.Token)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		ro, err := s.ReadOps(t.Context(), "log")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = ro.GetLatest(t.Context())
+		wantCode(t, "GetLatest of a record that is "+what, err, codes.DataLoss)
+		wantCode(t, "Set over a record that is "+what, begin(t, s, "log").Set(t.Context(), []byte("two")), codes.DataLoss)
 	}
-	ro, err := s.ReadOps(t.Context(), "log")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = ro.GetLatest(t.Context())
-	wantCode(t, "GetLatest of a damaged record", err, codes.DataLoss)
-	wantCode(t, "Set over a damaged record", begin(t, s, "log").Set(t.Context(), []byte("two")), codes.DataLoss)
 }
