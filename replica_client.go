@@ -46,7 +46,7 @@ type ReplicaClient interface {
 	LTXFiles(ctx context.Context, level int, seek ltx.TXID, useMetadata bool) (ltx.FileIterator, error)
 
 	// OpenLTXFile reads size bytes from offset; size 0 means to the end. A
-	// file that does not exist is os.ErrNotExist.
+	// file that does not exist is os.ErrNotExist, also for os.IsNotExist.
 	OpenLTXFile(ctx context.Context, level int, minTXID, maxTXID ltx.TXID, offset, size int64) (io.ReadCloser, error)
 
 	// WriteLTXFile stores r as the given file. It becomes visible whole, with

@@ -252,7 +252,7 @@ func withTrueTimes(ctx context.Context, store blob.Reader, layout ltx.Layout, fi
 func readHeader(ctx context.Context, store blob.Reader, key string) (ltx.Header, error) {
 	rc, err := store.Open(ctx, key, 0, ltx.HeaderSize)
 	if err != nil {
-		return ltx.Header{}, fmt.Errorf("read ltx header: %w", err)
+		return ltx.Header{}, missing("read ltx header of", key, err)
 	}
 	defer rc.Close()
 	h, err := ltx.ReadHeader(rc)
@@ -271,11 +271,20 @@ func (c *StoreClient) OpenLTXFile(ctx context.Context, level int, minTXID, maxTX
 	if err != nil {
 		return nil, err
 	}
-	rc, err := store.Open(ctx, layout.Key(level, minTXID, maxTXID), offset, size)
+	key := layout.Key(level, minTXID, maxTXID)
+	rc, err := store.Open(ctx, key, offset, size)
 	if err != nil {
-		return nil, fmt.Errorf("open ltx file: %w", err)
+		return nil, missing("open ltx file", key, err)
 	}
 	return rc, nil
+}
+
+// missing is the error of a read: of a missing object one for which os.IsNotExist holds.
+func missing(op, key string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return blob.Named(op, key, err)
+	}
+	return fmt.Errorf("%s: %w", op, err) // names the key
 }
 
 // DeleteLTXFiles implements [ReplicaClient].

@@ -101,15 +101,16 @@ type Reader interface {
 	// Open reads length bytes from offset; a length of zero or less means to
 	// the end. Where the object ends before offset+length the reader ends
 	// there, with io.EOF, and an offset at or past the end gives an empty
-	// reader. A missing object is fs.ErrNotExist, reported here, not by Read.
+	// reader. A missing object is an error for which os.IsNotExist and
+	// errors.Is(err, fs.ErrNotExist) hold (see [Named]), reported here, not by Read.
 	//
 	// The reader must be closed. It fails, rather than mixing two versions,
 	// when the object is replaced while it is read, or else (file) goes on
 	// reading the version it opened. The context covers the reading as well.
 	Open(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error)
 
-	// Stat describes one object, with Metadata. A missing one is
-	// fs.ErrNotExist.
+	// Stat describes one object, with Metadata. A missing one is the error
+	// that it is for Open.
 	Stat(ctx context.Context, key string) (Info, error)
 }
 

@@ -3,9 +3,20 @@ package blob
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 )
+
+// Named is the error of an operation on a key: "open a/b: cause". Of a missing object it
+// is a *fs.PathError around fs.ErrNotExist itself, so that os.IsNotExist holds as well,
+// which does not unwrap.
+func Named(op, key string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return &fs.PathError{Op: op, Path: key, Err: fs.ErrNotExist}
+	}
+	return fmt.Errorf("%s %s: %w", op, key, err)
+}
 
 // ContextReader reads from r until ctx ends; then Read returns the context's
 // cause. It checks between reads and does not interrupt one that is blocked.

@@ -95,7 +95,7 @@ func (m *Memory) find(ctx context.Context, op, key string) (memoryObject, error)
 	}
 	o, ok := m.object(key)
 	if !ok {
-		return memoryObject{}, fmt.Errorf("%s %s: %w", op, key, fs.ErrNotExist)
+		return memoryObject{}, Named(op, key, fs.ErrNotExist)
 	}
 	return o, nil
 }

@@ -17,7 +17,7 @@ import (
 func (s *Store) Open(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
 	f, err := s.openFile(ctx, key)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", key, err)
+		return nil, blob.Named("open", key, err)
 	}
 	if offset != 0 {
 		if _, err := f.Seek(offset, io.SeekStart); err != nil {
@@ -59,7 +59,7 @@ func describe(key string, f *os.File, fi fs.FileInfo) blob.Info {
 func (s *Store) Stat(ctx context.Context, key string) (blob.Info, error) {
 	i, err := s.stat(ctx, key)
 	if err != nil {
-		return blob.Info{}, fmt.Errorf("stat %s: %w", key, err)
+		return blob.Info{}, blob.Named("stat", key, err)
 	}
 	return i, nil
 }

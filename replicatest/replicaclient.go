@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"testing"
 	"time"
 
@@ -162,6 +163,16 @@ func wantRanges(t *testing.T, what string, got []*ltx.FileInfo, want string) {
 	t.Helper()
 	if got := ranges(got); got != want {
 		t.Errorf("%s: got %q, want %q", what, got, want)
+	}
+}
+
+// wantMissing wants what programs test with either of the two: os.IsNotExist does not
+// unwrap.
+func wantMissing(t *testing.T, what string, err error) {
+	t.Helper()
+	wantIs(t, what, err, os.ErrNotExist)
+	if !os.IsNotExist(err) {
+		t.Errorf("%s: os.IsNotExist does not hold for %v", what, err)
 	}
 }
 

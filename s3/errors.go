@@ -25,9 +25,14 @@ var ErrOutcomeUnknown = blob.ErrIndeterminate
 
 var errPrecondition = errors.New("precondition failed")
 
-// wrap puts operation and key before the cause.
+// wrap puts operation and key before the cause. Only an object that is read or looked
+// at can be missing; a 404 for anything else says something else.
 func wrap(op, key string, err error) error {
-	return fmt.Errorf("%s %s: %w", op, key, describe(err))
+	err = describe(err)
+	if op == "open" || op == "stat" {
+		return blob.Named(op, key, err)
+	}
+	return fmt.Errorf("%s %s: %w", op, key, err)
 }
 
 // answerError is an error answer of the store. It keeps nothing of the request:

@@ -154,9 +154,18 @@ func (r *Reader) OpenWALSegment(ctx context.Context, generation string, index in
 	}
 	key, rc, err := r.openSegment(ctx, generation, index, offset)
 	if err != nil {
-		return nil, err
+		return nil, missing(key, err)
 	}
 	return newFrameReader(key, rc), nil
+}
+
+// missing makes sure that os.IsNotExist holds for the error of a missing object,
+// whatever the store has wrapped around it.
+func missing(key string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return blob.Named("open", key, err)
+	}
+	return err // names the key
 }
 
 // openSegment opens a segment as it is stored, under any of its names.
@@ -179,7 +188,7 @@ func (r *Reader) openSegment(ctx context.Context, generation string, index int, 
 func (r *Reader) open(ctx context.Context, key string) (io.ReadCloser, error) {
 	rc, err := r.store.Open(ctx, key, 0, 0)
 	if err != nil {
-		return nil, err
+		return nil, missing(key, err)
 	}
 	return newFrameReader(key, rc), nil
 }

@@ -11,7 +11,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
+	"os"
 	"testing"
 
 	"github.com/replctl/replicate/blob"
@@ -129,6 +131,16 @@ func brief(b []byte) string {
 		return fmt.Sprintf("%q", b)
 	}
 	return fmt.Sprintf("%d bytes %x...", len(b), b[:16])
+}
+
+// wantMissing wants what programs test with either of the two: os.IsNotExist does not
+// unwrap.
+func wantMissing(t *testing.T, what string, err error) {
+	t.Helper()
+	wantIs(t, what, err, fs.ErrNotExist)
+	if !os.IsNotExist(err) {
+		t.Errorf("%s: os.IsNotExist does not hold for %v", what, err)
+	}
 }
 
 func wantIs(t *testing.T, what string, err, target error) {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 	"testing"
 
@@ -26,7 +25,7 @@ func testDelete(t *testing.T, h Harness) {
 		t.Errorf("left (-want +got):\n%s", diff)
 	}
 	_, err := open().Stat(t.Context(), "d/b")
-	wantIs(t, "Stat of a deleted key", err, fs.ErrNotExist)
+	wantMissing(t, "Stat of a deleted key", err)
 	if err := open().Delete(t.Context(), nil); err != nil {
 		t.Errorf("Delete of nothing: %v", err)
 	}

@@ -27,9 +27,9 @@ func testEmpty(t *testing.T, h Harness) {
 		t.Errorf("list of an absent prefix: %q", got)
 	}
 	_, err := s.Open(t.Context(), "no/such", 0, 0)
-	wantIs(t, "Open", err, fs.ErrNotExist)
+	wantMissing(t, "Open", err)
 	_, err = s.Stat(t.Context(), "no/such")
-	wantIs(t, "Stat", err, fs.ErrNotExist)
+	wantMissing(t, "Stat", err)
 	if err := s.Delete(t.Context(), []string{"no/such"}); err != nil {
 		t.Errorf("Delete of an absent key: %v", err)
 	}
@@ -79,7 +79,7 @@ func testRanges(t *testing.T, h Harness) {
 		t.Error("Open at a negative offset succeeds")
 	}
 	_, err := s.Open(t.Context(), "absent", 10, 10)
-	wantIs(t, "Open of a range of an absent key", err, fs.ErrNotExist)
+	wantMissing(t, "Open of a range of an absent key", err)
 }
 
 func testReplace(t *testing.T, h Harness) {
