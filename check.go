@@ -2,10 +2,12 @@ package replicate
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,10 +26,12 @@ type CheckOptions struct {
 	Deep bool
 
 	// Subset is what share of the objects, from 0 to 1, is read from end to end
-	// beside what is read anyway: another one for each Seed, so that repeated
-	// checks come to read everything. v0.3 generations are read whole or not.
+	// beside what is read anyway. v0.3 generations are read whole or not. Each Round
+	// reads the share after that of the round before: as many rounds in a row as the
+	// share fits into the whole, rounded up, read every object that was there all the
+	// time.
 	Subset float64
-	Seed   uint64
+	Round  uint64
 
 	// Verify, if set, is called with the path of each database that a deep check
 	// restores. Package sqlite has what to ask.
@@ -125,11 +129,19 @@ func (in *inspector) chooses(opts CheckOptions) {
 	if opts.Subset == 0 {
 		return
 	}
-	in.wants = func(key string) bool {
-		h := fnv.New64a()
-		_, _ = fmt.Fprintf(h, "%d/%s", opts.Seed, key)
-		return float64(h.Sum64()>>11) < opts.Subset*(1<<53)
+	in.wants = func(key string) bool { return inSubset(key, opts.Subset, opts.Round) }
+}
+
+// inSubset reports whether a round reads an object. Keys lie on a circle of 2^64 places,
+// by their hash; a round reads an arc of it, which begins where that of the round before
+// ends.
+func inSubset(key string, subset float64, round uint64) bool {
+	if subset >= 1 {
+		return true
 	}
+	sum := sha256.Sum256([]byte(key)) // a hash whose values are even, also for keys that are alike
+	arc := uint64(math.Ldexp(subset, 64))
+	return binary.BigEndian.Uint64(sum[:])-round*arc < arc
 }
 
 // compareTimes looks at what the store says about the time of LTX files: of all if

@@ -56,7 +56,7 @@ type Config struct {
 	Region string
 	// Endpoint is the store's URL; the scheme may be missing. Empty means AWS,
 	// unless LITESTREAM_S3_ENDPOINT, AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL
-	// is set.
+	// is set, or the profile has an endpoint_url in ~/.aws/config.
 	Endpoint string
 
 	// AccessKeyID and SecretAccessKey may be empty. Then they come from where

@@ -118,6 +118,9 @@ func endpointFromEnvironment(endpoint string) string {
 			endpoint = os.Getenv(name)
 		}
 	}
+	if endpoint == "" {
+		endpoint = endpointOfProfile()
+	}
 	return endpoint
 }
 

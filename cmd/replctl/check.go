@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strconv"
 	"strings"
 	"time"
@@ -42,7 +41,7 @@ type windowJSON struct {
 type checkOptions struct {
 	deep    bool
 	subset  string
-	seed    uint64
+	round   uint64
 	prom    string
 	tempDir string
 }
@@ -53,8 +52,9 @@ cut off, empty, or not what its name says, and from when to when it can be resto
 A replica of up to %s in up to %d objects is read from end to end, and every
 checksum verified. Of a larger one each LTX file's header, page index and trailer are
 read, and of v0.3 backups names and sizes are judged. --read-data-subset 5%% reads that
-share from end to end as well, another one each time: once a day, it will have read
-everything after a few weeks.
+share from end to end as well, each day (UTC) the one after that of the day before: run
+once a day, it reads everything in 20 days. A day without a run leaves its share to the
+next time round. --round N reads the Nth share instead.
 
 --deep reads everything, and follows each page of the database through the files, so
 that files that contradict each other are found: those of two replicators in one place.
@@ -75,8 +75,8 @@ func newCheckCommand(a *app) *cobra.Command {
 		Example: "  replctl check --deep s3://backups/db\n  replctl check --read-data-subset 5% --prom /var/lib/node_exporter/replctl.prom /var/backups/db",
 		Args:    oneURL,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if !cmd.Flags().Changed("seed") {
-				opts.seed = rand.Uint64()
+			if !cmd.Flags().Changed("round") {
+				opts.round = roundOf(time.Now())
 			}
 			return a.check(cmd.Context(), args[0], opts)
 		},
@@ -84,12 +84,15 @@ func newCheckCommand(a *app) *cobra.Command {
 	flags := cmd.Flags()
 	flags.BoolVar(&opts.deep, "deep", false, "read everything, restore, and let SQLite check the result")
 	flags.StringVar(&opts.subset, "read-data-subset", "", "`share` of the objects to read from end to end, such as 5% or 1/20")
-	flags.Uint64Var(&opts.seed, "seed", 0, "which share; another one each time unless given")
+	flags.Uint64Var(&opts.round, "round", 0, "which share: `N` and N+1 follow each other (default the day since 1970)")
 	flags.Var(pathFlag{&opts.prom}, "prom", "write metrics to `file` for the Prometheus node exporter's textfile collector")
 	flags.Var(pathFlag{&opts.tempDir}, "temp-dir", "where --deep restores to (default $TMPDIR)")
 	a.addJSON(cmd)
 	return cmd
 }
+
+// roundOf is the day since 1970, in UTC.
+func roundOf(t time.Time) uint64 { return uint64(t.Unix() / (24 * 60 * 60)) }
 
 func (a *app) check(ctx context.Context, url string, opts *checkOptions) error {
 	subset, err := parseShare(opts.subset)
@@ -130,7 +133,7 @@ func (a *app) runCheck(ctx context.Context, r *replica, opts *checkOptions, subs
 	m := a.newMeter("checking")
 	defer m.done()
 	return r.Check(ctx, replicate.CheckOptions{
-		Deep: opts.deep, Subset: subset, Seed: opts.seed, TempDir: opts.tempDir, Progress: m.update,
+		Deep: opts.deep, Subset: subset, Round: opts.round, TempDir: opts.tempDir, Progress: m.update,
 		Verify: func(ctx context.Context, path string) error { return soundDatabase(ctx, path, sqlite.CheckFull) },
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -247,5 +248,23 @@ func TestDocumentedExamples(t *testing.T) {
 	}
 	for cmd := range decoders {
 		t.Errorf("%s is not documented", cmd)
+	}
+}
+
+// The example of the documentation is what the command prints.
+func TestJSONExampleOfGenerations(t *testing.T) {
+	doc, err := os.ReadFile(filepath.Join("..", "..", "docs", "json.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, ok := strings.Cut(strings.ReplaceAll(string(doc), "\r\n", "\n"), "\n## `replctl generations --json`\n")
+	_, block, found := strings.Cut(section, "\n```json\n")
+	block, _, ended := strings.Cut(block, "```\n")
+	if !ok || !found || !ended {
+		t.Fatal("docs/json.md has no example of generations")
+	}
+	_, stdout, _ := replctl(t, "generations", "--json", filepath.Join(testdata(t), "damaged", "v3-offset-gap", "replica"))
+	if diff := cmp.Diff(stdout, block); diff != "" {
+		t.Errorf("the command (-) and docs/json.md (+) differ:\n%s", diff)
 	}
 }

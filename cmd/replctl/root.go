@@ -30,9 +30,16 @@ urls take Litestream's parameters (?endpoint=..&region=..&force-path-style=..), 
 credentials come from where the AWS tools and Litestream find them: AWS_* and
 LITESTREAM_* variables, ~/.aws, an instance role.
 
+The endpoint of an S3 server other than AWS comes from the first of these that has one:
+?endpoint= in the URL and --endpoint, which replaces it; LITESTREAM_S3_ENDPOINT;
+AWS_ENDPOINT_URL_S3; AWS_ENDPOINT_URL; endpoint_url of the profile (AWS_PROFILE) in
+~/.aws/config, of its S3 service or of all. The region comes from ?region= and --region;
+on AWS also from AWS_REGION, the profile, and the bucket itself.
+
 Data goes to standard output, everything else to standard error.
 Exit codes: 0 fine, 1 failure, 2 wrong usage, 3 nothing there, 4 damage found;
-of a probe 5 violation, 6 inconclusive; of a lease 75 not acquired, 76 lost.`
+of a probe 5 violation, 6 inconclusive; of a lease 75 not acquired, 76 lost;
+130 and 143 ended by Ctrl-C or SIGTERM.`
 
 func newRootCommand(a *app) *cobra.Command {
 	root := &cobra.Command{
