@@ -48,6 +48,7 @@ func newLeaseAcquireCommand(a *app) *cobra.Command {
 	flags.addTTL(cmd)
 	flags.add(cmd)
 	flags.addOwner(cmd)
+	flags.addSkew(cmd)
 	cmd.Flags().DurationVar(&wait, "wait", 0, "how long to wait for the lease; 0 tries once")
 	a.addJSON(cmd)
 	return cmd

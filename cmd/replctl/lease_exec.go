@@ -15,12 +15,12 @@ renew the lease while CMD runs, and release it when CMD, and what it has started
 its process group, has ended.
 
 When the lease is lost, because it could not be renewed in time or somebody broke it,
-CMD's process group gets SIGTERM and, --grace later, SIGKILL. Of a TTL T and a grace
-G this is the timetable, counted back from the end of the lease: renewals are due
-every (T - G - T/10)/3; if none has worked, SIGTERM comes G + T/10 before the end and
-SIGKILL T/10 before it. That tenth is for CMD to be dead and for clocks that differ.
-G is T/10 unless given, and at most T/2: with the defaults, renewals every 8s, SIGTERM
-at 6s and SIGKILL at 3s before the end.
+CMD's process group gets SIGTERM and, --grace later, SIGKILL. Of a TTL T, a grace G and
+a guard R this is the timetable, counted back from the end of the lease: renewals are
+due every (T - G - R)/3; if none has worked, SIGTERM comes G + R before the end and
+SIGKILL R before it. The guard is for CMD to be dead and for clocks that differ. G and R
+are T/10 unless given, and together less than T: with the defaults, renewals every 8s,
+SIGTERM at 6s and SIGKILL at 3s before the end.
 
 A replctl that is itself stopped or starved can kill nothing in time, nor can one that
 is killed with SIGKILL: on Linux and FreeBSD CMD is then killed by the kernel, but not
@@ -84,6 +84,8 @@ func newLeaseExecCommand(a *app) *cobra.Command {
 	flags.addTTL(cmd)
 	flags.add(cmd)
 	flags.addOwner(cmd)
+	flags.addGuard(cmd)
+	flags.addSkew(cmd)
 	cmd.Flags().DurationVar(&flags.wait, "wait", 0, "how long to wait for the lease; 0 tries once (default for ever)")
 	cmd.Flags().DurationVar(&flags.grace, "grace", 0, "time between SIGTERM and SIGKILL (default a tenth of the TTL)")
 	return cmd
@@ -108,9 +110,7 @@ func (f *execFlags) check(cmd *cobra.Command) error {
 	if err := f.leaseFlags.check(); err != nil {
 		return err
 	}
-	if f.ttl == 0 {
-		f.ttl = min(replicate.DefaultLeaseTTL, f.maxTTL)
-	}
+	f.ttl = f.heldFor()
 	if !cmd.Flags().Changed("wait") {
 		f.wait = forever
 	} else if f.wait < 0 {
@@ -122,11 +122,19 @@ func (f *execFlags) check(cmd *cobra.Command) error {
 	if f.grace < 0 || f.grace > f.ttl/2 {
 		return usageError("a longer --ttl", "--grace: want 0 to half the ttl of %v, not %v", f.ttl, f.grace)
 	}
+	if f.grace+f.reserve() >= f.ttl {
+		return usageError("a longer --ttl", "--grace %v and --guard %v: want less than the ttl of %v together", f.grace, f.reserve(), f.ttl)
+	}
 	return nil
 }
 
 // reserve is what is left of the lease at SIGKILL.
-func (f *execFlags) reserve() time.Duration { return f.ttl / 10 }
+func (f *execFlags) reserve() time.Duration {
+	if f.guard != 0 {
+		return f.guard
+	}
+	return f.ttl / 10
+}
 
 // session has the timetable that the help describes.
 func (f *execFlags) session(notify func(replicate.Event)) replicate.SessionOptions {

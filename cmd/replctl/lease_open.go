@@ -29,6 +29,9 @@ type leaseFlags struct {
 	maxTTL time.Duration
 	ttl    time.Duration // zero: the default, or maxTTL if that is less
 	owner  string        // empty: the default
+
+	guard   time.Duration // zero: the default of the session
+	maxSkew time.Duration
 }
 
 func (f *leaseFlags) add(cmd *cobra.Command) {
@@ -43,13 +46,41 @@ func (f *leaseFlags) addOwner(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.owner, "owner", "", "`name` of the holder, for people (default host:pid)")
 }
 
+// addSkew adds the flag of commands that take the lease over from another holder.
+func (f *leaseFlags) addSkew(cmd *cobra.Command) {
+	cmd.Flags().DurationVar(&f.maxSkew, "max-skew", 0, "how long to wait after another's lease has ended, for clocks that differ by so much")
+}
+
+// addGuard adds the flag of commands that work under the lease and renew it.
+func (f *leaseFlags) addGuard(cmd *cobra.Command) {
+	cmd.Flags().DurationVar(&f.guard, "guard", 0, "how long before its end the lease counts as lost unless it is renewed (default a tenth of the TTL)")
+}
+
+// heldFor is the TTL of the lease.
+func (f *leaseFlags) heldFor() time.Duration {
+	if f.ttl != 0 {
+		return f.ttl
+	}
+	return min(replicate.DefaultLeaseTTL, f.maxTTL)
+}
+
+// session has a third of what the guard leaves of the TTL between two renewals.
+func (f *leaseFlags) session(notify func(replicate.Event)) replicate.SessionOptions {
+	opts := replicate.SessionOptions{OnEvent: notify}
+	if f.guard != 0 {
+		opts.TTL, opts.Guard = f.heldFor(), f.guard
+		opts.RenewEvery = (opts.TTL - opts.Guard) / 3
+	}
+	return opts
+}
+
 const (
 	minTTL   = 100 * time.Millisecond
 	mostTTL  = 1000 * time.Hour
 	maxOwner = 1024 // bytes; a record that is too large is corrupt to everybody
 )
 
-func (f leaseFlags) check() error {
+func (f *leaseFlags) check() error {
 	switch {
 	case f.maxTTL <= 0:
 		return usageError("--max-ttl 30s", "--max-ttl: %v is not positive", f.maxTTL)
@@ -59,6 +90,12 @@ func (f leaseFlags) check() error {
 		return usageError("--ttl 30s", "--ttl: %v is less than %v", f.ttl, minTTL)
 	case f.ttl > f.maxTTL:
 		return usageError("--max-ttl "+f.ttl.String()+", here and wherever this lease is used", "--ttl: %v is more than --max-ttl, %v", f.ttl, f.maxTTL)
+	case f.maxSkew < 0:
+		return usageError("--max-skew 2s", "--max-skew: %v is negative", f.maxSkew)
+	case f.guard < 0:
+		return usageError("--guard 3s", "--guard: %v is negative", f.guard)
+	case f.guard > f.heldFor()/2:
+		return usageError("a longer --ttl", "--guard: %v is more than half the ttl of %v", f.guard, f.heldFor())
 	case len(f.owner) > maxOwner || !utf8.ValidString(f.owner):
 		return usageError("--owner db-1", "--owner: want valid UTF-8 of up to %d bytes", maxOwner)
 	}
@@ -81,15 +118,17 @@ func (a *app) openLeaser(rawURL string, flags leaseFlags) (leaser, error) {
 	switch l := l.(type) {
 	case *file.Leaser:
 		flags.set(&l.MaxTTL, &l.TTL, &l.Owner)
+		l.MaxSkew = flags.maxSkew
 	case *s3.Leaser:
 		flags.set(&l.MaxTTL, &l.TTL, &l.Owner)
+		l.MaxSkew = flags.maxSkew
 	}
 	out := l.(leaser)
 	out.SetLogger(a.logger())
 	return out, nil
 }
 
-func (f leaseFlags) set(maxTTL, ttl *time.Duration, owner *string) {
+func (f *leaseFlags) set(maxTTL, ttl *time.Duration, owner *string) {
 	*maxTTL, *ttl = f.maxTTL, min(*ttl, f.maxTTL)
 	if f.ttl != 0 {
 		*ttl = f.ttl

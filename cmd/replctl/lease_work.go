@@ -23,6 +23,8 @@ func (f *workFlags) addWork(cmd *cobra.Command, when string) {
 	f.addTTL(cmd)
 	f.add(cmd)
 	f.addOwner(cmd)
+	f.addGuard(cmd)
+	f.addSkew(cmd)
 	cmd.Flags().DurationVar(&f.wait, "wait", 0, when+"how long to wait for the lease; 0 tries once")
 }
 
@@ -32,8 +34,8 @@ func (f *workFlags) checkWork(leased bool, flag string) error {
 	switch {
 	case f.wait < 0:
 		return usageError("--wait 1m", "--wait: %v is negative", f.wait)
-	case !leased && (f.wait != 0 || f.owner != "" || f.ttl != 0):
-		return usageError(flag, "--wait, --owner and --ttl are about the lease, which is taken with %s only", flag)
+	case !leased && (f.wait != 0 || f.owner != "" || f.ttl != 0 || f.guard != 0 || f.maxSkew != 0):
+		return usageError(flag, "--wait, --owner, --ttl, --guard and --max-skew are about the lease, which is taken with %s only", flag)
 	}
 	return f.check()
 }
@@ -49,20 +51,20 @@ func (a *app) work(ctx context.Context, r *replica, url string, flags workFlags,
 	if err != nil {
 		return err
 	}
-	return leaseFailure(a.underLease(ctx, l, flags.wait, func(ctx context.Context, s *replicate.Session) error {
+	return leaseFailure(a.underLease(ctx, l, flags, func(ctx context.Context, s *replicate.Session) error {
 		return fn(ctx, replicate.NewFencedClient(client, s), s.Generation())
 	}), shownURL(l, url))
 }
 
 // underLease runs fn while the lease is held, and releases it.
-func (a *app) underLease(ctx context.Context, l leaser, wait time.Duration, fn func(context.Context, *replicate.Session) error) error {
+func (a *app) underLease(ctx context.Context, l leaser, flags workFlags, fn func(context.Context, *replicate.Session) error) error {
 	report := a.newReporter()
 	defer report.close()
-	s, err := awaitSession(ctx, l, replicate.SessionOptions{OnEvent: func(e replicate.Event) {
+	s, err := awaitSession(ctx, l, flags.session(func(e replicate.Event) {
 		if e.Kind == replicate.EventWaiting {
 			report.event(e)
 		}
-	}}, wait)
+	}), flags.wait)
 	if err != nil {
 		return err
 	}
