@@ -230,7 +230,9 @@ func (pr *pruner) readBases(ctx context.Context, store blob.Reader) error {
 
 // windowsOf are what can be restored from some files and generations, by their names, with
 // the true times of their ends. A time that only a damaged file has is not known.
-func windowsOf(ctx context.Context, planner *ltxPlanner, files []*ltx.FileInfo, generations []*generationV3) ([]Window, error) {
+func windowsOf(
+	ctx context.Context, planner *ltxPlanner, files []*ltx.FileInfo, generations []*generationV3,
+) ([]Window, error) {
 	in := &inspector{Inspection: &Inspection{}}
 	for _, f := range files {
 		if f.Size >= ltx.MinFileSize {

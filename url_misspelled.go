@@ -12,8 +12,9 @@ import (
 // begins with one of them and a colon is meant as a URL, also where no engine of
 // this module has the scheme.
 var knownSchemes = []string{
-	"file", "s3", "s3a", "s3n", "r2", "b2", "minio", "oss", "cos", "gs", "gcs", "abs", "abfs", "abfss", "az", "azblob", "azure",
-	"wasb", "wasbs", "swift", "http", "https", "ftp", "ftps", "sftp", "ssh", "scp", "rsync", "smb", "nfs", "webdav", "webdavs",
+	"file", "s3", "s3a", "s3n", "r2", "b2", "minio", "oss", "cos",
+	"gs", "gcs", "abs", "abfs", "abfss", "az", "azblob", "azure", "wasb", "wasbs", "swift",
+	"http", "https", "ftp", "ftps", "sftp", "ssh", "scp", "rsync", "smb", "nfs", "webdav", "webdavs",
 	"dav", "davs", "nats", "redis", "etcd", "consul", "raft", "postgres", "postgresql", "mysql", "sqlite", "hdfs", "mem",
 }
 

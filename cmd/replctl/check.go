@@ -85,7 +85,8 @@ func newCheckCommand(a *app) *cobra.Command {
 	flags.BoolVar(&opts.deep, "deep", false, "read everything, restore, and let SQLite check the result")
 	flags.StringVar(&opts.subset, "read-data-subset", "", "`share` of the objects to read from end to end, such as 5% or 1/20")
 	flags.Uint64Var(&opts.round, "round", 0, "which share: `N` and N+1 follow each other (default the day since 1970)")
-	flags.Var(pathFlag{&opts.prom}, "prom", "write metrics to `file` for the Prometheus node exporter's textfile collector")
+	flags.Var(pathFlag{&opts.prom}, "prom",
+		"write metrics to `file` for the Prometheus node exporter's textfile collector")
 	flags.Var(pathFlag{&opts.tempDir}, "temp-dir", "where --deep restores to (default $TMPDIR)")
 	a.addJSON(cmd)
 	return cmd

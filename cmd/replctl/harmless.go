@@ -39,7 +39,8 @@ func harmless(s string) string {
 
 // harmful reports whether a terminal obeys r, or a reader is misled by it.
 func harmful(r rune) bool {
-	return r == utf8.RuneError || unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029'
+	return r == utf8.RuneError || unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) ||
+		r == '\u2028' || r == '\u2029'
 }
 
 // harmlessLines is harmless for each line of a text, and keeps its tabs.

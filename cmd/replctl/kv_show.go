@@ -42,7 +42,8 @@ func newKVGetCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "get URL KEY",
 		Short:   "Print a record's value",
-		Long:    "Print a record's value, as it is and nothing else; with --json the whole record.\nOn a terminal, what the terminal would obey is escaped.",
+		Long: "Print a record's value, as it is and nothing else; with --json the whole record.\n" +
+			"On a terminal, what the terminal would obey is escaped.",
 		Example: "  replctl kv get s3://bucket/app limit",
 		Args:    urlAndKey,
 		RunE: func(cmd *cobra.Command, args []string) error {

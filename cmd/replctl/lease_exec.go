@@ -123,7 +123,8 @@ func (f *execFlags) check(cmd *cobra.Command) error {
 		return usageError("a longer --ttl", "--grace: want 0 to half the ttl of %v, not %v", f.ttl, f.grace)
 	}
 	if f.grace+f.reserve() >= f.ttl {
-		return usageError("a longer --ttl", "--grace %v and --guard %v: want less than the ttl of %v together", f.grace, f.reserve(), f.ttl)
+		return usageError("a longer --ttl",
+			"--grace %v and --guard %v: want less than the ttl of %v together", f.grace, f.reserve(), f.ttl)
 	}
 	return nil
 }

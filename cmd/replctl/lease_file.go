@@ -32,7 +32,8 @@ const maxLeaseFile = 1 << 20
 
 // leaseFileFlag adds the flag that says whose lease it is.
 func leaseFileFlag(cmd *cobra.Command, name *string) {
-	cmd.Flags().Var(pathFlag{name}, "lease", "`file` with the lease as acquire --json or renew --json printed it; - is standard input")
+	cmd.Flags().Var(pathFlag{name}, "lease",
+		"`file` with the lease as acquire --json or renew --json printed it; - is standard input")
 }
 
 // readLeaseFile reads what acquire or renew printed.

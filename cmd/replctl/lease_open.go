@@ -48,12 +48,14 @@ func (f *leaseFlags) addOwner(cmd *cobra.Command) {
 
 // addSkew adds the flag of commands that take the lease over from another holder.
 func (f *leaseFlags) addSkew(cmd *cobra.Command) {
-	cmd.Flags().DurationVar(&f.maxSkew, "max-skew", 0, "how long to wait after another's lease has ended, for clocks that differ by so much")
+	cmd.Flags().DurationVar(&f.maxSkew, "max-skew", 0,
+		"how long to wait after another's lease has ended, for clocks that differ by so much")
 }
 
 // addGuard adds the flag of commands that work under the lease and renew it.
 func (f *leaseFlags) addGuard(cmd *cobra.Command) {
-	cmd.Flags().DurationVar(&f.guard, "guard", 0, "how long before its end the lease counts as lost unless it is renewed (default a tenth of the TTL)")
+	cmd.Flags().DurationVar(&f.guard, "guard", 0,
+		"how long before its end the lease counts as lost unless it is renewed (default a tenth of the TTL)")
 }
 
 // heldFor is the TTL of the lease.

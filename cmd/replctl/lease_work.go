@@ -35,7 +35,8 @@ func (f *workFlags) checkWork(leased bool, flag string) error {
 	case f.wait < 0:
 		return usageError("--wait 1m", "--wait: %v is negative", f.wait)
 	case !leased && (f.wait != 0 || f.owner != "" || f.ttl != 0 || f.guard != 0 || f.maxSkew != 0):
-		return usageError(flag, "--wait, --owner, --ttl, --guard and --max-skew are about the lease, which is taken with %s only", flag)
+		return usageError(flag,
+			"--wait, --owner, --ttl, --guard and --max-skew are about the lease, which is taken with %s only", flag)
 	}
 	return f.check()
 }
@@ -56,8 +57,10 @@ func (a *app) work(ctx context.Context, r *replica, url string, flags workFlags,
 	}), shownURL(l, url))
 }
 
+type underLeaseFunc = func(context.Context, *replicate.Session) error
+
 // underLease runs fn while the lease is held, and releases it.
-func (a *app) underLease(ctx context.Context, l leaser, flags workFlags, fn func(context.Context, *replicate.Session) error) error {
+func (a *app) underLease(ctx context.Context, l leaser, flags workFlags, fn underLeaseFunc) error {
 	report := a.newReporter()
 	defer report.close()
 	s, err := awaitSession(ctx, l, flags.session(func(e replicate.Event) {

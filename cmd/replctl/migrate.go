@@ -100,7 +100,8 @@ func newMigrateCommand(a *app) *cobra.Command {
 	cmd.Flags().BoolVar(&flags.partial, "partial", false, "with --history: what can be restored, if objects are missing")
 	cmd.Flags().Var(&flags.timestamp, "timestamp", "the last state at or before this time, instead of the latest")
 	cmd.Flags().StringVar(&flags.generation, "generation", "", "the last state of this generation, or that at --timestamp")
-	cmd.Flags().Var(pathFlag{&flags.tempDir}, "temp-dir", "`directory` with room for the database, two with --history (default $TMPDIR)")
+	cmd.Flags().Var(pathFlag{&flags.tempDir}, "temp-dir",
+		"`directory` with room for the database, two with --history (default $TMPDIR)")
 	flags.addWork(cmd, "")
 	a.addJSON(cmd)
 	return cmd
@@ -191,13 +192,14 @@ func (a *app) noMigration(ctx context.Context, src, dst *replica, err error, fla
 // otherDestination says how to migrate to a place with other content. What is there may
 // be the only replica of something: it is for people to delete it.
 func otherDestination(ctx context.Context, src, dst *replica) string {
+	const unneeded = "another destination; or, if nobody needs what is there, "
 	if ids, err := dst.GenerationsV3(ctx); err != nil || len(ids) > 0 && src.url != dst.url { // another backup
 		return "another destination"
 	}
 	if dst.dir == "" {
-		return "another destination; or, if nobody needs what is there, delete the objects below 0000/ to 0009/ in it, and the same again"
+		return unneeded + "delete the objects below 0000/ to 0009/ in it, and the same again"
 	}
-	return fmt.Sprintf("another destination; or, if nobody needs what is there, rm -r %s, and the same again", shellQuote(filepath.Join(dst.dir, "ltx")))
+	return unneeded + "rm -r " + shellQuote(filepath.Join(dst.dir, "ltx")) + ", and the same again"
 }
 
 func (a *app) printMigration(m migrateJSON) error {

@@ -82,7 +82,8 @@ func (a *app) parsePlace(rawURL string) (place, error) {
 		query.Set(name, value)
 	}
 	if db := workingDirOf(urlPath); scheme == file.ReplicaClientType && db != "" {
-		return place{}, usageError(tryConfig, "%s is the working directory of Litestream for %s, and no replica", strings.TrimRight(urlPath, "/"), db)
+		dir := strings.TrimRight(urlPath, "/")
+		return place{}, usageError(tryConfig, "%s is the working directory of Litestream for %s, and no replica", dir, db)
 	}
 	return place{e, scheme, host, urlPath, query, userinfo}, nil
 }

@@ -141,7 +141,8 @@ func (a *app) printProbeText(doc probeJSON, report *probe.Report) error {
 	if err != nil || len(doc.Left) == 0 {
 		return err
 	}
-	if err := a.print("\n%s  may still be there, below %s: %v\n", a.paint("left", text.FgYellow), doc.Prefix, report.CleanupErr); err != nil {
+	mark := a.paint("left", text.FgYellow)
+	if err := a.print("\n%s  may still be there, below %s: %v\n", mark, doc.Prefix, report.CleanupErr); err != nil {
 		return err
 	}
 	left := doc.Left[:min(len(doc.Left), maxNamed)]

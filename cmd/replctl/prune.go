@@ -143,7 +143,9 @@ func (a *app) prune(ctx context.Context, url string, flags *pruneFlags) error {
 func (a *app) planPrune(ctx context.Context, r *replica, client replicate.Fenceable, flags *pruneFlags) (*replicate.PrunePlan, pruneJSON, error) {
 	since := time.Now().Add(-flags.within.d)
 	m := a.newMeter("verifying")
-	plan, err := replicate.PlanPrune(ctx, client, replicate.PruneOptions{Since: since, Snapshots: flags.snapshots, Trust: flags.trust, Progress: m.update})
+	plan, err := replicate.PlanPrune(ctx, client, replicate.PruneOptions{
+		Since: since, Snapshots: flags.snapshots, Trust: flags.trust, Progress: m.update,
+	})
 	m.done()
 	if errors.Is(err, replicate.ErrNoReplica) {
 		return nil, pruneJSON{}, r.nothing(ctx)

@@ -62,18 +62,22 @@ func lostStates(before, after []replicate.Window) []string {
 		i := slices.IndexFunc(after, func(a replicate.Window) bool {
 			return a.Format == w.Format && a.Generation == w.Generation && !earlier(a.To, w.From) && !earlier(w.To, a.From)
 		})
-		from := "the states from " + preciseStamp(w.From.Time)
-		ltxState := w.Format == replicate.FormatLTX
+		var end string
+		last := w.To.TXID
 		switch {
-		case i < 0 && ltxState:
-			lost = append(lost, fmt.Sprintf("%s to %s, transactions %s", from, preciseStamp(w.To.Time), txids(w.From.TXID, w.To.TXID)))
 		case i < 0:
-			lost = append(lost, fmt.Sprintf("%s to %s, generation %s", from, preciseStamp(w.To.Time), w.Generation))
-		case earlier(w.From, after[i].From) && ltxState:
-			lost = append(lost, fmt.Sprintf("%s until before %s, transactions %s", from, preciseStamp(after[i].From.Time), txids(w.From.TXID, after[i].From.TXID-1)))
+			end = "to " + preciseStamp(w.To.Time)
 		case earlier(w.From, after[i].From):
-			lost = append(lost, fmt.Sprintf("%s until before %s, generation %s", from, preciseStamp(after[i].From.Time), w.Generation))
+			end = "until before " + preciseStamp(after[i].From.Time)
+			last = after[i].From.TXID - 1
+		default:
+			continue
 		}
+		what := "generation " + w.Generation
+		if w.Format == replicate.FormatLTX {
+			what = "transactions " + txids(w.From.TXID, last)
+		}
+		lost = append(lost, fmt.Sprintf("the states from %s %s, %s", preciseStamp(w.From.Time), end, what))
 	}
 	if len(lost) == 0 {
 		lost = []string{"nothing: every state can be restored afterwards"}

@@ -103,5 +103,6 @@ func (r *replica) generations(ctx context.Context, id string) ([]string, error) 
 	if err := r.orNothing(ctx, 0); err != nil {
 		return nil, err
 	}
-	return nil, &cliError{exitNothing, fmt.Errorf("no generation %s at %s", id, r.url), "replctl generations " + shellQuote(r.url)}
+	try := "replctl generations " + shellQuote(r.url)
+	return nil, &cliError{exitNothing, fmt.Errorf("no generation %s at %s", id, r.url), try}
 }
