@@ -1,8 +1,8 @@
 package config
 
 import (
+	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,16 +12,18 @@ import (
 
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/store/internal/names"
+	"github.com/replctl/replicate/store/internal/record"
 )
 
 // Applied is the status that CountApplied counts. Which others there are is up to the
 // fleet.
 const Applied = "applied"
 
-// status is the record of one instance in one log. Its key is the log's prefix and
+var statusFormat = record.Format{Name: "config-status/1", Corrupt: ErrCorrupt}
+
+// status is the body of the record of one instance in one log. Its key is the log's prefix and
 // the instance's name, encoded.
 type status struct {
-	Nonce    string `json:"nonce"`
 	Instance string `json:"instance"`
 	Status   string `json:"status"`
 }
@@ -66,20 +68,25 @@ func (s *Storage) logApply(ctx context.Context, instanceID, collection, version,
 	if err != nil {
 		return err
 	}
-	value, err := json.Marshal(status{Nonce: rand.Text(), Instance: instanceID, Status: newStatus})
+	body, err := json.Marshal(status{Instance: instanceID, Status: newStatus})
 	if err != nil {
 		return err
 	}
 	prefix := logPrefix(e)
-	for token := s.seen(prefix, prefix+part).token; ; {
-		r, err := cas.Swap(ctx, s.store, prefix+part, value, token)
-		if !lost(err) {
-			if err == nil {
-				s.see(prefix, prefix+part, logged{r.Token, newStatus})
+	for old := s.seen(prefix, prefix+part).stored; ; {
+		now, err := statusFormat.Swap(ctx, s.store, prefix+part, body, old)
+		switch {
+		case err == nil:
+			if bytes.Equal(now.Body, body) { // and not of a later call
+				s.see(prefix, prefix+part, logged{now, newStatus})
 			}
+			return nil
+		// Another handle has logged for the instance. Even where it is not known
+		// whether this status was there in between, logging it again is right.
+		case !record.Lost(err) && !errors.Is(err, cas.ErrSuperseded):
 			return err
 		}
-		token = r.Token
+		old = now
 	}
 }
 
@@ -138,7 +145,7 @@ func (s *Storage) readLog(ctx context.Context, prefix string) ([]instanceStatus,
 			return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 		}
 		last := s.seen(prefix, e.Key)
-		if last.token != e.Token {
+		if last.stored.Token != e.Token {
 			unseen = append(unseen, len(all))
 		}
 		all, keys = append(all, instanceStatus{instance, last.status}), append(keys, e.Key)
@@ -155,15 +162,15 @@ func (s *Storage) readLog(ctx context.Context, prefix string) ([]instanceStatus,
 }
 
 func (s *Storage) readStatus(ctx context.Context, prefix, key, instance string) (string, error) {
-	r, err := s.store.Read(ctx, key, "")
+	r, err := statusFormat.Read(ctx, s.store, key, record.Stored{})
 	if err != nil || !r.Exists() { // an operator may have deleted it since it was listed
 		return "", err
 	}
-	status, err := decodeStatus(instance, r.Value)
+	status, err := decodeStatus(instance, r.Body)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", key, err)
 	}
-	s.see(prefix, key, logged{r.Token, status})
+	s.see(prefix, key, logged{r, status})
 	return status, nil
 }
 
@@ -174,7 +181,7 @@ func (s *Storage) ResetApplyLog(ctx context.Context, collection, version string)
 
 // logged is a status as last seen.
 type logged struct {
-	token  cas.Token
+	stored record.Stored
 	status string
 }
 

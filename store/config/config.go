@@ -7,8 +7,10 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/store/internal/names"
+	"github.com/replctl/replicate/store/internal/record"
 )
 
 // Limits.
@@ -31,7 +33,8 @@ var (
 	// ErrSnapshotNotFound: there is no such version, or none that is active.
 	ErrSnapshotNotFound = errors.New("snapshot not found")
 
-	// ErrSnapshotExists: the version was saved before, with other content.
+	// ErrSnapshotExists: the version was saved before, with other content. It may have
+	// been deleted since.
 	ErrSnapshotExists = errors.New("snapshot exists with other content")
 
 	// ErrTooManySnapshots: the collection has MaxSnapshots of them.
@@ -47,7 +50,8 @@ var (
 	// ErrLockNotAcquired: somebody else holds the lock.
 	ErrLockNotAcquired = errors.New("lock not acquired")
 
-	// ErrCorrupt: a record is there that this package did not write, or one is gone.
+	// ErrCorrupt: a record is there that this package did not write, or that was cut
+	// short or changed, or one is gone.
 	ErrCorrupt = errors.New("record corrupt")
 )
 
@@ -91,6 +95,7 @@ const HeadsPrefix = "config/heads/"
 // The other records' prefixes. What follows is said where the keys are made.
 const (
 	contentsPrefix = "config/contents/"
+	deletedPrefix  = "config/deleted/"
 	appliedPrefix  = "config/applied/"
 	locksPrefix    = "config/locks/"
 )
@@ -103,15 +108,17 @@ type Storage struct {
 	opts  Options
 
 	mu       sync.Mutex
-	heads    map[string]cas.Record        // by key, as last seen
+	heads    map[string]record.Stored     // by key, as last seen
 	statuses map[string]map[string]logged // by prefix of the log, and key
+	leasers  map[int64]*replicate.StoreLeaser
 }
 
 // New returns the collections that are kept in store, below "config/".
 func New(store cas.Store, opts Options) *Storage {
 	return &Storage{
 		store: store, opts: opts,
-		heads: map[string]cas.Record{}, statuses: map[string]map[string]logged{},
+		heads: map[string]record.Stored{}, statuses: map[string]map[string]logged{},
+		leasers: map[int64]*replicate.StoreLeaser{},
 	}
 }
 
@@ -123,10 +130,4 @@ func checkName(what, name string) error {
 		return fmt.Errorf("%w: %s %q is not UTF-8", ErrInvalidName, what, name)
 	}
 	return nil
-}
-
-// lost reports whether the error of a cas.Swap means that somebody else's record is
-// there, and nothing more is to be expected of one's own.
-func lost(err error) bool {
-	return errors.Is(err, cas.ErrConflict) && !errors.Is(err, cas.ErrIndeterminate)
 }

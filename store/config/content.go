@@ -8,31 +8,33 @@ import (
 	"fmt"
 
 	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/store/internal/record"
 )
 
 // A content is a record of its own, below contentsPrefix and the ID of its entry: a
 // line of JSON, and then the content as it is. It is written once, before the entry
 // is, and replaced once, by a mark, after the entry is gone.
 
-// contentHeader is the line. The ID makes it unlike any other; the names are for a
-// person who has to find out what it was.
+// contentHeader is the line. The names are for a person who has to find out what it
+// was.
 type contentHeader struct {
 	ID         string `json:"id"`
 	Collection string `json:"collection,omitempty"`
 	Version    string `json:"version,omitempty"`
-	Size       int    `json:"size"`
 	Deleted    bool   `json:"deleted,omitempty"`
 }
 
-// maxContentHeader is room for a header with the longest names, each byte of which
-// may take six in JSON.
+// contentFormat is the form of a content.
+var contentFormat = record.Format{Name: "config-content/1", Corrupt: ErrCorrupt}
+
+// maxContentHeader is room for a seal, and a header with the longest names, each byte
+// of which may take six in JSON.
 const maxContentHeader = 2 << 10
 
 // errDeleted: the content is not there, since its entry is not.
 var errDeleted = errors.New("the content is gone")
 
 func encodeContent(h contentHeader, content []byte) ([]byte, error) {
-	h.Size = len(content)
 	line, err := json.Marshal(h)
 	if err != nil {
 		return nil, err
@@ -41,9 +43,9 @@ func encodeContent(h contentHeader, content []byte) ([]byte, error) {
 }
 
 // decodeContent returns what encodeContent was given. A mark is errDeleted.
-func decodeContent(id string, value []byte) ([]byte, error) {
-	line, content, ok := bytes.Cut(value, []byte("\n"))
-	if !ok || len(line) >= maxContentHeader {
+func decodeContent(id string, body []byte) ([]byte, error) {
+	line, content, ok := bytes.Cut(body, []byte("\n"))
+	if !ok {
 		return nil, fmt.Errorf("%w: no snapshot's content", ErrCorrupt)
 	}
 	var h contentHeader
@@ -53,24 +55,26 @@ func decodeContent(id string, value []byte) ([]byte, error) {
 	switch {
 	case h.ID != id:
 		return nil, fmt.Errorf("%w: the content of another snapshot, %.40q", ErrCorrupt, h.ID)
-	case h.Size != len(content):
-		return nil, fmt.Errorf("%w: a content of %d bytes has %d", ErrCorrupt, h.Size, len(content))
 	case h.Deleted:
 		return nil, errDeleted
 	}
 	return content, nil
 }
 
-func (s *Storage) readContent(ctx context.Context, id string) ([]byte, error) {
-	key := contentsPrefix + id
-	r, err := s.store.Read(ctx, key, "")
+// readContent returns the content of an entry.
+func (s *Storage) readContent(ctx context.Context, e *entry) ([]byte, error) {
+	key := contentsPrefix + e.ID
+	r, err := contentFormat.Read(ctx, s.store, key, record.Stored{})
 	if err != nil {
 		return nil, err
 	}
 	if !r.Exists() {
 		return nil, errDeleted
 	}
-	content, err := decodeContent(id, r.Value)
+	content, err := decodeContent(e.ID, r.Body)
+	if err == nil && !bytes.Equal(sum(content), e.Sum) {
+		err = fmt.Errorf("%w: not the content that was saved", ErrCorrupt)
+	}
 	if err != nil && !errors.Is(err, errDeleted) {
 		return nil, fmt.Errorf("%s: %w", key, err)
 	}
@@ -78,29 +82,46 @@ func (s *Storage) readContent(ctx context.Context, id string) ([]byte, error) {
 }
 
 func (s *Storage) writeContent(ctx context.Context, collection string, e entry, content []byte) error {
-	value, err := encodeContent(contentHeader{ID: e.ID, Collection: collection, Version: e.Version}, content)
+	body, err := encodeContent(contentHeader{ID: e.ID, Collection: collection, Version: e.Version}, content)
 	if err == nil {
-		_, err = cas.Swap(ctx, s.store, contentsPrefix+e.ID, value, "")
+		_, err = contentFormat.Swap(ctx, s.store, contentsPrefix+e.ID, body, record.Stored{})
 	}
 	return err
 }
 
-// bury replaces the content of an entry that is no more by a mark. Whoever else does
-// the same writes the same.
+// discard buries the content of an entry that did not get into the head. It reads the
+// head first: a content that an entry names is never overwritten, whatever the answers
+// to the writes of the head have said. An error leaves the content where it is, which
+// does no harm.
+func (s *Storage) discard(ctx context.Context, collection, id string) {
+	if h, _, err := s.head(ctx, collection); err == nil && h.withID(id) == nil {
+		_ = s.bury(ctx, id)
+	}
+}
+
+// discard is a variable for tests of what happens without the look at the head.
+var discard = (*Storage).discard
+
+// bury replaces the content of an entry that is no more by a mark, also if it is
+// damaged. Others may do the same at the same time.
 func (s *Storage) bury(ctx context.Context, id string) error {
 	key := contentsPrefix + id
 	r, err := s.store.Read(ctx, key, "")
 	if err != nil || !r.Exists() {
 		return err
 	}
-	if _, err := decodeContent(id, r.Value); errors.Is(err, errDeleted) {
-		return nil
+	body, lineage, damaged := contentFormat.Open(r.Value)
+	if damaged == nil {
+		if _, err := decodeContent(id, body); errors.Is(err, errDeleted) {
+			return nil
+		}
 	}
 	mark, err := encodeContent(contentHeader{ID: id, Deleted: true}, nil)
 	if err != nil {
 		return err
 	}
-	if _, err = cas.Swap(ctx, s.store, key, mark, r.Token); lost(err) || errors.Is(err, cas.ErrSuperseded) {
+	_, err = contentFormat.Swap(ctx, s.store, key, mark, record.Stored{Token: r.Token, Lineage: lineage})
+	if record.Lost(err) || errors.Is(err, cas.ErrSuperseded) {
 		return nil // somebody else has written it
 	}
 	return err

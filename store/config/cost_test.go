@@ -22,10 +22,10 @@ func TestCost(t *testing.T) {
 		want int
 		op   func(ctx context.Context) error
 	}{
-		{"SaveSnapshot", 3, func(ctx context.Context) error { return s.SaveSnapshot(ctx, "c", "v1", content("v1")) }},
+		{"SaveSnapshot", 4, func(ctx context.Context) error { return s.SaveSnapshot(ctx, "c", "v1", content("v1")) }},
 		{"SaveSnapshot again", 1, func(ctx context.Context) error { return s.SaveSnapshot(ctx, "c", "v1", content("v1")) }},
-		{"SaveSnapshot of another", 3, func(ctx context.Context) error { return s.SaveSnapshot(ctx, "c", "v2", nil) }},
-		{"SaveSnapshot of a third", 3, func(ctx context.Context) error { return s.SaveSnapshot(ctx, "c", "v3", nil) }},
+		{"SaveSnapshot of another", 4, func(ctx context.Context) error { return s.SaveSnapshot(ctx, "c", "v2", nil) }},
+		{"SaveSnapshot of a third", 4, func(ctx context.Context) error { return s.SaveSnapshot(ctx, "c", "v3", nil) }},
 		{"ActivateSnapshot", 2, func(ctx context.Context) error { return s.ActivateSnapshot(ctx, "c", "v1") }},
 		{"ActivateSnapshot again", 1, func(ctx context.Context) error { return s.ActivateSnapshot(ctx, "c", "v1") }},
 		{"FailSnapshot", 2, func(ctx context.Context) error { return s.FailSnapshot(ctx, "c", "v2") }},
@@ -44,7 +44,7 @@ func TestCost(t *testing.T) {
 		{"CountApplied, all seen", 2, func(ctx context.Context) error { return count(ctx, s, 2) }},
 		{"AcquireLock", 2, func(ctx context.Context) (err error) { release, err = s.AcquireLock(ctx, 1); return err }},
 		{"release", 1, func(context.Context) error { release(); return nil }},
-		{"DeleteOldSnapshots, 2 of 3", 1 + 1 + 3 + 2*2, func(ctx context.Context) error { _, err := s.DeleteOldSnapshots(ctx, later); return err }},
+		{"DeleteOldSnapshots, 2 of 3", 1 + 1 + 3 + 3*2, func(ctx context.Context) error { _, err := s.DeleteOldSnapshots(ctx, later); return err }},
 		{"DeleteOldSnapshots, none", 1 + 1, func(ctx context.Context) error { _, err := s.DeleteOldSnapshots(ctx, later); return err }},
 	} {
 		srv.Reset()

@@ -39,9 +39,19 @@ func (s *Storage) DeleteOldSnapshots(ctx context.Context, olderThan time.Time) (
 func (s *Storage) deleteOld(ctx context.Context, collection string, olderThan time.Time) (int, error) {
 	var deleted int
 	var garbage []string
+	noted := map[string]bool{} // by ID
 	err := s.change(ctx, collection, func(h *head) (bool, error) {
-		deleted = h.drop(olderThan)
-		garbage = slices.Clone(h.Garbage)
+		dropped := h.drop(olderThan)
+		for _, e := range dropped {
+			if noted[e.ID] {
+				continue
+			}
+			if err := s.noteDeleted(ctx, collection, e); err != nil {
+				return false, err
+			}
+			noted[e.ID] = true
+		}
+		deleted, garbage = len(dropped), slices.Clone(h.Garbage)
 		return deleted > 0, nil
 	})
 	if err != nil {

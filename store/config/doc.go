@@ -20,8 +20,10 @@
 //     begins after that, on every instance.
 //   - A process that is killed in the middle leaves a collection as it was before or
 //     as it should be after; see below for what it may leave beside.
-//   - A version's content never changes. Saving it again is refused if the content
-//     differs, and changes nothing if it does not.
+//   - A version's content never changes, not even after the version was deleted: of
+//     each deleted version a note of its content stays. Saving it again is refused if
+//     the content differs; if it does not, it changes nothing, or brings back the version.
+//   - A record that was cut short or changed in the store is ErrCorrupt.
 //   - The log of a version has one status per instance, the last one logged. Resetting
 //     it and deleting its snapshot empty it at one instant; a status that is being
 //     logged at that moment does not turn up in the log of another round.
@@ -40,8 +42,10 @@
 //     to know takes [Storage.AcquireSession].
 //   - The age of a snapshot is by the clock of the machine that saved it.
 //   - When the answer to a write is lost, the method reads to find out what became of
-//     it. If that is impossible the error is cas.ErrIndeterminate: what was to be done
-//     is done, or is not, or may be shortly. Every method can be called again then.
+//     it. A record names its last eight writes, so that this also works when up to seven
+//     others have followed. If it cannot be found out the error is cas.ErrIndeterminate:
+//     what was to be done is done, or is not, or may be shortly. Every method can be
+//     called again then.
 //
 // # Cost
 //
@@ -51,14 +55,14 @@
 //
 //	GetActiveVersion, ListSnapshots   1
 //	GetActiveSnapshot, GetSnapshot    2
-//	SaveSnapshot                      3; 1 if it is there already
+//	SaveSnapshot                      4; 1 if it is there already
 //	ActivateSnapshot, FailSnapshot    2; 1 if it is so already
 //	ResetApplyLog                     2; 1 if there is no such snapshot
 //	LogApply                          2; a lost race more if another handle has logged for the instance
 //	CountApplied, AppliedInstances    1, a listing, and 1 per status that this handle has not seen
 //	AcquireLock                       2; then 1 each third of the TTL, and 1 to release
 //	DeleteOldSnapshots                a listing and 1 per collection; 3 more where it deletes,
-//	                                  and 2 per deleted snapshot
+//	                                  and 3 per deleted snapshot
 //
 // A listing is a request per 1,000 records on S3. The first request of each line but
 // the lock's is a read of the collection's head: some 250 bytes for each snapshot that
@@ -77,9 +81,11 @@
 // A collection has at most MaxSnapshots snapshots; DeleteOldSnapshots makes room. Stores have no
 // conditional delete, so that nothing is removed:
 //
-//   - of a deleted snapshot a record of less than 100 bytes stays, below "config/contents/";
+//   - of a deleted snapshot a mark of some 200 bytes stays, below "config/contents/";
+//   - of the name of a deleted version a note stays, below "config/deleted/": some 300
+//     bytes, once, however often it is saved and deleted again;
 //   - the statuses of a deleted snapshot, or of one whose log was reset, stay below
-//     "config/applied/", about 100 bytes for each instance;
+//     "config/applied/", about 200 bytes for each instance;
 //   - a SaveSnapshot that was killed, or whose outcome stayed unknown, may leave a
 //     content that belongs to no snapshot;
 //   - a lock's record stays when it is released, one per key ever used.
@@ -88,7 +94,8 @@
 // the tools of the store, whatever is below "config/contents/ID" and "config/applied/ID/"
 // of an ID that is in no head ("config/heads/") and older than a save can take; a
 // lifecycle rule may delete what is below "config/applied/" after longer than any snapshot
-// is kept.
+// is kept. What is below "config/deleted/" has to stay for as long as an instance may have
+// an old version.
 //
 // # Latency
 //

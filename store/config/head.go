@@ -15,8 +15,6 @@ import (
 // head is all there is to a collection but the contents and the statuses: one
 // record, so that each change of it is one compare-and-swap.
 type head struct {
-	Nonce string `json:"nonce"` // unlike any other head's
-
 	// Active is the ID of the active snapshot. No other place says so.
 	Active string `json:"active,omitempty"`
 
@@ -61,12 +59,9 @@ func sum(content []byte) []byte {
 	return s[:]
 }
 
-// encode gives the head a nonce of its own and returns it as stored. A full one
-// with the longest names fits into a record.
-func (h *head) encode() ([]byte, error) {
-	h.Nonce = rand.Text()
-	return json.Marshal(h)
-}
+// encode returns the body of the head's record. A full one with the longest names
+// fits into a record.
+func (h *head) encode() ([]byte, error) { return json.Marshal(h) }
 
 func decodeHead(value []byte) (*head, error) {
 	h := new(head)
@@ -120,10 +115,13 @@ func (h *head) version(version string) *entry {
 	return h.find(func(e entry) bool { return e.Version == version })
 }
 
-// active returns the active entry, or nil.
-func (h *head) active() *entry {
-	return h.find(func(e entry) bool { return e.ID == h.Active })
+// withID returns the entry with an ID, or nil.
+func (h *head) withID(id string) *entry {
+	return h.find(func(e entry) bool { return e.ID == id })
 }
+
+// active returns the active entry, or nil.
+func (h *head) active() *entry { return h.withID(h.Active) }
 
 func (h *head) find(is func(entry) bool) *entry {
 	if i := slices.IndexFunc(h.Snapshots, is); i >= 0 {
@@ -143,7 +141,8 @@ func (h *head) snapshot(collection string, e *entry) Snapshot {
 
 // The changes. Each reports whether there was anything to change.
 
-// has is whether a version is there already, with the same content.
+// has is whether a version is there already, with the same content. An entry with
+// the same ID is the one that is being saved: nobody else has it.
 func (h *head) has(e entry) (bool, error) {
 	old := h.version(e.Version)
 	switch {
@@ -192,21 +191,20 @@ func (h *head) reset(version string) (bool, error) {
 	return true, nil
 }
 
-// drop deletes what was created before, but for the active one, and returns how many
-// that were. While there is much garbage, it is none.
-func (h *head) drop(before time.Time) int {
+// drop deletes what was created before, but for the active one, and returns that.
+// While there is much garbage, it is none.
+func (h *head) drop(before time.Time) (dropped []entry) {
 	if len(h.Garbage) > MaxSnapshots {
-		return 0
+		return nil
 	}
-	n := len(h.Snapshots)
 	h.Snapshots = slices.DeleteFunc(h.Snapshots, func(e entry) bool {
 		old := e.ID != h.Active && e.CreatedAt.Before(before)
 		if old {
-			h.Garbage = append(h.Garbage, e.ID)
+			h.Garbage, dropped = append(h.Garbage, e.ID), append(dropped, e)
 		}
 		return old
 	})
-	return n - len(h.Snapshots)
+	return dropped
 }
 
 // buried forgets garbage.

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/store/internal/names"
+	"github.com/replctl/replicate/store/internal/record"
 )
 
 // headKey is HeadsPrefix and the collection's name, encoded.
@@ -17,36 +17,36 @@ func headKey(collection string) (string, error) {
 	return HeadsPrefix + part, err
 }
 
+// headFormat is the form of a head, whose body is JSON.
+var headFormat = record.Format{Name: "config-head/1", Corrupt: ErrCorrupt}
+
 // head reads a collection's head, to be changed as the caller likes, and tells which
 // version of it that is. A collection that does not exist has an empty one.
-func (s *Storage) head(ctx context.Context, collection string) (*head, cas.Token, error) {
+func (s *Storage) head(ctx context.Context, collection string) (*head, record.Stored, error) {
 	key, err := headKey(collection)
 	if err != nil {
-		return nil, "", err
+		return nil, record.Stored{}, err
 	}
 	s.mu.Lock()
 	known := s.heads[key]
 	s.mu.Unlock()
-	r, err := s.store.Read(ctx, key, known.Token)
+	r, err := headFormat.Read(ctx, s.store, key, known)
 	if err != nil {
-		return nil, "", err
-	}
-	if r.Unchanged {
-		r = known
+		return nil, record.Stored{}, err
 	}
 	if !r.Exists() {
-		return new(head), "", nil
+		return new(head), r, nil
 	}
 	s.remember(key, r)
-	h, err := decodeHead(r.Value)
+	h, err := decodeHead(r.Body)
 	if err != nil {
-		return nil, "", fmt.Errorf("%s: %w", key, err)
+		return nil, record.Stored{}, fmt.Errorf("%s: %w", key, err)
 	}
-	return h, r.Token, nil
+	return h, r, nil
 }
 
 // remember keeps a head as last seen, so that the store need not send it again.
-func (s *Storage) remember(key string, r cas.Record) {
+func (s *Storage) remember(key string, r record.Stored) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.heads[key] = r
@@ -61,22 +61,22 @@ func (s *Storage) change(ctx context.Context, collection string, edit func(*head
 		return err
 	}
 	for {
-		h, token, err := s.head(ctx, collection)
+		h, old, err := s.head(ctx, collection)
 		if err != nil {
 			return err
 		}
 		if changed, err := edit(h); err != nil || !changed {
 			return err
 		}
-		value, err := h.encode()
+		body, err := h.encode()
 		if err != nil {
 			return err
 		}
-		r, err := cas.Swap(ctx, s.store, key, value, token)
-		if r.Exists() { // mine or theirs
-			s.remember(key, r)
+		now, err := headFormat.Swap(ctx, s.store, key, body, old)
+		if now.Exists() { // mine or theirs
+			s.remember(key, now)
 		}
-		if !lost(err) {
+		if !record.Lost(err) {
 			return err
 		}
 	}

@@ -1,7 +1,9 @@
 package config_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -60,4 +62,37 @@ func TestLockErrors(t *testing.T) {
 	if !errors.Is(err, castest.ErrInjected) || errors.Is(err, config.ErrLockNotAcquired) {
 		t.Errorf("a store that cannot be reached: %v", err)
 	}
+}
+
+// hanging is a store that does not answer a write, once it hangs, before the caller
+// gives up.
+type hanging struct {
+	cas.Store
+	hangs atomic.Bool
+}
+
+func (s *hanging) Write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Written, error) {
+	if s.hangs.Load() {
+		<-ctx.Done()
+		return cas.Written{}, fmt.Errorf("%w: %w", cas.ErrIndeterminate, context.Cause(ctx))
+	}
+	return s.Store.Write(ctx, key, value, expect)
+}
+
+// TestReleaseIsBounded: releasing a lock never blocks for long, whatever its TTL and
+// whatever the store does.
+func TestReleaseIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &hanging{Store: new(cas.Memory)}
+		release, err := config.New(store, config.Options{LockTTL: config.MaxLockTTL}).AcquireLock(t.Context(), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		store.hangs.Store(true)
+		start := time.Now()
+		release()
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("the release took %v", took)
+		}
+	})
 }

@@ -24,6 +24,13 @@ func save(version string) step {
 	}
 }
 
+// saveOther saves a version with content that is not its.
+func saveOther(version string) step {
+	return func(ctx context.Context, s cas.Store) error {
+		return open(s).SaveSnapshot(ctx, "c", version, []byte("content of nobody"))
+	}
+}
+
 func activate(version string) step {
 	return func(ctx context.Context, s cas.Store) error { return open(s).ActivateSnapshot(ctx, "c", version) }
 }
@@ -162,6 +169,13 @@ func TestEveryOrder(t *testing.T) {
 			atEnd: func(t *testing.T, _ cas.Store, errs []error) { wantErrors(t, errs, notFound, nil) }},
 		"save again and delete": {setup: two, clients: []step{save("v1"), deleteAll},
 			atEnd: func(t *testing.T, _ cas.Store, errs []error) { wantErrors(t, errs, nil, nil) }},
+		"save other content and delete": {setup: two, clients: []step{saveOther("v1"), deleteAll},
+			atEnd: func(t *testing.T, _ cas.Store, errs []error) {
+				wantErrors(t, errs, config.ErrSnapshotExists, nil)
+				if errs[0] == nil {
+					t.Error("a version has got other content")
+				}
+			}},
 		"save and save": {setup: two, clients: []step{save("v3"), save("v3")},
 			atEnd: func(t *testing.T, s cas.Store, errs []error) {
 				wantErrors(t, errs, nil, nil)

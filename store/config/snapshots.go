@@ -12,7 +12,7 @@ import (
 
 // SaveSnapshot saves a version of a collection, as pending. If it is there already
 // with the same content, whatever its status, nothing changes; with other content that
-// is ErrSnapshotExists.
+// is ErrSnapshotExists, also if the version has been deleted since.
 func (s *Storage) SaveSnapshot(ctx context.Context, collection, version string, content []byte) error {
 	err := checkName("version", version)
 	if err == nil && len(content) > MaxContentSize {
@@ -32,6 +32,9 @@ func (s *Storage) save(ctx context.Context, collection, version string, content 
 		if there, err := h.has(e); there || err != nil {
 			return false, err
 		}
+		if err := s.checkDeleted(ctx, collection, e); err != nil {
+			return false, err
+		}
 		if !written {
 			if err := s.writeContent(ctx, collection, e, content); err != nil {
 				return false, err
@@ -42,7 +45,7 @@ func (s *Storage) save(ctx context.Context, collection, version string, content 
 		return true, nil
 	})
 	if written && (!added || err != nil && !errors.Is(err, cas.ErrIndeterminate)) {
-		_ = s.bury(ctx, e.ID) // nobody knows of it; at worst it stays
+		discard(s, ctx, collection, e.ID)
 	}
 	return err
 }
@@ -110,7 +113,7 @@ func (s *Storage) ListSnapshots(ctx context.Context, collection string) ([]Snaps
 // read, there is another head, to pick from again.
 func (s *Storage) get(ctx context.Context, collection string, pick func(*head) *entry) (*Snapshot, error) {
 	for seen := cas.Token(""); ; {
-		h, token, err := s.head(ctx, collection)
+		h, r, err := s.head(ctx, collection)
 		if err != nil {
 			return nil, err
 		}
@@ -118,10 +121,10 @@ func (s *Storage) get(ctx context.Context, collection string, pick func(*head) *
 		if e == nil {
 			return nil, ErrSnapshotNotFound
 		}
-		content, err := s.readContent(ctx, e.ID)
+		content, err := s.readContent(ctx, e)
 		switch {
-		case errors.Is(err, errDeleted) && token != seen:
-			seen = token
+		case errors.Is(err, errDeleted) && r.Token != seen:
+			seen = r.Token
 			continue
 		case errors.Is(err, errDeleted):
 			return nil, fmt.Errorf("%w: %s%s: %w", ErrCorrupt, contentsPrefix, e.ID, err)

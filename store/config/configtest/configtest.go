@@ -60,6 +60,11 @@ func Run(t *testing.T, h Harness) {
 		"ApplyRace":       testApplyRace,
 		"FaultyLeaders":   testFaultyLeaders,
 		"FaultyInstances": testFaultyInstances,
+		"LostAnswers":     testLostAnswers,
+		"LostLock":        testLostLock,
+		"NotDurable":      testNotDurable,
+		"KeptContent":     testKeptContent,
+		"Damaged":         testDamaged,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

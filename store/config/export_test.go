@@ -1,0 +1,22 @@
+package config
+
+import (
+	"context"
+
+	"github.com/replctl/replicate"
+)
+
+// What tests of what happens without it replace.
+var (
+	Discard        = &discard
+	LeaserOf       = &leaserOf
+	ReleaseTimeout = &releaseTimeout
+)
+
+// Bury buries a content, whatever the head says.
+func Bury(s *Storage, ctx context.Context, _, id string) { _ = s.bury(ctx, id) }
+
+// NewLeaser is a leaser that knows of no earlier one.
+func NewLeaser(s *Storage, key int64) *replicate.StoreLeaser {
+	return New(s.store, s.opts).leaser(key)
+}
