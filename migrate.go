@@ -27,6 +27,12 @@ type MigrateOptions struct {
 	// missing, the states before and after the hole are migrated. It is for History.
 	Partial bool
 
+	// Check, if set, is called with the path of each database that a backup gives of
+	// which objects may be missing unseen: see [v3compat.Plan]. It is called before
+	// anything is written, with the last state of each unbroken chain, and its error
+	// ends the migration. Package sqlite has what to ask.
+	Check func(ctx context.Context, path string) error
+
 	// TempDir is where the database is restored on its way; empty means the
 	// system's. With History and several generations it needs room for two.
 	TempDir string
@@ -142,6 +148,9 @@ func migrate(ctx context.Context, src *StoreClient, dst ReplicaClient, opts Migr
 		return nil, err
 	}
 	if err := m.checkNames(); err != nil {
+		return nil, err
+	}
+	if err := m.checkDatabases(ctx); err != nil {
 		return nil, err
 	}
 	return &m.result, m.write(ctx)

@@ -108,6 +108,7 @@ func extentPlan(rep *v3compat.Report, e v3compat.Extent, points []v3compat.Point
 			p.Requests++
 		}
 	}
+	p.MayMiss = !rep.Timed && len(p.Segments) > 0 && p.Segments[0].Index != p.Pos.Index
 	return p
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/replctl/replicate/v3compat"
@@ -67,6 +69,37 @@ func (m *migrator) findStates(ctx context.Context) error {
 		return errEmptyDatabase
 	}
 	return nil
+}
+
+// checkDatabases restores what a backup may have lost objects of, unseen, to a file with
+// a name, for opts.Check.
+func (m *migrator) checkDatabases(ctx context.Context) error {
+	for _, p := range m.src.plans {
+		if !p.MayMiss || m.opts.Check == nil {
+			continue
+		}
+		if err := m.checkDatabase(ctx, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *migrator) checkDatabase(ctx context.Context, p *v3compat.Plan) (err error) {
+	dir, err := os.MkdirTemp(m.opts.TempDir, "replicate-check-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	f, err := os.Create(filepath.Join(dir, "db"))
+	if err != nil {
+		return err
+	}
+	_, err = m.src.reader.Restore(ctx, p, f, v3compat.RestoreOptions{Progress: RestoreOptions{Progress: m.step("checking")}.progress(p.Bytes)})
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return m.opts.Check(ctx, f.Name())
 }
 
 // after is the time of the next state: its own, if that is later than the last one's.

@@ -78,6 +78,10 @@ type Plan struct {
 	// is zero if State is exact, or if there is no later state.
 	Next Point
 
+	// MayMiss says that objects of a v0.3 backup may be missing which no name shows. The
+	// database should then be checked by SQLite. See [v3compat.Plan].
+	MayMiss bool
+
 	Objects  []PlanObject // in the order in which they make up the database
 	Bytes    int64        // of all objects
 	Requests int          // that reading them takes, if none has to be repeated

@@ -56,7 +56,7 @@ func planOfV3(target Target, found *v3compat.Plan) *Plan {
 	plan := &Plan{
 		Format: FormatV3, State: Point{Pos: found.Pos, Time: found.Time},
 		Objects: []PlanObject{{v3compat.SnapshotKey(found.Generation, found.Snapshot.Index), found.Snapshot.Size}},
-		Bytes:   found.Bytes, Requests: found.Requests, v3: found,
+		MayMiss: found.MayMiss, Bytes: found.Bytes, Requests: found.Requests, v3: found,
 	}
 	for _, s := range found.Segments {
 		plan.Objects = append(plan.Objects, PlanObject{v3compat.WALSegmentKey(found.Generation, s.Index, s.Offset), s.Size})

@@ -61,7 +61,9 @@
 // Litestream copies whole transactions, only frames that belong to the log, and
 // every frame of it. So a frame that does not belong, or a transaction without
 // an end before the next index, is damage, though SQLite would pass over both in
-// silence. At the end of the last log a transaction without an end has no
+// silence. So is a log that begins with another size of the database than the log
+// before has left, if its first transaction does not write page 1: the end of the log
+// before is missing. At the end of the last log a transaction without an end has no
 // effect, as with SQLite.
 //
 // # What it does not do

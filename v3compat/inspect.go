@@ -26,6 +26,10 @@ type Report struct {
 	// two of them, states are lost.
 	Restorable []Extent
 
+	// Timed says that the generation has a times.json: then no object is missing
+	// unseen. See [Plan.MayMiss].
+	Timed bool
+
 	// Problems come with the worst severity first, then by object.
 	Problems []Problem
 }
@@ -93,6 +97,7 @@ type inspection struct {
 	segments   []*segment  // by index, offset, name
 	lost       []*segment  // that times.json mentions and that are not here, from the oldest snapshot's index on; in order
 	logs       []*walLog   // from the oldest snapshot's index on
+	timed      bool        // there is a times.json, and it can be used
 	problems   []Problem
 }
 
@@ -131,7 +136,7 @@ func (in *inspection) problem(severity Severity, object, format string, args ...
 }
 
 func (in *inspection) report() *Report {
-	rep := &Report{Generation: in.generation, Restorable: in.extents(), Problems: in.problems}
+	rep := &Report{Generation: in.generation, Restorable: in.extents(), Timed: in.timed, Problems: in.problems}
 	for _, s := range in.snapshots {
 		rep.Snapshots = append(rep.Snapshots, SnapshotInfo{in.generation, s.index, s.size, s.at})
 		rep.count(s.object)

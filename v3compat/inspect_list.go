@@ -74,6 +74,7 @@ func (in *inspection) applyTimes(ctx context.Context, r *Reader, info blob.Info)
 	case err != nil:
 		return err
 	}
+	in.timed = err == nil
 	prefix := GenerationPrefix(in.generation)
 	seen := make(map[string]bool, len(times.times))
 	for o := range in.all {

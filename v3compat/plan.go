@@ -75,6 +75,11 @@ type Plan struct {
 	Pos  Pos
 	Time time.Time
 
+	// MayMiss says that a segment may be missing which no name shows: the last one of
+	// an index, in a generation without times.json. What the restore finds is an
+	// error; for the rest, SQLite's integrity check is the means.
+	MayMiss bool
+
 	// Latest says that there is no newer state: not in the target's
 	// generation, or not in any, where the target names none.
 	Latest bool
@@ -99,7 +104,9 @@ func (p *Plan) check() error {
 	return err
 }
 
-// Plan finds the way to a state that reads the fewest bytes. It lists each
+// Plan finds the way to a state that reads the fewest bytes; in a generation without
+// times.json, the way from the newest snapshot, since the fewest logs can have lost their
+// end there. It lists each
 // generation that can be meant once, reads their times.json, and nothing else:
 // it judges by names, and what only content shows is left to [Reader.Restore].
 //

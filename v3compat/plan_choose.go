@@ -113,7 +113,8 @@ type gap struct {
 }
 
 // cheapest returns the plan that reads the fewest bytes, or else what is in the
-// way from the newest snapshot.
+// way from the newest snapshot. Without times.json it is the plan from the newest
+// snapshot that has one.
 func (e *eligible) cheapest() (*Plan, *gap) {
 	var best *Plan
 	none := &gap{object: GenerationPrefix(e.in.generation) + SnapshotsDir, reason: "no snapshot that is old enough"}
@@ -125,7 +126,7 @@ func (e *eligible) cheapest() (*Plan, *gap) {
 			}
 			continue
 		}
-		if plan := e.plan(s, segments); best == nil || plan.Bytes < best.Bytes {
+		if plan := e.plan(s, segments); best == nil || e.in.timed && plan.Bytes < best.Bytes {
 			best = plan
 		}
 	}
@@ -182,6 +183,12 @@ func (e *eligible) breakAt(segments []*segment, i int) *gap {
 	}
 }
 
+// spansLogs reports whether one log follows another.
+func spansLogs(segments []WALSegmentInfo) bool {
+	n := len(segments)
+	return n > 0 && segments[0].Index != segments[n-1].Index
+}
+
 func (e *eligible) plan(s *snapshot, segments []*segment) *Plan {
 	p := &Plan{
 		Generation: e.in.generation,
@@ -199,5 +206,6 @@ func (e *eligible) plan(s *snapshot, segments []*segment) *Plan {
 			p.Time = seg.at
 		}
 	}
+	p.MayMiss = !e.in.timed && spansLogs(p.Segments)
 	return p
 }

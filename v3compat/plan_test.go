@@ -1,6 +1,7 @@
 package v3compat
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -70,6 +71,11 @@ func TestPlanReadsLeast(t *testing.T) {
 	put(SnapshotKey(genID, 1), 200, 2)
 	put(WALSegmentKey(genID, 1, 0), 20, 3)
 	put(SnapshotKey(genID, 2), 150, 4)
+	newest, err := New(store).Plan(t.Context(), Target{Timestamp: second(3)})
+	if err != nil || newest.Snapshot.Index != 1 || newest.MayMiss {
+		t.Errorf("without times.json: %+v, %v; want a plan from snapshot 1, which crosses no end of a log", newest, err)
+	}
+	putTimes(t, store)
 	got, err := New(store).Plan(t.Context(), Target{Timestamp: second(3)})
 	want := &Plan{
 		Generation: genID,
@@ -236,4 +242,21 @@ func TestPlanLostSegment(t *testing.T) {
 	if err != nil || len(p.Segments) != 1 {
 		t.Errorf("before it: got %+v, %v", p, err)
 	}
+}
+
+// putTimes gives a generation a times.json with the times that the store has.
+func putTimes(t *testing.T, store *blob.Memory) {
+	t.Helper()
+	times := map[string]time.Time{}
+	for info, err := range store.List(t.Context(), GenerationPrefix(genID), blob.ListOptions{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		times[strings.TrimPrefix(info.Key, GenerationPrefix(genID))] = info.ModTime
+	}
+	var b bytes.Buffer
+	if err := WriteTimes(&b, times); err != nil {
+		t.Fatal(err)
+	}
+	put(t, store, TimesKey(genID), b.Bytes())
 }

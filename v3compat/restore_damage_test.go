@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -68,8 +69,8 @@ func TestRestoreDamagedReplicas(t *testing.T) {
 			return err != nil && (strings.Contains(err.Error(), o) || strings.Contains(err.Error(), o[:strings.LastIndex(o, "/")]+"/: "))
 		})
 		switch {
-		case report.Want != "error" && (err != nil || hash(got) != want):
-			t.Errorf("%s: got %s, %v, want %s", dir, hash(got), err, want)
+		case report.Want != "error" && (err != nil || sha256Hex(got) != want):
+			t.Errorf("%s: got %s, %v, want %s", dir, sha256Hex(got), err, want)
 		case report.Want == "error" && !named:
 			t.Errorf("%s: got %v, want an error that names one of %v", dir, err, report.Objects)
 		}
@@ -408,5 +409,36 @@ func TestApplyBeyond4GiB(t *testing.T) {
 	a.begun = 1
 	if err := a.write(2, log); err == nil || !strings.Contains(err.Error(), "missing: bytes 13ffffd48 to 13fffff5f") {
 		t.Errorf("a frame is missing before it: %v", err)
+	}
+}
+
+// TestRestoreLostGrowth: a log that begins with another size than the one before has
+// left is refused unless its first transaction writes page 1, and the segment that
+// something is missing behind is named.
+func TestRestoreLostGrowth(t *testing.T) {
+	for name, test := range map[string]struct {
+		pgno, commit uint32
+		refused      bool
+	}{
+		"the same size":     {2, 4, false},
+		"grown":             {2, 6, true},
+		"shrunk":            {2, 3, true},
+		"grown with page 1": {1, 6, false},
+	} {
+		m := &historyMaker{history: &history{store: blob.NewMemory()}, t: t, rng: rand.New(rand.NewPCG(1, 2)), head: sqlitewal.Header{PageSize: 512}}
+		db := make([]byte, 4*512)
+		copy(db, m.page(1))
+		m.put(SnapshotKey(genID, 0), db)
+		for index, f := range []sqlitewal.Frame{{Pgno: 3, Commit: 4}, {Pgno: test.pgno, Commit: test.commit}} {
+			f.Data = m.page(f.Pgno)
+			chain := sqlitewal.NewChain(m.head)
+			m.put(WALSegmentKey(genID, index, 0), chain.Append(m.head.Append(nil), f))
+			m.head.Salt[0]++
+		}
+		_, _, err := restored(t, New(m.store), Target{}, RestoreOptions{})
+		var object *ObjectError
+		if test.refused != errors.Is(err, ErrContent) || test.refused && (!errors.As(err, &object) || object.Key != WALSegmentKey(genID, 0, 0)) || !test.refused && err != nil {
+			t.Errorf("%s: got %v, want it refused: %v", name, err, test.refused)
+		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 type walLogState struct {
 	begun  bool
 	before uint32 // the database's size when the log began, in pages
+	exact  bool   // before is what the log before this one has left
 	offset int64  // how much of the log there was so far
 	header sqlitewal.Header
 	chain  *sqlitewal.Chain // nil before the header
@@ -32,7 +33,7 @@ func (a *applier) beginSegment(n int) error {
 		}
 		fallthrough
 	case first:
-		a.log = walLogState{begun: true, before: a.result.Pages}
+		a.log = walLogState{begun: true, before: a.result.Pages, exact: a.log.exact || a.log.commit != 0}
 	}
 	switch end := a.log.offset; {
 	case seg.Offset > end && first:
@@ -131,6 +132,9 @@ func (a *applier) frame(f sqlitewal.Frame) error {
 	if err := a.checkSize(f.Commit, end); err != nil {
 		return err
 	}
+	if err := a.checkGrowth(f.Commit); err != nil {
+		return err
+	}
 	a.pages.commit()
 	copy(a.head[:], l.head)
 	l.head = l.head[:0]
@@ -155,6 +159,23 @@ func (a *applier) checkSize(commit uint32, end int64) error {
 			l.offset, a.segment().Index, commit, most)
 	}
 	return nil
+}
+
+// checkGrowth compares the database's size after the first transaction of a log with
+// what the log before has left. SQLite writes the size into page 1, so that one without
+// page 1 does not change it: if it does, the end of the log before is missing.
+func (a *applier) checkGrowth(commit uint32) error {
+	l := &a.log
+	if !l.exact || l.commit != 0 || len(l.head) > 0 || commit == l.before {
+		return nil
+	}
+	i := a.begun - 1
+	for i > 0 && a.plan.Segments[i].Index == a.segment().Index {
+		i--
+	}
+	last := a.plan.Segments[i]
+	return damaged(last.key(), "the database has %d pages after it, and %d before index %08x: a segment at the end of index %08x is missing",
+		l.before, commit, a.segment().Index, last.Index)
 }
 
 // endSegment checks that a segment ends where a frame does.

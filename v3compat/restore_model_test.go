@@ -124,11 +124,15 @@ func (m *historyMaker) log(index int) {
 	}
 }
 
+// transaction writes page 1 if it changes the database's size, as SQLite does.
 func (m *historyMaker) transaction(chain *sqlitewal.Chain, log []byte) []byte {
 	size := uint32(max(1, int(m.pages)+m.rng.IntN(8)-3))
 	frames := 1 + m.rng.IntN(6)
 	for i := range frames {
 		f := sqlitewal.Frame{Pgno: 1 + m.rng.Uint32N(size)}
+		if i == 0 && size != m.pages {
+			f.Pgno = 1
+		}
 		if i == frames-1 {
 			f.Commit, m.pages = size, size
 		}
@@ -194,14 +198,14 @@ func testStates(t *testing.T, r *Reader, h *history) {
 		if s.at.Before(plan.Snapshot.CreatedAt) || isSnapshot && s.pos != plan.Snapshot.Pos() {
 			continue
 		}
-		want = append(want, fmt.Sprint(s.pos, s.at, hash(s.data)))
+		want = append(want, fmt.Sprint(s.pos, s.at, sha256Hex(s.data)))
 	}
 	var db memDB
 	var before []byte
 	_, err = r.Restore(t.Context(), plan, &db, RestoreOptions{OnState: func(s State) error {
 		data := make([]byte, int(s.Size)*s.PageSize)
 		copy(data, db.data)
-		got = append(got, fmt.Sprint(s.Pos, s.Time, hash(data)))
+		got = append(got, fmt.Sprint(s.Pos, s.Time, sha256Hex(data)))
 		checkChanged(t, s, before, data)
 		before = data
 		return nil

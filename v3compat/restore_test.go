@@ -47,7 +47,7 @@ func restored(t testing.TB, r *Reader, target Target, opts RestoreOptions) ([]by
 	return db.data, result, err
 }
 
-func hash(data []byte) string {
+func sha256Hex(data []byte) string {
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])
 }
@@ -65,7 +65,7 @@ func TestRestoreWhatLitestreamDoes(t *testing.T) {
 	r := New(realReplica(t))
 	for sum, target := range want {
 		data, result, err := restored(t, r, target, RestoreOptions{})
-		if got := hash(data); err != nil || got != sum {
+		if got := sha256Hex(data); err != nil || got != sum {
 			t.Errorf("%v: got %s, %v, want %s", target, got, err, sum)
 		}
 		if err == nil && (result.PageSize != facts.PageSize || int(result.Pages)*result.PageSize != len(data)) {

@@ -2,8 +2,12 @@ package v3compat
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
+	"maps"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -39,9 +43,12 @@ func TestTimesRoundTrip(t *testing.T) {
   "times": {
     "snapshots/00000000.snapshot.lz4": "2024-02-29T01:02:03.456789012Z",
     "wal/00000000_00000000.wal.lz4": "2024-02-29T00:00:01Z"
-  }
+  },
+  "sha256": "SUM"
 }
 `
+	wantText = strings.Replace(wantText, "SUM", fmt.Sprintf("%x", sha256.Sum256([]byte(
+		"snapshots/00000000.snapshot.lz4\n1709168523456789012\nwal/00000000_00000000.wal.lz4\n1709164801000000000\n"))), 1)
 	if diff := cmp.Diff(wantText, string(data)); diff != "" {
 		t.Error(diff)
 	}
@@ -69,6 +76,9 @@ func TestReadTimesRefuses(t *testing.T) {
 		"time zero":       `{"version":1,"times":{"a":"0001-01-01T00:00:00Z"}}`,
 		"null for a time": `{"version":1,"times":{"a":null}}`,
 		"trailing text":   `{"version":1,"times":{}} x`,
+		"two times":       `{"version":1,"times":{"wal/00000000_00000000.wal.lz4":"2024-02-29T00:00:01Z","wal/00000000_00000000.wal.lz4":"2024-02-29T00:00:02Z"}}`,
+		"a wrong sum":     `{"version":1,"times":{},"sha256":"00"}`,
+		"a sum before it": `{"version":1,"sha256":"00","times":{}}`,
 		"two objects":     `{"version":1,"times":{}}{"version":1,"times":{}}`,
 	} {
 		if got, err := ReadTimes(strings.NewReader(data)); !errors.Is(err, ErrTimes) {
@@ -98,7 +108,7 @@ type repeat string
 
 func (s repeat) Read(p []byte) (int, error) {
 	n := 0
-	for n < len(p) {
+	for n == 0 || n+len(s) <= len(p) { // whole ones, so that what is read makes sense
 		n += copy(p[n:], s)
 	}
 	return n, nil
@@ -230,4 +240,76 @@ func FuzzTimes(f *testing.F) {
 			t.Fatal(diff)
 		}
 	})
+}
+
+// TestTimesFlips: whichever bit of a times.json is wrong, no object gets another time.
+func TestTimesFlips(t *testing.T) {
+	want := map[string]time.Time{snapshotName: second(1), segmentName: second(2)}
+	sound := encodeTimes(t, want)
+	refused := 0
+	for bit := range 8 * len(sound) {
+		b := bytes.Clone(sound)
+		b[bit/8] ^= 1 << (bit % 8)
+		got, err := ReadTimes(bytes.NewReader(b))
+		if err == nil && !maps.EqualFunc(got, want, time.Time.Equal) {
+			t.Errorf("bit %d, %q: got %v", bit, b[bit/8], got)
+		} else if err != nil {
+			refused++
+		}
+	}
+	if refused < 4*len(sound) {
+		t.Errorf("%d of %d flips were refused", refused, 8*len(sound))
+	}
+}
+
+// TestReadTimesMemory: a times.json of nearly the largest size takes memory for its
+// entries only. The bound is on what is alive, which a collector's pace cannot change.
+func TestReadTimesMemory(t *testing.T) {
+	const entries = 880_000
+	r := &timesStream{entries: entries}
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	r.atEnd = func() {
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+	}
+	times, err := ReadTimes(r)
+	if err != nil || len(times) != entries {
+		t.Fatalf("%d times, %v", len(times), err)
+	}
+	if alive := int64(after.HeapAlloc) - int64(before.HeapAlloc); alive > 160<<20 {
+		t.Errorf("%d MiB are alive when %d MiB were read", alive>>20, r.n>>20)
+	}
+}
+
+// timesStream makes a times.json as it is read.
+type timesStream struct {
+	entries, next int
+	rest          []byte
+	n             int64
+	atEnd         func()
+}
+
+func (s *timesStream) Read(p []byte) (int, error) {
+	for len(s.rest) == 0 {
+		switch {
+		case s.next == 0:
+			s.rest = []byte(`{"version":1,"times":{`)
+		case s.next <= s.entries:
+			s.rest = fmt.Appendf(nil, "%q:%q,", WALDir+FormatWALSegmentName(s.next, 0), second(s.next).Format(time.RFC3339Nano))
+			if s.next == s.entries {
+				s.rest = s.rest[:len(s.rest)-1]
+			}
+		case s.next == s.entries+1:
+			s.rest = []byte("}}")
+			s.atEnd()
+		default:
+			return 0, io.EOF
+		}
+		s.next++
+	}
+	n := copy(p, s.rest)
+	s.rest, s.n = s.rest[n:], s.n+int64(n)
+	return n, nil
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/replctl/replicate/ltx"
+	"github.com/replctl/replicate/sqlite"
 	"github.com/replctl/replicate/v3compat"
 )
 
@@ -73,7 +74,11 @@ func (a *app) exitCode(err error) int {
 // classify is for errors from below the commands: what they mean to an operator.
 func classify(err error) *cliError {
 	ce := &cliError{code: exitFailure, err: err}
+	var unsound *sqlite.CheckError
 	switch {
+	case errors.As(err, &unsound):
+		ce.code = exitDamage
+		ce.try = "an earlier or a later state; replctl check --deep, which says what can be restored"
 	case errors.Is(err, v3compat.ErrTruncated), errors.Is(err, v3compat.ErrCorrupt), errors.Is(err, v3compat.ErrContent):
 		ce.code = exitDamage
 		ce.try = "replctl inspect, which says what is damaged, and what can be restored"

@@ -20,7 +20,9 @@ It migrates the latest state, or that of --timestamp and --generation, or with
 --history every state that can be restored, each with the time that it has in the
 backup (in whole milliseconds). The history is read twice: all of it is verified before the first file
 is written. A damaged backup is refused, with exit code 4, and nothing is written; a
-single state is restored around damaged objects where there is a way. --partial
+single state is restored around damaged objects where there is a way. Where segments
+may be missing that no name shows, since there is no times.json, SQLite makes a quick
+check of the last state first, or that of --integrity-check. --partial
 migrates the history of a backup that objects are missing from: the states before and
 after the hole.
 
@@ -59,6 +61,7 @@ type migrateFlags struct {
 	generation       string
 	history, partial bool
 	tempDir          string
+	check            checkFlag
 }
 
 // migrateJSON is what was done, or found to be done.
@@ -102,12 +105,14 @@ func newMigrateCommand(a *app) *cobra.Command {
 	cmd.Flags().StringVar(&flags.generation, "generation", "", "the last state of this generation, or that at --timestamp")
 	cmd.Flags().Var(pathFlag{&flags.tempDir}, "temp-dir",
 		"`directory` with room for the database, two with --history (default $TMPDIR)")
+	cmd.Flags().Var(&flags.check, "integrity-check",
+		"let SQLite check a backup without times.json: "+checkUsage)
 	flags.addWork(cmd, "")
 	a.addJSON(cmd)
 	return cmd
 }
 
-func (f *migrateFlags) check() error {
+func (f *migrateFlags) validate() error {
 	switch {
 	case f.history && f.target() != replicate.Target{}:
 		return usageError("one of them", "migrate: --timestamp and --generation ask for one state, and --history for all of them")
@@ -124,7 +129,7 @@ func (f *migrateFlags) target() replicate.Target {
 }
 
 func (a *app) migrate(ctx context.Context, from, to string, flags migrateFlags) error {
-	if err := flags.check(); err != nil {
+	if err := flags.validate(); err != nil {
 		return err
 	}
 	src, err := a.beside(from, to).openReplica(from)
@@ -146,6 +151,9 @@ func (a *app) writeMigration(ctx context.Context, src, dst *replica, client repl
 	meters := stepMeters{app: a}
 	m, err := replicate.Migrate(ctx, src.fenceable(), client, replicate.MigrateOptions{
 		History: flags.history, Partial: flags.partial, Target: flags.target(), TempDir: flags.tempDir, Progress: meters.update,
+		Check: func(ctx context.Context, path string) error {
+			return soundDatabase(ctx, path, flags.check.modeFor(true))
+		},
 	})
 	meters.done()
 	if err != nil {

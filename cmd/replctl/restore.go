@@ -53,7 +53,12 @@ The file appears whole and synced, or not at all: it is written under a temporar
 name beside its place (.replicate-*.tmp; what a killed restore leaves is removed by
 the next). Every checksum on the way is verified: of each LTX file or LZ4 frame, of
 the WAL, and of the whole database where the replica has it. A replica that changes
-while it is read is planned again; it never gives a wrong database.
+while it is read is planned again. What was damaged on the way is never in the database.
+
+A v0.3 backup without times.json may lack the last segment of an index, which no name
+shows. Then SQLite's quick check is made unless --integrity-check says otherwise, since
+such a database is mostly malformed (exit code 4, and nothing was written). "-o -" makes
+no check.
 
 What is there is not replaced without --force. With it a database in PATH is replaced
 together with its -wal, -shm and -journal files. If a process has it open, nothing is
@@ -79,7 +84,7 @@ files to read side by side, or WAL, it is made in a temporary file first ($TMPDI
 	flags.BoolVar(&opts.ifDBNotExists, "if-db-not-exists", false, "do nothing, successfully, if there is a file at PATH")
 	flags.BoolVar(&opts.ifReplicaExists, "if-replica-exists", false, "do nothing, successfully, if there is no replica")
 	flags.BoolVar(&opts.force, "force", false, "replace what is at PATH")
-	flags.Var(&opts.check, "integrity-check", "let SQLite check the database before it gets its name: none, quick or full")
+	flags.Var(&opts.check, "integrity-check", "let SQLite check the database before it gets its name: "+checkUsage)
 	opts.target = addTarget(flags)
 	a.addJSON(cmd)
 	return cmd
@@ -189,6 +194,9 @@ func (a *app) restorePlan(ctx context.Context, r *replica, plan *replicate.Plan,
 	defer m.done()
 	restore := replicate.RestoreOptions{Progress: m.update}
 	if opts.output == standardOutput {
+		if plan.MayMiss {
+			a.talk("note: this backup has no times.json, and may lack segments that no name shows; with -o FILE, SQLite checks the database")
+		}
 		return r.RestoreTo(ctx, plan, a.stdout, restore)
 	}
 	return r.RestoreFile(ctx, plan, opts.output, replicate.RestoreFileOptions{
@@ -196,7 +204,7 @@ func (a *app) restorePlan(ctx context.Context, r *replica, plan *replicate.Plan,
 		Replace:        opts.force,
 		Unused:         sqlite.CheckUnused,
 		Check: func(ctx context.Context, path string) error {
-			return soundDatabase(ctx, path, opts.check.mode)
+			return soundDatabase(ctx, path, opts.check.modeFor(plan.MayMiss))
 		},
 	})
 }
@@ -226,13 +234,32 @@ func (a *app) notRestored(url string, opts *restoreOptions, why string) error {
 }
 
 // checkFlag is how thoroughly SQLite checks a database. It is a pflag.Value.
-type checkFlag struct{ mode sqlite.CheckMode }
+type checkFlag struct {
+	mode sqlite.CheckMode
+	set  bool
+}
+
+const checkUsage = "none, quick or full (default quick for a v0.3 backup without times.json that has several indices, else none)"
 
 func (f *checkFlag) Set(s string) (err error) {
 	f.mode, err = sqlite.ParseCheckMode(s)
+	f.set = err == nil
 	return err
+}
+
+// modeFor is what to check if nobody has said it.
+func (f *checkFlag) modeFor(mayMiss bool) sqlite.CheckMode {
+	if mayMiss && !f.set {
+		return sqlite.CheckQuick
+	}
+	return f.mode
 }
 
 func (f *checkFlag) Type() string { return "check" }
 
-func (f *checkFlag) String() string { return f.mode.String() }
+func (f *checkFlag) String() string {
+	if !f.set {
+		return ""
+	}
+	return f.mode.String()
+}
