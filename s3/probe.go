@@ -31,6 +31,7 @@ func (l *Leaser) ProbeTarget() probe.Target {
 			if err != nil {
 				return nil, err
 			}
+			r.blind = true
 			return probed{r}, nil
 		},
 		Objects: func(ctx context.Context) (blob.Store, error) { return Open(ctx, cfg) },

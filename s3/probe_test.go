@@ -172,6 +172,18 @@ func TestProbeCatches(t *testing.T) {
 	}
 }
 
+// TestProbeWithoutMetadata: leases need none. A store that drops it only leaves
+// more writes unknown.
+func TestProbeWithoutMetadata(t *testing.T) {
+	srv := fakes3.New(t)
+	srv.Fail(fakes3.Rule{Match: fakes3.Op("PutObject"), Times: -1, Fault: fakes3.DropHeaders("X-Amz-Meta-" + lineageName)})
+	report := runProbe(t, t.Context(), srv)
+	if report.Verdict != probe.Conformant {
+		t.Errorf("verdict %s: %v", report.Verdict, report.Err())
+	}
+	wantClean(t, srv, report)
+}
+
 func everyThird(op string) func(fakes3.Request) bool {
 	var seen atomic.Int32
 	return func(r fakes3.Request) bool { return r.Op == op && seen.Add(1)%3 == 0 }

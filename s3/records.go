@@ -32,16 +32,22 @@ import (
 // The store has to make PUTs conditional, and atomic. Where it is known not to,
 // and says nothing about it, a write is cas.ErrUnsupported without a request.
 //
-// A writer whose PUT was repeated on the way is told that it was refused by its
-// own record, and is recognised by the value: a value should have a nonce.
+// A writer whose PUT was repeated on the way is told that it was refused. Its own
+// record is recognised by the value, so that a value should have a nonce, and a
+// record of somebody else by its lineage, which is kept in the metadata; see there.
 type Records struct {
 	s       *Store // the place, the settings, the client
 	timeout time.Duration
 	pace    time.Duration // between writes, once the store said to slow down
 	bare    atomic.Bool   // If-Match wants ETags without quotes
 
+	// A Write whose token is not that of the last version seen reads first. Only a
+	// probe does not: it is there to find out what the store makes of such a write.
+	blind bool
+
 	mu        sync.Mutex
 	notBefore time.Time // the next write
+	seen      memory
 }
 
 var _ cas.Store = (*Records)(nil)
@@ -81,27 +87,32 @@ func oneRequestPerConnection(t *http.Transport) {
 
 // Read implements [cas.Store].
 func (r *Records) Read(ctx context.Context, key string, known cas.Token) (cas.Record, error) {
-	rec, err := r.read(ctx, key, known)
+	v, err := r.read(ctx, key, known)
 	if err != nil {
 		return cas.Record{}, fmt.Errorf("read %s: %w", key, err)
 	}
-	return rec, nil
+	return v.Record, nil
 }
 
-func (r *Records) read(ctx context.Context, key string, known cas.Token) (cas.Record, error) {
+// read reads a record, repeatedly if need be, and remembers its lineage.
+func (r *Records) read(ctx context.Context, key string, known cas.Token) (version, error) {
 	if err := r.check(ctx, key, nil); err != nil {
-		return cas.Record{}, err
+		return version{}, err
 	}
 	for attempt := 1; ; attempt++ {
-		rec, err := r.get(ctx, key, trimToken(known))
+		v, err := r.get(ctx, key, trimToken(known))
 		code, _ := answer(err)
 		// The SDK corrects its clock by the answer that refused the old one.
 		again := retryable(err) || code == "RequestTimeTooSkewed"
-		if err == nil || !again || attempt == recordReads || ctx.Err() != nil {
-			return rec, describeRead(err, code)
+		if err == nil {
+			r.remember(key, v)
+			return v, nil
+		}
+		if !again || attempt == recordReads || ctx.Err() != nil {
+			return version{}, describeRead(err, code)
 		}
 		if err := sleep(ctx, r.s.backoff.delay(attempt, err)); err != nil {
-			return cas.Record{}, err
+			return version{}, err
 		}
 	}
 }
@@ -115,7 +126,7 @@ func describeRead(err error, code string) error {
 }
 
 // get sends one GET.
-func (r *Records) get(ctx context.Context, key string, known cas.Token) (cas.Record, error) {
+func (r *Records) get(ctx context.Context, key string, known cas.Token) (version, error) {
 	ctx, cancel := r.bounded(ctx)
 	defer cancel()
 	in := &awss3.GetObjectInput{Bucket: &r.s.cfg.Bucket, Key: r.s.path(key)}
@@ -128,15 +139,15 @@ func (r *Records) get(ctx context.Context, key string, known cas.Token) (cas.Rec
 	r.log("read", key, err)
 	switch {
 	case status == http.StatusNotModified && known != "":
-		return cas.Record{Token: known, Unchanged: true, StoreTime: timeOfError(err)}, nil
+		return version{Record: cas.Record{Token: known, Unchanged: true, StoreTime: timeOfError(err)}}, nil
 	case status == http.StatusNotFound && code == "NoSuchKey":
-		return cas.Record{StoreTime: timeOfError(err)}, nil
+		return version{Record: cas.Record{StoreTime: timeOfError(err)}}, nil
 	case err != nil:
-		return cas.Record{}, causeOf(ctx, err)
+		return version{}, causeOf(ctx, err)
 	}
 	defer out.Body.Close()
 	rec, err := r.record(out)
-	return rec, causeOf(ctx, err)
+	return version{rec, lineage(out.Metadata[lineageName]).of(rec.Value)}, causeOf(ctx, err)
 }
 
 func (r *Records) record(out *awss3.GetObjectOutput) (cas.Record, error) {

@@ -51,6 +51,7 @@ func testSentOnce(t *testing.T) {
 func testSuperseded(t *testing.T) {
 	srv := fakes3.New(t)
 	r, rival := newRecords(t, srv, nil), newRecords(t, srv, nil)
+	know(t, r)
 	srv.Fail(fakes3.Rule{Fault: func(w httpWriter, c *fakes3.Call) {
 		c.Apply()
 		rec, err := rival.Read(context.Background(), "k", "")
@@ -86,7 +87,7 @@ func TestRetryingMutant(t *testing.T) {
 // TestTrustingMutant: a 412 taken for a refusal without looking is noticed.
 func TestTrustingMutant(t *testing.T) {
 	mutant.MustFail(t, func(t *testing.T) {
-		settle = func(*put, context.Context, bool, error) (cas.Record, error) { return cas.Record{}, cas.ErrConflict }
+		settle = func(*put, context.Context, bool, error) (cas.Written, error) { return cas.Written{}, cas.ErrConflict }
 		TestVerdicts(t)
 	}, "applied,_then_412")
 }

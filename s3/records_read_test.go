@@ -48,6 +48,8 @@ func TestRecordHeaders(t *testing.T) {
 	srv := fakes3.New(t)
 	r := newRecords(t, srv, func(c *Config) { c.StorageClass = "ONEZONE_IA"; c.SSEKMSKeyID = "some-key"; c.PutContentMD5 = true })
 	r.s.provider.headers = map[string]string{"X-Tigris-Consistent": "true"}
+	know(t, r)
+	srv.Reset()
 	token := mustPut(t, r, "x", "")
 	if _, err := r.Read(t.Context(), "k", token); err != nil {
 		t.Fatal(err)
@@ -116,6 +118,7 @@ func TestReadRefusals(t *testing.T) {
 		srv := fakes3.New(t)
 		r := newRecords(t, srv, nil)
 		mustPut(t, r, "value", "")
+		srv.Reset()
 		srv.Fail(fakes3.Rule{Fault: c.fault})
 		rec, err := r.Read(t.Context(), "k", "")
 		if err == nil || !strings.HasPrefix(err.Error(), "read k: ") || !strings.Contains(err.Error(), c.text) || c.want != nil && !errors.Is(err, c.want) {

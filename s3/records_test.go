@@ -34,8 +34,27 @@ func quick(r *Records) *Records {
 }
 
 func TestRecords(t *testing.T) {
-	castest.Run(t, castest.Harness{Unchanged: true, Clock: true, Slow: true, New: func(t *testing.T) func() cas.Store {
+	castest.Run(t, harness)
+}
+
+var harness = castest.Harness{Unchanged: true, Clock: true, Slow: true,
+	New: func(t *testing.T) func() cas.Store {
 		srv := fakes3.New(t)
 		return func() cas.Store { return newRecords(t, srv, nil) }
-	}})
+	},
+	Repeating: func(t *testing.T) (func() cas.Store, func(func())) {
+		srv := fakes3.New(t)
+		return func() cas.Store { return newRecords(t, srv, nil) }, func(between func()) {
+			srv.Fail(fakes3.Rule{Match: fakes3.Op("PutObject"), Fault: repeated(between)})
+		}
+	},
+}
+
+// repeated is a proxy that sends a request twice and passes on the second answer.
+func repeated(between func()) fakes3.Fault {
+	return func(w httpWriter, c *fakes3.Call) {
+		c.Apply()
+		between()
+		c.Send(w)
+	}
 }

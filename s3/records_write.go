@@ -3,6 +3,7 @@ package s3
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptrace"
@@ -26,15 +27,17 @@ const recordWrites = 4
 //   - 200 with an ETag: applied. 200 without one, as with an error in its body:
 //     indeterminate.
 //   - 412: refused, unless something on the way repeated the request. So the
-//     record is read. It is ours: applied. It is another: a conflict. It is the
-//     one expected: the store wants the ETag without its quotes, or with them;
-//     it gets it so, once, and what worked is remembered. It cannot be read:
-//     indeterminate, since a holder that takes a conflict for granted gives up a
-//     lease that it may have.
-//   - 409 of two writes that meet: nothing was done. The record is read as well,
-//     and the PUT sent again while it is the one expected, four times in all.
-//     Then it is an error, but no conflict: the record has not changed.
-//   - 404 NoSuchKey to If-Match: a conflict.
+//     record is read. It is ours: applied. It is the one expected: the store wants
+//     the ETag without its quotes, or with them; it gets it so, once, and what
+//     worked is remembered. It is another: its lineage tells whether ours was
+//     there in between, which is success, or was never, which is a conflict. The
+//     lineage does not reach so far, or there is none, or the record cannot be
+//     read: indeterminate.
+//   - 409 of two writes that meet: this one was not done, but the one in its way
+//     may be itself, repeated. The record is read as well, and the PUT sent again
+//     while it is the one expected, four times in all. Then it is indeterminate.
+//   - 404 NoSuchKey to If-Match: a conflict. Nothing deletes a record, so that one
+//     which is not there was not written.
 //   - 501, or a 400 about the condition: cas.ErrUnsupported.
 //   - 5xx, 408, 429, or no answer: indeterminate. SlowDown and 429 should mean
 //     that nothing was done, but a proxy may say so of what it has passed on, and
@@ -58,24 +61,28 @@ func (r *Records) write(ctx context.Context, key string, value []byte, expect ca
 		return cas.Written{}, fmt.Errorf("%w: %s", cas.ErrUnsupported, r.s.provider.noCreate)
 	}
 	p := &put{r: r, key: key, value: value, expect: expect, bare: r.bare.Load()}
+	if done, err := p.prepare(ctx); err != nil || done.Token != "" {
+		return done, err
+	}
 	for attempt := 1; ; attempt++ {
 		written, err := p.send(ctx)
 		_, status := answer(err)
 		refused := status == http.StatusPreconditionFailed
 		if !refused && !collided(err) {
-			return written, p.verdict(err)
+			return written, p.doubted(p.verdict(err))
 		}
+		p.collided = p.collided || !refused
 		done, err := settle(p, ctx, refused, err)
 		switch {
-		case done.Exists() || err != nil:
-			return cas.Written{Token: done.Token, StoreTime: done.StoreTime}, err
+		case done.Token != "" || err != nil:
+			return done, p.doubted(err)
 		case attempt == recordWrites:
-			return cas.Written{}, fmt.Errorf("not applied: another write was in the way, %d times", attempt)
+			return cas.Written{}, p.doubted(fmt.Errorf("another write was in the way, %d times", attempt))
 		case refused:
 			continue
 		}
 		if err := sleep(ctx, r.s.backoff.delay(attempt, nil)); err != nil {
-			return cas.Written{}, err
+			return cas.Written{}, p.doubted(err)
 		}
 	}
 }
@@ -87,8 +94,70 @@ type put struct {
 	value  []byte
 	expect cas.Token
 
+	lineage        lineage
 	bare, switched bool        // the ETag goes without quotes; unlike before
 	sent           atomic.Bool // there was a connection
+	collided       bool        // some PUT was answered with a 409
+}
+
+// prepare finds the lineage of the version that is to be replaced. Where this
+// handle did not see it last, it reads the record: an expected version that is
+// gone before the PUT was sent is a certain conflict. A creation needs no lineage,
+// and is not worth the read.
+func (p *put) prepare(ctx context.Context) (done cas.Written, err error) {
+	before, seen := p.r.known(p.key, p.expect)
+	if !seen && p.expect != "" && !p.r.blind {
+		now, err := p.r.read(ctx, p.key, "")
+		if err != nil {
+			return cas.Written{}, fmt.Errorf("reading it first: %w", err)
+		}
+		if now.Token != p.expect {
+			return p.judgeEarly(now)
+		}
+		before = now.lineage
+	}
+	p.lineage = before.next(p.value, p.expect)
+	return cas.Written{}, nil
+}
+
+// judgeEarly is judge before the PUT: what was not sent was not applied, unless by
+// an earlier call.
+func (p *put) judgeEarly(now version) (cas.Written, error) {
+	done, err := judge(p, now)
+	if errors.Is(err, cas.ErrIndeterminate) {
+		err = fmt.Errorf("%w: it was read before the write", cas.ErrConflict)
+	}
+	return done, err
+}
+
+// judge is a variable for tests of what happens without it.
+var judge = (*put).judge
+
+// judge finds out, by a version that is not the expected one, what has become of
+// a write that was sent, or perhaps sent by an earlier call of Write.
+func (p *put) judge(now version) (cas.Written, error) {
+	if now.Exists() && bytes.Equal(now.Value, p.value) {
+		return cas.Written{Token: now.Token, StoreTime: now.StoreTime}, nil
+	}
+	wrote, token, ok := now.lineage.replacement(p.expect, now.Token)
+	switch {
+	case ok && wrote == digest(p.value):
+		return cas.Written{Token: token, StoreTime: now.StoreTime}, nil // and replaced since
+	case ok || !now.Exists() && p.expect != "":
+		return cas.Written{}, cas.ErrConflict
+	case p.r.blind && now.lineage == "":
+		return cas.Written{}, cas.ErrConflict // the store keeps no metadata, and a probe has no third writer
+	}
+	return cas.Written{}, fmt.Errorf("%w: another record is there, and does not tell whether this one was", cas.ErrIndeterminate)
+}
+
+// doubted makes an error indeterminate if an earlier PUT may still be under way:
+// the write that was in its way may have been itself, repeated by something.
+func (p *put) doubted(err error) error {
+	if err == nil || !p.collided || errors.Is(err, cas.ErrIndeterminate) || errors.Is(err, cas.ErrConflict) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", cas.ErrIndeterminate, err)
 }
 
 // send sends one PUT.
@@ -110,6 +179,9 @@ func (p *put) send(ctx context.Context) (cas.Written, error) {
 	if err == nil && p.switched {
 		r.bare.Store(p.bare)
 	}
+	if err == nil {
+		r.remember(p.key, version{cas.Record{Token: token}, p.lineage})
+	}
 	return cas.Written{Token: token, StoreTime: timeOfAnswer(out.ResultMetadata)}, err
 }
 
@@ -122,6 +194,9 @@ func (p *put) input() *awss3.PutObjectInput {
 		ContentLength: aws.Int64(int64(len(p.value))),
 		ContentType:   aws.String("application/json"),
 		StorageClass:  types.StorageClass(cfg.StorageClass),
+	}
+	if p.lineage != "" {
+		in.Metadata = map[string]string{lineageName: string(p.lineage)}
 	}
 	if p.expect == "" {
 		in.IfNoneMatch = aws.String("*")
@@ -147,24 +222,28 @@ func (p *put) watch(o *awss3.Options) {
 // settle is a variable for tests of what happens without it.
 var settle = (*put).settle
 
-// settle finds out what a refusal was about. Without a record and an error, the
+// settle finds out what a refusal was about. Without a token and an error, the
 // PUT is to be sent again.
-func (p *put) settle(ctx context.Context, refused bool, refusal error) (cas.Record, error) {
+func (p *put) settle(ctx context.Context, refused bool, refusal error) (cas.Written, error) {
 	refusal = describe(refusal)
 	now, err := p.r.read(ctx, p.key, "")
 	switch {
 	case err != nil:
-		return cas.Record{}, fmt.Errorf("%w: %w; reading it back: %w", cas.ErrIndeterminate, refusal, err)
-	case now.Exists() && bytes.Equal(now.Value, p.value):
-		return now, nil
-	case now.Token != p.expect || refused && p.expect == "":
-		return cas.Record{}, fmt.Errorf("%w: %w", cas.ErrConflict, refusal)
+		return cas.Written{}, fmt.Errorf("%w: %w; reading it back: %w", cas.ErrIndeterminate, refusal, err)
+	case now.Token != p.expect || now.Exists() && bytes.Equal(now.Value, p.value):
+		done, err := judge(p, now)
+		if err != nil {
+			err = fmt.Errorf("%w: %w", err, refusal)
+		}
+		return done, err
+	case refused && p.expect == "":
+		return cas.Written{}, fmt.Errorf("%w: there is no record, and yet creating it is refused: %w", cas.ErrIndeterminate, refusal)
 	case refused && p.switched:
-		return cas.Record{}, fmt.Errorf("%w: it refuses the etag that it has just shown, with quotes and without: %w", cas.ErrUnsupported, refusal)
+		return cas.Written{}, fmt.Errorf("%w: it refuses the etag that it has just shown, with quotes and without: %w", cas.ErrUnsupported, refusal)
 	case refused: // Hetzner (litestream#1509), DigitalOcean Spaces (slatedb#1818)
 		p.bare, p.switched = !p.bare, true
 	}
-	return cas.Record{}, nil
+	return cas.Written{}, nil
 }
 
 // verdict is the error of a PUT that is neither refused nor to be repeated.

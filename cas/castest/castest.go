@@ -31,6 +31,12 @@ type Harness struct {
 	// time then, and none does otherwise.
 	Clock bool
 
+	// Repeating, for an engine whose requests travel, is New with a proxy on the
+	// way. After repeat the next write that is sent reaches the store twice:
+	// between runs after the first has been applied, and the writer gets the
+	// answer to the second.
+	Repeating func(t *testing.T) (open func() cas.Store, repeat func(between func()))
+
 	// Slow engines (a server behind a socket) get fewer rounds in races.
 	Slow bool
 }
@@ -53,6 +59,7 @@ func Run(t *testing.T, h Harness) {
 		"Increments":    testIncrements,
 		"TornReads":     testTornReads,
 		"FaultyWriters": testFaultyWriters,
+		"Repeated":      testRepeated,
 		"Notify":        testNotify,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, h) })
