@@ -103,11 +103,19 @@ type WatchEvent struct {
 //
 // Writes that come before that instant are gone; those that come after it are checked
 // against what was restored. Every watch is closed by it.
+//
+// Everything that is restored gets a new version, above all that this store has ever
+// given and above those that were applied: a version never names two contents, and a write
+// that was prepared before the restore, here or in the store that the snapshot is of, is
+// ErrCASFailure.
 type Restoration interface {
-	// Apply adds a resource as it is in a snapshot, with its version, which
-	// it keeps. Of two with the same name the later one counts. Until Commit
-	// it is held in memory.
+	// Apply adds a resource as it is in a snapshot. Of two with the same name the
+	// later one counts. Until Commit it is held in memory.
 	Apply(res *Resource) error
+
+	// Above has the versions after the restore be above this one too: the last one that
+	// the other store has given, Snapshot.Version as far as the snapshot knows.
+	Above(version string) error
 
 	// Commit makes the resources that were applied the only ones. After an error that is
 	// ErrInconsistent nothing has changed, and it may be called again; after one

@@ -20,7 +20,7 @@ func (s *Store) checkpoint(ctx context.Context) error {
 	if v.position == v.manifest.Position {
 		return nil
 	}
-	m := manifest{Generation: v.manifest.Generation + 1, Position: v.position, Revision: v.revision}
+	m := manifest{Generation: v.manifest.Generation + 1, Position: v.position, Revision: v.revision, Last: v.last}
 	var err error
 	if m.Chunks, err = s.writeChunks(ctx, v.manifest, v.state.all()); err != nil {
 		return err
@@ -32,9 +32,11 @@ func (s *Store) checkpoint(ctx context.Context) error {
 // publish appends a manifest to the log, and has the head follow. It reports false
 // if another manifest of that generation came first.
 func (s *Store) publish(ctx context.Context, m manifest) (bool, error) {
+	versions := m.Revision - m.Offset // that a restore gives
 	for s.view.manifest.Generation+1 == m.Generation {
 		if m.Restored {
-			m.Position, m.Revision = s.view.position+1, max(m.Revision, s.view.revision)
+			m.Position, m.Offset = s.view.position+1, offset(m.Offset, s.view.revision)
+			m.Revision = m.Offset + versions
 		}
 		applied, err := s.append(ctx, &logRecord{Manifest: &m})
 		if err != nil {
@@ -49,6 +51,11 @@ func (s *Store) publish(ctx context.Context, m manifest) (bool, error) {
 	return false, nil
 }
 
+// offset is what restored versions are counted from: the last version that was given
+// in the other store, or in this one. It is a variable for tests of what happens
+// without it.
+var offset = func(there, here uint64) uint64 { return max(there, here) }
+
 // settleHead has the head list the last manifest in the log. Chunks that are in
 // neither are free only then: a new handle begins at the head.
 func (s *Store) settleHead(ctx context.Context) error {
@@ -59,6 +66,8 @@ func (s *Store) settleHead(ctx context.Context) error {
 			return err
 		case token == "":
 			return fmt.Errorf("%w: the head is missing", ErrCorrupt)
+		case h != nil && h.Manifest.Generation < s.view.head.generation:
+			return fmt.Errorf("%w: the head is at checkpoint %d, and this handle has seen it at %d", ErrCorrupt, h.Manifest.Generation, s.view.head.generation)
 		case h != nil:
 			s.view.head = head{token, h.Manifest.Generation, h.Manifest.Position}
 		}
@@ -79,7 +88,7 @@ func (s *Store) settleHead(ctx context.Context) error {
 func (s *Store) moveHead(ctx context.Context) error {
 	v := s.view
 	for v.head.generation < v.manifest.Generation {
-		value, err := (&headRecord{Format: format, LogRecords: v.logRecords, Manifest: v.manifest}).encode()
+		value, err := (&headRecord{LogRecords: v.logRecords, Manifest: v.manifest}).encode()
 		if err != nil {
 			return err
 		}
@@ -118,7 +127,7 @@ func (s *Store) prepare(ctx context.Context) error {
 	if err := s.sync(ctx); err != nil || s.view.exists() {
 		return err
 	}
-	h := headRecord{Format: format, LogRecords: uint64(s.opts.LogRecords)}
+	h := headRecord{LogRecords: uint64(s.opts.LogRecords)}
 	value, err := h.encode()
 	if err != nil {
 		return err
@@ -127,7 +136,7 @@ func (s *Store) prepare(ctx context.Context) error {
 	case err == nil:
 		s.view.adopt(&h, rec.Token)
 		return nil
-	case !errors.Is(err, cas.ErrConflict):
+	case !errors.Is(err, cas.ErrConflict) && !errors.Is(err, cas.ErrSuperseded):
 		return err
 	}
 	return s.sync(ctx)

@@ -223,12 +223,17 @@ func TestRacingCheckpoints(t *testing.T) {
 // TestCorrupt: what is not what this package wrote is told, and not read past.
 func TestCorrupt(t *testing.T) {
 	for name, spoil := range map[string]func(m *cas.Memory, next string){
-		"no head":                   func(m *cas.Memory, _ string) { m.Forget(headKey) },
-		"no chunk":                  func(m *cas.Memory, _ string) { m.Forget(chunkKey(0)); m.Forget(chunkKey(1)) },
-		"no log record":             func(m *cas.Memory, next string) { m.Forget(next) },
-		"garbage in the head":       func(m *cas.Memory, _ string) { overwrite(t, m, headKey, "{}") },
-		"garbage in the log":        func(m *cas.Memory, next string) { overwrite(t, m, next, "{}") },
-		"another record in the log": func(m *cas.Memory, next string) { overwrite(t, m, next, anotherRecord) },
+		"no head":              func(m *cas.Memory, _ string) { m.Forget(headKey) },
+		"no chunk":             func(m *cas.Memory, _ string) { m.Forget(chunkKey(0)); m.Forget(chunkKey(1)) },
+		"no log record":        func(m *cas.Memory, next string) { m.Forget(next) },
+		"garbage in the head":  func(m *cas.Memory, _ string) { overwrite(t, m, headKey, "{}") },
+		"garbage in the log":   func(m *cas.Memory, next string) { overwrite(t, m, next, "{}") },
+		"a changed head":       func(m *cas.Memory, _ string) { flip(t, m, headKey) },
+		"changed chunks":       func(m *cas.Memory, _ string) { flip(t, m, chunkKey(0)); flip(t, m, chunkKey(1)) },
+		"a changed log record": func(m *cas.Memory, next string) { flip(t, m, next) },
+		"another record in the log": func(m *cas.Memory, next string) {
+			overwrite(t, m, next, string(sealedOrFatal(t, logFormat, anotherRecord)))
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := new(cas.Memory)
@@ -246,7 +251,18 @@ func TestCorrupt(t *testing.T) {
 	}
 }
 
-const anotherRecord = `{"format":1,"position":3,"changes":[{"delete":{"type":{"kind":"k"},"name":"n"}}]}`
+const anotherRecord = `{"position":3,"prev":"` + aSum + `","changes":[{"delete":{"type":{"kind":"k"},"name":"n"}}]}`
+
+// flip changes one byte of a record.
+func flip(t *testing.T, m *cas.Memory, key string) {
+	t.Helper()
+	rec, err := m.Read(t.Context(), key, "")
+	if err != nil || !rec.Exists() {
+		t.Fatalf("%s: %v", key, err)
+	}
+	rec.Value[len(rec.Value)-5] ^= 1
+	overwrite(t, m, key, string(rec.Value))
+}
 
 func overwrite(t *testing.T, m *cas.Memory, key, value string) {
 	t.Helper()

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"strconv"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -89,7 +90,10 @@ func (s *Store) writeChunks(ctx context.Context, base manifest, list []*Resource
 	w := &chunkWriter{s: s, base: base, used: make(map[uint32]bool)}
 	stored := make(map[string]uint32)
 	for _, c := range base.Chunks {
-		w.used[c.Slot], stored[c.Sum] = true, c.Slot
+		w.used[c.Slot] = true
+		if base.Offset == 0 { // or the same versions mean others
+			stored[c.Sum] = c.Slot
+		}
 	}
 	var refs []*chunkRef
 	group, ctx := errgroup.WithContext(ctx)
@@ -210,10 +214,25 @@ func (s *Store) loadChunks(ctx context.Context, m manifest) (*state, error) {
 	st := newState()
 	for _, list := range lists {
 		for _, r := range list {
+			if err := m.addOffset(r); err != nil {
+				return nil, err
+			}
 			st.put(r)
 		}
 	}
 	return st, nil
+}
+
+// addOffset gives a resource from a chunk of the manifest its version.
+func (m manifest) addOffset(r *Resource) error {
+	n, err := strconv.ParseUint(r.Version, 10, 64)
+	if err != nil || n > m.Revision-m.Offset {
+		return fmt.Errorf("%w: chunk: resource %s has version %.40q, beyond %d", ErrCorrupt, r.ID, r.Version, m.Revision-m.Offset)
+	}
+	if m.Offset > 0 {
+		r.Version = strconv.FormatUint(m.Offset+n, 10)
+	}
+	return nil
 }
 
 func (s *Store) loadChunk(ctx context.Context, c chunkRef) ([]*Resource, error) {

@@ -18,6 +18,8 @@
 //   - a list is the state at one position, of one type or of all;
 //   - a watch is the log read forward: every change, none merged with the next;
 //   - a restore is one record, which says that everything is something else now;
+//   - each record has the checksum of the one before, so that two histories are never
+//     taken for one;
 //   - a write whose answer was lost is settled by reading its position: it is there,
 //     or somebody else is, and then it never will be.
 //
@@ -54,7 +56,9 @@
 //     the store answers; when it does not, they answer as of the last time it did.
 //   - Versions are decimal numbers that grow with every change in the store. No two
 //     changes have the same one, not even after a delete or a restore. What is restored
-//     keeps the version that it had.
+//     gets new versions, above all that this store has given, and above those that the
+//     other store has given, as far as the restoration is told (Restoration.Above).
+//   - A record that was cut short or changed in the store is [ErrCorrupt].
 //   - Durable on return. An error that is [ErrInconsistent] means not applied; one that
 //     is cas.ErrIndeterminate, that it is not known. No error is both.
 //   - Memory, files and requests are bounded by what is stored, not by its history.
@@ -69,6 +73,11 @@
 //     most [MaxResourceSize] when encoded.
 //   - Anybody else writing, or deleting, below resource/ in the same store. A missing
 //     record of the log is an error on every handle that needs it.
+//   - A store that is replaced by an older copy while handles are open. Close them before.
+//     A handle that was not closed goes on from what it has seen; where the log of the
+//     copy has grown since, by whichever handle, the record that does not follow is
+//     ErrCorrupt on every handle that reads it. Nothing is mixed, but what to keep is
+//     for an operator to decide: Snapshot, and Restore into an empty store.
 //   - Secrets: data is stored as it is given.
 //
 // # What it costs

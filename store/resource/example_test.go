@@ -64,16 +64,21 @@ func Example() {
 	// api-1: port 8080
 }
 
-// A snapshot of one store becomes the content of another, all at one instant.
+// A snapshot of one store becomes the content of another, all at one instant. What was
+// known of either store's resources before is out of date: a write with an old version
+// is refused.
 func ExampleRestoration() {
 	ctx := context.Background()
+	node := func(name string) *resource.Resource {
+		return &resource.Resource{ID: resource.ID{Type: resource.Type{Kind: "Node"}, Name: name}}
+	}
 	source, err := resource.Open(new(cas.Memory), resource.Options{})
 	if err != nil {
 		panic(err)
 	}
 	defer source.Close()
 	for _, name := range []string{"a", "b"} {
-		if _, err := source.WriteCAS(ctx, &resource.Resource{ID: resource.ID{Type: resource.Type{Kind: "Node"}, Name: name}}); err != nil {
+		if _, err := source.WriteCAS(ctx, node(name)); err != nil {
 			panic(err)
 		}
 	}
@@ -87,11 +92,18 @@ func ExampleRestoration() {
 		panic(err)
 	}
 	defer target.Close()
+	stale, err := target.WriteCAS(ctx, node("a")) // version 1, as in the source
+	if err != nil {
+		panic(err)
+	}
 	restoration, err := target.Restore()
 	if err != nil {
 		panic(err)
 	}
 	defer restoration.Abort()
+	if err := restoration.Above(snapshot.Version()); err != nil {
+		panic(err)
+	}
 	for r := snapshot.Next(); r != nil; r = snapshot.Next() {
 		if err := restoration.Apply(r); err != nil {
 			panic(err)
@@ -104,6 +116,13 @@ func ExampleRestoration() {
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println(len(nodes), "nodes")
-	// Output: 2 nodes
+	for _, n := range nodes {
+		fmt.Println("node", n.ID.Name, "version", n.Version)
+	}
+	_, err = target.WriteCAS(ctx, stale)
+	fmt.Println("stale write refused:", errors.Is(err, resource.ErrCASFailure))
+	// Output:
+	// node a version 3
+	// node b version 4
+	// stale write refused: true
 }

@@ -22,6 +22,9 @@ func (s *Store) sync(ctx context.Context) error {
 	round, start := s.begun, time.Now()
 	s.mu.Unlock()
 	v, err := s.follow(ctx, s.view)
+	if err == nil && v.position < s.view.position {
+		err = fmt.Errorf("%w: the log ends at record %d, and this handle has seen record %d", ErrCorrupt, v.position, s.view.position)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
@@ -152,10 +155,13 @@ func (s *Store) readPosition(ctx context.Context, v *view, position uint64) (fou
 
 // advance moves v over the next record, or returns the view behind it.
 func (s *Store) advance(ctx context.Context, v *view, f found) (*view, error) {
+	if err := follows(v, f.record); err != nil {
+		return nil, err
+	}
 	if f.record.Manifest == nil || !f.record.Manifest.Restored {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		v.apply(f.record, f.token)
+		v.apply(f)
 		if s.view == v {
 			s.announce()
 		}
@@ -165,7 +171,7 @@ func (s *Store) advance(ctx context.Context, v *view, f found) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	next := v.restored(f.record, f.token, restored)
+	next := v.restored(f, restored)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.view == v {
@@ -187,14 +193,14 @@ func (s *Store) append(ctx context.Context, rec *logRecord) (applied bool, err e
 	if !free.known && position > v.logRecords {
 		return false, settled(s.sync(ctx)) // what is to be replaced there has to be known
 	}
-	value, err := rec.encode(position)
+	value, err := rec.encode(position, v.last)
 	if err != nil {
 		return false, err
 	}
 	got, err := cas.Swap(ctx, s.cas, logKey(position%v.logRecords), value, free.token)
 	if err == nil {
 		// Loading what was restored may fail. The next round tries again.
-		_, _ = s.advance(ctx, v, found{token: got.Token, record: rec})
+		_, _ = s.advance(ctx, v, found{token: got.Token, record: rec, sum: checksum(value)})
 		return true, nil
 	}
 	if !errors.Is(err, cas.ErrConflict) && !errors.Is(err, cas.ErrSuperseded) {

@@ -2,12 +2,13 @@ package resource
 
 import (
 	"bytes"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"unicode/utf8"
+
+	"github.com/replctl/replicate/store/internal/record"
 )
 
 // The keys of the store. A log record is found by its position modulo the number
@@ -20,8 +21,12 @@ const (
 func logKey(slot uint64) string   { return fmt.Sprintf(logPrefix+"%04x", slot) }
 func chunkKey(slot uint32) string { return fmt.Sprintf("resource/state/%06x", slot) }
 
-// format is that of all records, in each of them.
-const format = 1
+// The forms of the records.
+var (
+	headFormat  = record.Format{Name: "resource-head/2", Corrupt: ErrCorrupt}
+	logFormat   = record.Format{Name: "resource-log/2", Corrupt: ErrCorrupt}
+	chunkFormat = record.Format{Name: "resource-chunk/2", Corrupt: ErrCorrupt}
+)
 
 // maxRevision bounds the numbers in a store. Versions that are restored are at most
 // half of it, so that there is room to count on.
@@ -29,8 +34,6 @@ const maxRevision = 1 << 62
 
 // headRecord is where a new handle begins.
 type headRecord struct {
-	Format     int      `json:"format"`
-	Nonce      string   `json:"nonce"`
 	LogRecords uint64   `json:"log_records"`
 	Manifest   manifest `json:"manifest"`
 }
@@ -40,9 +43,18 @@ type headRecord struct {
 type manifest struct {
 	Generation uint64     `json:"generation"`
 	Position   uint64     `json:"position"` // of the last record whose changes it has
-	Revision   uint64     `json:"revision"` // number of changes, and the last version given
+	Revision   uint64     `json:"revision"` // the last version given
 	Restored   bool       `json:"restored,omitempty"`
 	Chunks     []chunkRef `json:"chunks,omitempty"`
+
+	// Offset is what the versions in the chunks are counted from. Those that a restore
+	// gives are above all that were given before it in this store, which is not known
+	// yet when its chunks are written. That of a checkpoint is 0.
+	Offset uint64 `json:"offset,omitempty"`
+
+	// Last is the checksum of the log record at Position. That of a restore is in the head
+	// only: a record does not have its own.
+	Last string `json:"last,omitempty"`
 }
 
 type chunkRef struct {
@@ -52,9 +64,8 @@ type chunkRef struct {
 
 // logRecord is one position of the log: changes, or a manifest.
 type logRecord struct {
-	Format   int       `json:"format"`
-	Nonce    string    `json:"nonce"`
 	Position uint64    `json:"position"`
+	Prev     string    `json:"prev,omitempty"` // checksum of the record at the position before
 	Changes  []change  `json:"changes,omitempty"`
 	Manifest *manifest `json:"manifest,omitempty"`
 }
@@ -69,40 +80,50 @@ type change struct {
 // chunkHeader is the first line of a chunk; the rest is a JSON array of resources.
 // A chunk is for the manifest of that generation, if that came to be.
 type chunkHeader struct {
-	Format     int    `json:"format"`
-	Nonce      string `json:"nonce"`
 	Generation uint64 `json:"generation"`
 }
 
-// encode gives the record a nonce of its own, and returns it as stored.
-func (h *headRecord) encode() ([]byte, error) {
-	h.Nonce = rand.Text()
-	return json.Marshal(h)
+// encode returns the record as stored.
+func (h *headRecord) encode() ([]byte, error) { return encode(headFormat, h) }
+
+func encode(f record.Format, r any) ([]byte, error) {
+	body, err := json.Marshal(r)
+	if err != nil {
+		return nil, err
+	}
+	return sealed(f, body)
+}
+
+// sealed returns a record that is unlike any other.
+func sealed(f record.Format, body []byte) ([]byte, error) {
+	value, _, err := f.Seal(body, record.Lineage{})
+	return value, err
 }
 
 func decodeHead(value []byte) (*headRecord, error) {
 	h := new(headRecord)
-	if err := decode(value, h, &h.Format); err != nil {
+	if err := decode(headFormat, value, h); err != nil {
 		return nil, fmt.Errorf("head: %w", err)
 	}
 	if err := checkLogRecords(h.LogRecords); err != nil {
 		return nil, fmt.Errorf("head: %w: %w", ErrCorrupt, err)
 	}
-	if err := h.Manifest.check(); err != nil {
+	if err := h.Manifest.check(h.Manifest.Position > 0); err != nil {
 		return nil, fmt.Errorf("head: %w", err)
 	}
 	return h, nil
 }
 
-// encode sets what a record needs to be unlike any other.
-func (r *logRecord) encode(position uint64) ([]byte, error) {
-	r.Format, r.Nonce, r.Position = format, rand.Text(), position
-	return json.Marshal(r)
+// encode returns the record as stored, at a position behind a record with the checksum
+// prev.
+func (r *logRecord) encode(position uint64, prev string) ([]byte, error) {
+	r.Position, r.Prev = position, prev
+	return encode(logFormat, r)
 }
 
 func decodeLog(value []byte) (*logRecord, error) {
 	r := new(logRecord)
-	if err := decode(value, r, &r.Format); err != nil {
+	if err := decode(logFormat, value, r); err != nil {
 		return nil, fmt.Errorf("log record: %w", err)
 	}
 	if err := r.check(); err != nil {
@@ -115,6 +136,9 @@ func (r *logRecord) check() error {
 	if r.Position == 0 || r.Position > maxRevision || (r.Manifest == nil) == (len(r.Changes) == 0) {
 		return fmt.Errorf("%w: %d changes, manifest %v", ErrCorrupt, len(r.Changes), r.Manifest != nil)
 	}
+	if !isSum(r.Prev, r.Position > 1) {
+		return fmt.Errorf("%w: predecessor %.40q", ErrCorrupt, r.Prev)
+	}
 	for i, c := range r.Changes {
 		if err := c.check(); err != nil {
 			return fmt.Errorf("change %d: %w: %w", i, ErrCorrupt, err)
@@ -126,7 +150,7 @@ func (r *logRecord) check() error {
 	if r.Manifest.Generation == 0 || r.Manifest.Restored != (r.Manifest.Position == r.Position) || r.Manifest.Position > r.Position {
 		return fmt.Errorf("%w: manifest of position %d", ErrCorrupt, r.Manifest.Position)
 	}
-	return r.Manifest.check()
+	return r.Manifest.check(!r.Manifest.Restored)
 }
 
 func (c change) check() error {
@@ -139,9 +163,13 @@ func (c change) check() error {
 	return checkStored(c.Put)
 }
 
-func (m manifest) check() error {
-	if m.Generation > maxRevision || m.Position > maxRevision || m.Revision > maxRevision {
+// check checks a manifest, which has the checksum of the last log record or has none.
+func (m manifest) check(hasLast bool) error {
+	if m.Generation > maxRevision || m.Position > maxRevision || m.Revision > maxRevision || m.Offset > m.Revision || m.Offset > 0 && !m.Restored {
 		return fmt.Errorf("%w: manifest: numbers out of range", ErrCorrupt)
+	}
+	if !isSum(m.Last, hasLast) {
+		return fmt.Errorf("%w: manifest: last log record %.40q", ErrCorrupt, m.Last)
 	}
 	slots := make(map[uint32]bool, len(m.Chunks))
 	for _, c := range m.Chunks {
@@ -155,19 +183,23 @@ func (m manifest) check() error {
 
 // encodeChunk returns the record of a chunk with those resources.
 func encodeChunk(generation uint64, payload []byte) ([]byte, error) {
-	header, err := json.Marshal(chunkHeader{format, rand.Text(), generation})
+	header, err := json.Marshal(chunkHeader{generation})
 	if err != nil {
 		return nil, err
 	}
-	return append(append(header, '\n'), payload...), nil
+	return sealed(chunkFormat, append(append(header, '\n'), payload...))
 }
 
 // decodeChunk returns the generation and the encoded resources, unchecked.
 func decodeChunk(value []byte) (generation uint64, payload []byte, err error) {
-	line, payload, _ := bytes.Cut(value, []byte{'\n'})
-	var h chunkHeader
-	if err := decode(line, &h, &h.Format); err != nil {
+	body, _, err := chunkFormat.Open(value)
+	if err != nil {
 		return 0, nil, fmt.Errorf("chunk: %w", err)
+	}
+	line, payload, _ := bytes.Cut(body, []byte{'\n'})
+	var h chunkHeader
+	if err := json.Unmarshal(line, &h); err != nil {
+		return 0, nil, fmt.Errorf("chunk: %w: %w", ErrCorrupt, err)
 	}
 	return h.Generation, payload, nil
 }
@@ -188,12 +220,13 @@ func decodeResources(payload []byte) ([]*Resource, error) {
 	return list, nil
 }
 
-func decode(value []byte, into any, gotFormat *int) error {
-	if err := json.Unmarshal(value, into); err != nil {
-		return fmt.Errorf("%w: %w", ErrCorrupt, err)
+func decode(f record.Format, value []byte, into any) error {
+	body, _, err := f.Open(value)
+	if err != nil {
+		return err
 	}
-	if *gotFormat != format {
-		return fmt.Errorf("%w: format %d, want %d", ErrCorrupt, *gotFormat, format)
+	if err := json.Unmarshal(body, into); err != nil {
+		return fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	return nil
 }
@@ -204,6 +237,15 @@ const sumSize = 16
 func checksum(payload []byte) string {
 	sum := sha256.Sum256(payload)
 	return hex.EncodeToString(sum[:sumSize])
+}
+
+// isSum reports whether s is a checksum, or empty where there is to be none.
+func isSum(s string, want bool) bool {
+	if !want {
+		return s == ""
+	}
+	_, err := hex.DecodeString(s)
+	return err == nil && len(s) == 2*sumSize
 }
 
 // checkStored checks a resource that is, or was, in a store.

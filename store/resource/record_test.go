@@ -2,10 +2,13 @@ package resource
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/replctl/replicate/store/internal/record"
 )
 
 func TestRecords(t *testing.T) {
@@ -13,7 +16,7 @@ func TestRecords(t *testing.T) {
 	full := &Resource{ID: idOf("x"), Owner: &owner, Version: "7", Generation: "g", Metadata: map[string]string{"k": "v"}, Data: []byte{0, 255}}
 	full.ID.UID, full.ID.Tenancy = "u", Tenancy{"p", "n"}
 	log := &logRecord{Changes: []change{{Put: full}, {Delete: &owner}}}
-	value, err := log.encode(5)
+	value, err := log.encode(5, checksum(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -21,7 +24,7 @@ func TestRecords(t *testing.T) {
 	if diff := cmp.Diff(log, got); err != nil || diff != "" {
 		t.Errorf("log record: %v (-want +got):\n%s", err, diff)
 	}
-	head := &headRecord{Format: format, LogRecords: 64, Manifest: manifest{Generation: 2, Position: 3, Revision: 4, Chunks: []chunkRef{{7, checksum(nil)}}}}
+	head := &headRecord{LogRecords: 64, Manifest: manifest{Generation: 2, Position: 3, Revision: 4, Chunks: []chunkRef{{7, checksum(nil)}}, Last: checksum(nil)}}
 	if value, err = head.encode(); err != nil {
 		t.Fatal(err)
 	}
@@ -46,76 +49,103 @@ func TestRecords(t *testing.T) {
 	}
 }
 
-// badLogs are log records that no handle writes.
+const aSum = "00000000000000000000000000000000"
+
+// badLogs are bodies of log records that no handle writes.
 var badLogs = []string{
 	``, `null`, `[]`, `{}`,
-	`{"format":2,"position":1,"changes":[{"delete":{"type":{"kind":"k"},"name":"n"}}]}`,
-	`{"format":1,"position":1}`,
-	`{"format":1,"position":0,"changes":[{"delete":{"type":{"kind":"k"},"name":"n"}}]}`,
-	`{"format":1,"position":1,"changes":[{}]}`,
-	`{"format":1,"position":1,"changes":[{"delete":{"type":{"kind":"k"},"name":""}}]}`,
-	`{"format":1,"position":1,"changes":[{"put":{"id":{"type":{"kind":"k"},"name":"n"}}}]}`,
-	`{"format":1,"position":1,"manifest":{"generation":1,"position":2}}`,
-	`{"format":1,"position":1,"manifest":{"generation":1,"position":1}}`,
-	`{"format":1,"position":2,"manifest":{"generation":1,"position":1,"restored":true}}`,
-	`{"format":1,"position":2,"manifest":{"generation":1,"position":1,"chunks":[{"slot":1,"sum":"x"}]}}`,
+	`{"position":1}`,
+	`{"position":0,"changes":[{"delete":{"type":{"kind":"k"},"name":"n"}}]}`,
+	`{"position":1,"prev":"` + aSum + `","changes":[{"delete":{"type":{"kind":"k"},"name":"n"}}]}`,
+	`{"position":2,"changes":[{"delete":{"type":{"kind":"k"},"name":"n"}}]}`,
+	`{"position":2,"prev":"x","changes":[{"delete":{"type":{"kind":"k"},"name":"n"}}]}`,
+	`{"position":1,"changes":[{}]}`,
+	`{"position":1,"changes":[{"delete":{"type":{"kind":"k"},"name":""}}]}`,
+	`{"position":1,"changes":[{"put":{"id":{"type":{"kind":"k"},"name":"n"}}}]}`,
+	`{"position":1,"manifest":{"generation":1,"position":2,"last":"` + aSum + `"}}`,
+	`{"position":1,"manifest":{"generation":1,"position":1,"last":"` + aSum + `"}}`,
+	`{"position":2,"prev":"` + aSum + `","manifest":{"generation":1,"position":1,"restored":true}}`,
+	`{"position":2,"prev":"` + aSum + `","manifest":{"generation":1,"position":2,"restored":true,"last":"` + aSum + `"}}`,
+	`{"position":2,"prev":"` + aSum + `","manifest":{"generation":1,"position":1}}`,
+	`{"position":2,"prev":"` + aSum + `","manifest":{"generation":1,"position":1,"last":"` + aSum + `","offset":1,"revision":1}}`,
+	`{"position":2,"prev":"` + aSum + `","manifest":{"generation":1,"position":1,"last":"` + aSum + `","chunks":[{"slot":1,"sum":"x"}]}}`,
 }
 
+const goodLog = `{"position":2,"prev":"` + aSum + `","manifest":{"generation":1,"position":1,"last":"` + aSum + `"}}`
+
 var badHeads = []string{
-	``, `null`, `{}`, `{"format":1}`, `{"format":1,"log_records":63}`, `{"format":1,"log_records":65537}`,
-	`{"format":1,"log_records":64,"manifest":{"position":18446744073709551615}}`,
-	`{"format":1,"log_records":64,"manifest":{"chunks":[{"slot":16777216,"sum":"00000000000000000000000000000000"}]}}`,
+	``, `null`, `{}`, `{"log_records":63}`, `{"log_records":65537}`,
+	`{"log_records":64,"manifest":{"position":18446744073709551615}}`,
+	`{"log_records":64,"manifest":{"generation":1,"position":1}}`,
+	`{"log_records":64,"manifest":{"chunks":[{"slot":16777216,"sum":"` + aSum + `"}]}}`,
 }
 
 func TestBadRecords(t *testing.T) {
-	for _, value := range badLogs {
-		_, err := decodeLog([]byte(value))
-		wantIs(t, value, err, ErrCorrupt)
+	for _, body := range badLogs {
+		_, err := decodeLog(sealedOrFatal(t, logFormat, body))
+		wantIs(t, body, err, ErrCorrupt)
 	}
-	for _, value := range badHeads {
-		_, err := decodeHead([]byte(value))
-		wantIs(t, value, err, ErrCorrupt)
+	if _, err := decodeLog(sealedOrFatal(t, logFormat, goodLog)); err != nil {
+		t.Errorf("%s: %v", goodLog, err)
+	}
+	for _, body := range badHeads {
+		_, err := decodeHead(sealedOrFatal(t, headFormat, body))
+		wantIs(t, body, err, ErrCorrupt)
 	}
 	for _, payload := range []string{``, `{}`, `[null]`, `[{}]`} {
 		_, err := decodeResources([]byte(payload))
 		wantIs(t, payload, err, ErrCorrupt)
 	}
-	_, _, err := decodeChunk([]byte("{}\n[]"))
-	wantIs(t, "a chunk without a format", err, ErrCorrupt)
+	// What was written before there were seals, or will be after them, is named.
+	_, _, err := decodeChunk([]byte("{\"format\":1}\n[]"))
+	wantIs(t, "a chunk of format 1", err, ErrCorrupt)
+	_, err = decodeLog(sealedOrFatal(t, record.Format{Name: "resource-log/3"}, goodLog))
+	if !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), `format "resource-log/3"`) {
+		t.Errorf("a record of a later format: %v", err)
+	}
+}
+
+func sealedOrFatal(t testing.TB, f record.Format, body string) []byte {
+	t.Helper()
+	value, err := sealed(f, []byte(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return value
 }
 
 // FuzzLog: what is decoded can be applied, and is encoded as it was.
 func FuzzLog(f *testing.F) {
-	for _, value := range badLogs {
-		f.Add([]byte(value))
+	for _, body := range badLogs {
+		f.Add([]byte(body))
 	}
-	f.Add([]byte(`{"format":1,"nonce":"n","position":1,"changes":[{"put":{"id":{"type":{"kind":"k"},"name":"n"},"version":"1","data":"AA=="}},{"delete":{"type":{"kind":"k"},"name":"n"}}]}`))
-	f.Add([]byte(`{"format":1,"position":2,"manifest":{"generation":1,"position":1}}`))
-	f.Fuzz(func(t *testing.T, value []byte) {
-		r, err := decodeLog(value)
+	f.Add([]byte(`{"position":1,"changes":[{"put":{"id":{"type":{"kind":"k"},"name":"n"},"version":"1","data":"AA=="}},{"delete":{"type":{"kind":"k"},"name":"n"}}]}`))
+	f.Add([]byte(goodLog))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		r, err := decodeLog(sealedOrFatal(t, logFormat, string(body)))
 		if err != nil {
 			return
 		}
 		v := newView(10)
 		v.adopt(&headRecord{LogRecords: 64}, "token")
-		v.apply(r, "token")
-		encoded, err := r.encode(r.Position)
+		v.apply(found{token: "token", record: r})
+		encoded, err := r.encode(r.Position, r.Prev)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if again, err := decodeLog(encoded); err != nil || again.Position != r.Position || len(again.Changes) != len(r.Changes) {
-			t.Errorf("%q is encoded as %q: %v", value, encoded, err)
+			t.Errorf("%q is encoded as %q: %v", body, encoded, err)
 		}
 	})
 }
 
 func FuzzHead(f *testing.F) {
-	for _, value := range badHeads {
-		f.Add([]byte(value))
+	for _, body := range badHeads {
+		f.Add([]byte(body))
 	}
-	f.Add([]byte(`{"format":1,"log_records":64,"manifest":{"generation":1,"chunks":[{"slot":1,"sum":"00000000000000000000000000000000"}]}}`))
-	f.Fuzz(func(t *testing.T, value []byte) {
-		h, err := decodeHead(value)
+	f.Add([]byte(`{"log_records":64,"manifest":{"generation":1,"position":1,"last":"` + aSum + `","chunks":[{"slot":1,"sum":"` + aSum + `"}]}}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		h, err := decodeHead(sealedOrFatal(t, headFormat, string(body)))
 		if err == nil && (h.LogRecords < minLogRecords || h.LogRecords > maxLogRecords) {
 			t.Errorf("%d log records", h.LogRecords)
 		}
@@ -124,10 +154,10 @@ func FuzzHead(f *testing.F) {
 
 // FuzzChunk: what is decoded can be cut again, into chunks that can be stored.
 func FuzzChunk(f *testing.F) {
-	f.Add([]byte("{\"format\":1,\"generation\":3}\n[]"))
-	f.Add([]byte("{\"format\":1}\n" + `[{"id":{"type":{"kind":"k"},"name":"n"},"version":"1"}]`))
+	f.Add([]byte("{\"generation\":3}\n[]"))
+	f.Add([]byte("{}\n" + `[{"id":{"type":{"kind":"k"},"name":"n"},"version":"1"}]`))
 	f.Fuzz(func(t *testing.T, value []byte) {
-		_, payload, err := decodeChunk(value)
+		_, payload, err := decodeChunk(sealedOrFatal(t, chunkFormat, string(value)))
 		if err != nil {
 			return
 		}

@@ -11,8 +11,13 @@ import (
 
 // Snapshot is all resources as they were at one instant.
 type Snapshot struct {
-	rest []*Resource
+	rest     []*Resource
+	revision uint64
 }
+
+// Version is the last one that the store had given at that instant, for
+// Restoration.Above. A deleted resource may have had it.
+func (s *Snapshot) Version() string { return strconv.FormatUint(s.revision, 10) }
 
 // Snapshot implements [Backend].
 func (s *Store) Snapshot(ctx context.Context) (*Snapshot, error) {
@@ -21,7 +26,7 @@ func (s *Store) Snapshot(ctx context.Context) (*Snapshot, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return &Snapshot{s.view.state.all()}, nil
+	return &Snapshot{s.view.state.all(), s.view.revision}, nil
 }
 
 // Next returns the next resource, ordered by type, tenancy and name; nil after the
@@ -44,10 +49,10 @@ func (s *Store) Restore() (Restoration, error) {
 }
 
 type restoration struct {
-	s        *Store
-	state    *state
-	revision uint64
-	over     bool
+	s     *Store
+	state *state
+	above uint64 // the highest version that is known to have been given elsewhere
+	over  bool
 }
 
 // Apply implements [Restoration].
@@ -64,14 +69,30 @@ func (r *restoration) Apply(res *Resource) error {
 	if size := r.state.size + sizeOf(res); size > maxStored {
 		return fmt.Errorf("restore %s: %w: all resources would have %d bytes, at most %d allowed", res.ID, cas.ErrTooLarge, size, maxStored)
 	}
-	// A version of another store is none of this one's, but it may become one.
-	if n, err := strconv.ParseUint(res.Version, 10, 64); err == nil {
-		if n > maxRevision/2 {
-			return fmt.Errorf("restore %s: %w version %s: there are none after it", res.ID, ErrInvalid, res.Version)
+	// A version of another store is none of this one's, but it could become one, unless
+	// it is no number.
+	if _, err := strconv.ParseUint(res.Version, 10, 64); err == nil {
+		if err := r.Above(res.Version); err != nil {
+			return fmt.Errorf("restore %s: %w", res.ID, err)
 		}
-		r.revision = max(r.revision, n)
 	}
 	r.state.put(res.clone())
+	return nil
+}
+
+// Above implements [Restoration].
+func (r *restoration) Above(version string) error {
+	if r.over {
+		return fmt.Errorf("restore: %w", ErrClosed)
+	}
+	n, err := strconv.ParseUint(version, 10, 64)
+	if err != nil {
+		return fmt.Errorf("%w version %.40q: want a decimal number", ErrInvalid, version)
+	}
+	if n > maxRevision/2 {
+		return fmt.Errorf("%w version %s: there are none after it", ErrInvalid, version)
+	}
+	r.above = max(r.above, n)
 	return nil
 }
 
@@ -121,6 +142,22 @@ func (r *restoration) prepare(ctx context.Context) (manifest, error) {
 		return manifest{}, err
 	}
 	base := r.s.view.manifest
-	chunks, err := r.s.writeChunks(ctx, base, r.state.all())
-	return manifest{Generation: base.Generation + 1, Revision: r.revision, Restored: true, Chunks: chunks}, err
+	list := r.numbered()
+	chunks, err := r.s.writeChunks(ctx, base, list)
+	return manifest{
+		Generation: base.Generation + 1, Restored: true, Chunks: chunks,
+		Offset: r.above, Revision: r.above + uint64(len(list)),
+	}, err
+}
+
+// numbered is the resources with versions from 1, to which the manifest's offset is to
+// be added.
+func (r *restoration) numbered() []*Resource {
+	list := r.state.all()
+	for i := range list {
+		one := *list[i]
+		one.Version = strconv.Itoa(i + 1)
+		list[i] = &one
+	}
+	return list
 }

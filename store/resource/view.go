@@ -12,6 +12,7 @@ import (
 type view struct {
 	logRecords uint64 // of the ring; 0 while the store is empty
 	position   uint64
+	last       string // checksum of the log record at position
 	revision   uint64
 	manifest   manifest // the last one in the log
 	head       head
@@ -41,7 +42,7 @@ func (v *view) exists() bool { return v.logRecords != 0 }
 // adopt makes the view that of a head's store. It keeps what is in v.
 func (v *view) adopt(h *headRecord, token cas.Token) {
 	v.logRecords, v.position, v.revision = h.LogRecords, h.Manifest.Position, h.Manifest.Revision
-	v.manifest = h.Manifest
+	v.manifest, v.last = h.Manifest, h.Manifest.Last
 	v.head = head{token, h.Manifest.Generation, h.Manifest.Position}
 	v.slots = make([]slot, h.LogRecords)
 }
@@ -52,8 +53,23 @@ func (v *view) slot(position uint64) *slot { return &v.slots[position%v.logRecor
 // as far as that is known.
 func (v *view) full(n uint64) bool { return v.position+1 > v.head.position+n }
 
+// follows is ErrCorrupt if a record does not continue what the view has seen: then
+// there are two histories, as there are when a store is replaced by an older copy of
+// itself under running handles.
+func (v *view) follows(r *logRecord) error {
+	if r.Position == v.position+1 && r.Prev == v.last {
+		return nil
+	}
+	return fmt.Errorf("%w: log record %d does not follow record %d as this handle has seen it: "+
+		"the store was perhaps replaced by an older copy while handles were open", ErrCorrupt, r.Position, v.position)
+}
+
+// follows is a variable for tests of what happens without it.
+var follows = (*view).follows
+
 // apply moves the view over the next record of the log, which is no restore.
-func (v *view) apply(r *logRecord, token cas.Token) {
+func (v *view) apply(f found) {
+	r := f.record
 	for _, c := range r.Changes {
 		v.revision++
 		if c.Put != nil {
@@ -66,15 +82,16 @@ func (v *view) apply(r *logRecord, token cas.Token) {
 	if r.Manifest != nil {
 		v.manifest = *r.Manifest
 	}
-	v.position = r.Position
-	*v.slot(r.Position) = slot{token, true}
+	v.position, v.last = r.Position, f.sum
+	*v.slot(r.Position) = slot{f.token, true}
 }
 
 // restored is the view behind a record that restores a state.
-func (v *view) restored(r *logRecord, token cas.Token, s *state) *view {
-	next := *v
+func (v *view) restored(f found, s *state) *view {
+	next, r := *v, f.record
 	next.state, next.manifest, next.revision, next.position = s, *r.Manifest, r.Manifest.Revision, r.Position
-	*next.slot(r.Position) = slot{token, true} // v is not used any more
+	next.last, next.manifest.Last = f.sum, f.sum
+	*next.slot(r.Position) = slot{f.token, true} // v is not used any more
 	return &next
 }
 
@@ -82,6 +99,7 @@ func (v *view) restored(r *logRecord, token cas.Token, s *state) *view {
 type found struct {
 	token  cas.Token
 	record *logRecord // nil if the position is free
+	sum    string     // of the record as stored
 	lapped bool       // it was overwritten by a later one
 }
 
@@ -98,7 +116,7 @@ func (v *view) judge(position uint64, rec cas.Record) (found, error) {
 	case err != nil:
 		return found{}, err
 	case r.Position == position:
-		return found{token: rec.Token, record: r}, nil
+		return found{token: rec.Token, record: r, sum: checksum(rec.Value)}, nil
 	case r.Position+v.logRecords == position:
 		return found{token: rec.Token}, nil
 	case r.Position > position && (r.Position-position)%v.logRecords == 0:

@@ -56,6 +56,9 @@ func Run(t *testing.T, h Harness) {
 		"RestoreAbort":      testRestoreAbort,
 		"RestoreFaults":     testRestoreFaults,
 		"RestoreConcurrent": testRestoreConcurrent,
+		"RestoreVersions":   testRestoreVersions,
+		"OlderCopy":         testOlderCopy,
+		"LostAnswers":       testLostAnswers,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, h) })
 	}

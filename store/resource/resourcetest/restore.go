@@ -3,6 +3,7 @@ package resourcetest
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -65,18 +66,90 @@ func testRestore(t *testing.T, h Harness) {
 
 	wantClosed(t, own)
 	wantClosed(t, foreign)
+	restored := snapshot(t, b)
 	for _, b := range []*resource.Store{b, other, open()} {
-		wantSame(t, "after Restore", snapshot(t, b), before)
+		wantSame(t, "after Restore", unversioned(snapshot(t, b)), unversioned(before))
+		wantSame(t, "versions after Restore", snapshot(t, b), restored)
 	}
 	owned, err := other.ListByOwner(t.Context(), owner)
 	wantSame(t, "ListByOwner", fmt.Sprint(names(owned), err), "[b] <nil>")
 	_, err = other.WriteCAS(t.Context(), changed)
 	wantIs(t, "WriteCAS of what was undone", err, resource.ErrCASFailure)
-	again := write(t, other, before[1])
-	if again.Version == changed.Version || again.Version == added.Version {
-		t.Errorf("version %q was given before the restore, and again after it", again.Version)
-	}
+	_, err = other.WriteCAS(t.Context(), before[1])
+	wantIs(t, "WriteCAS of what was in the snapshot", err, resource.ErrCASFailure)
+	write(t, other, restored[1])
+	wantAbove(t, snapshot(t, open()), added.Version)
 	wantEvents(t, watch(t, b, anywhere, "a"), "+a=1", "|")
+}
+
+// unversioned is resources without their versions.
+func unversioned(list []*resource.Resource) (bare []*resource.Resource) {
+	for _, r := range list {
+		one := *r
+		one.Version = ""
+		bare = append(bare, &one)
+	}
+	return bare
+}
+
+// wantAbove checks that each resource has a version of its own, above all given.
+func wantAbove(t *testing.T, list []*resource.Resource, given string) {
+	t.Helper()
+	seen := map[string]bool{}
+	for _, r := range list {
+		if number(t, r.Version) <= number(t, given) || seen[r.Version] {
+			t.Errorf("%s has version %q, and version %q was given before", r.ID.Name, r.Version, given)
+		}
+		seen[r.Version] = true
+	}
+}
+
+func number(t *testing.T, version string) uint64 {
+	t.Helper()
+	n, err := strconv.ParseUint(version, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// testRestoreVersions: after a restore no version names another content than before, in
+// this store or in the one that the snapshot is of, and a stale write does not pass.
+func testRestoreVersions(t *testing.T, h Harness) {
+	for name, writes := range map[string]int{"the other is ahead": 8, "this one is ahead": 1} {
+		t.Run(name, func(t *testing.T) {
+			there, here := h.handles(t, options)(), h.handles(t, options)
+			b := here()
+			theirs := write(t, there, with("x", "theirs"))
+			for range writes {
+				gone := write(t, there, with("gone", ""))
+				remove(t, there, gone)
+			}
+			own := write(t, b, with("x", "own"))
+			last := own
+			for range 4 {
+				last = write(t, b, with(fmt.Sprintf("y%s", last.Version), ""))
+			}
+			s, err := there.Snapshot(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := restoration(t, b, []*resource.Resource{s.Next()})
+			if err := r.Above(s.Version()); err != nil {
+				t.Fatal(err)
+			}
+			if err := r.Commit(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			for _, stale := range []*resource.Resource{own, theirs} { // both had version 1
+				_, err := here().WriteCAS(t.Context(), stale)
+				wantIs(t, "a stale write", err, resource.ErrCASFailure)
+			}
+			wantAbove(t, snapshot(t, here()), last.Version)
+			wantAbove(t, snapshot(t, here()), s.Version())
+			write(t, here(), snapshot(t, b)[0])
+		})
+	}
 }
 
 func testRestoreAbort(t *testing.T, h Harness) {
@@ -90,6 +163,9 @@ func testRestoreAbort(t *testing.T, h Harness) {
 	late := with("x", "")
 	late.Version = "18446744073709551615"
 	wantIs(t, "Apply of the last version", r.Apply(late), resource.ErrInvalid)
+	for _, version := range []string{late.Version, "opaque", ""} {
+		wantIs(t, "Above", r.Above(version), resource.ErrInvalid)
+	}
 	late.Version = "opaque"
 	if err := r.Apply(late); err != nil {
 		t.Error(err)
@@ -110,7 +186,8 @@ func testRestoreAbort(t *testing.T, h Harness) {
 	if err := restoration(t, fresh(), all).Commit(t.Context()); err != nil {
 		t.Errorf("Commit into an empty store: %v", err)
 	}
-	wantSame(t, "in another store", snapshot(t, fresh()), all)
+	wantSame(t, "in another store", unversioned(snapshot(t, fresh())), unversioned(all))
+	wantAbove(t, snapshot(t, fresh()), all[0].Version)
 }
 
 // testRestoreFaults has the store fail from its nth write on, in each way. What then

@@ -1,0 +1,150 @@
+package resourcetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/cas/castest"
+	"github.com/replctl/replicate/store/resource"
+)
+
+// testLostAnswers: the answer to a write is lost, or is a refusal because a proxy has
+// repeated the request, and others write before it can be read back. What was applied
+// is never called refused, and what is certain is never called unknown.
+func testLostAnswers(t *testing.T, h Harness) {
+	for _, c := range []struct {
+		fault  castest.Fault
+		others int
+		want   error
+	}{
+		{castest.AppliedThenReplaced, 1, nil},
+		{castest.AppliedThenReplaced, 3, nil},
+		{castest.AppliedThenReplaced, small.LogRecords + 1, cas.ErrIndeterminate}, // the log has come round
+		{castest.LostBefore, 1, resource.ErrCASFailure},
+		{castest.LostBefore, 3, resource.ErrCASFailure},
+		{castest.NotDurable, 0, cas.ErrIndeterminate},
+	} {
+		t.Run(fmt.Sprintf("fault %d, then %d", c.fault, c.others), func(t *testing.T) {
+			open := h.New(t)
+			other := opened(t, open(), small)
+			r := write(t, other, with("x", "old"))
+			id, writes := r.ID, 0
+			crowd := func() {
+				for range c.others {
+					now := read(t, other, id)
+					now.Data = []byte("theirs")
+					write(t, other, now)
+				}
+			}
+			mine := opened(t, &castest.Faulty{Store: open(), Between: func(string) { crowd() }, Decide: func(op, key string) castest.Fault {
+				if op == "write" && strings.HasPrefix(key, "resource/log/") {
+					if writes++; writes == 1 {
+						if c.fault == castest.LostBefore {
+							crowd()
+						}
+						return c.fault
+					}
+				}
+				return castest.None
+			}}, small)
+			read(t, mine, id) // so that it is up to date
+			r.Data = []byte("mine")
+			_, err := mine.WriteCAS(t.Context(), r)
+			if !errors.Is(err, c.want) || (err == nil) != (c.want == nil) {
+				t.Errorf("got error %v, want %v", err, c.want)
+			}
+			unknown := errors.Is(err, cas.ErrIndeterminate)
+			if unknown != (c.want == cas.ErrIndeterminate) || unknown && errors.Is(err, resource.ErrCASFailure) {
+				t.Errorf("unknown: %v, with error %v, want %v", unknown, err, c.want)
+			}
+		})
+	}
+}
+
+// exchanged is a store that is replaced by another one while it is open.
+type exchanged struct{ now atomic.Pointer[cas.Store] }
+
+func (e *exchanged) by(s cas.Store) { e.now.Store(&s) }
+
+func (e *exchanged) Read(ctx context.Context, key string, known cas.Token) (cas.Record, error) {
+	return (*e.now.Load()).Read(ctx, key, known)
+}
+
+func (e *exchanged) Write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Written, error) {
+	return (*e.now.Load()).Write(ctx, key, value, expect)
+}
+
+func (e *exchanged) List(ctx context.Context, prefix, after string) iter.Seq2[cas.Entry, error] {
+	return (*e.now.Load()).List(ctx, prefix, after)
+}
+
+// testOlderCopy: a store is replaced by an older copy of itself under a running handle,
+// and another handle writes to the copy. Whichever writes first, the other finds that
+// there are two histories, and does not mix them.
+func testOlderCopy(t *testing.T, h Harness) {
+	for name, runningFirst := range map[string]bool{"the running handle writes first": true, "the new one writes first": false} {
+		t.Run(name, func(t *testing.T) {
+			original, older := h.New(t)(), h.New(t)()
+			store := new(exchanged)
+			store.by(original)
+			running := opened(t, store, options)
+			for i := range 3 {
+				write(t, running, with(fmt.Sprintf("both-%d", i), ""))
+			}
+			copyAll(t, original, older)
+			for i := range 3 {
+				write(t, running, with(fmt.Sprintf("lost-%d", i), ""))
+			}
+			store.by(older)
+			fresh := opened(t, older, options)
+			for i := range 3 {
+				write(t, fresh, with(fmt.Sprintf("new-%d", i), ""))
+			}
+			first, second := running, fresh
+			if !runningFirst {
+				first, second = fresh, running
+			}
+			write(t, first, with("first", ""))
+			_, err := second.WriteCAS(t.Context(), with("second", ""))
+			wantIs(t, "WriteCAS to a log with two histories", err, resource.ErrCorrupt)
+			_, err = second.List(t.Context(), resource.Strong, workload.Unversioned(), anywhere, "")
+			wantIs(t, "List of a log with two histories", err, resource.ErrCorrupt)
+		})
+	}
+	t.Run("nothing was written since", func(t *testing.T) {
+		original, older := h.New(t)(), h.New(t)()
+		copyAll(t, original, older)
+		store := new(exchanged)
+		store.by(original)
+		running := opened(t, store, small)
+		r := write(t, running, with("x", ""))
+		for range small.LogRecords + 1 { // so that there is a checkpoint
+			r = write(t, running, r)
+		}
+		store.by(older)
+		_, err := running.WriteCAS(t.Context(), r)
+		wantIs(t, "WriteCAS to a store that is empty", err, resource.ErrCorrupt)
+	})
+}
+
+func copyAll(t *testing.T, from, to cas.Store) {
+	t.Helper()
+	for e, err := range from.List(t.Context(), "", "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := from.Read(t.Context(), e.Key, "")
+		if err == nil {
+			_, err = to.Write(t.Context(), e.Key, r.Value, "")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
