@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/replctl/replicate/blob"
 	"github.com/replctl/replicate/internal/ordered"
 	"github.com/replctl/replicate/ltx"
 )
@@ -70,11 +71,15 @@ func (in *inspector) verifyLTX(ctx context.Context) error {
 	if in.LTX == nil {
 		return nil
 	}
+	if in.visit == nil && in.reads() && in.wants == nil {
+		in.visit = in.lineage().add
+	}
 	depths, n := in.depths(), headerReads
 	if in.wants != nil || in.reads() {
 		n = verifiers
 	}
 	var all []*ltx.FileInfo
+	var writers []*checked // the files that can be used
 	for f, err := range ordered.Map(ctx, n, in.sequence(), func(ctx context.Context, f *ltx.FileInfo) (*checked, error) {
 		return in.verifyFile(ctx, f, depths(f))
 	}) {
@@ -87,6 +92,7 @@ func (in *inspector) verifyLTX(ctx context.Context) error {
 			in.problem(SeverityError, in.key(&f.info), "%v; the file cannot be used", f.damage)
 		default:
 			in.sound = append(in.sound, &f.info)
+			writers = append(writers, f)
 		}
 		if f.depth == byContent {
 			in.Verified++
@@ -96,6 +102,10 @@ func (in *inspector) verifyLTX(ctx context.Context) error {
 		}
 		all = append(all, &f.info)
 	}
+	slices.SortStableFunc(in.sound, func(a, b *ltx.FileInfo) int { // as they were listed
+		return cmp.Or(cmp.Compare(a.Level, b.Level), compareNames(a, b))
+	})
+	in.compareWriters(writers)
 	in.summarize(ltx.NewChain(all))
 	in.assess(ltx.NewChain(in.sound))
 	return nil
@@ -107,6 +117,10 @@ type checked struct {
 	depth  depth
 	damage error
 	sums   *contentSums // if they are wanted, and all of it was read
+
+	header     *ltx.Header  // as far as it was read
+	post       ltx.Checksum // of the trailer; zero if that was not read
+	generation int64        // of the lease that it was written under; 0 if that is not known
 }
 
 func (in *inspector) key(f *ltx.FileInfo) string {
@@ -139,7 +153,7 @@ func (in *inspector) verifyFile(ctx context.Context, f *ltx.FileInfo, depth dept
 	c.info.CreatedAt = time.Time{}
 	h, err := in.readFile(ctx, c)
 	if err == nil && depth > byName {
-		c.info.CreatedAt = ltx.Time(h)
+		c.info.CreatedAt, c.header = ltx.Time(h), &h
 		err = ltx.CheckInfo(&c.info, h)
 	}
 	if errors.Is(err, ltx.ErrTruncated) || errors.Is(err, ltx.ErrCorrupt) {
@@ -156,12 +170,13 @@ func (in *inspector) readFile(ctx context.Context, c *checked) (ltx.Header, erro
 	key := in.key(&c.info)
 	switch c.depth {
 	case byHeader:
-		return in.headerOf(ctx, key)
+		return in.headerOf(ctx, key, c)
 	case byOutline:
 		o, err := ltx.ReadOutline(ctx, c.info.Size, func(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
-			return in.store.Open(ctx, key, offset, length)
+			return in.open(ctx, key, offset, length, c)
 		})
 		in.progress(c.info.Size)
+		c.post = o.Trailer.PostApplyChecksum
 		return o.Header, err
 	case byContent:
 		return in.contentOf(ctx, key, c)
@@ -169,8 +184,19 @@ func (in *inspector) readFile(ctx context.Context, c *checked) (ltx.Header, erro
 	return ltx.Header{}, nil
 }
 
-func (in *inspector) headerOf(ctx context.Context, key string) (ltx.Header, error) {
-	rc, err := in.store.Open(ctx, key, 0, ltx.HeaderSize)
+// open opens a file, and notes what its metadata tell.
+func (in *inspector) open(ctx context.Context, key string, offset, length int64, c *checked) (io.ReadCloser, error) {
+	rc, err := in.store.Open(ctx, key, offset, length)
+	if d, ok := rc.(blob.Describer); ok && err == nil {
+		if info, ok := d.Describe(); ok {
+			c.generation = versionOf(info.Size, info.Metadata).Generation
+		}
+	}
+	return rc, err
+}
+
+func (in *inspector) headerOf(ctx context.Context, key string, c *checked) (ltx.Header, error) {
+	rc, err := in.open(ctx, key, 0, ltx.HeaderSize, c)
 	if err != nil {
 		return ltx.Header{}, err
 	}
@@ -179,7 +205,7 @@ func (in *inspector) headerOf(ctx context.Context, key string) (ltx.Header, erro
 }
 
 func (in *inspector) contentOf(ctx context.Context, key string, c *checked) (ltx.Header, error) {
-	rc, err := in.store.Open(ctx, key, 0, 0)
+	rc, err := in.open(ctx, key, 0, 0, c)
 	if err != nil {
 		return ltx.Header{}, err
 	}
@@ -187,9 +213,12 @@ func (in *inspector) contentOf(ctx context.Context, key string, c *checked) (ltx
 	r := &countingReader{r: rc, in: in}
 	if in.visit != nil {
 		c.sums = &contentSums{info: &c.info}
-		return c.sums.read(r)
+		h, err := c.sums.read(r)
+		c.post = c.sums.trailer.PostApplyChecksum
+		return h, err
 	}
 	summary, err := ltx.Verify(r)
+	c.post = summary.Trailer.PostApplyChecksum
 	return summary.Header, err
 }
 

@@ -17,6 +17,7 @@ import (
 // ltxPlanner is the work on a plan of an LTX replica.
 type ltxPlanner struct {
 	c     *StoreClient
+	files []*ltx.FileInfo // all there are
 	chain *ltx.Chain
 
 	// ends has, for each transaction that a file ends with, ascending, the file
@@ -82,7 +83,7 @@ func (c *StoreClient) newLTXPlanner(ctx context.Context, files []*ltx.FileInfo, 
 	if err != nil {
 		return nil, err
 	}
-	p := &ltxPlanner{c: c}
+	p := &ltxPlanner{c: c, files: files}
 	var usable []*ltx.FileInfo
 	for _, f := range files {
 		if f.Size < ltx.MinFileSize || slices.Contains(damaged, layout.Key(f.Level, f.MinTXID, f.MaxTXID)) {
@@ -385,6 +386,9 @@ func (p *ltxPlanner) nextState() string {
 func (p *ltxPlanner) plan(ctx context.Context, path *ltx.Path) (*Plan, error) {
 	_, layout, err := p.c.init(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if err := p.noteFormerHolder(ctx, path); err != nil {
 		return nil, err
 	}
 	plan := &Plan{Format: FormatLTX, Notes: p.notes, Next: p.next, Bytes: path.Bytes, files: path.Files}

@@ -18,6 +18,20 @@ type RestoreOptions struct {
 	// Progress, if set, is told how many of the stored bytes to read were read.
 	// Calls do not overlap.
 	Progress func(done, total int64)
+
+	// Doubt, if set, is told what is strange about LTX files from which a database was
+	// made without an error: that two writers have written them, or that one of them
+	// had lost its lease.
+	Doubt func(error)
+}
+
+// applyOptions are those of a plan's LTX files.
+func (o RestoreOptions) applyOptions(total int64) ltx.ApplyOptions {
+	opts := ltx.ApplyOptions{Progress: o.progress(total)}
+	if o.Doubt != nil {
+		opts.Doubt = func(e *ltx.FileError) { o.Doubt(e) }
+	}
+	return opts
 }
 
 // progress sums up.
@@ -50,10 +64,12 @@ func (c *StoreClient) Restore(ctx context.Context, plan *Plan, db Database, opts
 		}
 		return err
 	}
-	_, err := ltx.Apply(ctx, plan.files, c.openFile, db, ltx.ApplyOptions{Progress: opts.progress(plan.Bytes)})
+	from := &writers{c: c, of: map[*ltx.FileInfo]int64{}}
+	_, err := ltx.Apply(ctx, plan.files, from.open, db, opts.applyOptions(plan.Bytes))
 	if err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
+	from.tell(plan.files, opts.Doubt)
 	return nil
 }
 
@@ -73,13 +89,15 @@ var ErrPartial = errors.New("only a part of the database was written")
 func (c *StoreClient) RestoreTo(ctx context.Context, plan *Plan, w io.Writer, opts RestoreOptions) error {
 	if plan.Format == FormatLTX && len(plan.files) <= ltx.MaxStreamFiles {
 		out := &beganWriter{w: w}
-		_, err := ltx.Stream(ctx, plan.files, c.openFile, out, ltx.ApplyOptions{Progress: opts.progress(plan.Bytes)})
+		from := &writers{c: c, of: map[*ltx.FileInfo]int64{}}
+		_, err := ltx.Stream(ctx, plan.files, from.open, out, opts.applyOptions(plan.Bytes))
 		switch {
 		case err != nil && out.began:
 			return fmt.Errorf("restore: %w: %w", ErrPartial, err)
 		case err != nil:
 			return fmt.Errorf("restore: %w", err)
 		}
+		from.tell(plan.files, opts.Doubt)
 		return nil
 	}
 	f, err := newScratchFile("")

@@ -37,6 +37,19 @@ type ApplyOptions struct {
 	// Progress, unless nil, is told of each piece of stored bytes as it is
 	// taken, never concurrently. The pieces add up to the sizes of the files.
 	Progress func(bytes int64)
+
+	// Doubt, unless nil, is told at the end of each file that does not go on where the
+	// one before it ends. See [CheckFollows].
+	Doubt func(*FileError)
+}
+
+// tell passes on what there is to say of the files of a database that was made.
+func (o ApplyOptions) tell(newestFirst []fileEnds) {
+	for _, doubt := range doubts(newestFirst) {
+		if o.Doubt != nil {
+			o.Doubt(doubt)
+		}
+	}
 }
 
 const maxConcurrency = 16
@@ -104,6 +117,7 @@ func Apply(ctx context.Context, files []*FileInfo, open OpenFunc, db Database, o
 	if err := a.check(); err != nil {
 		return ApplyResult{}, err
 	}
+	opts.tell(a.ends())
 	return a.result(fetch.bytes)
 }
 
@@ -202,11 +216,14 @@ func (a *applier) check() error {
 	if err := a.pages.checkComplete(a.newest()); err != nil {
 		return err
 	}
-	var ends []fileEnds
+	return checkEnds(a.ends(), a.sum)
+}
+
+func (a *applier) ends() (newestFirst []fileEnds) {
 	for _, f := range a.files {
-		ends = append(ends, f.fileEnds)
+		newestFirst = append(newestFirst, f.fileEnds)
 	}
-	return checkEnds(ends, a.sum)
+	return newestFirst
 }
 
 func (a *applier) result(read int64) (ApplyResult, error) {

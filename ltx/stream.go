@@ -45,7 +45,7 @@ func Stream(ctx context.Context, files []*FileInfo, open OpenFunc, w io.Writer, 
 	if err := m.merge(); err != nil {
 		return ApplyResult{}, err
 	}
-	return m.finish()
+	return m.finish(opts)
 }
 
 // A merger writes the pages of several files in their order.
@@ -199,7 +199,7 @@ func (m *merger) write(page []byte) error {
 }
 
 // finish is for after all files were read.
-func (m *merger) finish() (ApplyResult, error) {
+func (m *merger) finish(opts ApplyOptions) (ApplyResult, error) {
 	var ends []fileEnds
 	var read int64
 	for _, c := range m.cursors {
@@ -212,6 +212,7 @@ func (m *merger) finish() (ApplyResult, error) {
 	if err := m.w.Flush(); err != nil {
 		return ApplyResult{}, fmt.Errorf("write database: %w", err)
 	}
+	opts.tell(ends)
 	return ends[0].result(read, m.written), nil
 }
 

@@ -192,7 +192,13 @@ func inTheWay(output string, err error) error {
 func (a *app) restorePlan(ctx context.Context, r *replica, plan *replicate.Plan, opts *restoreOptions) error {
 	m := a.newMeter("restoring")
 	defer m.done()
-	restore := replicate.RestoreOptions{Progress: m.update}
+	restore := replicate.RestoreOptions{Progress: m.update, Doubt: func(err error) {
+		note := fmt.Sprintf("%v; replctl check --deep tells more", err)
+		plan.Notes = append(plan.Notes, note)
+		if !a.json {
+			a.talk("note: %s", note)
+		}
+	}}
 	if opts.output == standardOutput {
 		if plan.MayMiss {
 			a.talk("note: this backup has no times.json, and may lack segments that no name shows; with -o FILE, SQLite checks the database")
