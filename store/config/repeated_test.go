@@ -2,11 +2,14 @@ package config_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/internal/fakes3"
 	"github.com/replctl/replicate/store/config"
 )
 
@@ -26,6 +29,33 @@ func (s *lying) Write(ctx context.Context, key string, value []byte, expect cas.
 	s.between()
 	s.between = nil
 	return cas.Written{}, fmt.Errorf("write %s: %w", key, cas.ErrConflict)
+}
+
+// TestRepeatedOnS3: a proxy sends the write of a head twice, others activate what it has
+// saved in between, and the second is refused.
+func TestRepeatedOnS3(t *testing.T) {
+	for _, others := range []int{1, 7, 30} {
+		t.Run(fmt.Sprint(others), func(t *testing.T) {
+			srv := fakes3.New(t)
+			store := fake(t, srv)
+			must(save("v0"), activate("v0"))(t, store)
+			isHeadPut := func(r fakes3.Request) bool {
+				return r.Op == "PutObject" && strings.Contains(r.Key, config.HeadsPrefix)
+			}
+			srv.Fail(fakes3.Rule{Match: isHeadPut, Fault: func(w http.ResponseWriter, c *fakes3.Call) {
+				c.Apply()
+				for i := range others {
+					must(activate(fmt.Sprint("v", (i+1)%2)))(t, store)
+				}
+				c.Send(w)
+			}})
+			err := save("v1")(t.Context(), fake(t, srv))
+			if err != nil && !(others == 30 && errors.Is(err, cas.ErrIndeterminate)) {
+				t.Errorf("it was saved, and the error is %v", err)
+			}
+			oneActive(t, store)
+		})
+	}
 }
 
 // TestLyingStore: an entry with the own ID is the own one, and the content that an
