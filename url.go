@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"path"
+	"regexp"
 	"strings"
 )
 
@@ -47,23 +48,32 @@ func ParseURL(s string) (scheme, host, urlPath string, query url.Values, userinf
 	return u.Scheme, u.Host, u.Path, u.Query(), u.User, nil
 }
 
+// accessPoint is the ARN of an access point without its "arn:", and what follows it.
+// AWS writes its last part with slashes or with colons; one of an outpost has four
+// names, which belong together.
+var accessPoint = regexp.MustCompile(
+	`^([^:/]+:[^:/]+:[^:/]*:[^:/]*:(?:outpost[:/][^:/]+[:/])?accesspoint[:/][^:/]+)(?:/(.*))?$`)
+
 // parseARN splits what follows "s3://arn:" in the URL of an S3 access point,
 // aws:s3:REGION:ACCOUNT:accesspoint/NAME/PATH?QUERY, whose colons are no port. The
 // host is the access point's ARN.
 func parseARN(rest string) (scheme, host, urlPath string, query url.Values, userinfo *url.Userinfo, err error) {
+	rest, _, _ = strings.Cut(rest, "#")
 	rest, rawQuery, _ := strings.Cut(rest, "?")
-	parts := strings.SplitN(rest, "/", 3)
-	if len(parts) < 2 || parts[1] == "" {
-		return "", "", "", nil, nil, errors.New("replica url: want s3://arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME/PATH")
+	parts := accessPoint.FindStringSubmatch(rest)
+	if parts == nil {
+		return "", "", "", nil, nil, errors.New(
+			"replica url: want s3://arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME/PATH; a bucket goes by its name, s3://BUCKET/PATH")
 	}
-	if len(parts) == 3 {
-		urlPath = strings.TrimPrefix(path.Clean("/"+parts[2]), "/")
+	urlPath, err = url.PathUnescape(parts[2])
+	if err != nil {
+		return "", "", "", nil, nil, errors.New("replica url: malformed path")
 	}
 	query, err = url.ParseQuery(rawQuery)
 	if err != nil {
 		return "", "", "", nil, nil, errors.New("replica url: malformed query")
 	}
-	return "s3", "arn:" + parts[0] + "/" + parts[1], urlPath, query, nil, nil
+	return "s3", "arn:" + parts[1], strings.TrimPrefix(path.Clean("/"+urlPath), "/"), query, nil, nil
 }
 
 func cutFold(s, prefix string) (string, bool) {

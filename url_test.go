@@ -33,6 +33,10 @@ func TestParseURL(t *testing.T) {
 		"s3://bucket":                  {"s3", "bucket", ""},
 		"s3://key:secret@bucket/p?a=b": {"s3", "bucket", "p"},
 		"s3://arn:aws:s3:eu-west-1:123456789012:accesspoint/ap/path/to/../db?region=eu-west-1": {"s3", "arn:aws:s3:eu-west-1:123456789012:accesspoint/ap", "path/db"},
+		"s3://arn:aws:s3:eu-west-1:1:accesspoint:ap/path/db":                                   {"s3", "arn:aws:s3:eu-west-1:1:accesspoint:ap", "path/db"},
+		"s3://arn:aws:s3::1:accesspoint/mf.mrap/my%20db":                                       {"s3", "arn:aws:s3::1:accesspoint/mf.mrap", "my db"},
+		"s3://arn:aws:s3-outposts:r:1:outpost/op-1/accesspoint/ap/path/db/":                    {"s3", "arn:aws:s3-outposts:r:1:outpost/op-1/accesspoint/ap", "path/db"},
+		"s3://arn:aws:s3-outposts:r:1:outpost:op-1:accesspoint:ap/path":                        {"s3", "arn:aws:s3-outposts:r:1:outpost:op-1:accesspoint:ap", "path"},
 		"s3://arn:aws:s3:eu-west-1:123456789012:accesspoint/ap":                                {"s3", "arn:aws:s3:eu-west-1:123456789012:accesspoint/ap", ""},
 		"s3://bucket.host:9000/p%2Fath":                                                        {"s3", "bucket.host:9000", "p/ath"},
 	} {
@@ -48,7 +52,7 @@ func TestParseURL(t *testing.T) {
 }
 
 func TestParseURLRefuses(t *testing.T) {
-	for _, in := range []string{"", "://x", "s3://arn:aws:s3", "s3://arn:aws:s3:r:a:accesspoint/ap?%zz=hunter2", "s3://user:hunter2@bucket:port:1/%zz", "s3://bad host/\x7f", "s3://u:hunter2@[::1"} {
+	for _, in := range []string{"", "://x", "s3://arn:aws:s3", "s3://arn:aws:s3:::bucket/db", "s3://arn:aws:s3:r:1:accesspoint/", "s3://arn:aws:s3-outposts:r:1:outpost/op/ap", "s3://arn:aws:s3:r:a:accesspoint/ap?%zz=hunter2", "s3://user:hunter2@bucket:port:1/%zz", "s3://bad host/\x7f", "s3://u:hunter2@[::1"} {
 		_, _, _, _, _, err := replicate.ParseURL(in)
 		if err == nil {
 			t.Errorf("ParseURL(%q) succeeds", in)

@@ -91,6 +91,8 @@ func childUnprivileged(dir string, _ []int) error {
 	fmt.Println("delete", errors.Is(err, fs.ErrPermission), err)
 	_, err = found(context.Background(), c, true)
 	fmt.Println("list", errors.Is(err, fs.ErrPermission), err)
+	_, err = file.NewLeaser("ltx/0").AcquireLease(context.Background())
+	fmt.Println("lease", errors.Is(err, fs.ErrPermission), err)
 	return nil
 }
 
@@ -107,6 +109,9 @@ func TestReadOnlyDirectory(t *testing.T) {
 	wantPrefix(t, p.line(), "write true write ltx file: write "+levelFileOf(2))
 	wantPrefix(t, p.line(), "delete true delete "+levelFileOf(1))
 	p.want("list false <nil>")
+	if line := p.line(); !strings.HasPrefix(line, "lease true ") || !strings.Contains(line, ".lock.json.lock: permission denied") {
+		t.Errorf("got %q, want an error that names the lock file and says why", line)
+	}
 	p.finish()
 	after := fingerprint(t, dir)
 	for path := range before {

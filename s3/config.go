@@ -2,14 +2,11 @@ package s3
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
 	"strings"
 	"time"
-
-	"github.com/replctl/replicate/blob"
 )
 
 // Limits and defaults of uploads and retries.
@@ -54,9 +51,10 @@ type Config struct {
 	// Region may be empty: for AWS it is then taken from the environment or
 	// asked of the bucket, for others it rarely matters.
 	Region string
-	// Endpoint is the store's URL; the scheme may be missing. Empty means AWS,
-	// unless LITESTREAM_S3_ENDPOINT, AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL
-	// is set, or the profile has an endpoint_url in ~/.aws/config.
+	// Endpoint is the server's URL; the scheme may be missing. It has no path and
+	// not the bucket in its host. Empty means AWS, unless LITESTREAM_S3_ENDPOINT,
+	// AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL is set, or the profile has an
+	// endpoint_url in ~/.aws/config.
 	Endpoint string
 
 	// AccessKeyID and SecretAccessKey may be empty. Then they come from where
@@ -93,6 +91,11 @@ type Config struct {
 	// store did what it said.
 	TrustDeletes bool
 
+	// OnWait is told of a request that has made no progress for two seconds, and of
+	// each of its attempts that fails from then on; every two seconds at most, for
+	// all requests together. It must not block. Without it they are logged.
+	OnWait func(Wait)
+
 	Logger *slog.Logger // default slog.Default()
 }
 
@@ -117,11 +120,9 @@ func (c Config) normalize() (Config, provider, error) {
 	if err := c.checkPlace(); err != nil {
 		return c, provider{}, err
 	}
-	endpoint, err := completeEndpoint(c.Endpoint)
-	if err != nil {
+	if err := c.checkEndpoint(); err != nil {
 		return c, provider{}, err
 	}
-	c.Endpoint = endpoint
 	p, region := lookupProvider(c.Endpoint)
 	c.Region = cmp.Or(c.Region, region)
 	if c.Endpoint != "" && p.name != amazon {
@@ -135,25 +136,6 @@ func (c Config) normalize() (Config, provider, error) {
 		c.Logger = slog.Default()
 	}
 	return c, p, c.checkNumbers()
-}
-
-func (c *Config) checkPlace() error {
-	c.Prefix = strings.Trim(c.Prefix, "/")
-	if c.Bucket == "" {
-		return errors.New("bucket required")
-	}
-	if !strings.HasPrefix(c.Bucket, "arn:") && strings.ContainsAny(c.Bucket, "/:?# \t\r\n") {
-		return fmt.Errorf("bucket %q: not a bucket name", c.Bucket)
-	}
-	if c.Prefix != "" {
-		if err := blob.CheckKey(c.Prefix); err != nil {
-			return fmt.Errorf("prefix: %w", err)
-		}
-	}
-	if (c.AccessKeyID == "") != (c.SecretAccessKey == "") {
-		return errors.New("access key id and secret access key go together: one of them is empty")
-	}
-	return nil
 }
 
 func (c *Config) checkNumbers() error {

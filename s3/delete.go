@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"net/http"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -89,6 +90,9 @@ func (s *Store) deleteBatch(ctx context.Context, keys []string, batch []int, fai
 // deleted and an error for each that is not. Not quiet: in that mode a key that
 // is not mentioned is meant to be deleted, and was not (litestream#976, #981).
 func (s *Store) deleteObjects(ctx context.Context, keys []string, batch []int) (map[string]error, error) {
+	if s.noBatches.Load() {
+		return s.deleteEach(ctx, keys, batch), nil
+	}
 	ids := make([]types.ObjectIdentifier, 0, len(batch))
 	results := make(map[string]error, len(batch))
 	for _, i := range batch {
@@ -98,8 +102,15 @@ func (s *Store) deleteObjects(ctx context.Context, keys []string, batch []int) (
 		}
 	}
 	in := &awss3.DeleteObjectsInput{Bucket: &s.cfg.Bucket, Delete: &types.Delete{Objects: ids, Quiet: aws.Bool(false)}}
+	known := s.needsMD5.Load()
 	out, err := s.api.DeleteObjects(ctx, in, s.deleteOptions)
-	if err != nil {
+	switch code, status := answer(err); {
+	case s.learnMD5(known, err):
+		return nil, transient{err}
+	case status == http.StatusNotImplemented || status == http.StatusMethodNotAllowed || code == "NotImplemented":
+		s.noBatches.Store(true)
+		return s.deleteEach(ctx, keys, batch), nil
+	case err != nil:
 		return nil, err
 	}
 	s.bucketSeen.Store(true)
@@ -116,10 +127,23 @@ func (s *Store) deleteObjects(ctx context.Context, keys []string, batch []int) (
 	return results, nil
 }
 
-func (s *Store) deleteOptions(o *awss3.Options) {
-	if s.cfg.ContentMD5.or(!s.provider.noContentMD5 && !s.provider.sdkDefaults) {
-		o.APIOptions = append(o.APIOptions, contentMD5)
+// deleteEach is deleteObjects for stores that do not have it.
+func (s *Store) deleteEach(ctx context.Context, keys []string, batch []int) map[string]error {
+	results := make(map[string]error, len(batch))
+	for _, i := range batch {
+		err := s.try(ctx, "delete", keys[i], func(ctx context.Context, _ *watchdog) error {
+			_, err := s.api.DeleteObject(ctx, &awss3.DeleteObjectInput{Bucket: &s.cfg.Bucket, Key: s.path(keys[i])})
+			if code, _ := answer(err); code == "NoSuchKey" {
+				return nil
+			}
+			return err
+		})
+		if err != nil {
+			err = permanent{errors.Unwrap(err)} // it was tried long enough
+		}
+		results[*s.path(keys[i])] = err
 	}
+	return results
 }
 
 // deleteFault is the error of one key, in an answer that is fine otherwise.

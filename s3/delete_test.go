@@ -234,3 +234,25 @@ func TestKeyBefore(t *testing.T) {
 		}
 	}
 }
+
+// TestDeleteWithoutBatches: a store that has no DeleteObjects is asked once.
+func TestDeleteWithoutBatches(t *testing.T) {
+	srv := fakes3.New(t)
+	s := newStore(t, srv, nil)
+	keys := plant(t, s, 20)
+	srv.Fail(fakes3.Rule{Match: fakes3.Op("DeleteObjects"), Times: -1, Fault: fakes3.Status(501, "NotImplemented")},
+		fakes3.Rule{Match: fakes3.Op("DeleteObject"), Times: 3, Fault: fakes3.Status(503, "SlowDown")},
+		fakes3.Rule{Match: func(r fakes3.Request) bool { return r.Op == "DeleteObject" && strings.HasSuffix(r.Key, keys[7]) }, Times: -1, Fault: fakes3.Status(403, "AccessDenied")})
+	err := s.Delete(t.Context(), append(keys[:10:10], "0000/absent"))
+	var failed *blob.DeleteError
+	if !errors.As(err, &failed) || failed.Key != keys[7] || !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("got error %v, want one about %s", err, keys[7])
+	}
+	wantEqual(t, "left", listKeys(t, s, "", blob.ListOptions{}), append([]string{keys[7]}, keys[10:]...))
+	if err := s.Delete(t.Context(), keys[10:]); err != nil {
+		t.Error(err)
+	}
+	if n := srv.Count("DeleteObjects"); n != 1 {
+		t.Errorf("DeleteObjects was tried %d times, want 1", n)
+	}
+}

@@ -22,6 +22,12 @@
 //     needs the permission to list; without it the answer is believed.
 //   - The time of an object is the time of its upload: WriteOptions.ModTime is
 //     not kept.
+//   - No answer but an object takes more than 8 MiB of memory (two pages of a listing
+//     are held at a time), an error 64 KiB; a listing that gets nowhere is an error.
+//   - No redirect is followed. One of S3 to another region is an error that names it.
+//   - A store that does not list in key order is listed whole, and sorted; up to a
+//     million names.
+//   - A request that makes no progress for two seconds is told to Config.OnWait.
 //   - A missing bucket is [ErrNoSuchBucket], not an empty store.
 //   - Objects whose keys blob.CheckKey refuses, such as the "folders" that web
 //     consoles make, do not exist for this package.
@@ -33,6 +39,9 @@
 // They share all that is about the place and the provider with Store, and nothing
 // of its patience: a PUT is sent once, on connections of their own, over HTTP/1,
 // and what an answer means is in the comment of [Records.Write].
+//
+// An error whose cause the store names, or that tells what is wrong with the settings,
+// has a method Advice() string that says what to do, for programs that talk to people.
 //
 // Secrets are in no error, no log record, and no printed or marshalled Config.
 package s3

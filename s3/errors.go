@@ -41,6 +41,10 @@ type answerError struct {
 	code, message, requestID string
 	status                   int
 	kind                     error
+
+	op              string // of the SDK
+	region, movedTo string // where the bucket is, where a redirect leads to
+	bucket, key     string // what was asked, and where the access key is from; see place
 }
 
 func (e *answerError) Error() string {
@@ -60,7 +64,40 @@ func (e *answerError) Error() string {
 		b.WriteString(", request " + e.requestID)
 	}
 	b.WriteString(")")
+	b.WriteString(e.details())
 	return b.String()
+}
+
+// details are what the answer does not say, and people need to know about it.
+func (e *answerError) details() string {
+	var b strings.Builder
+	if e.region != "" {
+		b.WriteString("; the bucket is in region " + e.region)
+	} else if e.movedTo != "" {
+		b.WriteString("; it redirects to " + e.movedTo + ", which is not followed")
+	}
+	refused := errors.Is(e.kind, fs.ErrPermission)
+	if e.bucket != "" && (refused || errors.Is(e.kind, ErrNoSuchBucket)) {
+		b.WriteString("; bucket " + e.bucket)
+		if refused && e.key != "" {
+			b.WriteString(", access key: " + e.key)
+		}
+	}
+	return b.String()
+}
+
+// describe is describe, with what only the store knows.
+func (s *Store) describe(err error) error {
+	var e *answerError
+	err = describe(err)
+	if errors.As(err, &e) && e.bucket == "" {
+		e.bucket, e.key = s.cfg.Bucket, s.keySource()
+	}
+	return err
+}
+
+func (s *Store) noSuchBucket() error {
+	return &answerError{code: "NoSuchBucket", status: http.StatusNotFound, kind: ErrNoSuchBucket, bucket: s.cfg.Bucket}
 }
 
 // Unwrap gives the kind, and code and message to who looks for a
@@ -76,12 +113,21 @@ func (e *answerError) Unwrap() []error {
 // describe turns an error of the SDK into one that reads well and is what the
 // contract says; others stay what they are.
 func describe(err error) error {
-	var done *answerError
-	if err == nil || errors.As(err, &done) {
-		return err
-	}
+	var done interface{ Advice() string }
 	if op := credentialsFailed(err); op != nil {
 		return fmt.Errorf("%w: no usable credentials: %w", fs.ErrPermission, op.Err)
+	}
+	if err == nil {
+		return nil
+	}
+	if errors.As(err, &done) {
+		if fresh, ok := err.(*smithy.OperationError); ok { //nolint:errorlint // one within is described already
+			return inner(fresh)
+		}
+		return err
+	}
+	if wrong := notS3(err); wrong != nil {
+		return wrong
 	}
 	code, status := answer(err)
 	if code == "" && status == 0 {
@@ -96,8 +142,12 @@ func describe(err error) error {
 	if errors.As(err, &re) {
 		e.requestID = clip(re.ServiceRequestID())
 	}
-	if region := regionHint(re); region != "" {
-		e.message += "; the bucket is in region " + region
+	if re != nil && re.Response != nil {
+		e.region, e.movedTo = regionHint(re), re.Response.Header.Get(movedTo)
+	}
+	var op *smithy.OperationError
+	if errors.As(err, &op) {
+		e.op = op.Operation()
 	}
 	return e
 }

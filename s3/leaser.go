@@ -67,6 +67,8 @@ type Leaser struct {
 	SSECustomerKeyMD5    string
 	SSEKMSKeyID          string
 
+	OnWait func(Wait) // see Config
+
 	fromURL Config // the choices of a URL that the fields above cannot hold
 
 	mu      sync.Mutex
@@ -178,6 +180,7 @@ func (l *Leaser) config() Config {
 		StorageClass:       l.StorageClass,
 
 		SSECustomerAlgorithm: l.SSECustomerAlgorithm, SSECustomerKey: l.SSECustomerKey,
+		OnWait:            l.OnWait,
 		SSECustomerKeyMD5: l.SSECustomerKeyMD5, SSEKMSKeyID: l.SSEKMSKeyID,
 	}
 }

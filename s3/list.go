@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"math"
@@ -15,29 +16,47 @@ import (
 	"github.com/replctl/replicate/blob"
 )
 
-// List implements [blob.Reader]. Who takes one entry costs one request; from
-// the second on, the next page is fetched while this one is consumed, unless this
-// one has as many as are wanted.
+// List implements [blob.Reader]. The first entry costs one request; from the
+// second on, the next page is fetched while this one is consumed, unless this one
+// has as many as are wanted.
+//
+// A store that does not list in key order is found out by a page. From then on all
+// names of a listing are collected, up to a million, and sorted. Where entries have
+// been yielded by then, the listing ends with an error, and the next one is right.
 func (s *Store) List(ctx context.Context, prefix string, opts blob.ListOptions) iter.Seq2[blob.Info, error] {
 	return func(yield func(blob.Info, error) bool) {
 		if err := blob.CheckList(prefix, opts); err != nil {
 			yield(blob.Info{}, wrap("list", strconv.Quote(prefix), err))
 			return
 		}
-		l := &listing{s: s, prefix: prefix, last: opts.After, left: opts.Limit}
+		if s.unordered.Load() {
+			s.sorted(ctx, prefix, opts, yield)
+			return
+		}
+		l := &listing{s: s, progress: progress{maxBarren: s.maxBarren}, prefix: prefix, last: opts.After, left: opts.Limit}
 		if opts.Limit == 0 {
 			l.left = math.MaxInt
 		}
 		l.ctx, l.cancel = context.WithCancel(ctx)
 		defer l.close()
-		if err := l.walk(s.listInput(prefix, opts), yield); err != nil {
+		err := l.walk(s.listInput(prefix, opts), yield)
+		switch {
+		case errors.Is(err, errUnordered) && !l.began:
+			s.sorted(ctx, prefix, opts, yield)
+		case err != nil:
 			yield(blob.Info{}, err)
 		}
 	}
 }
 
-// ListConcurrency implements [blob.ParallelLister]: a page is a round trip.
-func (s *Store) ListConcurrency() int { return s.cfg.Concurrency }
+// ListConcurrency implements [blob.ParallelLister]: a page is a round trip. A
+// listing that has to be sorted is whole each time.
+func (s *Store) ListConcurrency() int {
+	if s.unordered.Load() {
+		return 1
+	}
+	return s.cfg.Concurrency
+}
 
 func (s *Store) listInput(prefix string, opts blob.ListOptions) awss3.ListObjectsV2Input {
 	in := awss3.ListObjectsV2Input{Bucket: &s.cfg.Bucket, Prefix: s.path(prefix)}
@@ -72,6 +91,7 @@ type listing struct {
 	began  bool      // something was yielded
 	left   int       // how many are still to be yielded
 	next   chan page // the page being fetched, or nil
+	progress
 }
 
 type page struct {
@@ -102,11 +122,13 @@ func (l *listing) walk(in awss3.ListObjectsV2Input, yield func(blob.Info, error)
 		if p.err != nil {
 			return p.err
 		}
-		more := aws.ToBool(p.out.IsTruncated)
-		if token := aws.ToString(p.out.NextContinuationToken); more && (token == "" || token == aws.ToString(in.ContinuationToken)) {
-			return wrap("list", strconv.Quote(l.prefix), fmt.Errorf("%w: a truncated page leads nowhere", errNoAnswer))
+		more, err := nextPage(&in, p.out)
+		if err == nil {
+			err = l.examine(p.out, more)
 		}
-		in.StartAfter, in.ContinuationToken = nil, p.out.NextContinuationToken
+		if err != nil {
+			return wrap("list", strconv.Quote(l.prefix), err)
+		}
 		missing := l.left - len(p.out.Contents) - len(p.out.CommonPrefixes) // if all of these count
 		in.MaxKeys = pageLimit(missing)
 		for info, err := range l.entries(p.out) {
@@ -127,6 +149,30 @@ func (l *listing) walk(in awss3.ListObjectsV2Input, yield func(blob.Info, error)
 	return nil
 }
 
+// examine refuses a page that is out of order, of another place, or the latest of
+// too many that get nowhere.
+func (l *listing) examine(out *awss3.ListObjectsV2Output, more bool) error {
+	if err := inOrder(out); err != nil {
+		l.s.unordered.Store(true)
+		return err
+	}
+	greatest, ours := "", 0
+	for _, name := range l.s.names(out) {
+		key, ok := strings.CutPrefix(name, l.s.prefix+l.prefix)
+		if !ok {
+			return fmt.Errorf("%w: %q is not below the prefix that was asked for", errNoAnswer, clip(name))
+		}
+		greatest = max(greatest, name)
+		if key != "" && !hidden(l.prefix+key) && l.prefix+key > l.last {
+			ours++
+		}
+	}
+	if !more {
+		return nil
+	}
+	return l.page(greatest, ours)
+}
+
 // entries merges the objects and the prefixes of a page into one ascending
 // sequence, and makes sure that it is one across pages as well.
 func (l *listing) entries(out *awss3.ListObjectsV2Output) iter.Seq2[blob.Info, error] {
@@ -139,8 +185,8 @@ func (l *listing) entries(out *awss3.ListObjectsV2Output) iter.Seq2[blob.Info, e
 			case hidden(info.Key) || !strings.HasPrefix(info.Key, l.prefix):
 				continue
 			case l.began && info.Key < l.last:
-				// S3 Express directory buckets list in no order.
-				yield(blob.Info{}, fmt.Errorf("the store does not list in key order: %q after %q", info.Key, l.last))
+				l.s.unordered.Store(true)
+				yield(blob.Info{}, fmt.Errorf("%w: %q after %q", errUnordered, info.Key, l.last))
 				return
 			case info.Key <= l.last:
 				continue // a prefix cut by the end of a page, or StartAfter ignored

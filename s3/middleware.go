@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"errors"
 
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/smithy-go/middleware"
@@ -13,7 +14,7 @@ const payloadHash = "ComputePayloadHash"
 
 // middleware turns the provider's settings into steps of the SDK's stack.
 func (s *Store) middleware(stack *middleware.Stack) error {
-	if err := s.signPayload(stack); err != nil {
+	if err := errors.Join(s.checkAnswer(stack), s.signPayload(stack)); err != nil {
 		return err
 	}
 	for name, value := range s.provider.headers {

@@ -21,6 +21,7 @@ var (
 	errReplaced  = errors.New("the object was replaced while it was read")
 	errDeleted   = errors.New("the object was deleted while it was read")
 	errTruncated = errors.New("the body ended early")
+	errTooLong   = errors.New("the answer is longer than it says")
 )
 
 // Open implements [blob.Reader].
@@ -35,7 +36,7 @@ func (s *Store) Open(ctx context.Context, key string, offset, length int64) (io.
 	if length > 0 && offset+length > offset { // else to the end
 		r.end = offset + length
 	}
-	if err := r.request(); err != nil {
+	if err := r.request(s.wait("open", key, r.moved)); err != nil {
 		return nil, err
 	}
 	return r, nil
@@ -57,6 +58,7 @@ type reader struct {
 	watch *watchdog
 	moved time.Time // of the last byte
 	idle  int       // requests since then
+	broke error     // what the last answer ended with
 	err   error     // sticky
 
 	pace  pace
@@ -78,8 +80,11 @@ func (r *reader) Read(p []byte) (int, error) {
 		}
 		r.watch.kick()
 		asked := time.Now()
-		n, err := r.body.Read(p)
+		n, err := r.body.Read(r.room(p))
 		r.watch.pause()
+		if r.end >= 0 && r.off+int64(n) > r.end {
+			n, err = 0, permanent{errTooLong}
+		}
 		if n > 0 {
 			r.off += int64(n)
 			r.moved, r.idle = time.Now(), 0
@@ -96,6 +101,15 @@ func (r *reader) Read(p []byte) (int, error) {
 	return 0, nil
 }
 
+// room is what of p an answer may fill. At the end it is one byte more, which only
+// an answer that is too long has; the others end there.
+func (r *reader) room(p []byte) []byte {
+	if r.end < 0 {
+		return p
+	}
+	return p[:min(int64(len(p)), max(1, r.end-r.off))]
+}
+
 // finish closes the body of an answer that ended with err, and decides whether
 // that was the end of the object, of the reader, or of this answer only.
 func (r *reader) finish(err error) {
@@ -106,12 +120,15 @@ func (r *reader) finish(err error) {
 		r.err = wrap("read", r.key, context.Cause(r.ctx))
 	case atEnd && (eof || errors.Is(err, errStalled)), eof && r.end < 0:
 		r.err = io.EOF
+	case errors.Is(err, errTooLong):
+		r.err = wrap("read", r.key, err)
 	case atEnd: // all bytes are here, and yet: a checksum that does not match
 		r.err = wrap("read", r.key, err)
 	default:
 		if eof {
 			err = errTruncated
 		}
+		r.broke = err
 		r.s.log().Debug("s3 read broke off", "key", r.key, "offset", r.off, errAttr(err))
 		if r.s.ifMatch(r.etag) == nil {
 			r.err = wrap("read", r.key, fmt.Errorf("cannot be resumed, for want of a strong etag: %w", err))
@@ -144,24 +161,25 @@ func (r *reader) Close() error {
 // of 55 GB may be interrupted many times and still get there (litestream#1077,
 // #1472).
 func (r *reader) resume() error {
+	w := r.s.wait("read", r.key, r.moved)
 	if r.idle++; r.idle > 1 {
 		if waited := time.Since(r.moved); waited > r.s.cfg.RetryTimeout {
+			w.done()
 			return wrap("read", r.key, fmt.Errorf("nothing received for %v, over %d requests", waited.Round(time.Millisecond), r.idle-1))
 		}
+		w.failed(r.idle-1, r.broke, r.moved.Add(r.s.cfg.RetryTimeout))
 		if err := sleep(r.ctx, r.s.backoff.delay(r.idle, nil)); err != nil {
+			w.done()
 			return wrap("read", r.key, err)
 		}
 	}
-	return r.request()
+	return r.request(w)
 }
 
 // request sends GET for [off, end), pinned to the version begun with.
-func (r *reader) request() error {
-	op, pin := "read", r.s.ifMatch(r.etag)
-	if r.first {
-		op = "open"
-	}
-	err := r.s.try(r.ctx, op, r.key, func(ctx context.Context, w *watchdog) error {
+func (r *reader) request(wait *waiting) error {
+	pin := r.s.ifMatch(r.etag)
+	return r.s.tryWaiting(r.ctx, wait, time.Now(), r.s.cfg.StallTimeout, func(ctx context.Context, w *watchdog) error {
 		out, err := r.s.api.GetObject(ctx, r.input(pin))
 		switch _, status := answer(err); {
 		case status == http.StatusRequestedRangeNotSatisfiable && r.first:
@@ -183,9 +201,9 @@ func (r *reader) request() error {
 		}
 		r.body, r.watch, r.first = out.Body, w, false
 		w.keep()
+		wait.turns("read")
 		return nil
 	})
-	return err
 }
 
 func (r *reader) input(pin *string) *awss3.GetObjectInput {
@@ -216,6 +234,8 @@ func (r *reader) accept(out *awss3.GetObjectOutput) error {
 		return permanent{err}
 	case begin != r.off:
 		return permanent{fmt.Errorf("asked for offset %d, answered with %d: the store ignores ranges", r.off, begin)}
+	case end < 0 && r.end >= 0:
+		return permanent{errors.New("asked for a range, answered with a whole object: the store ignores ranges")}
 	case !r.first && r.end >= 0 && end != r.end || r.end >= 0 && end > r.end:
 		return permanent{fmt.Errorf("asked for bytes %d to %d, answered to %d", r.off, r.end, end)}
 	}

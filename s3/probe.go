@@ -59,7 +59,7 @@ func (r probed) WriteIfMatch(ctx context.Context, key string, value []byte, ifMa
 	defer cancel()
 	in := (&put{r: r.Records, key: key, value: value, expect: cas.Token(ifMatch)}).input()
 	in.IfMatch = &ifMatch
-	out, err := r.s.api.PutObject(ctx, in, r.s.putOptions)
+	out, err := r.s.api.PutObject(ctx, in, r.s.bodyOptions)
 	if err != nil {
 		r.keepPace(err)
 		return "", refusedOr("write", key, causeOf(ctx, err))

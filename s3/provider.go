@@ -16,6 +16,7 @@ type provider struct {
 	name  string
 	hosts []string // endpoints; {x} is one label of the name, {region} is the region
 
+	path        string // of the endpoint, where it has one
 	region      string // what to sign for if nothing else is known
 	virtualHost bool   // bucket in the host name
 	sdkDefaults bool   // payload signing and checksums as the SDK has them
@@ -23,6 +24,7 @@ type provider struct {
 	concurrency int
 	equalParts  bool // all parts but the last must have one size
 
+	unordered      bool // listings are not in key order
 	noContentMD5   bool
 	acceptEncoding bool // must not be signed: a proxy rewrites it
 	bareETags      bool // If-Match wants the ETag without its quotes
@@ -108,8 +110,15 @@ var providers = []provider{
 	},
 	{
 		name:     "Supabase",
+		path:     "/storage/v1/s3",
 		hosts:    []string{"{project}.supabase.co", "{project}.storage.supabase.co"},
 		noCreate: "Supabase does not implement conditional writes", // zeropg's survey
+	},
+	{
+		name: "Storj",
+		// Listings go by encrypted names (Storj on its gateway's limits).
+		hosts:     []string{"gateway.storjshare.io", "gateway.{region}.storjshare.io"},
+		unordered: true,
 	},
 	// Nothing but a host of their own, so that bucket.host is understood.
 	// Scaleway answers MissingContentLength, Filebase and Neon

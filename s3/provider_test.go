@@ -2,6 +2,7 @@ package s3
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
 	"net/http"
@@ -67,7 +68,7 @@ func (r *recorder) Do(req *http.Request) (*http.Response, error) {
 // the wire.
 func wire(t *testing.T, cfg Config) (put, del recorder) {
 	t.Helper()
-	cfg.Bucket, cfg.AccessKeyID, cfg.SecretAccessKey = "bucket", "id", "secret"
+	cfg.Bucket, cfg.AccessKeyID, cfg.SecretAccessKey = cmp.Or(cfg.Bucket, "bucket"), "id", "secret"
 	s, err := Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -99,6 +99,8 @@ func (r *Records) read(ctx context.Context, key string, known cas.Token) (versio
 	if err := r.check(ctx, key, nil); err != nil {
 		return version{}, err
 	}
+	w := r.s.wait("read", key, time.Now())
+	defer w.done()
 	for attempt := 1; ; attempt++ {
 		v, err := r.get(ctx, key, trimToken(known))
 		code, _ := answer(err)
@@ -109,8 +111,9 @@ func (r *Records) read(ctx context.Context, key string, known cas.Token) (versio
 			return v, nil
 		}
 		if !again || attempt == recordReads || ctx.Err() != nil {
-			return version{}, describeRead(err, code)
+			return version{}, describeRead(r.s.describe(err), code)
 		}
+		w.failed(attempt, err, time.Time{})
 		if err := sleep(ctx, r.s.backoff.delay(attempt, err)); err != nil {
 			return version{}, err
 		}
@@ -119,7 +122,7 @@ func (r *Records) read(ctx context.Context, key string, known cas.Token) (versio
 
 // describeRead adds what an operator who set up permissions has to know.
 func describeRead(err error, code string) error {
-	if err = describe(err); code == "AccessDenied" {
+	if code == "AccessDenied" {
 		return fmt.Errorf("%w; without the permission to list the bucket, an object that does not exist looks the same", err)
 	}
 	return err

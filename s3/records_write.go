@@ -60,6 +60,8 @@ func (r *Records) write(ctx context.Context, key string, value []byte, expect ca
 	if r.s.provider.noCreate != "" {
 		return cas.Written{}, fmt.Errorf("%w: %s", cas.ErrUnsupported, r.s.provider.noCreate)
 	}
+	w := r.s.wait("write", key, time.Now())
+	defer w.done()
 	p := &put{r: r, key: key, value: value, expect: expect, bare: r.bare.Load()}
 	if done, err := p.prepare(ctx); err != nil || done.Token != "" {
 		return done, err
@@ -169,8 +171,12 @@ func (p *put) send(ctx context.Context) (cas.Written, error) {
 	ctx, cancel := r.bounded(ctx)
 	defer cancel()
 	p.sent.Store(false)
-	out, err := r.s.api.PutObject(ctx, p.input(), r.s.putOptions, p.watch)
+	known := r.s.needsMD5.Load()
+	out, err := r.s.api.PutObject(ctx, p.input(), r.s.bodyOptions, p.watch)
 	r.log("write", p.key, err)
+	if r.s.learnMD5(known, err) { // nothing was done
+		return p.send(ctx)
+	}
 	if err != nil {
 		r.keepPace(err)
 		return cas.Written{}, causeOf(ctx, err)
@@ -225,7 +231,7 @@ var settle = (*put).settle
 // settle finds out what a refusal was about. Without a token and an error, the
 // PUT is to be sent again.
 func (p *put) settle(ctx context.Context, refused bool, refusal error) (cas.Written, error) {
-	refusal = describe(refusal)
+	refusal = p.r.s.describe(refusal)
 	now, err := p.r.read(ctx, p.key, "")
 	switch {
 	case err != nil:
@@ -249,7 +255,7 @@ func (p *put) settle(ctx context.Context, refused bool, refusal error) (cas.Writ
 // verdict is the error of a PUT that is neither refused nor to be repeated.
 func (p *put) verdict(err error) error {
 	code, status := answer(err)
-	cause := describe(err)
+	cause := p.r.s.describe(err)
 	switch {
 	case err == nil:
 		return nil
@@ -259,7 +265,7 @@ func (p *put) verdict(err error) error {
 		return fmt.Errorf("%w: %w", cas.ErrIndeterminate, cause)
 	case status == http.StatusNotFound && code == "NoSuchKey" && p.expect != "":
 		return fmt.Errorf("%w: it is gone: %w", cas.ErrConflict, cause)
-	case p.unconditional(code, status, cause):
+	case !wantsMD5(err) && p.unconditional(code, status, cause):
 		return fmt.Errorf("%w: %w", cas.ErrUnsupported, cause)
 	}
 	return cause

@@ -62,6 +62,8 @@ type ReplicaClient struct {
 	SSECustomerKeyMD5    string
 	SSEKMSKeyID          string
 
+	OnWait func(Wait) // see Config
+
 	fromURL Config // the choices of a URL that the fields above cannot hold
 
 	mu     sync.Mutex
@@ -151,6 +153,7 @@ func (c *ReplicaClient) config() Config {
 		SkipVerify:         c.SkipVerify,
 		PartSize:           c.PartSize, Concurrency: c.Concurrency, StorageClass: c.StorageClass,
 		SSECustomerAlgorithm: c.SSECustomerAlgorithm, SSECustomerKey: c.SSECustomerKey,
+		OnWait:            c.OnWait,
 		SSECustomerKeyMD5: c.SSECustomerKeyMD5, SSEKMSKeyID: c.SSEKMSKeyID,
 	}
 }

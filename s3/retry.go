@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -51,11 +52,24 @@ func (s *Store) try(ctx context.Context, op, key string, attempt func(context.Co
 // tryFor is try for a request whose answer may take longer than usual.
 func (s *Store) tryFor(ctx context.Context, op, key string, stall time.Duration, attempt func(context.Context, *watchdog) error) error {
 	start := time.Now()
-	for n := 1; ; n++ {
-		err := s.once(ctx, stall, attempt)
-		if _, status := answer(err); err == nil || status != 0 {
-			s.reached.Store(true)
+	return s.tryWaiting(ctx, s.wait(op, key, start), start, stall, attempt)
+}
+
+// tryWaiting is tryFor of a request that is waited for already. A body that is kept
+// takes the wait with it.
+func (s *Store) tryWaiting(
+	ctx context.Context, w *waiting, start time.Time, stall time.Duration, attempt func(context.Context, *watchdog) error,
+) error {
+	kept := false
+	defer func() {
+		if !kept {
+			w.done()
 		}
+	}()
+	op, key := w.wait.Op, w.wait.Key
+	for n := 1; ; n++ {
+		var err error
+		kept, err = s.once(ctx, w, stall, attempt)
 		s.log().Debug("s3 request", slog.String("op", op), slog.String("key", key), slog.Int("attempt", n), errAttr(err))
 		switch {
 		case err == nil:
@@ -63,31 +77,36 @@ func (s *Store) tryFor(ctx context.Context, op, key string, stall time.Duration,
 		case ctx.Err() != nil:
 			return wrap(op, key, context.Cause(ctx))
 		case !retryable(err):
-			return wrap(op, key, err)
+			return wrap(op, key, s.describe(err))
 		}
 		delay := s.backoff.delay(n, err)
 		if spent := time.Since(start); spent+delay > s.patience(err) {
-			return wrap(op, key, gaveUp{fmt.Errorf("gave up after %d attempts in %v: %w", n, spent.Round(time.Millisecond), describe(err))})
+			return wrap(op, key, gaveUp{fmt.Errorf("gave up after %d attempts in %v: %w", n, spent.Round(time.Millisecond), s.describe(err))})
 		}
+		w.failed(n, err, start.Add(s.patience(err)))
 		if err := sleep(ctx, delay); err != nil {
 			return wrap(op, key, err)
 		}
 	}
 }
 
-func (s *Store) once(ctx context.Context, stall time.Duration, attempt func(context.Context, *watchdog) error) error {
+func (s *Store) once(
+	ctx context.Context, wait *waiting, stall time.Duration, attempt func(context.Context, *watchdog) error,
+) (kept bool, err error) {
 	w := watch(ctx, stall)
-	err := w.err(attempt(w.ctx, w))
-	if err != nil || !w.kept {
+	w.wait = wait
+	err = w.err(attempt(w.ctx, w))
+	if kept = err == nil && w.kept; !kept {
+		w.kept = false
 		w.stop()
 	}
-	return err
+	return kept, err
 }
 
 // patience is for how long attempts with this error go on.
 func (s *Store) patience(err error) time.Duration {
 	var garbled *smithy.DeserializationError
-	if errors.As(err, &garbled) || !s.reached.Load() && connectionFailed(err) {
+	if errors.As(err, &garbled) || errors.Is(err, errNoAnswer) || !s.reached.Load() && connectionFailed(err) {
 		return min(firstContact, s.cfg.RetryTimeout)
 	}
 	return s.cfg.RetryTimeout
@@ -123,7 +142,7 @@ func retryable(err error) bool {
 	var passing transient
 	var final permanent
 	switch {
-	case errors.As(err, &final) || errors.Is(err, context.Canceled) || credentialsFailed(err) != nil:
+	case errors.As(err, &final) || unsendable(err) || errors.Is(err, context.Canceled) || credentialsFailed(err) != nil:
 		return false
 	case errors.As(err, &passing), errors.Is(err, errStalled):
 		return true
@@ -133,6 +152,14 @@ func retryable(err error) bool {
 	}
 	var garbled *smithy.DeserializationError
 	return connectionFailed(err) || errors.As(err, &garbled)
+}
+
+// unsendable reports whether no repetition will bring this request to the server,
+// or its answer to us.
+func unsendable(err error) bool {
+	var tooLong *http.MaxBytesError
+	return errors.As(err, &tooLong) || errors.Is(err, http.ErrSchemeMismatch) || errors.Is(err, errWantsHTTPS) ||
+		err != nil && (strings.Contains(err.Error(), tlsAlert) || strings.Contains(err.Error(), "invalid header field"))
 }
 
 // gaveUp marks that every attempt failed in a way that may pass, so that each may

@@ -52,7 +52,8 @@ func newCustomerKey(c Config) (sse, error) {
 	if u, err := url.Parse(c.Endpoint); err == nil && u.Scheme == "http" && !isPrivateHost(u.Hostname()) {
 		return sse{}, fmt.Errorf("sse-customer-key would be sent in the clear to %s: use https", u.Host)
 	}
-	return sse{algorithm: aws.String("AES256"), key: &c.SSECustomerKey, keyMD5: &sum}, nil
+	plain := base64.StdEncoding.EncodeToString(key) // without the newlines that decoding passes over
+	return sse{algorithm: aws.String("AES256"), key: &plain, keyMD5: &sum}, nil
 }
 
 func (e sse) get(in *awss3.GetObjectInput) {

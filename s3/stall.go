@@ -16,6 +16,7 @@ type watchdog struct {
 	timer  *time.Timer
 	limit  time.Duration
 	kept   bool
+	wait   *waiting // or nil
 }
 
 func watch(parent context.Context, limit time.Duration) *watchdog {
@@ -26,10 +27,20 @@ func watch(parent context.Context, limit time.Duration) *watchdog {
 }
 
 // kick says that something moved, or is about to.
-func (w *watchdog) kick() { w.timer.Reset(w.limit) }
+func (w *watchdog) kick() {
+	w.timer.Reset(w.limit)
+	if w.wait != nil {
+		w.wait.moved()
+	}
+}
 
 // pause is for the time in which nothing is expected to move.
-func (w *watchdog) pause() { w.timer.Stop() }
+func (w *watchdog) pause() {
+	w.timer.Stop()
+	if w.wait != nil {
+		w.wait.pause()
+	}
+}
 
 // keep leaves the attempt alive after it returned: its body is still read.
 func (w *watchdog) keep() { w.kept = true; w.pause() }
@@ -37,6 +48,9 @@ func (w *watchdog) keep() { w.kept = true; w.pause() }
 // stop ends the attempt, successful or not.
 func (w *watchdog) stop() {
 	w.timer.Stop()
+	if w.kept && w.wait != nil {
+		w.wait.done()
+	}
 	w.cancel(context.Canceled)
 }
 

@@ -67,7 +67,7 @@ func (s *Store) checkBucket(ctx context.Context) error {
 	_, err := s.api.HeadBucket(w.ctx, &awss3.HeadBucketInput{Bucket: &s.cfg.Bucket})
 	_, status := answer(err)
 	if status == http.StatusNotFound {
-		return ErrNoSuchBucket
+		return s.noSuchBucket()
 	}
 	if err == nil || status != 0 { // 403: not ours to look at, but there
 		s.bucketSeen.Store(true)

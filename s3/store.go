@@ -19,23 +19,31 @@ import (
 
 // Store is a bucket and a prefix as a blob.Store. It is safe for concurrent use.
 type Store struct {
-	cfg      Config
-	provider provider
-	api      *awss3.Client
-	sse      sse
-	prefix   string // "" or ends in "/"
-	logger   atomic.Pointer[slog.Logger]
-	backoff  backoff
-	tune     func(*http.Transport)
-	buffers  sync.Pool    // of *[]byte, Config.PartSize long
-	wide     atomic.Int32 // readers that read ahead
-	slow     float64      // bytes/s of a connection that are worth a second one
+	cfg         Config
+	provider    provider
+	api         *awss3.Client
+	sse         sse
+	credentials *checkedCredentials
+	prefix      string // "" or ends in "/"
+	logger      atomic.Pointer[slog.Logger]
+	backoff     backoff
+	tune        func(*http.Transport)
+	buffers     sync.Pool    // of *[]byte, Config.PartSize long
+	wide        atomic.Int32 // readers that read ahead
+	slow        float64      // bytes/s of a connection that are worth a second one
 
 	completeStall time.Duration // the stall timeout for putting parts together
 
 	reached    atomic.Bool // the server has answered before
 	bucketSeen atomic.Bool // the bucket is known to exist
 	noETags    atomic.Bool // PUT is answered without an ETag
+	unordered  atomic.Bool // listings are not in key order
+	noBatches  atomic.Bool // the store has no DeleteObjects
+	needsMD5   atomic.Bool // a body needs a Content-MD5
+	maxBarren  int         // see the constant
+
+	notice time.Duration // how long to wait in silence
+	told   atomic.Int64  // when a wait was told of, in nanoseconds of Unix time
 }
 
 var (
@@ -70,7 +78,8 @@ func open(ctx context.Context, cfg Config, tune func(*http.Transport)) (*Store, 
 		s.prefix = cfg.Prefix + "/"
 	}
 	s.buffers.New = func() any { b := make([]byte, cfg.PartSize); return &b }
-	s.slow = slowPace
+	s.slow, s.maxBarren, s.notice = slowPace, maxBarren, waitNotice
+	s.unordered.Store(p.unordered || strings.HasSuffix(cfg.Bucket, expressSuffix))
 	if s.api, err = s.connect(ctx); err != nil {
 		return nil, err
 	}
@@ -84,6 +93,10 @@ func (s *Store) log() *slog.Logger { return s.logger.Load() }
 
 // path is the object's full key, for the wire and for messages.
 func (s *Store) path(key string) *string { return aws.String(s.prefix + key) }
+
+// expressSuffix is of the name of an S3 Express directory bucket, which lists in no
+// order.
+const expressSuffix = "--x-s3"
 
 // check is what every operation on a key begins with.
 func (s *Store) check(ctx context.Context, key string) error {

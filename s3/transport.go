@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -14,7 +15,6 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go/logging"
 )
@@ -29,12 +29,22 @@ func (s *Store) connect(ctx context.Context) (*awss3.Client, error) {
 	if s.cfg.Region != "" {
 		load = append(load, config.WithRegion(s.cfg.Region))
 	}
-	if id, secret, token := s.cfg.staticCredentials(); id != "" {
-		load = append(load, config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(id, secret, token)))
+	if static := s.cfg.staticCredentials(); static != nil {
+		load = append(load, config.WithCredentialsProvider(static))
 	}
 	loaded, err := config.LoadDefaultConfig(ctx, load...)
 	if err != nil {
 		return nil, fmt.Errorf("aws configuration: %w", err)
+	}
+	if flaw := flawOf(loaded.Region); flaw != "" {
+		return nil, fmt.Errorf("region %q (from the settings, AWS_REGION, AWS_DEFAULT_REGION or a profile): it %s", loaded.Region, flaw)
+	}
+	s.guard(&loaded)
+	if base := awss3.NewFromConfig(loaded).Options().BaseEndpoint; base != nil && s.cfg.Endpoint == "" {
+		if err := s.adopt(*base); err != nil {
+			return nil, fmt.Errorf("endpoint_url of the profile: %w", err)
+		}
+		loaded.Region = cmp.Or(loaded.Region, s.cfg.Region)
 	}
 	if region, err := s.region(ctx, loaded); err != nil {
 		return nil, err
@@ -42,6 +52,28 @@ func (s *Store) connect(ctx context.Context) (*awss3.Client, error) {
 		loaded.Region = region
 	}
 	return awss3.NewFromConfig(loaded, s.options), nil
+}
+
+// guard puts our checks between the SDK and both the network and whatever gives out
+// credentials. Before, only the SDK's own types will do.
+func (s *Store) guard(loaded *sdk.Config) {
+	if client, ok := loaded.HTTPClient.(*awshttp.BuildableClient); ok {
+		loaded.HTTPClient = &http.Client{Transport: noRedirects{client.GetTransport()}}
+	}
+	s.credentials = &checkedCredentials{CredentialsProvider: loaded.Credentials}
+	loaded.Credentials = s.credentials
+}
+
+// adopt takes an endpoint that only the SDK has found for one that was given, with
+// what is known of the store behind it.
+func (s *Store) adopt(endpoint string) (err error) {
+	cfg := s.cfg
+	cfg.Endpoint = endpoint
+	if s.cfg, s.provider, err = cfg.normalize(); err != nil {
+		return err
+	}
+	s.sse, err = newSSE(s.cfg)
+	return err
 }
 
 func (s *Store) options(o *awss3.Options) {
@@ -53,6 +85,9 @@ func (s *Store) options(o *awss3.Options) {
 		o.BaseEndpoint = sdk.String(s.cfg.Endpoint)
 	} else if s.cfg.PathStyle == Auto {
 		o.UsePathStyle = strings.Contains(s.cfg.Bucket, ".") // no wildcard certificate covers it
+	}
+	if isARN(s.cfg.Bucket) { // it is in the host, with dots or without
+		o.UsePathStyle = false
 	}
 	if !s.checksums() {
 		o.RequestChecksumCalculation = sdk.RequestChecksumCalculationWhenRequired
@@ -72,6 +107,7 @@ func (s *Store) httpClient() *awshttp.BuildableClient {
 	return awshttp.NewBuildableClient().
 		WithReadTimeout(0). // the watchdog's task
 		WithTransportOptions(func(t *http.Transport) {
+			t.MaxResponseHeaderBytes = maxHeader
 			t.MaxIdleConnsPerHost = max(t.MaxIdleConnsPerHost, 2*s.cfg.Concurrency)
 			// A dead HTTP/2 connection is found by a ping; else every stream
 			// put on it would stall in turn.
@@ -91,22 +127,6 @@ func (s *Store) sdkLogger() logging.Logger {
 	return logging.LoggerFunc(func(class logging.Classification, format string, v ...any) {
 		s.log().Debug("aws sdk", slog.String("class", string(class)), slog.String("message", fmt.Sprintf(format, v...)))
 	})
-}
-
-// staticCredentials are those of the Config, else Litestream's variables, but
-// only if AWS's are not set: then the SDK's chain reads them, and the session
-// token that may belong to them.
-func (c Config) staticCredentials() (id, secret, token string) {
-	if c.AccessKeyID != "" {
-		return c.AccessKeyID, c.SecretAccessKey, c.SessionToken
-	}
-	if os.Getenv("AWS_ACCESS_KEY_ID") != "" {
-		return "", "", ""
-	}
-	if id, secret = os.Getenv("LITESTREAM_ACCESS_KEY_ID"), os.Getenv("LITESTREAM_SECRET_ACCESS_KEY"); secret == "" {
-		return "", "", ""
-	}
-	return id, secret, ""
 }
 
 // endpointFromEnvironment is for callers that name no endpoint. The SDK knows
@@ -131,8 +151,10 @@ func (s *Store) region(ctx context.Context, loaded sdk.Config) (string, error) {
 	if loaded.Region != "" || s.cfg.Endpoint != "" {
 		return "", nil
 	}
-	if parts := strings.SplitN(s.cfg.Bucket, ":", 6); len(parts) == 6 && parts[3] != "" {
-		return parts[3], nil // arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME
+	if parts := strings.SplitN(s.cfg.Bucket, ":", 6); isARN(s.cfg.Bucket) && len(parts) == 6 {
+		// arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME. One of several regions names
+		// none, and is signed for all.
+		return cmp.Or(parts[3], DefaultRegion), nil
 	}
 	loaded.Region = DefaultRegion
 	api := awss3.NewFromConfig(loaded, s.options)
@@ -151,7 +173,7 @@ func (s *Store) region(ctx context.Context, loaded sdk.Config) (string, error) {
 		case region != "":
 			return nil
 		case re != nil && re.HTTPStatusCode() == http.StatusNotFound:
-			return ErrNoSuchBucket
+			return s.noSuchBucket()
 		}
 		return err
 	})

@@ -223,10 +223,13 @@ func (w *write) sendPart(ctx context.Context, id string, number int32, p part) (
 		if _, err := p.body.Seek(0, io.SeekStart); err != nil {
 			return permanent{err}
 		}
-		out, err := w.s.api.UploadPart(ctx, in)
+		known := w.s.needsMD5.Load()
+		out, err := w.s.api.UploadPart(ctx, in, w.s.bodyOptions)
 		switch {
 		case src.err != nil:
 			return permanent{src.err}
+		case w.s.learnMD5(known, err):
+			return transient{err}
 		case err != nil:
 			return err
 		case trimETag(out.ETag) == "":

@@ -35,6 +35,9 @@ func ConfigFromURL(host, urlPath string, query url.Values, user *url.Userinfo) (
 	if err := c.applyQuery(query); err != nil {
 		return Config{}, fmt.Errorf("s3 url: %w", err)
 	}
+	if _, _, err := c.normalize(); err != nil { // better now than with the first request
+		return Config{}, fmt.Errorf("s3 url: %w", err)
+	}
 	return c, nil
 }
 

@@ -8,6 +8,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/replctl/replicate/blob"
 )
 
 // verifyDeleted looks whether the store kept what it said it deleted: R2 has
@@ -20,7 +22,11 @@ func (s *Store) verifyDeleted(ctx context.Context, keys []string, pending []int,
 	doubtful := slices.DeleteFunc(slices.Clone(pending), func(i int) bool { return failed[i] != nil })
 	slices.SortFunc(doubtful, func(a, b int) int { return strings.Compare(keys[a], keys[b]) })
 	for len(doubtful) > 0 && ctx.Err() == nil {
-		listed, last, err := s.keysFrom(ctx, keys[doubtful[0]])
+		list := s.keysFrom
+		if s.unordered.Load() {
+			list = s.allKeys
+		}
+		listed, last, err := list(ctx, keys[doubtful[0]])
 		if err != nil {
 			s.log().Warn("deleted objects could not be verified", "keys", len(doubtful), errAttr(err))
 			return
@@ -39,6 +45,16 @@ func (s *Store) verifyDeleted(ctx context.Context, keys []string, pending []int,
 	}
 }
 
+// allKeys is keysFrom for a store that lists in no order: all of them.
+func (s *Store) allKeys(ctx context.Context, _ string) (listed map[string]bool, last string, err error) {
+	all, err := s.collect(ctx, "", blob.ListOptions{})
+	listed = make(map[string]bool, len(all))
+	for _, info := range all {
+		listed[info.Key] = true
+	}
+	return listed, "", err
+}
+
 // keysFrom is a page of the listing that starts at key or shortly before. Last
 // is the key up to which it is complete; empty if to the end of the store.
 func (s *Store) keysFrom(ctx context.Context, key string) (listed map[string]bool, last string, err error) {
@@ -49,6 +65,10 @@ func (s *Store) keysFrom(ctx context.Context, key string) (listed map[string]boo
 	out, err := s.listPage(ctx, key, in)
 	if err != nil {
 		return nil, "", err
+	}
+	if inOrder(out) != nil {
+		s.unordered.Store(true)
+		return s.allKeys(ctx, key)
 	}
 	listed = make(map[string]bool, len(out.Contents))
 	for _, o := range out.Contents {

@@ -115,8 +115,8 @@ func (w *write) put(ctx context.Context, body io.ReadSeeker, size int64) (info b
 		if err := w.guarded(); err != nil {
 			return err
 		}
-		in := w.putInput(src, size)
-		out, err := w.s.api.PutObject(ctx, in, w.s.putOptions)
+		in, known := w.putInput(src, size), w.s.needsMD5.Load()
+		out, err := w.s.api.PutObject(ctx, in, w.s.bodyOptions)
 		switch {
 		case src.err != nil:
 			return permanent{src.err}
@@ -126,6 +126,8 @@ func (w *write) put(ctx context.Context, body io.ReadSeeker, size int64) (info b
 		case err == nil:
 			info, err = w.confirm(ctx, size)
 			return err
+		case w.s.learnMD5(known, err):
+			return transient{err}
 		}
 		info, err = w.refused(ctx, err)
 		return err
@@ -145,12 +147,6 @@ func (w *write) putInput(body io.Reader, size int64) *awss3.PutObjectInput {
 	}
 	w.s.sse.put(in)
 	return in
-}
-
-func (s *Store) putOptions(o *awss3.Options) {
-	if s.cfg.PutContentMD5 {
-		o.APIOptions = append(o.APIOptions, contentMD5)
-	}
 }
 
 func (w *write) ifNoneMatch() *string {

@@ -71,6 +71,16 @@ func (a *app) exitCode(err error) int {
 	return ce.code
 }
 
+// advice is what an engine says about its own error: what it means is in the store's
+// code, not in its kind.
+func advice(err error) string {
+	var adviser interface{ Advice() string }
+	if errors.As(err, &adviser) {
+		return adviser.Advice()
+	}
+	return ""
+}
+
 // classify is for errors from below the commands: what they mean to an operator.
 func classify(err error) *cliError {
 	ce := &cliError{code: exitFailure, err: err}
@@ -85,6 +95,8 @@ func classify(err error) *cliError {
 	case errors.Is(err, ltx.ErrTruncated), errors.Is(err, ltx.ErrCorrupt):
 		ce.code = exitDamage
 		ce.try = "replctl inspect, which says what is damaged; replctl ltx --fast, which reads no headers"
+	case advice(err) != "":
+		ce.try = advice(err)
 	case errors.Is(err, fs.ErrPermission):
 		ce.try = "as the user that the replicator runs as"
 	case strings.Contains(err.Error(), "path escapes from parent"): // os.Root exports no error value for it

@@ -48,6 +48,7 @@ func (a *app) openKV(ctx context.Context, rawURL string, poll time.Duration) (s 
 	}
 	target := l.(prober) // whose records are all of those at the URL
 	target.SetLogger(a.logger())
+	a.sayWaits(l)
 	store, err := target.ProbeTarget().Records(ctx)
 	if err != nil {
 		return nil, "", err

@@ -26,6 +26,8 @@ func leaseFailure(err error, url string) error {
 		return &cliError{exitFailure, plain(err), show}
 	case errors.Is(err, replicate.ErrLeaseCorrupt):
 		return &cliError{exitDamage, plain(err), show + ", and then lease break"}
+	case errors.Is(err, cas.ErrIndeterminate) && advice(err) != "":
+		return &cliError{exitFailure, plain(err), advice(err)}
 	case errors.Is(err, cas.ErrIndeterminate) && !errors.Is(err, context.Canceled):
 		return &cliError{exitFailure, plain(err), show + ", for it may have been done"}
 	}

@@ -127,6 +127,7 @@ func (a *app) openLeaser(rawURL string, flags leaseFlags) (leaser, error) {
 	}
 	out := l.(leaser)
 	out.SetLogger(a.logger())
+	a.sayWaits(l)
 	return out, nil
 }
 

@@ -113,6 +113,7 @@ func (a *app) openReplica(rawURL string) (*replica, error) {
 		return nil, usageError("replctl inspect --help", "%w", err)
 	}
 	c.SetLogger(a.logger())
+	a.sayWaits(c)
 	r := &replica{client: c.(client), url: rawURL}
 	switch c := c.(type) {
 	case *file.ReplicaClient:

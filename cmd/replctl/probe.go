@@ -79,6 +79,7 @@ func (a *app) openProber(rawURL string) (prober, error) {
 	}
 	out := l.(prober)
 	out.SetLogger(a.logger())
+	a.sayWaits(l)
 	return out, nil
 }
 

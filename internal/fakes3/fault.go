@@ -104,6 +104,9 @@ func (a *Answer) sendBody(w http.ResponseWriter, body io.Reader) {
 	_, _ = io.Copy(w, body) // the client may have left
 }
 
+// Respond answers with what is given, and does nothing.
+func Respond(a *Answer) Fault { return func(w http.ResponseWriter, _ *Call) { a.send(w) } }
+
 // Status answers with an error, and does nothing.
 func Status(status int, code string) Fault {
 	return func(w http.ResponseWriter, _ *Call) { Error(status, code, "injected").send(w) }
