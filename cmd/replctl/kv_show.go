@@ -40,8 +40,8 @@ func textOrBase64(s string) (text, encoded *string) {
 
 func newKVGetCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "get URL KEY",
-		Short:   "Print a record's value",
+		Use:   "get URL KEY",
+		Short: "Print a record's value",
 		Long: "Print a record's value, as it is and nothing else; with --json the whole record.\n" +
 			"On a terminal, what the terminal would obey is escaped.",
 		Example: "  replctl kv get s3://bucket/app limit",
