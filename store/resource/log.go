@@ -22,9 +22,6 @@ func (s *Store) sync(ctx context.Context) error {
 	round, start := s.begun, time.Now()
 	s.mu.Unlock()
 	v, err := s.follow(ctx, s.view)
-	if err == nil && v.position < s.view.position {
-		err = fmt.Errorf("%w: the log ends at record %d, and this handle has seen record %d", ErrCorrupt, v.position, s.view.position)
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {

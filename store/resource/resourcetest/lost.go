@@ -117,20 +117,66 @@ func testOlderCopy(t *testing.T, h Harness) {
 			wantIs(t, "List of a log with two histories", err, resource.ErrCorrupt)
 		})
 	}
-	t.Run("nothing was written since", func(t *testing.T) {
-		original, older := h.New(t)(), h.New(t)()
-		copyAll(t, original, older)
-		store := new(exchanged)
-		store.by(original)
-		running := opened(t, store, small)
-		r := write(t, running, with("x", ""))
-		for range small.LogRecords + 1 { // so that there is a checkpoint
-			r = write(t, running, r)
+	t.Run("the running handle makes a checkpoint", func(t *testing.T) { testCheckpointOnOlderCopy(t, h) })
+	t.Run("nothing was written since", func(t *testing.T) { testEmptyCopy(t, h) })
+}
+
+// testCheckpointOnOlderCopy: a running handle whose checkpoints are ahead of those of the
+// copy does not put its own in their place.
+func testCheckpointOnOlderCopy(t *testing.T, h Harness) {
+	original, older := h.New(t)(), h.New(t)()
+	store := new(exchanged)
+	store.by(original)
+	running := opened(t, store, small)
+	r := write(t, running, with("x", "both"))
+	rewrite := func(data string, n int) (err error) {
+		for range n {
+			r.Data = []byte(data)
+			next, writeErr := running.WriteCAS(t.Context(), r)
+			if writeErr != nil {
+				return writeErr
+			}
+			r = next
 		}
-		store.by(older)
-		_, err := running.WriteCAS(t.Context(), r)
-		wantIs(t, "WriteCAS to a store that is empty", err, resource.ErrCorrupt)
-	})
+		return nil
+	}
+	if err := rewrite("both", 10); err != nil {
+		t.Fatal(err)
+	}
+	if err := running.Close(); err != nil { // so that no checkpoint is under way
+		t.Fatal(err)
+	}
+	copyAll(t, original, older)
+	running = opened(t, store, small)
+	if err := rewrite("lost", 10); err != nil {
+		t.Fatal(err)
+	}
+	read(t, running, r.ID) // waits for a checkpoint that is under way
+	store.by(older)
+	var err error
+	for range 3 * small.LogRecords {
+		if err = rewrite("lost", 1); errors.Is(err, resource.ErrCorrupt) {
+			break
+		}
+	}
+	wantIs(t, "the writes of a handle that is ahead of the store", err, resource.ErrCorrupt)
+	wantSame(t, "what a new handle finds", string(read(t, opened(t, older, small), r.ID).Data), "both")
+}
+
+// testEmptyCopy: a store that is empty all of a sudden.
+func testEmptyCopy(t *testing.T, h Harness) {
+	original, older := h.New(t)(), h.New(t)()
+	copyAll(t, original, older)
+	store := new(exchanged)
+	store.by(original)
+	running := opened(t, store, small)
+	r := write(t, running, with("x", ""))
+	for range small.LogRecords + 1 { // so that there is a checkpoint
+		r = write(t, running, r)
+	}
+	store.by(older)
+	_, err := running.WriteCAS(t.Context(), r)
+	wantIs(t, "WriteCAS to a store that is empty", err, resource.ErrCorrupt)
 }
 
 func copyAll(t *testing.T, from, to cas.Store) {
