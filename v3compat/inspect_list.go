@@ -3,6 +3,7 @@ package v3compat
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -10,12 +11,18 @@ import (
 	"github.com/replctl/replicate/blob"
 )
 
+// maxObjects bounds what is held in memory of one generation, about 1 GB: a segment a
+// second for seven weeks. It is a variable for tests.
+var maxObjects = 4 << 20
+
 // list takes stock of the generation in one listing, and gives every
 // object its time.
 func (in *inspection) list(ctx context.Context, r *Reader) error {
 	var timesInfo blob.Info
 	err := r.walk(ctx, in.generation, "", func(name string, info blob.Info) (bool, error) {
-		in.objects++
+		if in.objects++; in.objects > maxObjects {
+			return false, fmt.Errorf("generation %s: more than %d objects, which no replicator keeps", in.generation, maxObjects)
+		}
 		if name == TimesName {
 			timesInfo = info
 			return true, nil
