@@ -20,8 +20,9 @@ and never repeats.
 A key is 1 to 128 bytes, a value up to about a megabyte. What is deleted leaves a
 small object behind, which keeps the version.
 
-Exit codes: 3 where there is no such record, 1 where its version is another one, or it
-exists already.`
+Exit codes: 3 where there is no such record, 4 where it is damaged, 1 where its version is
+another one, it exists already, or the answer of the store is lost: the error says so, and
+that it may have been done.`
 
 func newKVCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{

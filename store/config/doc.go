@@ -38,8 +38,8 @@
 //   - CountApplied and AppliedInstances see each instance's status as it was at some
 //     moment of the call, not all at the same.
 //   - A lock is a lease: a holder that is cut off from the store, or suspended, has
-//     lost it when it ends, and AcquireLock's release function cannot tell. Who has
-//     to know takes [Storage.AcquireSession].
+//     lost it when it ends, and AcquireLock's release function cannot tell. A holder
+//     that has to know uses [Storage.AcquireSession].
 //   - The age of a snapshot is by the clock of the machine that saved it.
 //   - When the answer to a write is lost, the method reads to find out what became of
 //     it. A record names its last eight writes, so that this also works when up to seven

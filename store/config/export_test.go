@@ -14,7 +14,9 @@ var (
 )
 
 // Bury buries a content, whatever the head says.
-func Bury(s *Storage, ctx context.Context, _, id string) { _ = s.bury(ctx, id) }
+var Bury = (*Storage).buryUnlooked
+
+func (s *Storage) buryUnlooked(ctx context.Context, _, id string) { _ = s.bury(ctx, id) }
 
 // NewLeaser is a leaser that knows of no earlier one.
 func NewLeaser(s *Storage, key int64) *replicate.StoreLeaser {

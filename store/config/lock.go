@@ -42,9 +42,9 @@ func (s *Storage) AcquireLock(ctx context.Context, key int64) (release func(), e
 	}), nil
 }
 
-// AcquireSession is AcquireLock for who has to know when the lock is lost: work under
-// the session's context ends before another process can have the lock, and its lease
-// has a number that grows with each holder.
+// AcquireSession is AcquireLock for a holder that has to know when the lock is lost: work
+// under the session's context ends before another process can have the lock, and its
+// lease has a number that grows with each holder.
 func (s *Storage) AcquireSession(ctx context.Context, key int64) (*replicate.Session, error) {
 	leaser := lockLeaser{leaserOf(s, key)}
 	session, err := replicate.TryAcquire(ctx, leaser, replicate.SessionOptions{})

@@ -26,13 +26,16 @@ func TestMutants(t *testing.T) {
 		}
 	}
 	plain := suite(func(s cas.Store) cas.Store { return s })
+	resealing := func(damaged bool) func(*testing.T) {
+		return suite(func(s cas.Store) cas.Store { return resealed{s, damaged} })
+	}
 	for name, c := range map[string]struct {
 		plant   func()
 		suite   func(*testing.T)
 		subtest string
 	}{
-		"records without a lineage":         {nil, suite(func(s cas.Store) cas.Store { return resealed{s, false} }), "LostAnswers"},
-		"records without a checksum":        {nil, suite(func(s cas.Store) cas.Store { return resealed{s, true} }), "Damaged"},
+		"records without a lineage":         {nil, resealing(false), "LostAnswers"},
+		"records without a checksum":        {nil, resealing(true), "Damaged"},
 		"deleted versions are forgotten":    {nil, suite(func(s cas.Store) cas.Store { return forgetful{s} }), "KeptContent"},
 		"a leaser for each call":            {func() { *config.LeaserOf = config.NewLeaser }, plain, "LostLock"},
 		"contents that are buried unlooked": {func() { *config.Discard = config.Bury }, TestLyingStore, "20"},

@@ -24,7 +24,7 @@ func testLostAnswers(t *testing.T, h Harness) {
 					other := config.New(records(), config.Options{})
 					save(t, other, "v0", "v1")
 					activate(t, other, "v0")
-					mine := config.New(crowded(t, records(), "config/heads/", fault, func() {
+					mine := config.New(crowded(t, records(), fault, func() {
 						for i := range others {
 							activateNewest(t, other, i)
 						}
@@ -89,13 +89,13 @@ var lostOperations = map[string]struct {
 	},
 }
 
-// crowded is a store whose first write below a prefix fails like that, and where others
-// is called before its outcome can be read back.
-func crowded(t *testing.T, s cas.Store, prefix string, fault castest.Fault, others func()) cas.Store {
+// crowded is a store whose first write of a head fails like that, and where others is
+// called before its outcome can be read back.
+func crowded(t *testing.T, s cas.Store, fault castest.Fault, others func()) cas.Store {
 	t.Helper()
 	writes := 0
 	return &castest.Faulty{Store: s, Decide: func(op, key string) castest.Fault {
-		if !strings.HasPrefix(key, prefix) {
+		if !strings.HasPrefix(key, config.HeadsPrefix) {
 			return castest.None
 		}
 		if op == "write" {
@@ -114,7 +114,7 @@ func crowded(t *testing.T, s cas.Store, prefix string, fault castest.Fault, othe
 func testNotDurable(t *testing.T, h Harness) {
 	records := h.New(t)
 	save(t, config.New(records(), config.Options{}), "v1")
-	s := config.New(crowded(t, records(), "config/heads/", castest.NotDurable, nil), config.Options{})
+	s := config.New(crowded(t, records(), castest.NotDurable, nil), config.Options{})
 	wantIs(t, "ActivateSnapshot", s.ActivateSnapshot(t.Context(), fleet, "v1"), cas.ErrIndeterminate)
 }
 
@@ -129,7 +129,8 @@ func testKeptContent(t *testing.T, h Harness) {
 		err := open().SaveSnapshot(t.Context(), fleet, "v1", []byte("other content"))
 		wantIs(t, "saving a deleted version with other content", err, config.ErrSnapshotExists)
 		wantSnapshots(t, open(), "v2 active")
-		check(t, "SaveSnapshot in another collection", open().SaveSnapshot(t.Context(), "another", "v1", []byte("other content")))
+		err = open().SaveSnapshot(t.Context(), "another", "v1", []byte("other content"))
+		check(t, "SaveSnapshot in another collection", err)
 		save(t, open(), "v1")
 		wantSnapshots(t, open(), "v2 active", "v1 pending")
 		wantDeleted(t, open(), soon(), 2)

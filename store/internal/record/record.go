@@ -90,7 +90,8 @@ func (f Format) Open(value []byte) ([]byte, Lineage, error) {
 	}
 	switch {
 	case s.Format != f.Name:
-		return nil, Lineage{}, fmt.Errorf("%w: the record has format %.40q, this program reads %q", f.Corrupt, s.Format, f.Name)
+		return nil, Lineage{}, fmt.Errorf("%w: the record has format %.40q, this program reads %q",
+			f.Corrupt, s.Format, f.Name)
 	case s.Size != len(body):
 		return nil, Lineage{}, fmt.Errorf("%w: a record of %d bytes has %d", f.Corrupt, s.Size, len(body))
 	case s.Seq < 1 || len(s.Nonces) != int(min(s.Seq, window)):

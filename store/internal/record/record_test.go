@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -80,7 +81,10 @@ func TestDamage(t *testing.T) {
 		}
 	}
 	wantCorrupt("longer", append(bytes.Clone(value), 'x'))
-	for _, text := range []string{"", "\n", "{}\n", "null\n", `{"format":"test/1"}` + "\n", strings.Repeat(" ", MaxSeal) + "\n", `{"version":1,"nonce":"x"}` + "\nvalue"} {
+	for _, text := range []string{
+		"", "\n", "{}\n", "null\n", `{"format":"test/1"}` + "\n", strings.Repeat(" ", MaxSeal) + "\n",
+		`{"version":1,"nonce":"x"}` + "\nvalue",
+	} {
 		wantCorrupt(text, []byte(text))
 	}
 }
@@ -93,7 +97,8 @@ func sameSeal(a, b []byte) bool {
 	if json.Unmarshal(lineA, &x) != nil || json.Unmarshal(lineB, &y) != nil {
 		return false
 	}
-	return x.Format == y.Format && x.Sum == y.Sum && x.Seq == y.Seq && strings.Join(x.Nonces, " ") == strings.Join(y.Nonces, " ") && bytes.Equal(bodyA, bodyB)
+	return x.Format == y.Format && x.Size == y.Size && x.Sum == y.Sum && x.Seq == y.Seq &&
+		slices.Equal(x.Nonces, y.Nonces) && bytes.Equal(bodyA, bodyB)
 }
 
 // TestUnknownFormat: the error says which format it is, and which are known.

@@ -67,7 +67,8 @@ func (f Format) Swap(ctx context.Context, s cas.Store, key string, body []byte, 
 	now, readErr := f.winner(ctx, s, key, r)
 	switch {
 	case readErr != nil && refused:
-		return Stored{}, fmt.Errorf("write %s: it was refused (%s), and what is there cannot be read: %w", key, err.Error(), readErr)
+		return Stored{}, fmt.Errorf("write %s: it was refused (%s), and what is there cannot be read: %w",
+			key, err.Error(), readErr)
 	case readErr != nil:
 		return Stored{}, fmt.Errorf("%w, and what is there cannot be read: %w", err, readErr)
 	}
