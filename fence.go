@@ -92,14 +92,20 @@ func (c *FencedClient) DeleteAll(ctx context.Context) error {
 
 // fenced runs fn while the session is valid, with a context that ends with it.
 func (c *FencedClient) fenced(ctx context.Context, op string, fn func(context.Context) error) error {
-	if err := c.session.Err(); err != nil {
+	done, err := c.session.request()
+	if err != nil {
 		return fmt.Errorf("%s: %w", op, err)
 	}
+	defer done()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	stop := context.AfterFunc(c.session.Context(), func() { cancel(c.session.Err()) })
 	defer stop()
-	err := fn(ctx)
+	err = fn(ctx)
+	var conflict *LTXConflictError
+	if err != nil && !errors.As(err, &conflict) { // it has an answer only then
+		c.session.Abandoned()
+	}
 	if lost := context.Cause(ctx); err != nil && lost != nil && !errors.Is(err, lost) {
 		return fmt.Errorf("%w: %w", err, lost) // whatever a library made of it
 	}

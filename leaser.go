@@ -38,8 +38,9 @@ var (
 
 // LeaseExistsError says that somebody else holds the lease, and until when.
 type LeaseExistsError struct {
-	Owner     string    // the holder's name, as it gave it; may be empty
-	ExpiresAt time.Time // when the lease ends unless it is renewed; the holder's clock
+	Owner      string    // the holder's name, as it gave it; may be empty
+	ExpiresAt  time.Time // when the lease ends unless it is renewed; the holder's clock
+	Generation int64     // the holder's fencing number; zero if it is not known
 }
 
 func (e *LeaseExistsError) Error() string {

@@ -14,7 +14,7 @@ import (
 // before the guard begins, 2 x RenewEvery + Guard < TTL, or the options are refused.
 type SessionOptions struct {
 	// TTL is that of the leaser. It need be set only for a leaser that does not
-	// tell (by a method LeaseTTL).
+	// tell (by a method LeaseTTL); any other value than the leaser's is refused.
 	TTL time.Duration
 
 	// RenewEvery is the time from one renewal to the next; TTL/3 if zero.
@@ -47,8 +47,12 @@ type SessionOptions struct {
 }
 
 func (o SessionOptions) withDefaults(leaser Leaser) (SessionOptions, error) {
-	if t, ok := leaser.(interface{ LeaseTTL() time.Duration }); ok && o.TTL == 0 {
-		o.TTL = t.LeaseTTL()
+	if t, ok := leaser.(interface{ LeaseTTL() time.Duration }); ok {
+		if ttl := t.LeaseTTL(); o.TTL != 0 && o.TTL != ttl {
+			return o, fmt.Errorf("lease session: ttl %v, but the leaser asks for leases of %v", o.TTL, ttl)
+		} else {
+			o.TTL = ttl
+		}
 	}
 	if o.TTL == 0 {
 		o.TTL = leaser.MaxLeaseTTL()

@@ -37,11 +37,11 @@ type StoreLeaser struct {
 	kind      string
 	configure func() LeaseConfig
 	open      func(context.Context) (cas.Store, error)
+	observers observers
 
 	mu      sync.Mutex
 	store   cas.Store // nil until opened
 	logger  *slog.Logger
-	notify  func(Event)
 	highest int64 // generation ever seen
 	seen    sighting
 	skew    time.Duration // of the store's clock against this machine's; zero if not visible
@@ -49,7 +49,14 @@ type StoreLeaser struct {
 
 	// unsettled are writes whose outcome could not be found out, by their nonces.
 	// A record that turns up with one of them is this leaser's own.
-	unsettled map[string]purpose
+	unsettled map[string]inDoubt
+}
+
+// inDoubt is a write whose outcome is not known. It can be applied only while the
+// record has the token that it expects.
+type inDoubt struct {
+	why    purpose
+	expect cas.Token
 }
 
 // sighting is the record as last read.
@@ -91,22 +98,17 @@ func (l *StoreLeaser) SetLogger(logger *slog.Logger) {
 	l.logger = logger.WithGroup(l.kind + "-leaser")
 }
 
-// Observe sets who is told of events. Calls come from whatever goroutine uses the
-// leaser. A Session sets it for the leaser it works with.
-func (l *StoreLeaser) Observe(notify func(Event)) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.notify = notify
-}
+// Observe has notify told of events until stop is called. Calls come from whatever
+// goroutine uses the leaser. There may be any number of observers; a Session is one
+// of them while it lasts.
+func (l *StoreLeaser) Observe(notify func(Event)) (stop func()) { return l.observers.add(notify) }
 
 func (l *StoreLeaser) event(e Event) {
 	l.mu.Lock()
-	notify, logger := l.notify, l.logger
+	logger := l.logger
 	l.mu.Unlock()
 	logger.Debug(string(e.Kind), "generation", e.Lease.Generation, "owner", e.Lease.Owner, "error", e.Err)
-	if notify != nil {
-		notify(e)
-	}
+	l.observers.tell(e)
 }
 
 func (l *StoreLeaser) init(ctx context.Context) (cas.Store, LeaseConfig, error) {
@@ -244,7 +246,7 @@ func takeable(s sighting, now time.Time, cfg LeaseConfig) error {
 	case s.rec.TTL > 0 && s.since > s.rec.TTL.duration()+cfg.MaxSkew:
 		return nil // Litestream's records do not say their TTL
 	}
-	return &LeaseExistsError{Owner: s.rec.Owner, ExpiresAt: s.rec.ExpiresAt}
+	return &LeaseExistsError{Owner: s.rec.Owner, ExpiresAt: s.rec.ExpiresAt, Generation: s.rec.Generation}
 }
 
 // storeSaysNo reports whether the lease had not expired by the store's own clock when
@@ -276,7 +278,7 @@ func (l *StoreLeaser) write(ctx context.Context, store cas.Store, cfg LeaseConfi
 	}
 	deadline := anchor.Add(cfg.TTL)
 	if cfg.Clock.Now().Reached(deadline) {
-		l.unsettle(rec, why) // it is there, and nobody is told
+		l.unsettle(rec, current.Token, why) // it is there, and nobody is told
 		return nil, current, fmt.Errorf("%w: the store took longer to answer than the lease lasts (%v)", ErrLeaseNotHeld, cfg.TTL)
 	}
 	lease := rec.Lease
@@ -300,7 +302,7 @@ func (l *StoreLeaser) swap(ctx context.Context, store cas.Store, cfg LeaseConfig
 		current, err := cas.Swap(ctx, watched, cfg.Key, data, expect)
 		if lost(err) && !current.Exists() { // it is gone, or who has won could not be read
 			// It may be a write of this leaser that seemed to fail: nothing is lost yet.
-			l.unsettle(rec, why)
+			l.unsettle(rec, expect, why)
 			var readErr error
 			if current, readErr = store.Read(ctx, cfg.Key, ""); readErr != nil {
 				return cas.Record{}, fmt.Errorf("the record has changed (%s), and cannot be read: %w", err.Error(), readErr)
@@ -314,7 +316,7 @@ func (l *StoreLeaser) swap(ctx context.Context, store cas.Store, cfg LeaseConfig
 			}
 			return current, nil
 		case errors.Is(err, cas.ErrIndeterminate) && !errors.Is(err, cas.ErrSuperseded):
-			l.unsettle(rec, why)
+			l.unsettle(rec, expect, why)
 			return current, err
 		case !lost(err) || current.Token == expect || !l.isOwn(l.sight(current, cfg).rec, why):
 			return current, err
@@ -325,13 +327,13 @@ func (l *StoreLeaser) swap(ctx context.Context, store cas.Store, cfg LeaseConfig
 	}
 }
 
-func (l *StoreLeaser) unsettle(rec *leaseRecord, why purpose) {
+func (l *StoreLeaser) unsettle(rec *leaseRecord, expect cas.Token, why purpose) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.unsettled == nil {
-		l.unsettled = make(map[string]purpose)
+		l.unsettled = make(map[string]inDoubt)
 	}
-	l.unsettled[rec.Nonce] = why
+	l.unsettled[rec.Nonce] = inDoubt{why, expect}
 }
 
 // isOwn reports whether a record is of a write of this leaser that seemed to fail,
@@ -343,16 +345,16 @@ func (l *StoreLeaser) isOwn(rec *leaseRecord, why purpose) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	was, ok := l.unsettled[rec.Nonce]
-	return ok && was == why
+	return ok && was.why == why
 }
 
 // settle remembers what was written. It ends all doubt about earlier writes: they
 // were conditional on what is gone now.
 func (l *StoreLeaser) settle(r cas.Record, rec *leaseRecord, cfg LeaseConfig) {
-	written := *rec
+	written, now := *rec, cfg.Clock.Now().Mono
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.seen = sighting{token: r.Token, rec: &written, since: cfg.Clock.Now().Mono}
+	l.seen = sighting{token: r.Token, rec: &written, since: now}
 	l.highest = max(l.highest, rec.Generation)
 	l.unsettled = nil
 }

@@ -29,7 +29,7 @@ func (l *StoreLeaser) RenewLease(ctx context.Context, lease *Lease) (*Lease, err
 		// It arrived after the end. Whoever was to stop by then has stopped, and
 		// nobody should have to wait for the new end.
 		if l.giveUp(ctx, store, cfg, renewed) != nil {
-			l.unsettle(rec, forHolder) // a release finds it
+			l.unsettle(rec, cas.Token(lease.ETag), forHolder) // a release finds it
 		}
 		err = fmt.Errorf("%w: it ended before the renewal was through", ErrLeaseNotHeld)
 	case lost(err):

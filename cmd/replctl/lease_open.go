@@ -20,7 +20,7 @@ type leaser interface {
 	ReadLease(ctx context.Context) (*replicate.Lease, replicate.LeaseState, error)
 	BreakLease(ctx context.Context, opts replicate.BreakOptions) (*replicate.Lease, error)
 	LeaseTTL() time.Duration
-	Observe(notify func(replicate.Event))
+	Observe(notify func(replicate.Event)) (stop func())
 	SetLogger(logger *slog.Logger)
 }
 

@@ -124,6 +124,8 @@ func eventLine(e replicate.Event) string {
 		return fmt.Sprintf("renewal failed, held until %s: %v", stamp(e.Lease.ExpiresAt), e.Err)
 	case replicate.EventLost:
 		return fmt.Sprintf("lost: %v", e.Err)
+	case replicate.EventDraining:
+		return fmt.Sprintf("releasing in %v, when the request that was given up cannot arrive any more", e.Latency.Round(time.Millisecond))
 	case replicate.EventReleased:
 		return fmt.Sprintf("released generation %d", e.Lease.Generation)
 	case replicate.EventSkew:

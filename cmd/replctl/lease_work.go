@@ -60,11 +60,11 @@ func (a *app) work(ctx context.Context, r *replica, url string, flags workFlags,
 type underLeaseFunc = func(context.Context, *replicate.Session) error
 
 // underLease runs fn while the lease is held, and releases it.
-func (a *app) underLease(ctx context.Context, l leaser, flags workFlags, fn underLeaseFunc) error {
+func (a *app) underLease(ctx context.Context, l leaser, flags workFlags, fn underLeaseFunc) (err error) {
 	report := a.newReporter()
 	defer report.close()
 	s, err := awaitSession(ctx, l, flags.session(func(e replicate.Event) {
-		if e.Kind == replicate.EventWaiting {
+		if e.Kind == replicate.EventWaiting || e.Kind == replicate.EventDraining {
 			report.event(e)
 		}
 	}), flags.wait)
@@ -73,15 +73,18 @@ func (a *app) underLease(ctx context.Context, l leaser, flags workFlags, fn unde
 	}
 	workCtx, cancel := context.WithCancelCause(ctx)
 	stop := context.AfterFunc(s.Context(), func() { cancel(context.Cause(s.Context())) })
-	err = fn(workCtx, s)
-	stop()
-	cancel(nil)
-	released := s.Release(context.WithoutCancel(ctx))
-	var ce *cliError
-	if errors.As(err, &ce) && ce.err == nil && released != nil { // all that it says is printed
-		return released
-	}
-	return errors.Join(err, released)
+	defer func() {
+		stop()
+		cancel(nil)
+		released := s.Release(context.WithoutCancel(ctx))
+		var ce *cliError
+		if errors.As(err, &ce) && ce.err == nil && released != nil { // all that it says is printed
+			err = released
+			return
+		}
+		err = errors.Join(err, released)
+	}()
+	return fn(workCtx, s)
 }
 
 // fenceable is the engine's own client, create-only.

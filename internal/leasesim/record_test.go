@@ -15,7 +15,7 @@ import (
 type leaser interface {
 	replicate.Leaser
 	LeaseTTL() time.Duration
-	Observe(func(replicate.Event))
+	Observe(func(replicate.Event)) func()
 }
 
 type kind string

@@ -1,0 +1,117 @@
+package replicate_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/ltx"
+)
+
+// heldUp is a store whose first change is held by a proxy for a while. Who sent it
+// hears nothing when its context ends.
+type heldUp struct {
+	blob.Store
+	by   time.Duration
+	left int
+}
+
+func (h *heldUp) hold(ctx context.Context, change func()) error {
+	if h.left--; h.left < 0 {
+		change()
+		return nil
+	}
+	time.AfterFunc(h.by, change)
+	<-ctx.Done()
+	return context.Cause(ctx)
+}
+
+func (h *heldUp) Write(ctx context.Context, key string, r io.Reader, opts blob.WriteOptions) (info blob.Info, err error) {
+	body, err := io.ReadAll(r)
+	if err != nil {
+		return info, err
+	}
+	opts.Guard = nil // it has been sent
+	lost := h.hold(ctx, func() {
+		info, err = h.Store.Write(context.Background(), key, bytes.NewReader(body), opts)
+	})
+	return info, errors.Join(err, lost)
+}
+
+func (h *heldUp) Delete(ctx context.Context, keys []string) (err error) {
+	lost := h.hold(ctx, func() { err = h.Store.Delete(context.Background(), keys) })
+	return errors.Join(err, lost)
+}
+
+// TestReleaseHasAGuard: a request that its sender gave up arrives before the next
+// holder can write, or not at all. A request that was answered delays nothing.
+func TestReleaseHasAGuard(t *testing.T) {
+	file := func(content string) io.Reader { return bytes.NewReader(append(header(t, 3), content...)) }
+	for name, verb := range map[string]func(context.Context, *replicate.FencedClient) error{
+		"write": func(ctx context.Context, c *replicate.FencedClient) error {
+			_, err := c.WriteLTXFile(ctx, 0, 3, 3, file("A"))
+			return err
+		},
+		"delete": func(ctx context.Context, c *replicate.FencedClient) error {
+			return c.DeleteLTXFiles(ctx, []*ltx.FileInfo{{MinTXID: 3, MaxTXID: 3}})
+		},
+		"delete all": func(ctx context.Context, c *replicate.FencedClient) error { return c.DeleteAll(ctx) },
+	} {
+		for after, held := range map[string]int{"held": 1, "answered": 0} {
+			t.Run(name+", "+after, func(t *testing.T) {
+				inBubble(t, func(t *testing.T, store *cas.Memory) {
+					memory := blob.NewMemory()
+					if _, err := memory.Write(t.Context(), ltx.LayoutS3.Key(0, 3, 3), file("0"), blob.WriteOptions{}); err != nil {
+						t.Fatal(err)
+					}
+					fenced := func(store blob.Store, s *replicate.Session) *replicate.FencedClient {
+						c := replicate.NewFencedClient(clientOf(store), s)
+						c.CreateOnly = false
+						return c
+					}
+					a, b := newContender(store, "A"), newContender(store, "B")
+					begun := time.Now()
+					ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+					defer cancel()
+					err := replicate.Run(ctx, a, a.opts, func(ctx context.Context, s *replicate.Session) error {
+						return verb(ctx, fenced(&heldUp{memory, 3 * time.Second, held}, s))
+					})
+					if held > 0 && !errors.Is(err, context.DeadlineExceeded) || held == 0 && err != nil {
+						t.Errorf("Run: got %v", err)
+					}
+					ended := time.Since(begun)
+					if want := time.Duration(held) * (time.Second + sessionGuard); ended != want {
+						t.Errorf("released after %v, want %v", ended, want)
+					}
+					next := b.acquire(t)
+					if _, err := fenced(memory, next).WriteLTXFile(t.Context(), 0, 3, 3, file("B")); err != nil {
+						t.Fatal(err)
+					}
+					time.Sleep(time.Minute / 4)
+					wantContent(t, memory, ltx.LayoutS3.Key(0, 3, 3), "B")
+					release(t, next)
+				})
+			})
+		}
+	}
+}
+
+func wantContent(t *testing.T, store blob.Store, key, suffix string) {
+	t.Helper()
+	rc, err := store.Open(t.Context(), key, 0, -1)
+	if err != nil {
+		t.Fatalf("the acknowledged file is gone: %v", err)
+	}
+	defer rc.Close()
+	got, err := io.ReadAll(rc)
+	if err != nil || !strings.HasSuffix(string(got), suffix) {
+		t.Errorf("got %q, %v; want what ends in %q", got[len(got)-1:], err, suffix)
+	}
+}
