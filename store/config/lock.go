@@ -49,11 +49,8 @@ func (s *Storage) AcquireSession(ctx context.Context, key int64) (*replicate.Ses
 	leaser := lockLeaser{leaserOf(s, key)}
 	session, err := replicate.TryAcquire(ctx, leaser, replicate.SessionOptions{})
 	var held *replicate.LeaseExistsError
-	switch {
-	case errors.As(err, &held):
+	if errors.As(err, &held) {
 		err = fmt.Errorf("%w: %w", ErrLockNotAcquired, err)
-	case errors.Is(err, cas.ErrIndeterminate):
-		leaser.giveBack(ctx)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("lock %d: %w", key, err)
@@ -88,12 +85,10 @@ func (l lockLeaser) ReleaseLease(ctx context.Context, lease *replicate.Lease) er
 	return l.StoreLeaser.ReleaseLease(ctx, lease)
 }
 
-// giveBack releases a lock that was perhaps taken, if it was. It does not depend on ctx,
-// which is over more often than not.
-func (l lockLeaser) giveBack(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+// WithdrawLease gives back a lock that was perhaps taken. A session calls it when
+// acquiring fails.
+func (l lockLeaser) WithdrawLease(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, releaseTimeout)
 	defer cancel()
-	if lease, err := l.AcquireLease(ctx); err == nil {
-		_ = l.ReleaseLease(ctx, lease)
-	}
+	return l.StoreLeaser.WithdrawLease(ctx)
 }
