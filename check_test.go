@@ -81,7 +81,7 @@ func TestCheckRequests(t *testing.T) {
 func TestCheckTwoWriters(t *testing.T) {
 	c := memoryClient()
 	for i := range 2 {
-		if _, err := replicate.WriteSnapshot(t.Context(), c, pages(10, byte(i)), replicate.SnapshotOptions{Time: planTime(ltx.TXID(i + 1))}); err != nil {
+		if _, err := replicate.WriteSnapshot(t.Context(), c, pages(10, byte(i)), replicate.SnapshotOptions{Time: planTime(ltx.TXID(i + 1)), Force: true}); err != nil {
 			t.Fatal(err)
 		}
 	}

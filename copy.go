@@ -19,6 +19,9 @@ type CopyOptions struct {
 	// Concurrency is how many objects are copied at a time; 8 if zero.
 	Concurrency int
 
+	// Force copies to a destination that has a replica of which the source has nothing.
+	Force bool
+
 	// Progress, if set, is told how many bytes of how many were read. Calls do
 	// not overlap. The total grows where the source does.
 	Progress func(done, total int64)
@@ -54,6 +57,10 @@ type CopyReport struct {
 type CopyConflictError struct {
 	Source, Destination string // keys, each in its replica
 	Reason              string
+
+	// Other says that not two objects differ, but that the whole replicas have nothing
+	// in common. CopyOptions.Force copies nevertheless.
+	Other bool
 }
 
 func (e *CopyConflictError) Error() string {
@@ -142,6 +149,9 @@ func (c *copier) run(ctx context.Context) error {
 		c.report.Rounds++
 		round, err := c.plan(ctx)
 		if err != nil {
+			return err
+		}
+		if err := c.checkSame(ctx); err != nil {
 			return err
 		}
 		c.count(round)

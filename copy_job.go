@@ -145,7 +145,7 @@ func (c *copier) explain(j *copyJob, r *copyReader, err error) error {
 	case errors.Is(err, ltx.ErrTruncated), errors.Is(err, ltx.ErrCorrupt): // of the header, which is looked at before
 		return &damageError{err}
 	case errors.As(err, &conflict):
-		return &CopyConflictError{j.key, j.to, fmt.Sprintf("%v and %v", conflict.Ours, conflict.Theirs)}
+		return &CopyConflictError{j.key, j.to, fmt.Sprintf("%v and %v", conflict.Ours, conflict.Theirs), false}
 	}
 	return fmt.Errorf("destination: %w", err)
 }

@@ -62,7 +62,7 @@ func (c *copier) checkNewer(ctx context.Context, files, there []*ltx.FileInfo) e
 	if err != nil {
 		return err
 	}
-	return &CopyConflictError{source, destination, fmt.Sprintf("the source ends with transaction %s, and the destination has later ones", ours.MaxTXID)}
+	return &CopyConflictError{source, destination, fmt.Sprintf("the source ends with transaction %s, and the destination has later ones", ours.MaxTXID), false}
 }
 
 func (c *copier) addLTX(ctx context.Context, round *copyRound, files, there []*ltx.FileInfo) error {

@@ -75,7 +75,7 @@ func (c *copier) compare(ctx context.Context, present []*copyJob) error {
 
 func (c *copier) compareOne(ctx context.Context, j *copyJob, done chan<- string) error {
 	if j.size != j.there {
-		return &CopyConflictError{j.key, j.to, fmt.Sprintf("%d bytes and %d bytes", j.size, j.there)}
+		return &CopyConflictError{j.key, j.to, fmt.Sprintf("%d bytes and %d bytes", j.size, j.there), false}
 	}
 	ours, err := readTail(ctx, c.from, j.key, j.size)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -90,7 +90,7 @@ func (c *copier) compareOne(ctx context.Context, j *copyJob, done chan<- string)
 		return fmt.Errorf("destination: %w", err)
 	}
 	if !bytes.Equal(ours, theirs) {
-		return &CopyConflictError{j.key, j.to, "their sizes are the same, their checksums are not"}
+		return &CopyConflictError{j.key, j.to, "their sizes are the same, their checksums are not", false}
 	}
 	done <- j.key
 	return nil

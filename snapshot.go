@@ -28,6 +28,9 @@ type SnapshotOptions struct {
 	// replicator, which must not be running any more. See [WriteSnapshot].
 	Continue bool
 
+	// Force allows a snapshot in a replica that is, or seems to be, of another database.
+	Force bool
+
 	// Archive leaves out the file at level 0, and with it half of the bytes.
 	// Litestream must then never replicate to this place: it looks for the last
 	// transaction at level 0, would start again at 1, and restore the snapshot
@@ -70,9 +73,18 @@ func writeSnapshots(ctx context.Context, client ReplicaClient, im Image, opts Sn
 			return nil, err
 		}
 	}
-	last, err := lastTransaction(ctx, client, opts.Continue)
+	there, err := listAll(ctx, client)
 	if err != nil {
 		return nil, err
+	}
+	last, err := lastTransaction(ctx, client, there, opts.Continue)
+	if err != nil {
+		return nil, err
+	}
+	if !opts.Force {
+		if err := checkSameDatabase(ctx, client, im, there); err != nil {
+			return nil, err
+		}
 	}
 	snapshot := ltx.SnapshotOptions{TXID: last.TXID + 1, Time: opts.Time, PageSize: im.PageSize(), Commit: im.Pages(), NodeID: snapshotNode}
 	if opts.Time.Before(last.Time) {
@@ -121,21 +133,29 @@ func lookForBackup(ctx context.Context, client ReplicaClient) error {
 	return err
 }
 
-// lastTransaction is the last one in any file, with its true time.
-func lastTransaction(ctx context.Context, client ReplicaClient, replicated bool) (last Point, err error) {
-	var file *ltx.FileInfo
+// listAll lists all levels.
+func listAll(ctx context.Context, client ReplicaClient) (files []*ltx.FileInfo, err error) {
 	for level := ltx.MinLevel; level <= ltx.MaxLevel; level++ {
 		itr, err := client.LTXFiles(ctx, level, 0, false)
 		if err != nil {
-			return last, err
+			return nil, err
 		}
 		for itr.Next() {
-			if f := itr.Item(); file == nil || f.MaxTXID > file.MaxTXID {
-				file = f
-			}
+			files = append(files, itr.Item())
 		}
 		if err := itr.Close(); err != nil {
-			return last, err
+			return nil, err
+		}
+	}
+	return files, nil
+}
+
+// lastTransaction is the last one in any file, with its true time.
+func lastTransaction(ctx context.Context, client ReplicaClient, files []*ltx.FileInfo, replicated bool) (last Point, err error) {
+	var file *ltx.FileInfo
+	for _, f := range files {
+		if file == nil || f.MaxTXID > file.MaxTXID {
+			file = f
 		}
 	}
 	if file == nil {

@@ -27,7 +27,8 @@ and several copies may run at once.
 An object that is damaged is named and not copied, and neither is what would make
 something wrong of the copy without it; the rest is, and the exit code is 4. Where the
 destination has an object of the same name and another content, or later transactions,
-nothing is written: it is no copy of the source.
+nothing is written: it is no copy of the source. Neither is a replica that shares no
+object with the source; only --force copies to it.
 
 --endpoint and the like count for both places if both are buckets; else put them into
 the URLs. With --lease the destination's lease is held while it is written to: exit
@@ -39,6 +40,7 @@ type cpFlags struct {
 	since       timeFlag
 	concurrency int
 	lease       bool
+	force       bool
 }
 
 // cpJSON is what was done.
@@ -71,6 +73,7 @@ func newCpCommand(a *app) *cobra.Command {
 	}
 	cmd.Flags().Var(&flags.since, "since", "only what it takes to restore the state at this time and all later ones")
 	cmd.Flags().IntVar(&flags.concurrency, "concurrency", 8, "how many objects are copied at a time")
+	cmd.Flags().BoolVar(&flags.force, "force", false, "also to a replica that has nothing in common with the source")
 	cmd.Flags().BoolVar(&flags.lease, "lease", false, "write under the destination's lease")
 	flags.addWork(cmd, "with --lease: ")
 	a.addJSON(cmd)
@@ -126,7 +129,7 @@ func (a *app) beside(url, other string) *app {
 func (a *app) copyReplica(ctx context.Context, src, dst *replica, client replicate.Fenceable, flags *cpFlags, generation int64) error {
 	m := a.newMeter("copying")
 	began := time.Now()
-	rep, err := replicate.Copy(ctx, src.fenceable(), client, replicate.CopyOptions{Since: flags.since.at, Concurrency: flags.concurrency, Progress: m.update})
+	rep, err := replicate.Copy(ctx, src.fenceable(), client, replicate.CopyOptions{Since: flags.since.at, Concurrency: flags.concurrency, Force: flags.force, Progress: m.update})
 	m.done()
 	switch {
 	case errors.Is(err, replicate.ErrNoReplica):
@@ -151,6 +154,8 @@ func (a *app) copyReplica(ctx context.Context, src, dst *replica, client replica
 func copyFailure(err error) error {
 	var conflict *replicate.CopyConflictError
 	switch {
+	case errors.As(err, &conflict) && conflict.Other:
+		return &cliError{exitFailure, err, "an empty place for the copy; or --force, if the source's states are to become the latest there"}
 	case errors.As(err, &conflict):
 		return &cliError{exitFailure, err, "an empty place for the copy"}
 	case errors.Is(err, replicate.ErrSourceChanges):

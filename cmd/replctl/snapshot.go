@@ -23,6 +23,10 @@ the replica it is refused: that one numbers transactions too, and if it is runni
 two would not make one database; and so it is where a v0.3 backup is. With --continue the snapshot is written nevertheless;
 the replicator must have been stopped.
 
+A database that has nothing in common with the replica's newest snapshot is refused: it is
+another database, and would become the replica's latest state. That is a guess from the
+tables and a few pages; --force writes nevertheless, as after a VACUUM.
+
 It is written twice, at level 9, where restores look for it, and at level 0, from where
 Litestream goes on when it is pointed at this replica. --archive leaves the latter out:
 half the bytes, for a place to which Litestream will never replicate. If it did, it
@@ -34,7 +38,7 @@ nothing was written, or all of it was.`
 
 type snapshotFlags struct {
 	workFlags
-	lease, proceed, archive bool
+	lease, proceed, archive, force bool
 }
 
 type snapshotFileJSON struct {
@@ -61,6 +65,7 @@ func newSnapshotCommand(a *app) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&flags.proceed, "continue", false, "also in a replica that a replicator has written to, and has left")
+	cmd.Flags().BoolVar(&flags.force, "force", false, "also in a replica that is of another database")
 	cmd.Flags().BoolVar(&flags.archive, "archive", false, "write it once, for a place to which Litestream will never replicate")
 	cmd.Flags().BoolVar(&flags.lease, "lease", false, "write under the replica's lease")
 	flags.addWork(cmd, "with --lease: ")
@@ -100,13 +105,15 @@ func (a *app) writeSnapshot(ctx context.Context, r *replica, client replicate.Re
 	m := a.newMeter("reading")
 	pageSize := int64(im.PageSize())
 	files, err := replicate.WriteSnapshot(ctx, client, im, replicate.SnapshotOptions{
-		Time: time.Now(), Continue: flags.proceed, Archive: flags.archive,
+		Time: time.Now(), Continue: flags.proceed, Archive: flags.archive, Force: flags.force,
 		Progress: func(done, total int64) { m.update(done*pageSize, total*pageSize) },
 	})
 	m.done()
 	switch {
 	case errors.Is(err, replicate.ErrReplicated):
 		return &cliError{exitFailure, err, "another url; or, if the replicator is stopped, --continue"}
+	case errors.Is(err, replicate.ErrOtherDatabase):
+		return &cliError{exitFailure, err, "another url; or, if this is that database after all (a VACUUM changes every page), --force"}
 	case err != nil:
 		return err
 	}
