@@ -80,7 +80,7 @@ func openTarget(path string) (*target, error) {
 	if err := makeDir(dir); err != nil {
 		return nil, err
 	}
-	root, err := os.OpenRoot(dir)
+	root, err := durable.OpenRoot(filepath.Clean(dir))
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +104,8 @@ func notAFile(mode fs.FileMode) error {
 	return errors.New("it is not a file")
 }
 
-// makeDir makes a directory and its missing parents, durably.
+// makeDir makes a directory and its missing parents, durably. One that is there
+// and empty may be that of a restore that was killed.
 func makeDir(dir string) error {
 	base := filepath.Clean(dir)
 	for {
@@ -114,10 +115,10 @@ func makeDir(dir string) error {
 		base = filepath.Dir(base)
 	}
 	rel, err := filepath.Rel(base, dir)
-	if err != nil || rel == "." {
+	if err != nil {
 		return err
 	}
-	root, err := os.OpenRoot(base)
+	root, err := durable.OpenRoot(base)
 	if err != nil {
 		return err
 	}

@@ -120,6 +120,9 @@ func (r *Records) write(ctx context.Context, key string, value []byte, expect ca
 // lockRecord is a variable for tests of what happens without a lock.
 var lockRecord = durable.AcquireLock
 
+// publishTemp is a variable for tests of a disk that fails.
+var publishTemp = (*durable.Temp).Publish
+
 // publish makes value the record; guard has the last word.
 func (r *Records) publish(dir *os.Root, name string, value []byte, create bool, guard func() error) error {
 	t, err := durable.CreateTemp(dir, r.store.opts.FileMode)
@@ -131,10 +134,10 @@ func (r *Records) publish(dir *os.Root, name string, value []byte, create bool, 
 		return err
 	}
 	t.Guard = guard
-	err = t.Publish(name, time.Time{}, create)
+	err = publishTemp(t, name, time.Time{}, create)
 	switch {
 	case errors.Is(err, durable.ErrUncertain):
-		return fmt.Errorf("%w: %w", cas.ErrIndeterminate, err)
+		return fmt.Errorf("%w: %w", cas.ErrNotDurable, err) // reading would show the page cache
 	case create && errors.Is(err, fs.ErrExist):
 		return fmt.Errorf("%w: %w", cas.ErrConflict, err) // by somebody without a lock
 	case create && (errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EPERM)):
@@ -157,25 +160,21 @@ func checkRecord(ctx context.Context, key string, value []byte) error {
 // replace it would leave the record that it leads to as it was, with a lock of
 // its own.
 func readRecord(root *os.Root, name string) (cas.Record, error) {
-	fi, err := root.Lstat(name)
-	if err = missing(err); errors.Is(err, fs.ErrNotExist) {
+	f, err := durable.OpenFile(root, name, os.O_RDONLY, 0)
+	var other *durable.NotRegularError
+	switch err = missing(err); {
+	case errors.Is(err, fs.ErrNotExist):
 		return cas.Record{}, nil
-	} else if err != nil {
-		return cas.Record{}, err
-	}
-	if fi.IsDir() {
+	case errors.As(err, &other) && other.Mode.IsDir():
 		return cas.Record{}, errDirectory
-	}
-	if !fi.Mode().IsRegular() {
-		return cas.Record{}, fmt.Errorf("not a regular file (mode %v)", fi.Mode())
-	}
-	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return cas.Record{}, nil
-	} else if err != nil {
+	case err != nil:
 		return cas.Record{}, err
 	}
 	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil {
+		return cas.Record{}, err
+	}
 	var buf bytes.Buffer
 	buf.Grow(int(min(fi.Size(), cas.MaxValueSize)) + bytes.MinRead)
 	if _, err := buf.ReadFrom(io.LimitReader(f, cas.MaxValueSize+1)); err != nil {

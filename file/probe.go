@@ -46,7 +46,7 @@ func (s *Store) removeTree(name string) error {
 	}
 	defer root.Close()
 	if err := root.RemoveAll(name); err != nil {
-		return fmt.Errorf("remove %s: %w", name, named(err, name))
+		return fmt.Errorf("remove %s: %w", name, err)
 	}
 	return durable.SyncDir(root, ".")
 }

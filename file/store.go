@@ -77,20 +77,7 @@ func reserved(name string) bool {
 
 // openRoot opens the directory; it is fs.ErrNotExist while there is none.
 func (s *Store) openRoot() (*os.Root, error) {
-	root, err := os.OpenRoot(s.dir + onlyDir)
-	return root, named(err, s.dir)
-}
-
-// onlyDir, behind a name, lets only a directory be opened. os.OpenRoot opens
-// first and looks afterwards, and opening a named pipe waits for a writer.
-const onlyDir = "/."
-
-func named(err error, name string) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		pe.Path = name
-	}
-	return err
+	return durable.OpenRoot(s.dir)
 }
 
 // openPrefix opens the directory of a prefix, which is empty or ends in "/".
@@ -102,11 +89,10 @@ func openPrefix(root *os.Root, prefix string) (*os.Root, error) {
 // a parent, is fs.ErrNotExist: nothing is below it, as in a bucket with such a
 // key.
 func openDir(root *os.Root, name string) (*os.Root, error) {
-	dir, err := root.OpenRoot(name + onlyDir)
+	dir, err := durable.OpenSubRoot(root, name)
 	if err == nil {
 		return dir, nil
 	}
-	err = named(err, name)
 	if fi, statErr := root.Stat(name); statErr == nil && !fi.IsDir() {
 		return nil, fmt.Errorf("%w (%w)", fs.ErrNotExist, err)
 	}
@@ -114,8 +100,20 @@ func openDir(root *os.Root, name string) (*os.Root, error) {
 }
 
 // makeDir opens the directory of a key for writing, making what is missing of
-// it and of the store's own.
+// it and of the store's own. An empty one may be that of a writer that was killed.
 func (s *Store) makeDir(dir string) (*os.Root, error) {
+	d, err := s.openOrMake(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := syncName(d); err != nil {
+		_ = d.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+func (s *Store) openOrMake(dir string) (*os.Root, error) {
 	root, err := s.openRoot()
 	if errors.Is(err, fs.ErrNotExist) {
 		root, err = s.makeRoot()
@@ -137,6 +135,9 @@ func (s *Store) makeDir(dir string) (*os.Root, error) {
 	return sub, err
 }
 
+// syncName is a variable for tests of a disk that fails.
+var syncName = durable.SyncName
+
 // makeRoot makes the store's directory, below its nearest existing ancestor.
 func (s *Store) makeRoot() (*os.Root, error) {
 	dir, err := filepath.Abs(s.dir)
@@ -147,7 +148,7 @@ func (s *Store) makeRoot() (*os.Root, error) {
 	for fi, err := os.Stat(base); (err != nil || !fi.IsDir()) && base != filepath.Dir(base); fi, err = os.Stat(base) {
 		base = filepath.Dir(base)
 	}
-	root, err := os.OpenRoot(base + onlyDir)
+	root, err := durable.OpenRoot(base)
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -81,7 +80,7 @@ func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
 
 // writeMetrics replaces the file whole: the collector may read it at any moment.
 func writeMetrics(file, text string) error {
-	dir, err := os.OpenRoot(filepath.Dir(file))
+	dir, err := durable.OpenRoot(filepath.Dir(file))
 	if err != nil {
 		return fmt.Errorf("write metrics: %w", err)
 	}

@@ -14,12 +14,16 @@
 //  4. rename(2) over the target, or link(2) to create and never replace. Both
 //     are atomic: a reader sees the old file, the new one, or none.
 //  5. fsync the directory, so that the name survives a crash as well. Each new
-//     directory's parent was fsynced when the directory was made.
+//     directory's parent was fsynced when the directory was made, or, where its
+//     maker was killed before that, by the first that puts something into it.
 //
 // Whoever is killed before step 4 leaves a temporary behind, and nothing else.
 // [Sweep] removes those whose lock is free: the kernel dropped it when the
 // writer died. On a filesystem without locks nothing is swept, as there a
 // temporary of a live writer cannot be told from a dead one's.
+//
+// What another user puts in the place of a file (a pipe, a socket, a device, a
+// link) is refused, and never waited for.
 //
 // All names are resolved below an [os.Root], so neither "..", nor an absolute
 // name, nor a symbolic link leads out of it.

@@ -66,13 +66,7 @@ func AcquireLock(ctx context.Context, dir *os.Root, name string, perm os.FileMod
 }
 
 func openLock(dir *os.Root, name string, perm os.FileMode) (*os.File, error) {
-	f, err := dir.OpenFile(name, os.O_RDWR|os.O_CREATE, perm)
-	if errors.Is(err, fs.ErrPermission) {
-		// Of a mode that forbids writing; or there is none, and none can be made.
-		if there, openErr := dir.Open(name); !errors.Is(openErr, fs.ErrNotExist) {
-			f, err = there, openErr
-		}
-	}
+	f, err := openToLock(dir, name, os.O_CREATE, perm)
 	if err != nil {
 		return nil, fmt.Errorf("open lock file: %w", err)
 	}

@@ -5,6 +5,7 @@ package durable
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -13,17 +14,47 @@ import (
 // closeBeforeRename: a file may be renamed and removed while it is open.
 const closeBeforeRename = false
 
+// openFlags: a pipe is opened without waiting, a link not at all.
+const openFlags = unix.O_NONBLOCK | unix.O_NOFOLLOW
+
 // SyncDir makes the entries of a directory below root durable.
 func SyncDir(root *os.Root, name string) error {
-	d, err := root.Open(name)
+	d, err := root.Open(name + onlyDir)
 	if err != nil {
-		return fmt.Errorf("sync directory: %w", err)
+		return fmt.Errorf("sync directory: %w", named(err, name))
 	}
 	defer d.Close()
 	if err := d.Sync(); err != nil {
 		return fmt.Errorf("sync directory %s: %w", name, err)
 	}
 	return nil
+}
+
+// fsyncParent makes the entry of an open directory in its parent durable. A mount
+// point needs nothing. A parent that cannot be read was synced by its maker, as a
+// maker of ours would have failed.
+func fsyncParent(d *os.File) error {
+	var fd int
+	err := ignoringEINTR(func() (err error) {
+		fd, err = unix.Openat(int(d.Fd()), "..", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		return err
+	})
+	if errors.Is(err, fs.ErrPermission) {
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("open parent: %w", err)
+	}
+	parent := os.NewFile(uintptr(fd), "..")
+	defer parent.Close()
+	own, err := identify(d)
+	if err != nil {
+		return err
+	}
+	above, err := identify(parent)
+	if err != nil || above.dev != own.dev {
+		return err
+	}
+	return parent.Sync()
 }
 
 // OpenDir opens a directory for File.ReadDir. A file that os.Root opened would

@@ -10,6 +10,12 @@ import (
 // closeBeforeRename: an open file can be neither renamed nor removed.
 const closeBeforeRename = true
 
+// openFlags: pipes have names of their own, and are in no directory.
+const openFlags = 0
+
+// fsyncParent does nothing, as SyncDir.
+func fsyncParent(*os.File) error { return nil }
+
 // SyncDir does nothing: NTFS journals directory entries, and Windows has no call
 // to flush them.
 func SyncDir(*os.Root, string) error { return nil }

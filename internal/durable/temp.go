@@ -25,7 +25,8 @@ type Temp struct {
 }
 
 // ErrUncertain: Publish does not know whether the file has its name, or whether
-// it would keep it in a crash. With any other error it has not, and will not.
+// it would keep it in a crash. Looking does not tell: it shows what is in memory.
+// With any other error the file has not got its name, and will not.
 var ErrUncertain = errors.New("outcome of publishing unknown")
 
 var tempName = regexp.MustCompile(`^\.replicate-[A-Z2-7]{26}\.tmp$`)
@@ -147,17 +148,18 @@ func (t *Temp) Abort() {
 	_ = t.dir.Remove(t.name)
 }
 
-// MkdirAll makes the directory name and its missing parents below root, and
-// fsyncs the parent of each that it made.
+// MkdirAll makes the directory name and its missing parents below root. It fsyncs
+// the parent of each that it made, and of each that is there and empty.
 func MkdirAll(root *os.Root, name string, perm os.FileMode) error {
 	if name == "." {
-		return nil
+		return syncName(root)
 	}
 	if !fs.ValidPath(name) {
 		return fmt.Errorf("create directory %s: not a path below the root", name)
 	}
-	if fi, err := root.Stat(name); err == nil && fi.IsDir() {
-		return nil
+	if sub, err := OpenSubRoot(root, name); err == nil {
+		defer sub.Close()
+		return syncName(sub)
 	}
 	parent := path.Dir(name)
 	if err := MkdirAll(root, parent, perm); err != nil {
@@ -171,8 +173,11 @@ func MkdirAll(root *os.Root, name string, perm os.FileMode) error {
 		return fmt.Errorf("create directory: %w", err)
 	}
 	// Also when another writer made it: it may not have got to its fsync.
-	return SyncDir(root, parent)
+	return syncDir(root, parent)
 }
+
+// syncName is a variable for tests of what happens without it.
+var syncName = SyncName
 
 // Sweep removes the temporaries in dir that dead writers left, and returns how
 // many. Those of live writers, in this process or another, are locked and stay.
@@ -196,10 +201,7 @@ func Sweep(dir *os.Root) (removed int, err error) {
 }
 
 func removeDead(dir *os.Root, name string) bool {
-	f, err := dir.OpenFile(name, os.O_RDWR, 0)
-	if errors.Is(err, os.ErrPermission) {
-		f, err = dir.Open(name) // of a mode that forbids writing
-	}
+	f, err := openToLock(dir, name, 0, 0)
 	if err != nil {
 		return false
 	}

@@ -18,8 +18,9 @@ type network struct {
 	p *process
 	// applied is told of a write at the instant when the store changes.
 	applied func(op *operation, value []byte, token cas.Token)
-	// settles: a refusal of what may have been applied is settled by reading, as
-	// the contract wants of an engine. Without it cas.Swap has to do it.
+	// settles: a refusal of what was applied is settled by reading, as the contract
+	// wants of an engine; if somebody else's record is there by then, the outcome is
+	// unknown. Without it the engine calls what was applied a conflict.
 	settles bool
 	// trusted: the next read gets through. It is how an engine has to settle a
 	// refusal of what was applied.

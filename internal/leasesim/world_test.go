@@ -155,7 +155,7 @@ func rand2(r *rand.Rand, from, to time.Duration) time.Duration {
 func (w *world) newProcess(m *machine, life int) *process {
 	p := &process{w: w, machine: m, name: fmt.Sprintf("contender %d", m.id), gone: make(chan struct{})}
 	p.rand = w.draw(m.id, fmt.Sprintf("life %d", life))
-	store := p.open(&network{applied: w.applied})
+	store := p.open(&network{settles: true, applied: w.applied})
 	var l leaser = replicate.NewStoreLeaser("simulated",
 		func() replicate.LeaseConfig {
 			return replicate.LeaseConfig{Owner: p.name, TTL: ttl, MaxTTL: ttl, MaxSkew: maxSkew, Clock: leaserClock{p}}
