@@ -29,6 +29,11 @@ func Example() {
 		}
 	}
 	show(ctx, s)
+	select {
+	case <-lease.Done(): // the workers are not registered any more, or will not be soon
+		log.Fatal(lease.Err())
+	default:
+	}
 	if err := lease.Release(ctx); err != nil { // or the process ends, and after 10s
 		log.Fatal(err)
 	}
