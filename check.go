@@ -46,7 +46,10 @@ type CheckOptions struct {
 }
 
 // Window is a stretch of time of which every state that the replica has can be
-// restored. Where no time of a v0.3 generation is known, those of its windows are zero,
+// restored. Between two states of it there may be moments inside a compacted file, which
+// have none of their own: see Plan.Next. In a v0.3 backup without times.json the last
+// segment of an index may be missing in it, which no name shows: see Plan.MayMiss.
+// Where no time of a v0.3 generation is known, those of its windows are zero,
 // and it can be restored by generation and index alone; where some are not, it has
 // no windows.
 type Window struct {

@@ -56,9 +56,18 @@ share from end to end as well, each day (UTC) the one after that of the day befo
 once a day, it reads everything in 20 days. A day without a run leaves its share to the
 next time round. --round N reads the Nth share instead.
 
---deep reads everything, and follows each page of the database through the files, so
-that files that contradict each other are found: those of two replicators in one place.
-It restores the end of each restorable window to a temporary file (--temp-dir), lets
+A window has every state that the replica has, which is not every moment: one inside a
+compacted file gets the state before it ("replctl plan" tells which). Two things a window
+cannot know by itself. In a v0.3 backup without times.json the last segment of an index
+may be missing, which no name shows: only --deep, and a restore, find the malformed
+database. And where two replicators wrote to one place, which is a warning, the states
+are there and may be of neither database.
+
+What is read from end to end is also followed page by page, so that files that contradict
+each other are found: those of two replicators in one place. Of what is read in part, the
+places in the WAL, the checksums and the lease generations of neighbours are compared.
+
+--deep reads everything. It restores the end of each restorable window to a temporary file (--temp-dir), lets
 SQLite run its integrity_check there, and removes it.
 
 --prom replaces its file when the check is done. One that could not look, or found no
