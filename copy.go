@@ -121,6 +121,8 @@ type copier struct {
 	compared map[string]bool   // keys that are the same on both sides
 	verified map[string]bool   // keys that were read whole before they are copied
 	meter    copyMeter
+	refusals refusals
+	unread   map[string]error // key -> why it could not be compared with its copy
 }
 
 func newCopier(ctx context.Context, src, dst *StoreClient, opts CopyOptions) (*copier, error) {
@@ -129,7 +131,7 @@ func newCopier(ctx context.Context, src, dst *StoreClient, opts CopyOptions) (*c
 	}
 	c := &copier{
 		opts: opts, src: src,
-		damaged: map[string]string{}, compared: map[string]bool{}, verified: map[string]bool{},
+		damaged: map[string]string{}, compared: map[string]bool{}, verified: map[string]bool{}, unread: map[string]error{},
 		meter: copyMeter{notify: opts.Progress},
 	}
 	c.dst = &StoreClient{CreateOnly: true, kind: dst.kind, logger: dst.log(), stamp: dst.stamp, open: dst.init}
@@ -183,8 +185,8 @@ func (c *copier) finish(ctx context.Context, round *copyRound) error {
 	if err := c.writeTimes(ctx, round.generations); err != nil { // another copy may have replaced them
 		return err
 	}
-	c.report.Problems = round.problems(c.damaged)
-	return nil
+	c.report.Problems = append(round.problems(c.damaged), c.uncompared()...)
+	return c.refusals.check(ctx, c.from)
 }
 
 // count says what there is to copy, as of the last look.

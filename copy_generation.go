@@ -28,6 +28,7 @@ type generationV3 struct {
 	snapshots []*objectV3 // by index
 	segments  []*objectV3 // by index and offset
 	times     *blob.Info  // of times.json; nil if there is none
+	timesErr  error       // why times.json cannot be read
 }
 
 // listGenerations lists a v0.3 backup, with the times that are to be believed.
@@ -51,10 +52,11 @@ func listGenerations(ctx context.Context, store blob.Reader) ([]*generationV3, e
 
 func listGeneration(ctx context.Context, store blob.Reader, id string) (*generationV3, error) {
 	g := &generationV3{id: id}
-	for info, err := range store.List(ctx, v3compat.GenerationPrefix(id), blob.ListOptions{}) {
+	for info, err := range v3compat.New(store).Objects(ctx, id) {
 		if err != nil {
 			return nil, err
 		}
+		info.Key = strings.TrimSuffix(info.Key, "/") // of a directory in an object's place
 		g.add(info)
 	}
 	slices.SortStableFunc(g.segments, compareV3)
@@ -96,7 +98,10 @@ func (g *generationV3) readTimes(ctx context.Context, store blob.Reader) error {
 		return nil
 	}
 	times, err := readTimes(ctx, store, g.id)
-	if err != nil && !errors.Is(err, v3compat.ErrTimes) {
+	switch {
+	case blob.IsObjects(err):
+		g.timesErr = err
+	case err != nil && !errors.Is(err, v3compat.ErrTimes):
 		return err
 	}
 	for _, o := range g.all() {
@@ -123,7 +128,7 @@ func (g *generationV3) newest() (at time.Time, known bool) {
 func (g *generationV3) only(keep map[string]bool) *generationV3 {
 	dropped := func(o *objectV3) bool { return !keep[o.key] }
 	return &generationV3{
-		id: g.id, times: g.times,
+		id: g.id, times: g.times, timesErr: g.timesErr,
 		snapshots: slices.DeleteFunc(slices.Clone(g.snapshots), dropped),
 		segments:  slices.DeleteFunc(slices.Clone(g.segments), dropped),
 	}

@@ -105,11 +105,11 @@ func clearOf(other *copyJob) func(context.Context) error {
 
 // copyOne copies one object.
 func (c *copier) copyOne(ctx context.Context, j *copyJob) error {
-	rc, err := c.from.Open(ctx, j.key, 0, 0)
+	rc, err := c.openSource(ctx, j)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s: %w", j.key, errVanished)
 	} else if err != nil {
-		return fmt.Errorf("source: %w", err)
+		return err
 	}
 	defer rc.Close()
 	r := newCopyReader(ctx, rc, j, &c.meter)
@@ -120,6 +120,25 @@ func (c *copier) copyOne(ctx context.Context, j *copyJob) error {
 		err = c.writeV3(ctx, j, r)
 	}
 	return c.explain(j, r, err)
+}
+
+// openSource opens an object of the source. One that is there and cannot be read is a
+// *damageError.
+func (c *copier) openSource(ctx context.Context, j *copyJob) (io.ReadCloser, error) {
+	err := whyEmpty(ctx, c.from, j.key, j.size)
+	var rc io.ReadCloser
+	if err == nil {
+		rc, err = c.from.Open(ctx, j.key, 0, 0)
+	}
+	switch {
+	case err == nil:
+		c.refusals.add(1, nil)
+		return rc, nil
+	case blob.IsObjects(err):
+		c.refusals.add(0, err)
+		return nil, &damageError{err}
+	}
+	return nil, fmt.Errorf("source: %w", err)
 }
 
 func (c *copier) writeV3(ctx context.Context, j *copyJob, r *copyReader) error {

@@ -57,7 +57,10 @@ func (r *copyReader) Read(p []byte) (int, error) {
 	r.ended = err == io.EOF //nolint:errorlint // a wrapped one is not the end
 	if err != nil && !r.ended {
 		_ = r.settle(err)
-		r.fail(fmt.Errorf("source: read %s: %w", r.job.key, err))
+		if err = fmt.Errorf("source: read %s: %w", r.job.key, err); blob.IsObjects(err) {
+			err = &damageError{err}
+		}
+		r.fail(err)
 		return 0, r.err
 	}
 	if r.check != nil && n > 0 {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 
@@ -30,6 +31,11 @@ func (r *copyRound) problems(damaged map[string]string) (problems []Problem) {
 	for _, j := range r.left {
 		if reason, ok := damaged[j.key]; ok {
 			problems = append(problems, Problem{Severity: SeverityError, Object: j.key, Message: reason + "; it is not copied"})
+		}
+	}
+	for _, g := range r.generations {
+		if g.timesErr != nil {
+			problems = append(problems, Problem{Severity: SeverityError, Object: g.times.Key, Message: fmt.Sprintf("%v; no object's time is known, and none is copied", g.timesErr)})
 		}
 	}
 	return append(problems, r.reasons...)
@@ -59,7 +65,7 @@ const copyTail = 1 << 10
 func (c *copier) compare(ctx context.Context, present []*copyJob) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(headerReads)
-	done := make(chan string, len(present))
+	done := make(chan comparison, len(present))
 	for _, j := range present {
 		if !c.compared[j.key] {
 			g.Go(func() error { return c.compareOne(ctx, j, done) })
@@ -67,32 +73,57 @@ func (c *copier) compare(ctx context.Context, present []*copyJob) error {
 	}
 	err := g.Wait()
 	close(done)
-	for key := range done {
-		c.compared[key] = true
+	for d := range done {
+		c.compared[d.key] = true
+		if d.unread != nil {
+			c.unread[d.key] = d.unread
+		}
 	}
 	return err
 }
 
-func (c *copier) compareOne(ctx context.Context, j *copyJob, done chan<- string) error {
+// comparison is an object that is the same on both sides, as far as it could be read.
+type comparison struct {
+	key    string
+	unread error // why it could not be; the sizes are the same
+}
+
+// uncompared are warnings: what is at the destination has the size that it should have.
+func (c *copier) uncompared() (problems []Problem) {
+	for _, key := range slices.Sorted(maps.Keys(c.unread)) {
+		problems = append(problems, Problem{Severity: SeverityWarning, Object: key, Message: fmt.Sprintf("%v; it was copied before, and only its size was compared with the copy's", c.unread[key])})
+	}
+	return problems
+}
+
+func (c *copier) compareOne(ctx context.Context, j *copyJob, done chan<- comparison) error {
 	if j.size != j.there {
 		return &CopyConflictError{j.key, j.to, fmt.Sprintf("%d bytes and %d bytes", j.size, j.there), false}
 	}
 	ours, err := readTail(ctx, c.from, j.key, j.size)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // deleted since the listing
+	} else if blob.IsObjects(err) {
+		c.refusals.add(0, err)
+		done <- comparison{j.key, err}
+		return nil
 	} else if err != nil {
 		return fmt.Errorf("source: %w", err)
 	}
+	c.refusals.add(1, nil)
 	theirs, err := readTail(ctx, c.to, j.to, j.size)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // the next look finds out
+	} else if errors.Is(err, blob.ErrUnreadable) {
+		done <- comparison{j.key, err}
+		return nil
 	} else if err != nil {
 		return fmt.Errorf("destination: %w", err)
 	}
 	if !bytes.Equal(ours, theirs) {
 		return &CopyConflictError{j.key, j.to, "their sizes are the same, their checksums are not", false}
 	}
-	done <- j.key
+	done <- comparison{key: j.key}
 	return nil
 }
 

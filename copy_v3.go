@@ -199,11 +199,16 @@ func (c *copier) readAhead(ctx context.Context, jobs []*copyJob) error {
 	verdicts := make([]error, len(jobs))
 	for i, j := range jobs {
 		g.Go(func() error {
-			rc, err := c.from.Open(ctx, j.key, 0, 0)
-			if errors.Is(err, fs.ErrNotExist) {
+			rc, err := c.openSource(ctx, j)
+			var bad *damageError
+			switch {
+			case errors.Is(err, fs.ErrNotExist):
 				return nil // copying it finds out
-			} else if err != nil {
-				return fmt.Errorf("source: %w", err)
+			case errors.As(err, &bad):
+				verdicts[i] = bad.Err
+				return nil
+			case err != nil:
+				return err
 			}
 			defer rc.Close()
 			keeper := &errorKeeper{r: rc}

@@ -141,13 +141,17 @@ func (c *StoreClient) Inspect(ctx context.Context, opts InspectOptions) (*Inspec
 }
 
 func (in *inspector) inspect(ctx context.Context) error {
-	for _, step := range []func(context.Context) error{in.survey, in.readLease, in.surveyV3, in.verifyLTX, in.verifyV3} {
+	for _, step := range []func(context.Context) error{in.survey, in.readLease, in.surveyV3, in.verifyLTX, in.verifyV3, in.checkRefusals} {
 		if err := step(ctx); err != nil {
 			return err
 		}
 	}
 	in.sortProblems()
 	return nil
+}
+
+func (in *inspector) checkRefusals(ctx context.Context) error {
+	return in.refusals.check(ctx, in.store)
 }
 
 func (in *inspector) sortProblems() {
@@ -172,6 +176,8 @@ type inspector struct {
 	wants func(key string) bool // which objects to read from end to end; nil: by opts.Read
 	visit func(*contentSums)    // told of each LTX file that was read from end to end; may be nil
 
+	refusals refusals
+
 	mu   sync.Mutex
 	done int64 // bytes read
 }
@@ -187,6 +193,10 @@ func (in *inspector) readLease(ctx context.Context) error {
 	rc, err := in.store.Open(ctx, DefaultLeaseFile, 0, MaxLeaseRecordSize+1)
 	if errors.Is(err, fs.ErrNotExist) {
 		in.Lease = nil
+		return nil
+	} else if blob.IsObjects(err) && (in.LTX != nil || in.v3 != nil) {
+		in.Lease = nil
+		in.problem(SeverityError, DefaultLeaseFile, "%v; whether the lease is held is not known", err)
 		return nil
 	} else if err != nil {
 		return err
@@ -239,11 +249,16 @@ func (in *inspector) surveyV3(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		id, isDir := strings.CutSuffix(strings.TrimPrefix(info.Key, v3compat.GenerationsPrefix), "/")
-		if !isDir || !v3compat.IsGenerationID(id) {
+		ok, err := isDirectoryOf(ctx, in.store, info, func(prefix string) bool {
+			return v3compat.IsGenerationID(generationOf(prefix))
+		})
+		if err != nil {
+			return err
+		} else if !ok {
 			foreign.add(info.Key)
 			continue
 		}
+		id := generationOf(info.Key)
 		rep, err := in.v3.Inspect(ctx, id, v3compat.InspectOptions{})
 		if errors.Is(err, v3compat.ErrNoObjects) {
 			continue
@@ -258,6 +273,11 @@ func (in *inspector) surveyV3(ctx context.Context) error {
 	return nil
 }
 
+// generationOf is the ID in the prefix of a generation.
+func generationOf(prefix string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(prefix, v3compat.GenerationsPrefix), "/")
+}
+
 func (in *inspector) verifyV3(ctx context.Context) error {
 	for i, rep := range in.Generations {
 		if in.readsGeneration(rep.Generation) {
@@ -268,7 +288,9 @@ func (in *inspector) verifyV3(ctx context.Context) error {
 				return err
 			}
 			in.Generations[i], rep = deep, deep
-			in.Verified += len(rep.Snapshots) + len(rep.WALSegments)
+			read := len(rep.Snapshots) + len(rep.WALSegments) - rep.Refused
+			in.Verified += read
+			in.refusals.add(read, rep.Refusal)
 		}
 		in.Problems = append(in.Problems, rep.Problems...)
 	}

@@ -94,7 +94,7 @@ func (in *inspector) verifyLTX(ctx context.Context) error {
 			in.sound = append(in.sound, &f.info)
 			writers = append(writers, f)
 		}
-		if f.depth == byContent {
+		if f.depth == byContent && !f.refused {
 			in.Verified++
 		}
 		if in.visit != nil && f.sums != nil {
@@ -118,6 +118,7 @@ type checked struct {
 	damage error
 	sums   *contentSums // if they are wanted, and all of it was read
 
+	refused    bool         // damage says why it could not be read
 	header     *ltx.Header  // as far as it was read
 	post       ltx.Checksum // of the trailer; zero if that was not read
 	generation int64        // of the lease that it was written under; 0 if that is not known
@@ -156,15 +157,26 @@ func (in *inspector) verifyFile(ctx context.Context, f *ltx.FileInfo, depth dept
 		c.info.CreatedAt, c.header = ltx.Time(h), &h
 		err = ltx.CheckInfo(&c.info, h)
 	}
-	if errors.Is(err, ltx.ErrTruncated) || errors.Is(err, ltx.ErrCorrupt) {
+	c.refused = blob.IsObjects(err)
+	switch {
+	case c.refused, errors.Is(err, ltx.ErrTruncated), errors.Is(err, ltx.ErrCorrupt):
 		c.damage, c.sums = err, nil
-		return c, nil
+	case err != nil:
+		return c, err
 	}
-	return c, err
+	if c.refused {
+		in.refusals.add(0, err)
+	} else if depth > byName {
+		in.refusals.add(1, nil)
+	}
+	return c, nil
 }
 
 func (in *inspector) readFile(ctx context.Context, c *checked) (ltx.Header, error) {
 	if c.info.Size < ltx.HeaderSize+ltx.TrailerSize {
+		if err := whyEmpty(ctx, in.store, in.key(&c.info), c.info.Size); err != nil {
+			return ltx.Header{}, err
+		}
 		return ltx.Header{}, fmt.Errorf("%w: %d bytes are less than a header and a trailer", ltx.ErrTruncated, c.info.Size)
 	}
 	key := in.key(&c.info)

@@ -2,10 +2,12 @@ package replicate
 
 import (
 	"context"
+	"iter"
 	"slices"
 	"strings"
 
 	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/internal/ordered"
 	"github.com/replctl/replicate/ltx"
 	"github.com/replctl/replicate/v3compat"
 )
@@ -18,23 +20,20 @@ const maxForeign = 20
 var facades = []string{"config/", "kv/", "logstate/", "resource/"}
 
 // survey lists the replica: its LTX files of both layouts, whether there are a
-// lease and generations, and what does not belong. It is one listing, a request for
-// a thousand objects. Generations are passed over, since package v3compat lists
-// them; so is what is below a name that does not belong, at a request each, up to
-// the point where that costs more than looking at the root first.
+// lease and generations, and what does not belong. It looks into nothing but the
+// directories of a replica's levels: what is below other names may be large, closed to
+// this reader, or lead anywhere. Generations are left to package v3compat.
 func (in *inspector) survey(ctx context.Context) error {
 	s := &survey{in: in, layouts: map[ltx.Layout]*layoutFiles{ltx.LayoutFile: {}, ltx.LayoutS3: {}}}
-	for after, more := "", true; more; {
-		var err error
-		if after, more, err = s.list(ctx, after); err != nil {
+	levels, err := s.root(ctx)
+	if err != nil {
+		return err
+	}
+	for l, err := range ordered.Map(ctx, headerReads, each(levels), s.list) {
+		if err != nil {
 			return err
 		}
-		if s.skips > maxForeign {
-			if err := s.listKnown(ctx, after); err != nil {
-				return err
-			}
-			break
-		}
+		s.add(l)
 	}
 	s.report()
 	return nil
@@ -44,7 +43,6 @@ type survey struct {
 	in      *inspector
 	foreign foreignNames // in the root
 	layouts map[ltx.Layout]*layoutFiles
-	skips   int
 }
 
 type layoutFiles struct {
@@ -52,83 +50,127 @@ type layoutFiles struct {
 	foreign foreignNames
 }
 
-// list goes on after a key, and says after which to go on where something is to be
-// passed over.
-func (s *survey) list(ctx context.Context, after string) (next string, more bool, err error) {
-	for info, err := range s.in.store.List(ctx, "", blob.ListOptions{After: after}) {
+// levelList is one level of one layout, and what is in it.
+type levelList struct {
+	layout  ltx.Layout
+	level   int
+	files   []*ltx.FileInfo
+	foreign []string
+}
+
+// levelAt is the level with a prefix.
+func levelAt(prefix string) (*levelList, bool) {
+	for _, layout := range []ltx.Layout{ltx.LayoutFile, ltx.LayoutS3} {
+		for level := ltx.MinLevel; level <= ltx.MaxLevel; level++ {
+			if layout.LevelPrefix(level) == prefix {
+				return &levelList{layout: layout, level: level}, true
+			}
+		}
+	}
+	return nil, false
+}
+
+// root lists the root, and finds the levels.
+func (s *survey) root(ctx context.Context) (levels []*levelList, err error) {
+	for info, err := range s.in.store.List(ctx, "", blob.ListOptions{Delimited: true}) {
 		if err != nil {
-			return "", false, err
+			return nil, err
 		}
-		top, _, below := strings.Cut(info.Key, "/")
-		if below {
-			top += "/"
-		}
-		switch {
-		case s.add(top, info):
-		case top == v3compat.GenerationsPrefix:
-			s.in.v3 = v3compat.New(s.in.store)
-			return pastPrefix(top), true, nil
-		case slices.Contains(facades, top):
-			return pastPrefix(top), true, nil
-		case below:
-			s.foreign.add(top)
-			s.skips++
-			return pastPrefix(top), true, nil
-		default:
-			s.foreign.add(top)
-		}
-	}
-	return "", false, nil
-}
-
-// pastPrefix is a key after all that start with a prefix: "0" follows "/".
-func pastPrefix(prefix string) string { return strings.TrimSuffix(prefix, "/") + "0" }
-
-// add takes what belongs to an LTX replica; top is the first part of the key.
-func (s *survey) add(top string, info blob.Info) bool {
-	if top == DefaultLeaseFile {
-		s.in.Lease = &LeaseInspection{}
-		return true
-	}
-	found := ltx.DetectLayout([]string{top})
-	if len(found) == 0 {
-		return false
-	}
-	layout, level, minTXID, maxTXID, err := ltx.ParseKey(info.Key)
-	if err != nil {
-		s.layouts[found[0]].foreign.add(info.Key)
-		return true
-	}
-	l := s.layouts[layout]
-	l.files = append(l.files, fileInfo(level, minTXID, maxTXID, info.Size, info.ModTime))
-	return true
-}
-
-// listKnown is for a root with much that does not belong, such as that of a bucket:
-// after a key it lists the names there, and then what is below those that belong.
-func (s *survey) listKnown(ctx context.Context, after string) error {
-	var known []string
-	for info, err := range s.in.store.List(ctx, "", blob.ListOptions{After: after, Delimited: true}) {
+		belongs, err := isDirectoryOf(ctx, s.in.store, info, isFormatRoot)
+		level, isLevel := levelAt(info.Key)
 		switch {
 		case err != nil:
-			return err
+			return nil, err
+		case info.Key == DefaultLeaseFile:
+			s.in.Lease = &LeaseInspection{}
+		case slices.Contains(facades, info.Key):
+		case !belongs:
+			s.foreign.add(info.Key)
 		case info.Key == v3compat.GenerationsPrefix:
 			s.in.v3 = v3compat.New(s.in.store)
-		case len(ltx.DetectLayout([]string{info.Key})) > 0:
-			known = append(known, info.Key)
-		case !s.add(info.Key, info) && !slices.Contains(facades, info.Key):
-			s.foreign.add(info.Key)
-		}
-	}
-	for _, prefix := range known {
-		for info, err := range s.in.store.List(ctx, prefix, blob.ListOptions{}) {
+		case isLevel:
+			levels = append(levels, level)
+		default:
+			found, err := s.levelsIn(ctx, info.Key)
 			if err != nil {
-				return err
+				return nil, err
 			}
-			s.add(prefix, info)
+			levels = append(levels, found...)
 		}
 	}
-	return nil
+	return levels, nil
+}
+
+// levelsIn finds the levels in the directory that LayoutFile has for them.
+func (s *survey) levelsIn(ctx context.Context, dir string) (levels []*levelList, err error) {
+	for info, err := range s.in.store.List(ctx, dir, blob.ListOptions{Delimited: true}) {
+		if err != nil {
+			return nil, err
+		}
+		belongs, err := isDirectoryOf(ctx, s.in.store, info, func(prefix string) bool {
+			_, ok := levelAt(prefix)
+			return ok
+		})
+		if err != nil {
+			return nil, err
+		}
+		if level, ok := levelAt(info.Key); ok && belongs {
+			levels = append(levels, level)
+		} else {
+			s.layouts[ltx.LayoutFile].foreign.add(info.Key)
+		}
+	}
+	return levels, nil
+}
+
+// isDirectoryOf reports whether an entry of a listing is one of the directories that a
+// replica has. If something else has the name of one, an engine with directories
+// refuses to list it: that is the error.
+func isDirectoryOf(ctx context.Context, store blob.Reader, info blob.Info, known func(prefix string) bool) (bool, error) {
+	if info.IsPrefix() || !known(info.Key+"/") {
+		return known(info.Key), nil
+	}
+	return false, blob.CheckBelow(ctx, store, info.Key)
+}
+
+func isFormatRoot(prefix string) bool {
+	return prefix == v3compat.GenerationsPrefix || isLTXRoot(prefix)
+}
+
+func isLTXRoot(prefix string) bool { return len(ltx.DetectLayout([]string{prefix})) > 0 }
+
+// list lists a level.
+func (s *survey) list(ctx context.Context, l *levelList) (*levelList, error) {
+	prefix := l.layout.LevelPrefix(l.level)
+	for info, err := range s.in.store.List(ctx, prefix, blob.ListOptions{Delimited: true}) {
+		if err != nil {
+			return nil, err
+		}
+		if f, ok := levelFile(l.level, prefix, info); ok {
+			l.files = append(l.files, f)
+		} else {
+			l.foreign = append(l.foreign, info.Key)
+		}
+	}
+	return l, nil
+}
+
+func (s *survey) add(l *levelList) {
+	to := s.layouts[l.layout]
+	to.files = append(to.files, l.files...)
+	for _, key := range l.foreign {
+		to.foreign.add(key)
+	}
+}
+
+func each[T any](items []T) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for _, item := range items {
+			if !yield(item, nil) {
+				return
+			}
+		}
+	}
 }
 
 // report hands over the files of the layout that the client uses.

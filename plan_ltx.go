@@ -40,6 +40,9 @@ func (c *StoreClient) planLTX(ctx context.Context, target Target, damaged []stri
 	for again := true; ; {
 		plan, err := c.planLTXOnce(ctx, target, damaged)
 		key, isDamaged := c.damagedObject(ctx, err)
+		if isDamaged && isRefusal(err) && !c.opensLTX(ctx, append(damaged, key)) {
+			return nil, err // all files are refused
+		}
 		switch {
 		case isDamaged && len(notes) < maxAttempts:
 			damaged = append(slices.Clone(damaged), key)
@@ -182,7 +185,7 @@ func (p *ltxPlanner) reach(ctx context.Context, target Target, txid ltx.TXID) (*
 		r := unreachable.Missing
 		if f.MinTXID <= r.Max && f.MaxTXID >= r.Min || f.MaxTXID == txid || slices.Contains(way, f) {
 			planErr.kind = ErrDamaged
-			planErr.Reason += fmt.Sprintf("; level %d has %s, of %d bytes, but that is damaged", f.Level, ltx.FormatName(f.MinTXID, f.MaxTXID), f.Size)
+			planErr.Reason += fmt.Sprintf("; level %d has %s, %s", f.Level, ltx.FormatName(f.MinTXID, f.MaxTXID), p.flaw(ctx, f))
 		}
 	}
 	if txid <= p.chain.MaxTXID() {
@@ -197,6 +200,18 @@ func (p *ltxPlanner) reach(ctx context.Context, target Target, txid ltx.TXID) (*
 		return nil, err
 	}
 	return nil, planErr
+}
+
+// flaw says what is wrong with a useless file.
+func (p *ltxPlanner) flaw(ctx context.Context, f *ltx.FileInfo) string {
+	store, layout, err := p.c.init(ctx)
+	if err == nil {
+		err = whyUnread(ctx, store, layout.Key(f.Level, f.MinTXID, f.MaxTXID))
+	}
+	if err != nil {
+		return fmt.Sprintf("but %v", err)
+	}
+	return fmt.Sprintf("of %d bytes, but that is damaged", f.Size)
 }
 
 // wayThroughDamage is the files that would lead to a transaction if none were damaged.

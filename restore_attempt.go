@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/replctl/replicate/blob"
 	"github.com/replctl/replicate/ltx"
 	"github.com/replctl/replicate/v3compat"
 )
@@ -14,7 +15,7 @@ import (
 const maxAttempts = 10
 
 // Attempt plans, and calls restore with the plan. If the replica turns out to have
-// changed since it was listed, or an object of the plan to be damaged, it plans
+// changed since it was listed, or an object of the plan to be damaged or refused, it plans
 // again, around that object, and calls restore with the new plan, after it has told
 // why: a replica has mostly more than one way to a state. What cannot be got around
 // is the error of the first restore that failed. After ErrPartial nothing is begun
@@ -31,6 +32,9 @@ func (c *StoreClient) Attempt(ctx context.Context, target Target, restore func(*
 		}
 		err = restore(plan)
 		key, isDamaged := c.damagedObject(ctx, err)
+		if isDamaged && isRefusal(err) && !c.opensAny(ctx, keysOfObjects(plan.Objects), []string{key}) {
+			return err // all objects are refused
+		}
 		isGone := errors.Is(err, fs.ErrNotExist) && c.objectOf(ctx, err) != ""
 		if !isDamaged && !isGone || ctx.Err() != nil || attempt == maxAttempts || errors.Is(err, ErrPartial) {
 			return err
@@ -45,9 +49,10 @@ func (c *StoreClient) Attempt(ctx context.Context, target Target, restore func(*
 	}
 }
 
-// damagedObject is the key of the object that an error says is damaged.
+// damagedObject is the key of the object that an error says is damaged, or cannot be
+// read.
 func (c *StoreClient) damagedObject(ctx context.Context, err error) (key string, ok bool) {
-	if isDamage(err) {
+	if isDamage(err) || blob.IsObjects(err) {
 		key = c.objectOf(ctx, err)
 	}
 	return key, key != ""

@@ -171,12 +171,15 @@ func hasFiles(ctx context.Context, store blob.Reader, layout ltx.Layout) (bool, 
 	return false, nil
 }
 
+// rootPrefixes lists what in the root belongs to an LTX replica.
 func rootPrefixes(ctx context.Context, store blob.Reader) (prefixes []string, err error) {
 	for info, err := range store.List(ctx, "", blob.ListOptions{Delimited: true}) {
 		if err != nil {
 			return nil, err
 		}
-		if info.IsPrefix() {
+		if ok, err := isDirectoryOf(ctx, store, info, isLTXRoot); err != nil {
+			return nil, err
+		} else if ok {
 			prefixes = append(prefixes, info.Key)
 		}
 	}
@@ -226,15 +229,25 @@ func listRange(ctx context.Context, store blob.Reader, layout ltx.Layout, level 
 				yield(nil, fmt.Errorf("list ltx files of level %d: %w", level, err))
 				return
 			}
-			minTXID, maxTXID, err := ltx.ParseName(strings.TrimPrefix(info.Key, prefix))
-			if err != nil {
+			f, ok := levelFile(level, prefix, info)
+			if !ok {
 				continue // foreign, or a leftover; Inspect reports it
 			}
-			if minTXID > to || !yield(fileInfo(level, minTXID, maxTXID, info.Size, info.ModTime), nil) {
+			if f.MinTXID > to || !yield(f, nil) {
 				return
 			}
 		}
 	}
+}
+
+// levelFile is the LTX file that an entry of a level's listing stands for. A directory
+// in the place of a file is that file, without any bytes.
+func levelFile(level int, prefix string, info blob.Info) (f *ltx.FileInfo, ok bool) {
+	minTXID, maxTXID, err := ltx.ParseName(strings.TrimSuffix(strings.TrimPrefix(info.Key, prefix), "/"))
+	if err != nil {
+		return nil, false
+	}
+	return fileInfo(level, minTXID, maxTXID, info.Size, info.ModTime), true
 }
 
 // withTrueTimes replaces CreatedAt by the time in each file's header.
@@ -252,7 +265,7 @@ func withTrueTimes(ctx context.Context, store blob.Reader, layout ltx.Layout, fi
 func readHeader(ctx context.Context, store blob.Reader, key string) (ltx.Header, error) {
 	rc, err := store.Open(ctx, key, 0, ltx.HeaderSize)
 	if err != nil {
-		return ltx.Header{}, missing("read ltx header of", key, err)
+		return ltx.Header{}, missing("read ltx header", key, err)
 	}
 	defer rc.Close()
 	h, err := ltx.ReadHeader(rc)

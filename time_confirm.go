@@ -33,9 +33,10 @@ func (c *StoreClient) headerTime(ctx context.Context, f *ltx.FileInfo) (headerTi
 	if err != nil {
 		return headerTime{}, err
 	}
-	rc, err := store.Open(ctx, layout.Key(f.Level, f.MinTXID, f.MaxTXID), 0, ltx.HeaderSize)
+	key := layout.Key(f.Level, f.MinTXID, f.MaxTXID)
+	rc, err := store.Open(ctx, key, 0, ltx.HeaderSize)
 	if err != nil {
-		return headerTime{}, fmt.Errorf("read ltx header: %w", err)
+		return headerTime{}, unreadFile(f, missing("read ltx header", key, err))
 	}
 	defer rc.Close()
 	h, err := ltx.ReadHeader(rc)
@@ -53,6 +54,14 @@ func (c *StoreClient) headerTime(ctx context.Context, f *ltx.FileInfo) (headerTi
 		}
 	}
 	return seen, nil
+}
+
+// unreadFile names the file that cannot be read, if the error says that of one file.
+func unreadFile(f *ltx.FileInfo, err error) error {
+	if blob.IsObjects(err) {
+		return &ltx.FileError{File: f, Err: err}
+	}
+	return err
 }
 
 // damagedFile names the file that an error is about, if it is about its content.
@@ -88,7 +97,7 @@ func (c *StoreClient) confirmTime(ctx context.Context, f *ltx.FileInfo, seen hea
 	}
 	rc, err := c.OpenLTXFile(ctx, f.Level, f.MinTXID, f.MaxTXID, 0, 0)
 	if err != nil {
-		return seen, err
+		return seen, unreadFile(f, err)
 	}
 	defer rc.Close()
 	summary, err := ltx.Verify(rc)

@@ -136,9 +136,8 @@ func (s *timeSearch) list(ctx context.Context, after string) (r run, err error) 
 			if opts.After = info.Key; info.IsPrefix() {
 				opts.After = strings.TrimSuffix(info.Key, "/") + "0" // behind all of "name/"; itself no file's name
 			}
-			minTXID, maxTXID, err := ltx.ParseName(strings.TrimPrefix(info.Key, s.prefix))
-			if err == nil {
-				r.files = append(r.files, fileInfo(s.level, minTXID, maxTXID, info.Size, info.ModTime))
+			if f, ok := levelFile(s.level, s.prefix, info); ok {
+				r.files = append(r.files, f)
 			}
 		}
 		if r.whole = n < opts.Limit; r.whole || len(r.files) > 0 {

@@ -55,6 +55,11 @@ type ListOptions struct {
 	// the engine has directories, nothing need be below it.
 	Delimited bool
 
+	// EmptyDirs also yields, where the engine has directories, each one with
+	// nothing below it, as a prefix entry. It is for a listing of all levels in
+	// which a directory must not hide that an object of its name is gone.
+	EmptyDirs bool
+
 	// Limit ends the listing, without an error, after so many entries; zero
 	// means no limit. It is for who knows how many it wants: S3 is asked for no
 	// more than that, where a loop that is left has paid for a page of 1,000.
@@ -93,6 +98,13 @@ type Reader interface {
 	// order. The prefix is empty or ends in "/". A prefix with nothing under
 	// it yields nothing and no error, and so does a root that does not exist
 	// yet.
+	//
+	// What is listed was there, whether it can be read or not: where a name leads
+	// to nothing or to something that is no object, such as a pipe, the entry has
+	// no size, and Open and Stat say why ([ErrUnreadable]).
+	//
+	// In an engine with directories an object can stand where a directory is to
+	// be. Below it there is nothing then, or an error: that is the engine's to say.
 	//
 	// An error ends the iteration and is its last value. Breaking out of the
 	// loop ends the work behind it. The context covers the whole iteration.
@@ -177,6 +189,11 @@ type Store interface {
 // the object was written: the answer was lost, and the object could not be read
 // back. If it turns up, it is durable.
 var ErrIndeterminate = errors.New("outcome of the write is unknown")
+
+// ErrUnreadable is in the chain of an error about an object that is there and that
+// nobody can read as it is: archived in cold storage, a link that leads nowhere, a pipe
+// in the place of a file. It is the object's own fault, not the store's or the reader's.
+var ErrUnreadable = errors.New("object cannot be read")
 
 // ErrInvalidKey is in the chain of every error about a malformed key.
 var ErrInvalidKey = errors.New("invalid key")

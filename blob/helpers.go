@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"syscall"
 )
 
 // Named is the error of an operation on a key: "open a/b: cause". Of a missing object it
@@ -16,6 +17,23 @@ func Named(op, key string, err error) error {
 		return &fs.PathError{Op: op, Path: key, Err: fs.ErrNotExist}
 	}
 	return fmt.Errorf("%s %s: %w", op, key, err)
+}
+
+// CheckBelow returns the error of a listing of what is below an object's name. An engine
+// with directories has one if the object stands in the place of a directory: what was
+// below it is not absent, but hidden. A bucket has none.
+func CheckBelow(ctx context.Context, r Reader, key string) error {
+	for _, err := range r.List(ctx, key+"/", ListOptions{Delimited: true, Limit: 1}) {
+		return err
+	}
+	return nil
+}
+
+// IsObjects reports whether an error is of the one object that was to be read, and says
+// nothing of others: it is [ErrUnreadable], this reader is refused it, or its blocks on
+// the disk are bad. That all of them are refused is for the caller to notice.
+func IsObjects(err error) bool {
+	return errors.Is(err, ErrUnreadable) || errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EIO)
 }
 
 // ContextReader reads from r until ctx ends; then Read returns the context's

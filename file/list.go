@@ -121,28 +121,31 @@ func (l *lister) wanted(dir *os.Root, prefix string, p dirPart) (keys []string, 
 }
 
 // key is path for a file, with a "/" at the end for a directory, and empty for what
-// is neither, or hidden.
+// is hidden. Whatever else has the name is listed like a file: a pipe, a link that
+// leads nowhere or out of the root. It stands where an object may have been.
 func (l *lister) key(dir *os.Root, prefix, path string, mode fs.FileMode) (string, error) {
 	name := path[len(prefix):]
 	if mode == fs.ModeIrregular || mode == fs.ModeSymlink {
 		fi, err := dir.Lstat(name)
-		if err == nil && fi.Mode()&fs.ModeSymlink != 0 {
-			fi, err = l.root.Stat(path)
-		}
 		if errors.Is(err, fs.ErrNotExist) {
-			return "", nil // dangling
+			return "", nil // deleted since
 		} else if err != nil {
 			return "", err
 		}
 		mode = fi.Mode().Type()
+		if mode == fs.ModeSymlink {
+			if fi, err := l.root.Stat(path); err == nil {
+				mode = fi.Mode().Type()
+			}
+		}
 	}
 	switch {
 	case mode.IsDir():
 		return path + "/", nil
-	case mode.IsRegular() && !reserved(name):
-		return path, nil
+	case reserved(name):
+		return "", nil
 	}
-	return "", nil
+	return path, nil
 }
 
 // leadsTo reports whether what follows after may be below name.
@@ -172,7 +175,11 @@ func (l *lister) visit(dir *os.Root, prefix, key string, found look) error {
 		return err
 	}
 	defer child.Close()
-	return l.walk(child, key)
+	before := l.n
+	if err := l.walk(child, key); err != nil || !l.opts.EmptyDirs || l.n > before || key <= l.opts.After {
+		return err
+	}
+	return l.emit(blob.Info{Key: key})
 }
 
 func (l *lister) emit(info blob.Info) error {

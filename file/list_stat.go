@@ -2,7 +2,6 @@ package file
 
 import (
 	"context"
-	"errors"
 	"io/fs"
 	"iter"
 	"os"
@@ -82,18 +81,19 @@ func (l *lister) lookAhead(dir *os.Root, d *os.File, prefix string, keys []strin
 	})
 }
 
-// look looks at one file, or at what a link to it leads to.
+// look looks at one file, or at what a link to it leads to. What is no file has no size.
 func (l *lister) look(dir *os.Root, d *os.File, key, prefix string) look {
 	found, err := lstat(d, dir, key[len(prefix):])
-	if err == nil && found.mode&fs.ModeSymlink != 0 {
-		var fi fs.FileInfo
-		if fi, err = l.root.Stat(key); err == nil { // it may lead out of dir, not of root
+	if err != nil {
+		return look{err: err}
+	}
+	if found.mode&fs.ModeSymlink != 0 {
+		if fi, err := l.root.Stat(key); err == nil { // it may lead out of dir, not of root
 			found = lookOf(fi)
 		}
 	}
-	if err == nil && !found.mode.IsRegular() || errors.Is(err, fs.ErrNotExist) {
-		err = fs.ErrNotExist // deleted or replaced since the listing began
+	if !found.mode.IsRegular() {
+		found.size = 0
 	}
-	found.err = err
 	return found
 }

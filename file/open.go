@@ -95,7 +95,7 @@ func (s *Store) openFile(ctx context.Context, key string) (*os.File, error) {
 	// Without O_NONBLOCK opening a named pipe waits for a writer.
 	f, err := root.OpenFile(key, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, missing(err)
+		return nil, whyNot(root, key, err)
 	}
 	fi, err := f.Stat()
 	if err == nil {
@@ -119,17 +119,37 @@ func (s *Store) lookAt(ctx context.Context, key string) (fs.FileInfo, error) {
 	defer root.Close()
 	fi, err := root.Stat(key)
 	if err != nil {
-		return nil, missing(err)
+		return nil, whyNot(root, key, err)
 	}
 	return fi, regular(fi)
 }
 
-// regular says that a directory, pipe or device is no object.
+// regular says that a pipe or a device cannot be read, and that a directory is no object.
 func regular(fi fs.FileInfo) error {
-	if !fi.Mode().IsRegular() {
-		return fmt.Errorf("not a regular file (mode %v): %w", fi.Mode(), fs.ErrNotExist)
+	switch {
+	case fi.Mode().IsRegular():
+		return nil
+	case fi.IsDir():
+		return fs.ErrNotExist
 	}
-	return nil
+	return fmt.Errorf("%w: not a regular file (mode %v)", blob.ErrUnreadable, fi.Mode())
+}
+
+// whyNot says what an error of opening a file means. The name of a file that cannot
+// be opened may be there all the same: a link to nothing, a socket.
+func whyNot(root *os.Root, key string, err error) error {
+	fi, statErr := root.Lstat(key)
+	switch {
+	case statErr != nil || fi.Mode().IsRegular() || fi.IsDir():
+		return missing(err)
+	case fi.Mode()&fs.ModeSymlink == 0:
+		return fmt.Errorf("%w: not a regular file (mode %v)", blob.ErrUnreadable, fi.Mode())
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w: a symbolic link that leads nowhere", blob.ErrUnreadable)
+	case errors.Is(err, fs.ErrPermission):
+		return err
+	}
+	return fmt.Errorf("%w: a symbolic link: %w", blob.ErrUnreadable, err)
 }
 
 func info(key string, fi fs.FileInfo) blob.Info {

@@ -75,9 +75,16 @@ func reserved(name string) bool {
 	return durable.IsTempName(name) || durable.IsLockName(name)
 }
 
-// openRoot opens the directory; it is fs.ErrNotExist while there is none.
+// openRoot opens the directory; it is fs.ErrNotExist while there is none. A link that
+// leads nowhere is another error: what it led to may come back.
 func (s *Store) openRoot() (*os.Root, error) {
-	return durable.OpenRoot(s.dir)
+	root, err := durable.OpenRoot(s.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		if fi, statErr := os.Lstat(filepath.Clean(s.dir)); statErr == nil && fi.Mode()&fs.ModeSymlink != 0 {
+			return nil, fmt.Errorf("open %s: a symbolic link that leads nowhere", s.dir)
+		}
+	}
+	return root, err
 }
 
 // openPrefix opens the directory of a prefix, which is empty or ends in "/".
@@ -206,12 +213,44 @@ func (s *Store) below(prefix string, fn func(root, dir *os.Root) error) error {
 	defer root.Close()
 	dir, err := openPrefix(root, prefix)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return inPlaceOf(root, path.Clean(prefix))
 	} else if err != nil {
 		return err
 	}
 	defer dir.Close()
 	return fn(root, dir)
+}
+
+// inPlaceOf says what stands in the place of a directory that could not be opened, or
+// of one above it: a file, a link that leads nowhere. It is nil if there is nothing,
+// so that there is nothing below either.
+func inPlaceOf(root *os.Root, dir string) error {
+	for i := 0; i <= len(dir); i++ {
+		if i < len(dir) && dir[i] != '/' {
+			continue
+		}
+		name := dir[:i]
+		fi, err := root.Lstat(name)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil
+		case err != nil:
+			return err
+		case fi.Mode()&fs.ModeSymlink == 0 && !fi.IsDir():
+			return fmt.Errorf("%s is not a directory (mode %v)", name, fi.Mode())
+		case fi.IsDir():
+			continue
+		}
+		switch fi, err := root.Stat(name); {
+		case errors.Is(err, fs.ErrNotExist):
+			return fmt.Errorf("%s is a symbolic link that leads nowhere", name)
+		case err != nil:
+			return err
+		case !fi.IsDir():
+			return fmt.Errorf("%s is a symbolic link to what is not a directory (mode %v)", name, fi.Mode())
+		}
+	}
+	return nil
 }
 
 // missing maps a file in the place of a parent directory to fs.ErrNotExist.

@@ -175,7 +175,7 @@ func testForeignNames(t *testing.T, r Replica) {
 	for _, name := range []string{
 		"README", ".DS_Store", ltx.FormatName(2, 2) + ".tmp", strings.ToUpper(ltx.FormatName(10, 10)),
 		"0000000000000003-0000000000000002.ltx", "0000000000000000-0000000000000001.ltx", "3-3.ltx",
-		"0000000000000002-0000000000000002.ltx/nested",
+		"nested/0000000000000002-0000000000000002.ltx",
 	} {
 		plant(t, r, dir+name, []byte("foreign"))
 	}

@@ -76,7 +76,7 @@ func (e *answerError) details() string {
 	} else if e.movedTo != "" {
 		b.WriteString("; it redirects to " + e.movedTo + ", which is not followed")
 	}
-	refused := errors.Is(e.kind, fs.ErrPermission)
+	refused := errors.Is(e.kind, fs.ErrPermission) || errors.Is(e.kind, blob.ErrUnreadable)
 	if e.bucket != "" && (refused || errors.Is(e.kind, ErrNoSuchBucket)) {
 		b.WriteString("; bucket " + e.bucket)
 		if refused && e.key != "" {
@@ -158,6 +158,8 @@ func kindOf(code string, status int) error {
 		return ErrNoSuchBucket
 	case "NoSuchUpload":
 		return nil
+	case "InvalidObjectState": // it is archived
+		return blob.ErrUnreadable
 	case "ExpiredToken", "InvalidToken", "XAdminUserNotFound": // the last is versitygw's, with 404
 		return fs.ErrPermission
 	case "NoSuchKey", "NotFound": // HEAD has no body; the SDK makes up the second

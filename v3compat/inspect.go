@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -21,6 +22,13 @@ type Report struct {
 	// CreatedAt and UpdatedAt are the times of the oldest and of the newest
 	// snapshot or WAL segment; zero where no time is known.
 	CreatedAt, UpdatedAt time.Time
+
+	// Refused counts the objects that are there and could not be read. Each is in
+	// Problems. Refusal is the first one's error that may be of all objects: the store
+	// refused this reader. It is for who looks at more than one generation, and can
+	// tell.
+	Refused int
+	Refusal error
 
 	// Restorable are the stretches that can be restored, ascending. Between
 	// two of them, states are lost.
@@ -97,8 +105,13 @@ type inspection struct {
 	segments   []*segment  // by index, offset, name
 	lost       []*segment  // that times.json mentions and that are not here, from the oldest snapshot's index on; in order
 	logs       []*walLog   // from the oldest snapshot's index on
+	timesErr   error       // why the times.json that is there cannot be used
 	timed      bool        // there is a times.json, and it can be used
 	problems   []Problem
+
+	mu      sync.Mutex
+	refused int
+	refusal error
 }
 
 // object is what snapshots and segments have in common.
@@ -108,8 +121,12 @@ type object struct {
 	at   time.Time
 
 	damage    string // what is wrong with it, taken by itself
+	barred    bool   // damage says why it cannot be read
 	encrypted bool
 }
+
+// bar notes that the object is there and cannot be read.
+func (o *object) bar(err error) { o.damage, o.barred = err.Error(), true }
 
 type snapshot struct {
 	object
@@ -136,7 +153,7 @@ func (in *inspection) problem(severity Severity, object, format string, args ...
 }
 
 func (in *inspection) report() *Report {
-	rep := &Report{Generation: in.generation, Restorable: in.extents(), Timed: in.timed, Problems: in.problems}
+	rep := &Report{Generation: in.generation, Restorable: in.extents(), Timed: in.timed, Problems: in.problems, Refused: in.refused, Refusal: in.refusal}
 	for _, s := range in.snapshots {
 		rep.Snapshots = append(rep.Snapshots, SnapshotInfo{in.generation, s.index, s.size, s.at})
 		rep.count(s.object)

@@ -60,7 +60,7 @@ func (in *inspection) checkObjects(base int) {
 // v0.3.13 writes one when it looks for a new index in the moment in which the
 // local copy of the log has been created and has no header yet.
 func (in *inspection) excuse(s *segment) string {
-	if s.size > 0 || s.offset > 0 || s != in.segments[len(in.segments)-1] {
+	if s.size > 0 || s.barred || s.offset > 0 || s != in.segments[len(in.segments)-1] {
 		return ""
 	}
 	return " (Litestream v0.3.x can leave an empty object when it is stopped at the start of an index: then nothing is missing)"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +21,9 @@ var maxObjects = 4 << 20
 func (in *inspection) list(ctx context.Context, r *Reader) error {
 	var timesInfo blob.Info
 	err := r.walk(ctx, in.generation, "", func(name string, info blob.Info) (bool, error) {
+		if strings.HasSuffix(name, "/") {
+			return true, nil // a foreign directory with nothing in it
+		}
 		if in.objects++; in.objects > maxObjects {
 			return false, fmt.Errorf("generation %s: more than %d objects, which no replicator keeps", in.generation, maxObjects)
 		}
@@ -34,6 +38,9 @@ func (in *inspection) list(ctx context.Context, r *Reader) error {
 		return err
 	}
 	slices.SortStableFunc(in.segments, compareSegment)
+	if err := in.lookAtEmpty(ctx, r.store); err != nil {
+		return err
+	}
 	if timesInfo.Key != "" {
 		if err := in.applyTimes(ctx, r, timesInfo); err != nil {
 			return err
@@ -47,8 +54,11 @@ func compareSegment(a, b *segment) int {
 }
 
 func (in *inspection) add(name string, info blob.Info) {
-	o := object{key: info.Key, size: info.Size, at: info.ModTime}
-	if o.size == 0 {
+	o := object{key: GenerationPrefix(in.generation) + name, size: info.Size, at: info.ModTime}
+	switch {
+	case info.IsPrefix():
+		o.damage, o.barred = "a directory stands in its place", true
+	case o.size == 0:
 		o.damage = "empty object"
 	}
 	if base, ok := strings.CutPrefix(name, SnapshotsDir); ok {
@@ -70,6 +80,33 @@ func (in *inspection) add(name string, info blob.Info) {
 	in.problem(SeverityWarning, info.Key, "not a name that Litestream writes here: it is ignored")
 }
 
+// maxLooks bounds how many empty objects are opened to find out why they are empty.
+const maxLooks = 100
+
+// lookAtEmpty finds out which of the empty objects are none: a listing shows a pipe, or
+// a link that leads nowhere, like an empty object.
+func (in *inspection) lookAtEmpty(ctx context.Context, store blob.Reader) error {
+	looks := 0
+	for o := range in.all {
+		if o.size > 0 || o.barred {
+			continue
+		}
+		if looks++; looks > maxLooks {
+			return nil
+		}
+		rc, err := store.Open(ctx, o.key, 0, 1)
+		switch {
+		case err == nil:
+			_ = rc.Close()
+		case blob.IsObjects(err):
+			o.bar(err)
+		case !errors.Is(err, fs.ErrNotExist):
+			return err
+		}
+	}
+	return nil
+}
+
 // applyTimes replaces the store's times by those of times.json. Where that
 // cannot be done the time stays unknown.
 func (in *inspection) applyTimes(ctx context.Context, r *Reader, info blob.Info) error {
@@ -77,7 +114,8 @@ func (in *inspection) applyTimes(ctx context.Context, r *Reader, info blob.Info)
 	var unusable *ObjectError
 	switch {
 	case errors.Is(err, ErrTimes) && errors.As(err, &unusable):
-		in.problem(SeverityError, info.Key, "%v: no object's time is known, and nothing can be restored by time", unusable.Err)
+		in.problem(SeverityError, unusable.Key, "%v: no object's time is known, and nothing can be restored by time", unusable.Err)
+		in.timesErr = err
 	case err != nil:
 		return err
 	}

@@ -18,7 +18,7 @@ const defaultConcurrency = 4
 func (in *inspection) read(parent context.Context, store blob.Reader, opts InspectOptions) error {
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
-	c := &checker{store: store, progress: opts.Progress}
+	c := &checker{store: store, progress: opts.Progress, refused: in.refuse}
 	jobs := make(chan func() error)
 	var wg sync.WaitGroup
 	for range cmp.Or(max(opts.Concurrency, 0), defaultConcurrency) {
@@ -43,6 +43,15 @@ func (in *inspection) read(parent context.Context, store blob.Reader, opts Inspe
 	return context.Cause(ctx)
 }
 
+func (in *inspection) refuse(err error) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.refused++
+	if in.refusal == nil && !errors.Is(err, blob.ErrUnreadable) {
+		in.refusal = err
+	}
+}
+
 func (in *inspection) eachCheck(ctx context.Context, c *checker, yield func(func() error) bool) {
 	for _, s := range in.snapshots {
 		if !yield(func() error { return c.check(ctx, &s.object, checkSnapshot) }) {
@@ -61,6 +70,7 @@ type checker struct {
 	store    blob.Reader
 	mu       sync.Mutex
 	progress func(int64)
+	refused  func(error) // is told of an object that cannot be read
 }
 
 func (c *checker) check(ctx context.Context, o *object, content func(io.Reader) error) error {
@@ -85,6 +95,9 @@ func (c *checker) check(ctx context.Context, o *object, content func(io.Reader) 
 		o.encrypted = true
 	case errors.Is(err, fs.ErrNotExist):
 		o.damage = "gone since the listing: retention may be at work, look again"
+	case blob.IsObjects(err):
+		o.bar(err)
+		c.refused(err)
 	default:
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -224,7 +225,7 @@ func (r *countedReader) Close() error {
 
 // Not being able to look is an error, not a finding.
 func TestInspectReadFails(t *testing.T) {
-	for _, cause := range []error{errBroken, fs.ErrPermission, io.ErrUnexpectedEOF} {
+	for _, cause := range []error{errBroken, io.ErrUnexpectedEOF} {
 		s := &countingStore{Reader: readable(t), fail: func(key string) error {
 			if key == WALSegmentKey(genID, 0, 0) {
 				return fmt.Errorf("open %s: %w", key, cause)
@@ -237,6 +238,29 @@ func TestInspectReadFails(t *testing.T) {
 		}
 		if got := s.open.Load(); got != 0 {
 			t.Errorf("%d readers left open", got)
+		}
+	}
+}
+
+// One object that cannot be read is a finding about that object.
+func TestInspectReadRefused(t *testing.T) {
+	for _, cause := range []error{fs.ErrPermission, blob.ErrUnreadable, syscall.EIO} {
+		key := WALSegmentKey(genID, 0, 0)
+		s := &countingStore{Reader: readable(t), fail: func(k string) error {
+			if k == key {
+				return fmt.Errorf("open %s: %w", key, cause)
+			}
+			return nil
+		}}
+		rep, err := New(s).Inspect(t.Context(), genID, InspectOptions{Read: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		named := slices.ContainsFunc(rep.Problems, func(p Problem) bool {
+			return p.Severity == SeverityError && p.Object == key && strings.Contains(p.Message, cause.Error())
+		})
+		if !named || rep.Refused != 1 || (rep.Refusal == nil) != errors.Is(cause, blob.ErrUnreadable) {
+			t.Errorf("%v: %d refused, %v, problems %v", cause, rep.Refused, rep.Refusal, rep.Problems)
 		}
 	}
 }

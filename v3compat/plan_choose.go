@@ -98,7 +98,11 @@ func newest(found []*inspection, target Target) (*eligible, error) {
 // checkTimes refuses a generation that has an object of unknown time.
 func (in *inspection) checkTimes() error {
 	for o := range in.all {
-		if o.at.IsZero() {
+		switch {
+		case !o.at.IsZero():
+		case in.timesErr != nil:
+			return fmt.Errorf("%w, and so no state can be chosen by time", in.timesErr)
+		default:
 			return fmt.Errorf("%s: %w: when %s was written is not known, and so no state can be chosen by time",
 				TimesKey(in.generation), ErrTimes, o.key)
 		}

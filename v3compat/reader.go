@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"math"
 	"slices"
 	"strings"
@@ -31,8 +32,14 @@ func (r *Reader) Generations(ctx context.Context) ([]string, error) {
 			return nil, fmt.Errorf("list generations: %w", err)
 		}
 		id, found := strings.CutSuffix(strings.TrimPrefix(info.Key, GenerationsPrefix), "/")
-		if found && IsGenerationID(id) {
+		switch {
+		case !IsGenerationID(id):
+		case found:
 			ids = append(ids, id)
+		default:
+			if err := blob.CheckBelow(ctx, r.store, info.Key); err != nil {
+				return nil, fmt.Errorf("list generations: %w", err)
+			}
 		}
 	}
 	return ids, nil
@@ -60,7 +67,8 @@ func (r *Reader) Snapshots(ctx context.Context, generation string) ([]SnapshotIn
 // listSnapshots returns the snapshots with the store's times, and the times
 // that are to replace them, which come after the snapshots in key order.
 func (r *Reader) listSnapshots(ctx context.Context, generation string) (snapshots []SnapshotInfo, times objectTimes, err error) {
-	err = r.walk(ctx, generation, strings.TrimSuffix(SnapshotsDir, "/"), func(name string, info blob.Info) (more bool, err error) {
+	after := SnapshotsDir[:len(SnapshotsDir)-2] // before a file in the place of the directory
+	err = r.walk(ctx, generation, after, func(name string, info blob.Info) (more bool, err error) {
 		if base, ok := strings.CutPrefix(name, SnapshotsDir); ok {
 			if index, err := ParseSnapshotName(base); err == nil {
 				snapshots = append(snapshots, SnapshotInfo{generation, index, info.Size, info.ModTime})
@@ -114,24 +122,73 @@ func parseSegment(generation, base string, info blob.Info) (WALSegmentInfo, erro
 	return WALSegmentInfo{generation, index, offset, info.Size, info.ModTime}, err
 }
 
-// walk visits the objects of a generation whose names, relative to it, come
-// after the given one. Listing the generation and not one of its directories
-// shows whether there is a times.json without a request for it: it is between
-// the two in key order.
+// Objects lists a generation: its objects, and what does not belong there among them. A
+// directory that stands in the place of an object has that object's key, with "/"
+// behind it; what is in it is not listed. A file in the place of a directory of the
+// generation is an error.
+func (r *Reader) Objects(ctx context.Context, generation string) iter.Seq2[blob.Info, error] {
+	return func(yield func(blob.Info, error) bool) {
+		err := r.list(ctx, generation, "", func(info blob.Info) (bool, error) { return yield(info, nil), nil })
+		if err != nil {
+			yield(blob.Info{}, err)
+		}
+	}
+}
+
+// walk visits what Objects lists, with names relative to the generation, that come
+// after the given one. The name of a directory that stands in the place of an object
+// is the object's.
 func (r *Reader) walk(ctx context.Context, generation, after string, visit func(name string, info blob.Info) (more bool, err error)) error {
+	return r.list(ctx, generation, after, func(info blob.Info) (bool, error) {
+		name := strings.TrimPrefix(info.Key, GenerationPrefix(generation))
+		if object := strings.TrimSuffix(name, "/"); object == TimesName || isObjectName(object) {
+			name = object
+		}
+		return visit(name, info)
+	})
+}
+
+// list is one listing of the generation, not of one of its directories. It shows
+// whether there is a times.json without a request for it: it is between the two in key
+// order.
+func (r *Reader) list(ctx context.Context, generation, after string, visit func(info blob.Info) (more bool, err error)) error {
 	if err := CheckGenerationID(generation); err != nil {
 		return err
 	}
 	prefix := GenerationPrefix(generation)
-	for info, err := range r.store.List(ctx, prefix, blob.ListOptions{After: prefix + after}) {
+	last := ""
+	for info, err := range r.store.List(ctx, prefix, blob.ListOptions{After: prefix + after, EmptyDirs: true}) {
 		if err != nil {
 			return err
 		}
-		if more, err := visit(strings.TrimPrefix(info.Key, prefix), info); err != nil || !more {
+		name := strings.TrimPrefix(info.Key, prefix)
+		if name+"/" == SnapshotsDir || name+"/" == WALDir {
+			if err := blob.CheckBelow(ctx, r.store, info.Key); err != nil {
+				return err
+			}
+		}
+		if object := objectAbove(name); object != "" {
+			info = blob.Info{Key: prefix + object + "/"}
+		}
+		if name == SnapshotsDir || name == WALDir || info.Key == last {
+			continue // a directory with nothing in it; more of what is below a name
+		}
+		last = info.Key
+		if more, err := visit(info); err != nil || !more {
 			return err
 		}
 	}
 	return nil
+}
+
+// objectAbove returns the name of an object that the name leads through, if it does.
+func objectAbove(name string) string {
+	for i := range len(name) {
+		if object := name[:i]; name[i] == '/' && (object == TimesName || isObjectName(object)) {
+			return object
+		}
+	}
+	return ""
 }
 
 // OpenSnapshot reads a snapshot, decompressed. A missing one is fs.ErrNotExist.

@@ -225,11 +225,17 @@ func (t objectTimes) of(name string, info blob.Info) (time.Time, error) {
 
 // loadTimes reads the times.json that a listing has come across.
 func (r *Reader) loadTimes(ctx context.Context, info blob.Info) (objectTimes, error) {
+	key := strings.TrimSuffix(info.Key, "/")
+	if info.IsPrefix() {
+		return objectTimes{}, &ObjectError{key, fmt.Errorf("%w: a directory stands in its place", ErrTimes)}
+	}
 	if info.Size > maxTimesSize {
 		return objectTimes{}, &ObjectError{info.Key, fmt.Errorf("%w: %d bytes, at most %d allowed", ErrTimes, info.Size, maxTimesSize)}
 	}
 	rc, err := r.store.Open(ctx, info.Key, 0, 0)
-	if err != nil {
+	if blob.IsObjects(err) {
+		return objectTimes{}, &ObjectError{key, fmt.Errorf("%w: %w", ErrTimes, err)}
+	} else if err != nil {
 		return objectTimes{}, err
 	}
 	defer rc.Close()

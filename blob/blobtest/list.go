@@ -35,8 +35,10 @@ func testListOrder(t *testing.T, h Harness) {
 	if diff := cmp.Diff(tree[2:8], list(t, s, "a/", blob.ListOptions{})); diff != "" {
 		t.Errorf("below a/ (-want +got):\n%s", diff)
 	}
-	if got := list(t, s, "a/b/", blob.ListOptions{}); len(got) != 0 {
-		t.Errorf("below an object: %q", got)
+	for info, err := range s.List(t.Context(), "a/b/", blob.ListOptions{}) {
+		if err == nil { // an error is an engine's right
+			t.Errorf("below an object: %q", info.Key)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -145,7 +146,7 @@ func (a *app) copyReplica(ctx context.Context, src, dst *replica, client replica
 	if err := a.printCopy(doc); err != nil {
 		return err
 	}
-	if len(doc.Problems) > 0 {
+	if slices.ContainsFunc(doc.Problems, func(p replicate.Problem) bool { return p.Severity == replicate.SeverityError }) {
 		return errDamage
 	}
 	return nil

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
 
+	"github.com/replctl/replicate/blob"
 	"github.com/replctl/replicate/ltx"
 	"github.com/replctl/replicate/sqlite"
 	"github.com/replctl/replicate/v3compat"
@@ -95,11 +97,15 @@ func classify(err error) *cliError {
 	case errors.Is(err, ltx.ErrTruncated), errors.Is(err, ltx.ErrCorrupt):
 		ce.code = exitDamage
 		ce.try = "replctl inspect, which says what is damaged; replctl ltx --fast, which reads no headers"
+	case errors.Is(err, blob.ErrUnreadable):
+		ce.code = exitDamage
+		ce.try = cmp.Or(advice(err), "replctl inspect, which says what cannot be read, and what can be restored")
 	case advice(err) != "":
 		ce.try = advice(err)
 	case errors.Is(err, fs.ErrPermission):
 		ce.try = "as the user that the replicator runs as"
-	case strings.Contains(err.Error(), "path escapes from parent"): // os.Root exports no error value for it
+	}
+	if strings.Contains(err.Error(), "path escapes from parent") { // os.Root exports no error value for it
 		ce.try = "a copy with its symbolic links resolved (cp -rL): one leads out of the replica, and is not followed"
 	}
 	return ce

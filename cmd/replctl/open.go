@@ -248,6 +248,11 @@ func (r *replica) isReplica(ctx context.Context) (bool, error) {
 		if isFormatRoot(info.Key) {
 			return true, nil
 		}
+		if !info.IsPrefix() && isFormatRoot(info.Key+"/") {
+			if err := blob.CheckBelow(ctx, store, info.Key); err != nil {
+				return false, err
+			}
+		}
 	}
 	return false, nil
 }
