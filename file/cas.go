@@ -30,7 +30,8 @@ import (
 // Writers on several hosts need a filesystem that makes flock coherent between
 // them. Where there are no locks at all, a write is cas.ErrUnsupported.
 //
-// A key cannot be another's directory: of "a" and "a/b" only one can be written.
+// A key cannot be another's directory: of "a" and "a/b" only one can be written. While "a"
+// is there, to read or list what is below it is an error.
 //
 // It tells of changes, too: see Notify.
 type Records struct {
@@ -66,7 +67,11 @@ func (r *Records) read(ctx context.Context, key string) (cas.Record, error) {
 		return cas.Record{}, err
 	}
 	defer root.Close()
-	return readRecord(root, key)
+	rec, err := readRecord(root, key)
+	if err == nil && !rec.Exists() {
+		err = inPlaceOf(root, path.Dir(key)) // which may hide a record
+	}
+	return rec, err
 }
 
 // Write implements [cas.Store].

@@ -36,18 +36,11 @@ func (r *Records) list(l *recordLister, prefix string) error {
 	if err := cas.CheckPrefix(prefix); err != nil {
 		return err
 	}
-	root, err := r.store.openRoot()
-	if err == nil && prefix != "" {
-		defer root.Close()
-		root, err = openDir(root, path.Clean(prefix))
+	err := r.store.below(prefix, func(_, dir *os.Root) error { return l.walk(dir, prefix) })
+	if err == nil {
+		err = l.cause()
 	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return l.cause()
-	} else if err != nil {
-		return err
-	}
-	defer root.Close()
-	return l.walk(root, prefix)
+	return err
 }
 
 // walk yields the records in dir, whose keys start with prefix, in key order: a

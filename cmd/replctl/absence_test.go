@@ -37,9 +37,9 @@ func readers() []reader {
 		}, true, true}
 	}
 	return []reader{
-		simple("inspect", false, true), simple("inspect", false, true, "--read", "none"), simple("generations", false, true),
+		simple("inspect", true, true), simple("inspect", true, true, "--read", "none"), simple("generations", true, true),
 		simple("snapshots", true, true), simple("wal", false, true), simple("ltx", true, false),
-		simple("plan", true, true), simple("check", false, true), simple("check", false, true, "--deep"),
+		simple("plan", true, true), simple("check", true, true), simple("check", true, true, "--deep"),
 		simple("prune", true, true, "--keep-within", "30d"),
 		restore(), restore("--if-replica-exists"), restore("--if-replica-exists", "--json"), restore("--if-db-not-exists"),
 		restore("--if-replica-exists", "--timestamp", "2100-01-01T00:00:00Z"),
