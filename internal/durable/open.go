@@ -45,14 +45,17 @@ func OpenFile(dir *os.Root, name string, flag int, perm fs.FileMode) (*os.File, 
 	return f, nil
 }
 
+// openFile is a variable for tests of what happens without it.
+var openFile = OpenFile
+
 // openToLock is OpenFile of a file that is only locked: for writing, as NFS wants
 // it, or for reading where its mode forbids writing.
 func openToLock(dir *os.Root, name string, flag int, perm fs.FileMode) (*os.File, error) {
-	f, err := OpenFile(dir, name, os.O_RDWR|flag, perm)
+	f, err := openFile(dir, name, os.O_RDWR|flag, perm)
 	if !errors.Is(err, fs.ErrPermission) {
 		return f, err
 	}
-	there, openErr := OpenFile(dir, name, os.O_RDONLY, 0)
+	there, openErr := openFile(dir, name, os.O_RDONLY, 0)
 	if errors.Is(openErr, fs.ErrNotExist) {
 		return nil, err // there is none, and none can be made
 	}

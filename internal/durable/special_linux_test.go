@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/replctl/replicate/internal/mutant"
 )
 
 // asUser runs f where permissions count: as another user, if we are root. File
@@ -54,6 +56,9 @@ var special = map[string]func(t *testing.T, path string){
 	"directory":       func(t *testing.T, path string) { must(t, os.Mkdir(path, 0o755)) },
 }
 
+// hangs is how long something takes that waits for ever.
+var hangs = 30 * time.Second
+
 // wantNoHang fails if f waits for somebody who never comes. A pipe's reader comes
 // then, so that f can end.
 func wantNoHang(t *testing.T, pipe string, f func()) {
@@ -65,7 +70,7 @@ func wantNoHang(t *testing.T, pipe string, f func()) {
 	}()
 	select {
 	case <-done:
-	case <-time.After(30 * time.Second):
+	case <-time.After(hangs):
 		t.Error("it hangs")
 		if f, err := os.OpenFile(pipe, os.O_RDWR|unix.O_NONBLOCK, 0); err == nil {
 			defer f.Close()
@@ -77,23 +82,38 @@ func wantNoHang(t *testing.T, pipe string, f func()) {
 // TestSpecialLock: what is no regular file is no lock, and nobody waits for it.
 func TestSpecialLock(t *testing.T) {
 	for kind, plant := range special {
-		t.Run(kind, func(t *testing.T) {
-			root := sharedRoot(t)
-			path := filepath.Join(root.Name(), lockFile)
-			plant(t, path)
-			wantNoHang(t, path, func() {
-				asUser(t, func() {
-					l, err := AcquireLock(t.Context(), root, lockFile, 0o600)
-					if err == nil {
-						l.Unlock()
-						t.Error("it is locked")
-					}
-				})
-			})
-			if _, err := root.Lstat("nothing"); err == nil {
-				t.Error("the target of a link was made")
+		t.Run(kind, func(t *testing.T) { testSpecialLock(t, plant) })
+	}
+}
+
+func testSpecialLock(t *testing.T, plant func(t *testing.T, path string)) {
+	root := sharedRoot(t)
+	path := filepath.Join(root.Name(), lockFile)
+	plant(t, path)
+	wantNoHang(t, path, func() {
+		asUser(t, func() {
+			l, err := AcquireLock(t.Context(), root, lockFile, 0o600)
+			if err == nil {
+				l.Unlock()
+				t.Error("it is locked")
 			}
-			wantIdle(t)
+		})
+	})
+	if _, err := root.Lstat("nothing"); err == nil {
+		t.Error("the target of a link was made")
+	}
+	wantIdle(t)
+}
+
+// TestSpecialMutant: an open that waits, or follows a link, is noticed.
+func TestSpecialMutant(t *testing.T) {
+	for _, kind := range []string{"pipe", "link to nothing"} {
+		t.Run(kind, func(t *testing.T) {
+			mutant.MustFail(t, func(t *testing.T) {
+				openFile = (*os.Root).OpenFile
+				hangs = 100 * time.Millisecond
+				t.Run("Lock", func(t *testing.T) { testSpecialLock(t, special[kind]) })
+			}, "Lock")
 		})
 	}
 }
