@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/replctl/replicate/internal/fakes3"
+	"github.com/replctl/replicate/internal/testreplica"
 )
 
 // reader is a command that reads a replica, and the formats that it cannot do without.
@@ -85,14 +87,16 @@ func TestListingFailsIsNoAbsence(t *testing.T) {
 			srv, _, url := bucketOf(t, newSource(t, format))
 			for what, match := range map[string]func(fakes3.Request) bool{"ltx": inLTX, "v0.3": inV3} {
 				for _, c := range readers() {
-					if what == "ltx" && (!c.ltx || format == "v0.3") || what == "v0.3" && (!c.v3 || format == "v0.5") {
+					if what == "ltx" && (!c.ltx || format == "v0.3") ||
+						what == "v0.3" && (!c.v3 || format == "v0.5") {
 						continue
 					}
 					srv.Reset()
 					srv.Fail(fakes3.Rule{Match: match, Times: -1, Fault: failure.fault})
 					code, stdout, stderr := replctl(t, c.args(t, url)...)
 					if code != exitFailure || !strings.Contains(stderr, failure.said) {
-						t.Errorf("%s of %s, listing of %s %s: exit code %d, want 1 and %q\n%s%s", c.name, format, what, failure.name, code, failure.said, stdout, stderr)
+						t.Errorf("%s of %s, listing of %s %s: exit code %d, want 1 and %q\n%s%s",
+							c.name, format, what, failure.name, code, failure.said, stdout, stderr)
 					}
 				}
 			}
@@ -106,7 +110,9 @@ func TestInterruptedListingIsNoAbsence(t *testing.T) {
 	for _, format := range []string{"v0.3", "v0.5"} {
 		srv, _, url := bucketOf(t, newSource(t, format))
 		for _, c := range readers() {
-			for what, match := range map[string]func(fakes3.Request) bool{"ltx": listingBelow("ltx/", "0000/"), "v0.3": listingBelow("generations/")} {
+			for what, match := range map[string]func(fakes3.Request) bool{
+				"ltx": listingBelow("ltx/", "0000/"), "v0.3": listingBelow("generations/"),
+			} {
 				ctx, cancel := context.WithCancel(t.Context())
 				hang := fakes3.Hang()
 				srv.Reset()
@@ -116,7 +122,8 @@ func TestInterruptedListingIsNoAbsence(t *testing.T) {
 				}})
 				code, stdout, stderr := replctlUntil(ctx, c.args(t, url)...)
 				if code != exitFailure && (code != exitOK || strings.Contains(stderr, "no restore")) {
-					t.Errorf("%s of %s, interrupted while %s is listed: exit code %d, want 1\n%s%s", c.name, format, what, code, stdout, stderr)
+					t.Errorf("%s of %s, interrupted while %s is listed: exit code %d, want 1\n%s%s",
+						c.name, format, what, code, stdout, stderr)
 				}
 				cancel()
 			}
@@ -136,6 +143,24 @@ func TestRootListingRefusedIsNoAbsence(t *testing.T) {
 		found := code == exitOK && !strings.Contains(stderr, "no restore")
 		if !found && (code != exitFailure || !strings.Contains(stderr, "AccessDenied")) {
 			t.Errorf("%s: exit code %d, want 0 and the replica, or 1 and why\n%s%s", c.name, code, stdout, stderr)
+		}
+	}
+}
+
+// --if-db-not-exists succeeds only where it has seen a file.
+func TestIfDBNotExistsIsProven(t *testing.T) {
+	url, dir := testreplica.Dir(t, "v0.5"), t.TempDir()
+	file, link := filepath.Join(dir, "file"), filepath.Join(dir, "link")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("no-such", link); err != nil {
+		t.Fatal(err)
+	}
+	for out, want := range map[string]int{file: exitOK, link: exitFailure, filepath.Join(file, "db"): exitFailure, dir: exitUsage} {
+		code, _, stderr := replctl(t, "restore", url, "-o", out, "--if-db-not-exists")
+		if code != want || strings.Contains(stderr, "no restore") != (out == file) {
+			t.Errorf("-o %s: exit code %d, want %d\n%s", out, code, want, stderr)
 		}
 	}
 }

@@ -62,7 +62,8 @@ func TestReplacedObjectIsDamage(t *testing.T) {
 			for name, args := range latest(t, s.dir) {
 				code, stdout, stderr := replctl(t, args...)
 				if code != exitDamage || !strings.Contains(stdout+stderr, filepath.Base(strings.TrimSuffix(key, ".ltx"))) {
-					t.Errorf("%s of %s, %s in the place of %s: exit code %d, want 4 and its name\n%s%s", name, format, what, key, code, stdout, stderr)
+					t.Errorf("%s of %s, %s in the place of %s: exit code %d, want 4 and its name\n%s%s",
+						name, format, what, key, code, stdout, stderr)
 				}
 			}
 		}
