@@ -206,14 +206,26 @@ func (in *inspector) readLease(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read %s: %w", DefaultLeaseFile, err)
 	}
-	lease, state, err := ParseLease(data, time.Now())
-	if err != nil {
-		in.problem(SeverityError, DefaultLeaseFile, "%v; no writer can take the lease until it is broken", err)
-	} else {
-		in.Lease.Lease = *lease
-	}
-	in.Lease.State = state
+	in.judgeLease(data)
 	return nil
+}
+
+// judgeLease says of a lease's record what a leaser with the default maximum does.
+func (in *inspector) judgeLease(data []byte) {
+	rec, err := decodeLease(data)
+	if err != nil {
+		in.Lease.State = LeaseCorrupt
+		in.problem(SeverityError, DefaultLeaseFile, "%v; no writer can take the lease until it is broken", err)
+		return
+	}
+	in.Lease.Lease = rec.Lease
+	in.Lease.State, err = rec.judge(moment{local: time.Now()}, LeaseConfig{MaxTTL: DefaultLeaseMaxTTL})
+	switch {
+	case in.Lease.State == LeaseCorrupt:
+		in.problem(SeverityError, DefaultLeaseFile, "%v", err)
+	case err != nil:
+		in.problem(SeverityInfo, DefaultLeaseFile, "%v", err)
+	}
 }
 
 // reads reports whether all objects are to be read from end to end.

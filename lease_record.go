@@ -39,6 +39,10 @@ type leaseRecord struct {
 	AcquiredAt *time.Time   `json:"acquired_at,omitempty"`
 	WrittenAt  *time.Time   `json:"written_at,omitempty"`
 
+	// LocalExpiresAt is the end of the lease by the holder's own clock, where that is
+	// visibly apart from the store's, by which ExpiresAt is reckoned then.
+	LocalExpiresAt *time.Time `json:"local_expires_at,omitempty"`
+
 	// Released: given up, or broken. ExpiresAt is in the past too, so that
 	// Litestream's leaser takes the lease, and counts the generation on.
 	Released bool `json:"released,omitempty"`
@@ -65,7 +69,7 @@ func ParseLease(data []byte, now time.Time) (*Lease, LeaseState, error) {
 	if err != nil {
 		return nil, LeaseCorrupt, err
 	}
-	return &rec.Lease, rec.state(now), nil
+	return &rec.Lease, rec.state(moment{local: now}), nil
 }
 
 func decodeLease(data []byte) (*leaseRecord, error) {
@@ -93,13 +97,3 @@ const (
 	maxGeneration  = 1<<63 - 1
 	maxRecordedTTL = 1000 * time.Hour
 )
-
-func (r *leaseRecord) state(now time.Time) LeaseState {
-	switch {
-	case r.Released:
-		return LeaseReleased
-	case now.After(r.ExpiresAt):
-		return LeaseExpired
-	}
-	return LeaseHeld
-}

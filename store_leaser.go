@@ -21,11 +21,11 @@ import (
 //
 // # When a lease may be taken over
 //
-// When its record is released; when it has expired by this machine's clock, or by
-// the store's where the two are visibly apart, plus MaxSkew; or when this leaser
-// has seen the record unchanged for the TTL in it, whatever the clocks say. A
-// record that reaches further into the future than MaxTTL allows is ErrLeaseCorrupt
-// and never taken over.
+// When its record is released; when it has expired, plus MaxSkew, by this machine's
+// clock and by the store's, if that has one; or when this leaser has seen the record
+// unchanged for the TTL in it, plus MaxSkew, whatever the clocks say. A record that
+// reaches further into the future than MaxTTL allows is a LeaseReachError, and never
+// taken over before it has expired.
 //
 // # What it costs
 //
@@ -65,10 +65,6 @@ type sighting struct {
 	rec   *leaseRecord
 	err   error         // that decoding it gave
 	since time.Duration // on the monotonic clock: unchanged since then, at least
-
-	// storeTime is when the store answered, by its own clock, or later by less
-	// than that clock's resolution; zero if it does not say.
-	storeTime time.Time
 }
 
 // purpose of a write: to acquire, or, on behalf of whoever holds the lease already,
@@ -157,7 +153,7 @@ func (l *StoreLeaser) tryAcquire(ctx context.Context, store cas.Store, cfg Lease
 	if err != nil {
 		return nil, err
 	}
-	if err := takeable(seen, now, cfg); err != nil && !l.isOwn(seen.rec, toAcquire) {
+	if err := seen.checkTakeover(now, cfg); err != nil && !l.isOwn(seen.rec, toAcquire) {
 		return nil, err
 	}
 	rec := &leaseRecord{Lease: Lease{Generation: l.next(), Owner: cfg.Owner}}
@@ -169,15 +165,15 @@ func (l *StoreLeaser) tryAcquire(ctx context.Context, store cas.Store, cfg Lease
 	if !lost(err) {
 		return nil, err
 	}
-	seen, now = l.sight(current, cfg), l.correct(cfg.Clock.Now())
-	if err := takeable(seen, now, cfg); err != nil {
+	now = moment{cfg.Clock.Now().Wall, current.StoreTime}
+	if err := l.sight(current, cfg).checkTakeover(now, cfg); err != nil {
 		return nil, err
 	}
 	return nil, errTakeable
 }
 
-// look reads the record, and tells what time it is for its expiry.
-func (l *StoreLeaser) look(ctx context.Context, store cas.Store, cfg LeaseConfig) (sighting, time.Time, error) {
+// look reads the record, and tells what time it was when the answer came.
+func (l *StoreLeaser) look(ctx context.Context, store cas.Store, cfg LeaseConfig) (sighting, moment, error) {
 	l.mu.Lock()
 	known := l.seen
 	l.mu.Unlock()
@@ -185,21 +181,23 @@ func (l *StoreLeaser) look(ctx context.Context, store cas.Store, cfg LeaseConfig
 	r, err := store.Read(ctx, cfg.Key, known.token)
 	after := cfg.Clock.Now()
 	if errors.Is(err, cas.ErrTooLarge) {
-		return sighting{}, time.Time{}, fmt.Errorf("%w: %w", ErrLeaseCorrupt, err)
+		return sighting{}, moment{}, fmt.Errorf("%w: %w", ErrLeaseCorrupt, err)
 	} else if err != nil {
-		return sighting{}, time.Time{}, err
+		return sighting{}, moment{}, err
 	}
 	l.estimateSkew(r.StoreTime, before, after)
+	if r.StoreTime.IsZero() {
+		l.mu.Lock()
+		l.base = after
+		l.mu.Unlock()
+	}
 	seen := known
 	if r.Unchanged { // since it was known; what another goroutine has seen meanwhile may be newer
 		seen.since = after.Mono - known.since
 	} else {
 		seen = l.sight(r, cfg)
 	}
-	if !r.StoreTime.IsZero() {
-		seen.storeTime = r.StoreTime.Add(time.Second)
-	}
-	return seen, l.correct(after), nil
+	return seen, moment{after.Wall, r.StoreTime}, nil
 }
 
 // sight remembers what was read, and since when it has been the same.
@@ -229,62 +227,53 @@ func (l *StoreLeaser) next() int64 {
 	return l.highest + 1
 }
 
-// takeable is nil if the record may be replaced by a new holder's.
-func takeable(s sighting, now time.Time, cfg LeaseConfig) error {
-	switch {
-	case s.token == "":
-		return nil
-	case s.err != nil:
-		return s.err
-	case s.rec.Released:
-		return nil
-	case now.Add(cfg.MaxTTL + max(farFuture, cfg.MaxTTL/10) + cfg.MaxSkew).Before(s.rec.ExpiresAt):
-		return fmt.Errorf("%w: generation %d of %q expires at %s, more than the maximum of %v from now",
-			ErrLeaseCorrupt, s.rec.Generation, s.rec.Owner, s.rec.ExpiresAt.Format(time.RFC3339), cfg.MaxTTL)
-	case now.After(s.rec.ExpiresAt.Add(cfg.MaxSkew)) && !s.storeSaysNo(cfg):
-		return nil
-	case s.rec.TTL > 0 && s.since > s.rec.TTL.duration()+cfg.MaxSkew:
-		return nil // Litestream's records do not say their TTL
-	}
-	return &LeaseExistsError{Owner: s.rec.Owner, ExpiresAt: s.rec.ExpiresAt, Generation: s.rec.Generation}
-}
-
-// storeSaysNo reports whether the lease had not expired by the store's own clock when
-// the store answered. What this machine makes of that clock may be further ahead, if
-// its own was set during the request, or the answer was slow.
-func (s sighting) storeSaysNo(cfg LeaseConfig) bool {
-	return !s.storeTime.IsZero() && !s.storeTime.After(s.rec.ExpiresAt.Add(cfg.MaxSkew))
-}
-
-// farFuture is how much further than MaxTTL an honest record may seem to reach, to
-// a machine whose clock is a little behind; at least, and at least as much as a
-// session's guard makes up for.
-const farFuture = 2 * time.Second
-
 // write puts rec in place of the expected version, with an expiry counted from
 // before the request is sent, and returns it as a held lease.
+//
+// The store's answer may show that the time in which the expiry was reckoned was
+// behind the store's: the clock runs slow. Then others see the lease end earlier, and
+// so does the lease that is returned. If little would be left of it, the record is
+// written once more, with the time that is known now.
 func (l *StoreLeaser) write(ctx context.Context, store cas.Store, cfg LeaseConfig, rec *leaseRecord, expect cas.Token, why purpose) (*Lease, cas.Record, error) {
-	anchor := cfg.Clock.Now()
-	stored := l.correct(anchor).UTC()
+	for again := false; ; again = true {
+		anchor := cfg.Clock.Now()
+		l.date(rec, anchor, cfg)
+		current, err := l.swap(ctx, store, cfg, rec, expect, why)
+		if err != nil {
+			return nil, current, err
+		}
+		behind := l.estimateSkew(current.StoreTime, anchor, cfg.Clock.Now())
+		if behind > cfg.TTL/8 && !again {
+			l.unsettle(rec, expect, why) // it is this leaser's, should the next write fail
+			expect = current.Token
+			continue
+		}
+		deadline := anchor.Add(cfg.TTL - behind)
+		if cfg.Clock.Now().Reached(deadline) {
+			l.unsettle(rec, expect, why) // it is there, and nobody is told
+			return nil, current, fmt.Errorf("%w: the store took longer to answer than the lease lasts (%v), or its clock is %v ahead of this machine's",
+				ErrLeaseNotHeld, cfg.TTL, behind)
+		}
+		lease := rec.Lease
+		lease.ExpiresAt = deadline.Time()
+		lease.ETag = string(current.Token)
+		return &lease, current, nil
+	}
+}
+
+// date gives a record its times, reckoned from a moment before it is sent.
+func (l *StoreLeaser) date(rec *leaseRecord, anchor clock.Instant, cfg LeaseConfig) {
+	stored, local := l.correct(anchor).UTC(), l.local(anchor).UTC().Add(cfg.TTL)
 	rec.TTL = milliseconds(cfg.TTL / time.Millisecond)
 	rec.ExpiresAt = stored.Add(cfg.TTL)
+	rec.LocalExpiresAt = nil
+	if !local.Equal(rec.ExpiresAt) {
+		rec.LocalExpiresAt = &local
+	}
 	rec.WrittenAt = &stored
 	if rec.AcquiredAt == nil {
 		rec.AcquiredAt = &stored
 	}
-	current, err := l.swap(ctx, store, cfg, rec, expect, why)
-	if err != nil {
-		return nil, current, err
-	}
-	deadline := anchor.Add(cfg.TTL)
-	if cfg.Clock.Now().Reached(deadline) {
-		l.unsettle(rec, current.Token, why) // it is there, and nobody is told
-		return nil, current, fmt.Errorf("%w: the store took longer to answer than the lease lasts (%v)", ErrLeaseNotHeld, cfg.TTL)
-	}
-	lease := rec.Lease
-	lease.ExpiresAt = deadline.Time()
-	lease.ETag = string(current.Token)
-	return &lease, current, nil
 }
 
 // swap writes rec and reports answers that were lost, and found again. Where the

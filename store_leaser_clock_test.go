@@ -27,7 +27,8 @@ func (c *contender) tells(there, back time.Duration, set func()) {
 
 // TestTakeover: when a lease of 30s may be taken over by a contender whose clock is
 // apart from the holder's, in true time; on a store that tells its time, and on one
-// that does not. The contender has not seen the record before.
+// that does not. The contender has not seen the record before. A contender whose own
+// clock says that the lease goes on does not take it at first sight.
 func TestTakeover(t *testing.T) {
 	for name, c := range map[string]struct {
 		ahead             time.Duration // the contender's clock
@@ -40,12 +41,12 @@ func TestTakeover(t *testing.T) {
 		"right, store tells":       {0, true, 0, 0, 0, 30 * time.Second, 31 * time.Second},
 		"ahead":                    {2 * time.Second, false, 0, 0, 0, 28 * time.Second, 29 * time.Second},
 		"far ahead, store tells":   {time.Hour, true, 0, 0, 0, 29 * time.Second, 32 * time.Second},
-		"far behind, store tells":  {-time.Hour, true, 0, 0, 0, 29 * time.Second, 32 * time.Second},
+		"far behind, store tells":  {-time.Hour, true, 0, 0, 0, time.Hour, time.Hour + 31*time.Second},
 		"slow to be asked":         {-100 * time.Millisecond, true, 20 * time.Second, 0, 0, 9 * time.Second, 12 * time.Second},
 		"slow to answer":           {100 * time.Millisecond, true, 0, 20 * time.Second, 0, 29 * time.Second, 32 * time.Second},
 		"ahead, and slow":          {15 * time.Second, true, 0, 20 * time.Second, 0, 29 * time.Second, 32 * time.Second},
 		"set ahead while it waits": {0, true, 0, 0, time.Hour, 29 * time.Second, 32 * time.Second},
-		"set back while it waits":  {0, true, 0, 0, -time.Hour, 29 * time.Second, 32 * time.Second},
+		"set back while it waits":  {0, true, 0, 0, -time.Hour, time.Hour, time.Hour + 31*time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for after, want := range map[time.Duration]bool{c.tooEarly: false, c.inOrder: true} {
@@ -121,4 +122,107 @@ func TestSkewEvent(t *testing.T) {
 			t.Errorf("skew %v, want -1m within a second", got)
 		}
 	})
+}
+
+// storeClock has a contender's store tell a time with every answer, as HTTP's Date
+// does: the true one and so much more.
+func (c *contender) storeClock(ahead time.Duration) {
+	tell := func() time.Time { return time.Now().Add(ahead).Truncate(time.Second) }
+	c.onRead = func(_ context.Context, read func() (cas.Record, error)) (cas.Record, error) {
+		r, err := read()
+		r.StoreTime = tell()
+		return r, err
+	}
+	c.script(func(_ context.Context, write func() (cas.Written, error)) (cas.Written, error) {
+		w, err := write()
+		w.StoreTime = tell()
+		return w, err
+	})
+}
+
+// TestStoreClockOnlyDelays: a wrong clock of the store, or of a proxy before it, lets
+// nobody take over a lease whose holder and contender have right clocks; nor do wrong
+// clocks of theirs where the store's is right. A takeover is delayed by a TTL at most.
+func TestStoreClockOnlyDelays(t *testing.T) {
+	for name, c := range map[string]struct {
+		holder, contender           time.Duration // the store's clock, as they see it
+		holderLocal, contenderLocal time.Duration
+	}{
+		"ahead for the contender":    {contender: 35 * time.Second},
+		"behind for the contender":   {contender: -35 * time.Second},
+		"behind for the holder":      {holder: -35 * time.Second},
+		"ahead for the holder":       {holder: 35 * time.Second},
+		"ahead for both":             {holder: 35 * time.Second, contender: 35 * time.Second},
+		"an hour apart":              {holder: -time.Hour, contender: time.Hour},
+		"an hour apart, other side":  {holder: time.Hour, contender: -time.Hour},
+		"holder an hour behind":      {holderLocal: -time.Hour},
+		"holder an hour ahead":       {holderLocal: time.Hour},
+		"contender an hour behind":   {contenderLocal: -time.Hour},
+		"contender an hour ahead":    {contenderLocal: time.Hour},
+		"machines two hours apart":   {holderLocal: -time.Hour, contenderLocal: time.Hour},
+		"machines apart, other side": {holderLocal: time.Hour, contenderLocal: -time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, store *cas.Memory) {
+				holder, other := newContender(store, "holder"), newContender(store, "other")
+				holder.clock.Set(c.holderLocal)
+				other.clock.Set(c.contenderLocal)
+				holder.storeClock(c.holder)
+				other.storeClock(c.contender)
+				other.opts.PollEvery = 100 * time.Millisecond
+				s := holder.acquire(t)
+				time.Sleep(25 * time.Second) // it was renewed
+				holder.script(refuses)
+				ctx, cancel := context.WithTimeout(t.Context(), sessionTTL+2*time.Second)
+				defer cancel()
+				next, err := replicate.Acquire(ctx, other, other.opts)
+				if err != nil {
+					t.Errorf("Acquire: %v", err)
+					_ = s.Release(t.Context())
+					return
+				}
+				if s.Valid() {
+					t.Errorf("both are valid, for %v and %v", s.Left(), next.Left())
+				}
+				wantLost(t, s)
+				release(t, next)
+			})
+		})
+	}
+}
+
+// TestDriftIsBounded: a clock that runs four percent slow or fast is made up for by
+// the default guard, at any age of the lease, where the store tells its time.
+func TestDriftIsBounded(t *testing.T) {
+	for _, holds := range []float64{-0.04, 0, 0.04} {
+		for _, waits := range []float64{-0.04, 0, 0.04} {
+			for age := time.Duration(0); age < 40*time.Minute; age = age*3/2 + 3100*time.Millisecond {
+				inBubble(t, func(t *testing.T, store *cas.Memory) {
+					holder, other := newContender(store, "holder"), newContender(store, "other")
+					holder.clock.Drift(holds)
+					other.clock.Drift(waits)
+					holder.storeClock(0)
+					other.storeClock(0)
+					other.opts.PollEvery = 20 * time.Millisecond
+					s := holder.acquire(t)
+					time.Sleep(age)
+					if !s.Valid() {
+						t.Errorf("rates %v and %v: lost after %v: %v", holds, waits, age, s.Err())
+					}
+					holder.script(refuses)
+					next, err := replicate.Acquire(t.Context(), other, other.opts)
+					if err != nil {
+						t.Errorf("Acquire: %v", err)
+						_ = s.Release(t.Context())
+						return
+					}
+					if s.Valid() {
+						t.Errorf("rates %v and %v, after %v: both are valid, for %v", holds, waits, age, s.Left())
+					}
+					_ = s.Release(t.Context())
+					release(t, next)
+				})
+			}
+		}
+	}
 }

@@ -127,35 +127,28 @@ func (l *StoreLeaser) LeaseTTL() time.Duration {
 
 // ReadLease returns the lease as stored, and its state. Where there is none the
 // lease is nil; where the record is corrupt the error is ErrLeaseCorrupt, and the
-// lease has what could be read of it, the ETag at least.
+// lease has what could be read of it, the ETag at least. With LeaseHeld the error may
+// be a *LeaseReachError: the holder has a longer TTL than this side honours.
 func (l *StoreLeaser) ReadLease(ctx context.Context) (*Lease, LeaseState, error) {
 	store, cfg, err := l.init(ctx)
 	if err != nil {
 		return nil, "", err
 	}
 	s, now, err := l.look(ctx, store, cfg)
-	if err != nil {
-		return nil, stateOf(err), wrapLease("read", cfg, err)
-	}
-	if s.token == "" {
+	switch {
+	case errors.Is(err, ErrLeaseCorrupt):
+		return nil, LeaseCorrupt, wrapLease("read", cfg, err)
+	case err != nil:
+		return nil, "", wrapLease("read", cfg, err)
+	case s.token == "":
 		return nil, LeaseNone, nil
+	case s.err != nil:
+		return &Lease{ETag: string(s.token)}, LeaseCorrupt, wrapLease("read", cfg, s.err)
 	}
-	lease := &Lease{ETag: string(s.token)}
-	if s.rec != nil {
-		*lease = s.rec.Lease
-		lease.ETag = string(s.token)
-	}
-	if err := takeable(s, now, cfg); errors.Is(err, ErrLeaseCorrupt) {
-		return lease, LeaseCorrupt, wrapLease("read", cfg, err)
-	}
-	return lease, s.rec.state(now), nil
-}
-
-func stateOf(err error) LeaseState {
-	if errors.Is(err, ErrLeaseCorrupt) {
-		return LeaseCorrupt
-	}
-	return ""
+	lease := s.rec.Lease
+	lease.ETag = string(s.token)
+	state, err := s.judge(now, cfg)
+	return &lease, state, wrapLease("read", cfg, err)
 }
 
 // BreakOptions say which record is to be broken.
@@ -178,7 +171,7 @@ func (l *StoreLeaser) BreakLease(ctx context.Context, opts BreakOptions) (*Lease
 	if err != nil {
 		return nil, err
 	}
-	s, now, err := l.look(ctx, store, cfg)
+	s, _, err := l.look(ctx, store, cfg)
 	if err != nil {
 		return nil, wrapLease("break", cfg, err)
 	}
@@ -186,7 +179,7 @@ func (l *StoreLeaser) BreakLease(ctx context.Context, opts BreakOptions) (*Lease
 	if err != nil {
 		return nil, wrapLease("break", cfg, err)
 	}
-	rec := released(next, cfg.Owner, now)
+	rec := released(next, cfg.Owner, l.correct(cfg.Clock.Now()))
 	current, err := l.swap(ctx, store, cfg, rec, s.token, toAcquire)
 	if lost(err) {
 		err = fmt.Errorf("the record has changed meanwhile: %w", err)

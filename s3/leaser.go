@@ -42,9 +42,9 @@ type Leaser struct {
 	MaxTTL time.Duration // honoured in others' records
 	Owner  string        // this holder's name, for people
 
-	// MaxSkew is waited for after an expiry before the lease is taken over. The
-	// store's clock, which every answer tells, corrects ours where the two are
-	// visibly apart; this is for the difference that remains, a second or so.
+	// MaxSkew is waited for after an expiry before the lease is taken over, by this
+	// machine's clock and by the store's, which every answer tells. It is for what
+	// remains of differences between clocks, a second or so; see docs/leases.md.
 	MaxSkew time.Duration
 
 	Region         string // see Config

@@ -88,6 +88,7 @@ type (
 	leaseShowDoc struct {
 		leaseDoc
 		ETag *string `json:"etag,omitempty"`
+		Note *string `json:"note,omitempty"`
 	}
 	leaseGrantDoc struct { // of acquire and renew; release and break have no ttl_ms
 		URL string `json:"url"`

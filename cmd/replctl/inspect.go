@@ -235,8 +235,11 @@ func (a *app) printLease(in *replicate.Inspection) error {
 		return nil
 	}
 	l := in.Lease
-	if l.State == replicate.LeaseCorrupt {
+	switch l.State {
+	case replicate.LeaseCorrupt:
 		return a.print("\nlease  corrupt\n")
+	case replicate.LeaseReleased:
+		return a.print("\nlease  %s, generation %d, owner %q\n", l.State, l.Generation, l.Owner)
 	}
 	return a.print("\nlease  %s, generation %d, owner %q, until %s\n", l.State, l.Generation, l.Owner, stampAgo(l.ExpiresAt))
 }

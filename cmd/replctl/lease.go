@@ -20,6 +20,7 @@ type leaseJSON struct {
 	ExpiresAt  *time.Time `json:"expires_at"`
 	State      string     `json:"state"`
 	ETag       string     `json:"etag,omitempty"`
+	Note       string     `json:"note,omitempty"` // what a reader should know of a lease that is held
 }
 
 func newLeaseJSON(lease *replicate.Lease, state replicate.LeaseState) leaseJSON {
@@ -27,6 +28,9 @@ func newLeaseJSON(lease *replicate.Lease, state replicate.LeaseState) leaseJSON 
 	if lease != nil {
 		out.Generation, out.Owner, out.ETag = lease.Generation, lease.Owner, lease.ETag
 		out.ExpiresAt = optionalTime(lease.ExpiresAt)
+	}
+	if state == replicate.LeaseReleased { // its record ends long ago, by every clock
+		out.ExpiresAt = nil
 	}
 	return out
 }
@@ -37,7 +41,10 @@ root, which Litestream's leaser reads and writes too.
 
 States: held, expired (not renewed in time, free to take), released (given up, free
 to take), none (there is no record), corrupt (the record cannot be trusted, and
-nobody takes the lease until it is broken).
+nobody takes the lease while it says so).
+
+A lease whose holder has a longer TTL than --max-ttl is held, and a note says so:
+nobody takes it before it has ended. Use the same --max-ttl wherever a lease is used.
 
 "lease exec" runs a command under the lease, and is what most uses want. With
 "lease acquire" the lease has to be renewed by hand before it ends.`
@@ -101,7 +108,15 @@ func readLease(ctx context.Context, l leaser) (shownLease, error) {
 	if err != nil && !errors.Is(err, replicate.ErrLeaseCorrupt) {
 		return shownLease{}, err
 	}
-	return shownLease{newLeaseJSON(lease, state), err}, nil
+	shown := shownLease{json: newLeaseJSON(lease, state)}
+	var reach *replicate.LeaseReachError
+	switch {
+	case state == replicate.LeaseCorrupt:
+		shown.corrupt = err
+	case errors.As(err, &reach):
+		shown.json.Note = reach.Error()
+	}
+	return shown, nil
 }
 
 func (s shownLease) String() string {
@@ -114,7 +129,11 @@ func (s shownLease) String() string {
 	case replicate.LeaseReleased:
 		return fmt.Sprintf("released by %q, generation %d", l.Owner, l.Generation)
 	}
-	return fmt.Sprintf("%s by %q, generation %d, until %s", l.State, l.Owner, l.Generation, stampAgo(*l.ExpiresAt))
+	text := fmt.Sprintf("%s by %q, generation %d, until %s", l.State, l.Owner, l.Generation, stampAgo(*l.ExpiresAt))
+	if l.Note != "" {
+		text += "; note: " + l.Note
+	}
+	return text
 }
 
 func newLeaseWatchCommand(a *app) *cobra.Command {
@@ -173,7 +192,7 @@ func (a *app) watchLease(ctx context.Context, l leaser, every time.Duration) err
 
 // holder is what a watcher is told changes of.
 func (l leaseJSON) holder() leaseJSON {
-	l.ETag, l.ExpiresAt = "", nil
+	l.ETag, l.ExpiresAt, l.Note = "", nil, ""
 	return l
 }
 

@@ -14,6 +14,7 @@ import (
 func leaseFailure(err error, url string) error {
 	var ce *cliError
 	var exists *replicate.LeaseExistsError
+	var reach *replicate.LeaseReachError
 	show := "replctl lease show " + shellQuote(url)
 	switch {
 	case err == nil, errors.As(err, &ce):
@@ -24,6 +25,11 @@ func leaseFailure(err error, url string) error {
 		return &cliError{exitLost, plain(err), show}
 	case errors.Is(err, replicate.ErrLeaseAlreadyReleased):
 		return &cliError{exitFailure, plain(err), show}
+	case errors.As(err, &reach) && reach.OtherMaximum():
+		return &cliError{exitNotAcquired, fmt.Errorf("lease not acquired: %w", plain(reach)),
+			fmt.Sprintf("--max-ttl %v, here and wherever this lease is used", reach.TTL)}
+	case errors.As(err, &reach):
+		return &cliError{exitDamage, plain(err), show + ", and the clocks of the holder and of this machine"}
 	case errors.Is(err, replicate.ErrLeaseCorrupt):
 		return &cliError{exitDamage, plain(err), show + ", and then lease break"}
 	case errors.Is(err, cas.ErrIndeterminate) && advice(err) != "":

@@ -41,9 +41,9 @@
 // when it has expired, the first who looks writes it, and looks as long as it takes to
 // know. So it is no matter of each reader's clock, and a holder that wakes up too late
 // finds that it cannot renew. (Only a reader without the permission to write has to go
-// by the clock.) Expired is what has passed its time by the looking machine's clock, or
-// by the store's where the two are visibly apart, plus Options.MaxSkew; see
-// replicate.StoreLeaser. Records are there up to that much longer than their lease
+// by the clock.) A lease has expired, Options.MaxSkew after its end, when the looking
+// machine's clock and the store's, if that has one, both say so, or when the machine saw
+// it unchanged for its TTL; see replicate.StoreLeaser. Records are there up to that much longer than their lease
 // says, and until somebody looks, but nobody can see that.
 //
 // A lease that was seen alive is taken on trust for a while, Options.LeaseCache of whoever
