@@ -76,7 +76,7 @@ func (w *world) watch() {
 }
 
 // notices is how long a running machine may take to notice the end of a session.
-const notices = guard/2 + maxLate + 2*time.Millisecond
+const notices = guard/2*105/100 + maxLate + 2*time.Millisecond
 
 // work is done under a session that has just said that it is valid.
 func (w *world) work(p *process, generation int64) {

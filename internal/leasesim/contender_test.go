@@ -13,6 +13,10 @@ func (w *world) live(m *machine) {
 	life := 0
 	p := w.newProcess(m, life)
 	for p.sleep(rand2(p.rand, 0, 10*time.Second)); !w.over(); p.sleep(rand2(p.rand, 0, 10*time.Second)) {
+		if p.rand.IntN(8) == 0 {
+			p.runs()
+			continue
+		}
 		if s := p.acquire(); s != nil && !p.hold(s) {
 			p.die()
 			s.forget()
@@ -56,7 +60,11 @@ func (p *process) hold(t *tracked) bool {
 			}
 		})
 	}
-	for until := time.Now().Add(rand2(p.rand, 0, 2*ttl)); time.Now().Before(until) && !p.w.over(); {
+	longest := 2 * ttl
+	if p.w.drift > 0 {
+		longest = 10 * ttl // so long that clocks come apart
+	}
+	for until := time.Now().Add(rand2(p.rand, 0, longest)); time.Now().Before(until) && !p.w.over(); {
 		step := time.NewTimer(rand2(p.rand, time.Millisecond, 5*time.Second))
 		select {
 		case <-step.C:
@@ -66,6 +74,9 @@ func (p *process) hold(t *tracked) bool {
 		p.machine.Wait()
 		if t.Valid() {
 			p.w.work(p, t.Generation())
+			if p.w.data {
+				p.put(t)
+			}
 		} else if t.Context().Err() == nil {
 			p.w.violate("%s: not valid, and the context goes on", p.name)
 		}

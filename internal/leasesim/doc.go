@@ -23,13 +23,21 @@
 //   - The operations of all leasers are linearizable, against a model of a lock with
 //     fencing numbers (porcupine), and so are those of cas.Swap against a register.
 //   - Nobody calls an honest record corrupt.
+//   - An acquisition that was withdrawn is not in the store, and does not land later.
+//   - No write of data by a released session replaces that of a later one, however long
+//     the network holds it, up to the guard.
+//   - replicate.Run says that the lease was lost whatever its function returns, and its
+//     session is over when the function has panicked.
+//   - What may not survive a crash is not reported as done.
 //
 // # What is assumed of clocks
 //
 // The stated bound is Guard + MaxSkew: so far the wall clocks of two machines may be
-// apart. With a store that tells its time they may be apart by anything, and jump;
-// what is left of the difference is a second (its resolution) and a round trip on
-// each side, and that has to be within the bound.
+// apart. If they keep to it, a store may tell any time, another with each answer. If
+// the store's clock is right, they may be apart by anything, jump, and run four percent
+// fast or slow for as long as a lease lasts; what is left of the difference is a second
+// (the resolution), a round trip, and what a clock drifts in one TTL, and that has to
+// be within the bound.
 //
 // A wall clock that is set back counts once more on a machine that is suspended
 // before the next renewal: then the monotonic clock stands still, and the wall clock

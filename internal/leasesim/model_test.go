@@ -47,6 +47,8 @@ var lockModel = porcupine.Model{
 			return l.silently(s)
 		case s.kind == acquiring:
 			return l.acquire(s.operation)
+		case s.kind == withdrawing:
+			return true, l // what it wrote are effects
 		case s.kind == renewing:
 			return l.renew(s.operation)
 		}
@@ -60,6 +62,14 @@ func (l lock) takeable(now time.Duration) bool { return l.released || l.etag == 
 // silently is a write with a lost answer, or one that came too late.
 func (l lock) silently(s step) (bool, lock) {
 	e := s.effect
+	if s.kind == withdrawing {
+		mine := e.Generation == l.generation && l.owner == s.p.name && l.etag == ""
+		return e.Released && (mine || l.takeable(e.at) && e.Generation == l.generation+1),
+			lock{generation: e.Generation, owner: s.p.name, released: true}
+	}
+	if s.kind == acquiring && l.again(s.operation, e.Generation) {
+		return true, l
+	}
 	if s.kind == acquiring {
 		return l.takeable(e.at) && e.Generation == l.generation+1, lock{generation: e.Generation, owner: s.p.name}
 	}
@@ -73,11 +83,17 @@ func (l lock) acquire(o *operation) (bool, lock) {
 	switch {
 	case o.err == nil:
 		next := lock{generation: o.out.Generation, owner: o.p.name, etag: o.out.ETag, until: o.began + ttl - guard}
-		return l.takeable(o.ended) && next.generation == l.generation+1, next
+		return l.again(o, next.generation) || l.takeable(o.ended) && next.generation == l.generation+1, next
 	case errors.As(o.err, &exists):
 		return !l.released && l.owner == exists.Owner, l
 	}
 	return true, l
+}
+
+// again reports whether an acquisition writes its own record once more, of which
+// nobody was told.
+func (l lock) again(o *operation, generation int64) bool {
+	return l.generation == generation && l.owner == o.p.name && l.etag == "" && !l.released
 }
 
 // holds reports whether the lease that o was given is held.
@@ -113,7 +129,7 @@ func (l lock) release(o *operation) (bool, lock) {
 func (w *world) steps() (steps []porcupine.Operation) {
 	for _, o := range w.history {
 		silent := o.writes
-		if o.err == nil {
+		if o.err == nil && o.kind != withdrawing {
 			silent = silent[:max(0, len(silent)-1)]
 		}
 		for _, e := range silent {

@@ -3,6 +3,7 @@ package leasesim
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -56,6 +57,29 @@ var mutants = map[string]mutant{
 	"takeover before the TTL has passed": {4, func(s *setup) {
 		s.store = func(_ *process, s cas.Store) cas.Store { return impatientStore{s} }
 	}, "sessions valid at once"},
+
+	"the store's clock alone decides": {6, func(s *setup) {
+		s.store = func(p *process, s cas.Store) cas.Store { return oneClock{s, p} }
+		s.session = nil
+	}, "sessions valid at once"},
+
+	"renewals that do not look at the store's clock": {5, func(s *setup) {
+		s.store = func(_ *process, s cas.Store) cas.Store { return blindRenewals{s} }
+	}, "sessions valid at once"},
+
+	"an acquisition in doubt that is kept": {4, func(s *setup) {
+		s.leaser = func(_ *process, l leaser) leaser { return keepingLeaser{l} }
+	}, "withdrawn, and still held"},
+
+	"requests that nobody counts": {7, func(s *setup) { s.uncounted = true }, "a late write"},
+
+	"a loss that is hidden": {0, func(s *setup) { s.runner = hidingRun }, "hides that the session was lost"},
+
+	"a panic that keeps the lease": {0, func(s *setup) { s.runner = hidingRun }, "the session goes on after Run"},
+
+	"reading back proves durability": {4, func(s *setup) {
+		s.store = func(_ *process, s cas.Store) cas.Store { return trustingStore{s} }
+	}, "perhaps gone after a crash"},
 
 	"read, then write unconditionally": {0, func(s *setup) {
 		s.store = func(_ *process, s cas.Store) cas.Store { return blindStore{s} }
@@ -201,4 +225,69 @@ func (s blindStore) Write(ctx context.Context, key string, value []byte, _ cas.T
 		return cas.Written{}, err
 	}
 	return s.Store.Write(ctx, key, value, r.Token)
+}
+
+// oneClock makes records say that the holder's own clock ended the lease long ago, so
+// that the store's clock alone decides.
+type oneClock struct {
+	cas.Store
+	p *process
+}
+
+func (s oneClock) Write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Written, error) {
+	var rec map[string]any
+	if err := json.Unmarshal(value, &rec); err != nil {
+		return cas.Written{}, err
+	}
+	rec["local_expires_at"] = "2000-01-01T00:00:00Z"
+	changed, err := json.Marshal(rec)
+	if err != nil {
+		return cas.Written{}, err
+	}
+	return s.Store.Write(ctx, key, changed, expect)
+}
+
+func (s oneClock) Read(ctx context.Context, key string, known cas.Token) (cas.Record, error) {
+	return s.Store.Read(ctx, key, known)
+}
+
+// blindRenewals does not tell the time with a write.
+type blindRenewals struct{ cas.Store }
+
+func (s blindRenewals) Write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Written, error) {
+	written, err := s.Store.Write(ctx, key, value, expect)
+	written.StoreTime = time.Time{}
+	return written, err
+}
+
+// keepingLeaser gives nothing back.
+type keepingLeaser struct{ leaser }
+
+func (keepingLeaser) WithdrawLease(context.Context) error { return nil }
+
+// hidingRun is Run without a deferred release, whose error is that of fn if there is one.
+func hidingRun(ctx context.Context, l replicate.Leaser, opts replicate.SessionOptions, fn func(context.Context, *replicate.Session) error) error {
+	s, err := replicate.Acquire(ctx, l, opts)
+	if err != nil {
+		return err
+	}
+	workCtx, cancel := context.WithCancelCause(s.Context())
+	stop := context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
+	defer stop()
+	err = fn(workCtx, s)
+	if released := s.Release(ctx); err == nil {
+		err = released
+	}
+	return err
+}
+
+// trustingStore takes what may not be durable for what was perhaps not applied.
+type trustingStore struct{ cas.Store }
+
+func (s trustingStore) Write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Written, error) {
+	written, err := s.Store.Write(ctx, key, value, expect)
+	if errors.Is(err, cas.ErrNotDurable) {
+		err = cas.ErrIndeterminate
+	}
+	return written, err
 }

@@ -17,7 +17,7 @@ type network struct {
 	w *world
 	p *process
 	// applied is told of a write at the instant when the store changes.
-	applied func(op *operation, value []byte, token cas.Token)
+	applied func(op *operation, value []byte, token cas.Token, undurable bool)
 	// settles: a refusal of what was applied is settled by reading, as the contract
 	// wants of an engine; if somebody else's record is there by then, the outcome is
 	// unknown. Without it the engine calls what was applied a conflict.
@@ -43,6 +43,7 @@ const (
 	lost            // never arrives
 	replyLost       // is applied, and the answer is lost
 	clash           // is applied, and refused: the answer to a repeated request
+	undurable       // is applied, and may not survive a crash
 	late            // arrives when the caller has given up
 )
 
@@ -59,8 +60,10 @@ func (n *network) fate(ctx context.Context, op string) (f fault, there, back tim
 		f = refused
 	case x < 0.4:
 		f = lost
-	case x < 0.6:
+	case x < 0.5:
 		f = replyLost
+	case x < 0.6:
+		f = undurable
 	case x < 0.8:
 		f = clash
 	case x < 1:
@@ -114,9 +117,7 @@ func (n *network) Read(ctx context.Context, key string, known cas.Token) (cas.Re
 		return cas.Record{}, fmt.Errorf("read %s: %w", key, err)
 	}
 	record, err := n.w.mem.Read(context.Background(), key, known)
-	if n.w.storeTime {
-		record.StoreTime = time.Now().Truncate(time.Second)
-	}
+	record.StoreTime = n.storeTime()
 	if err == nil {
 		err = n.travel(ctx, back)
 	}
@@ -128,6 +129,19 @@ func (n *network) Read(ctx context.Context, key string, known cas.Token) (cas.Re
 		return cas.Record{}, fmt.Errorf("read %s: %w", key, err)
 	}
 	return record, nil
+}
+
+// storeTime is what the store's clock says: where a proxy with a wrong clock answers, that.
+func (n *network) storeTime() time.Time {
+	if !n.w.storeTime {
+		return time.Time{}
+	}
+	wrong := time.Duration(0)
+	if n.w.wrongStore > 0 {
+		r := n.w.draw(n.p.machine.id, "proxy")
+		wrong = rand2(r, -n.w.wrongStore, n.w.wrongStore)
+	}
+	return time.Now().Add(wrong).Truncate(time.Second)
 }
 
 type answer struct {
@@ -152,8 +166,9 @@ func (n *network) Write(ctx context.Context, key string, value []byte, expect ca
 			return
 		}
 		written, err := n.w.mem.Write(context.Background(), key, value, expect)
+		written.StoreTime = n.storeTime()
 		if err == nil {
-			n.applied(op, value, written.Token)
+			n.applied(op, value, written.Token, f == undurable)
 		}
 		if f != replyLost {
 			answers <- answer{written, err}
@@ -173,6 +188,9 @@ func (n *network) Write(ctx context.Context, key string, value []byte, expect ca
 	case <-ctx.Done():
 		a.err = errors.Join(cas.ErrIndeterminate, context.Cause(ctx))
 		_ = n.arrive(ctx)
+	}
+	if f == undurable && !errors.Is(a.err, cas.ErrConflict) {
+		a.err = cas.ErrNotDurable
 	}
 	if a.err == nil && f == clash && n.settles {
 		if r, _ := n.w.mem.Read(context.Background(), key, ""); r.Token != a.Token {
@@ -198,16 +216,17 @@ type written struct {
 	Generation int64 `json:"generation"`
 	Released   bool  `json:"released"`
 
-	token cas.Token
-	wall  time.Time     // of the writer's machine
-	at    time.Duration // true time
-	seq   int64         // in the order of events
+	token     cas.Token
+	undurable bool
+	wall      time.Time     // of the writer's machine
+	at        time.Duration // true time
+	seq       int64         // in the order of events
 }
 
 // note adds a write to its operation.
-func (op *operation) note(value []byte, token cas.Token) written {
+func (op *operation) note(value []byte, token cas.Token, undurable bool) written {
 	w := op.p.w
-	rec := written{token: token, wall: op.p.machine.Now().Wall, at: time.Since(w.start)}
+	rec := written{token: token, undurable: undurable, wall: op.p.machine.Now().Wall, at: time.Since(w.start)}
 	if err := json.Unmarshal(value, &rec); err != nil {
 		w.violate("%s wrote %s: %v", op.p.name, value, err)
 	}
@@ -220,8 +239,11 @@ func (op *operation) note(value []byte, token cas.Token) written {
 }
 
 // applied notes the write of a lease's record.
-func (w *world) applied(op *operation, value []byte, token cas.Token) {
-	rec := op.note(value, token)
+func (w *world) applied(op *operation, value []byte, token cas.Token, undurable bool) {
+	rec := op.note(value, token, undurable)
+	if op.kind == acquiring && op.withdrawn {
+		w.violate("an acquisition lands after it was withdrawn: %v", op)
+	}
 	if stored := w.generationStored(rec.Generation); rec.Generation < stored {
 		w.violate("the generation in the store goes from %d to %d", stored, rec.Generation)
 	}

@@ -16,6 +16,7 @@ type leaser interface {
 	replicate.Leaser
 	LeaseTTL() time.Duration
 	Observe(func(replicate.Event)) func()
+	WithdrawLease(context.Context) error
 }
 
 type kind string
@@ -24,6 +25,8 @@ const (
 	acquiring kind = "acquire"
 	renewing  kind = "renew"
 	releasing kind = "release"
+
+	withdrawing kind = "withdraw"
 )
 
 // operation is one call of a leaser.
@@ -37,6 +40,7 @@ type operation struct {
 	err       error
 	lapsed    bool // the lease given ended during the call, by either clock, or may have
 	writes    []written
+	withdrawn bool // an acquisition whose outcome was unknown was undone
 }
 
 func (o *operation) String() string {
@@ -88,6 +92,39 @@ func (r *recorder) ReleaseLease(ctx context.Context, in *replicate.Lease) error 
 	})
 }
 
+// WithdrawLease is followed by a look at the store: nothing that this process was not
+// told of may be there, nor arrive later.
+func (r *recorder) WithdrawLease(ctx context.Context) error {
+	// Many give up at one instant, when the history ends.
+	time.Sleep(rand2(r.p.w.draw(r.p.machine.id, "withdraw"), 1, time.Millisecond))
+	err := r.record(ctx, withdrawing, nil, func(ctx context.Context) (*replicate.Lease, error) {
+		return nil, r.leaser.WithdrawLease(ctx)
+	})
+	if err != nil {
+		return err
+	}
+	w := r.p.w
+	now, _ := w.mem.Read(context.Background(), replicate.DefaultLeaseFile, "")
+	w.mu.Lock()
+	var left []string
+	for _, o := range w.history {
+		if o.p != r.p || o.kind != acquiring || !errors.Is(o.err, cas.ErrIndeterminate) || errors.Is(o.err, cas.ErrSuperseded) {
+			continue
+		}
+		o.withdrawn = true
+		for _, e := range o.writes {
+			if e.token == now.Token && !e.Released {
+				left = append(left, o.String())
+			}
+		}
+	}
+	w.mu.Unlock()
+	for _, o := range left {
+		w.violate("withdrawn, and still held: %s", o)
+	}
+	return nil
+}
+
 func (r *recorder) record(ctx context.Context, k kind, in *replicate.Lease, call func(context.Context) (*replicate.Lease, error)) error {
 	if r.p.dead.Load() {
 		return errDead
@@ -106,13 +143,19 @@ func (r *recorder) record(ctx context.Context, k kind, in *replicate.Lease, call
 	set := r.p.machine.changes.Load() != changes
 	o.lapsed = set || !now.Wall.Before(o.in.ExpiresAt) || now.Mono-before.Mono >= ttl
 	last, wrote := o.finish()
+	if err == nil && k == withdrawing {
+		return nil
+	}
+	if err == nil && wrote && last.undurable {
+		r.p.w.violate("reported, and perhaps gone after a crash: %v", o)
+	}
 	if err == nil && (!wrote || k != releasing && last.token != cas.Token(o.out.ETag)) {
 		r.p.w.violate("reported, and not in the store: %v", o)
 	}
 	if err == nil && k == renewing && wrote && !set && last.wall.After(o.in.ExpiresAt) {
 		r.p.w.violate("a renewal counts that landed after the end: %v", o)
 	}
-	if errors.Is(err, replicate.ErrLeaseCorrupt) && (!r.p.w.storeTime || r.p.w.jump == 0) {
+	if errors.Is(err, replicate.ErrLeaseCorrupt) && (!r.p.w.storeTime || r.p.w.jump == 0) && r.p.w.wrongStore == 0 {
 		r.p.w.violate("an honest record is called corrupt: %v", o)
 	}
 	return err

@@ -35,11 +35,17 @@ type setup struct {
 	suspends   bool          // machines are suspended
 	stops      bool          // processes are stopped
 	faults     float64       // share of requests that go wrong
+	drift      float64       // clocks run fast or slow by so much
+	wrongStore time.Duration // each answer tells a time of the store that is wrong by up to so much
+	data       bool          // holders write data, too
 
 	// Planted bugs; nil for none.
 	store   func(*process, cas.Store) cas.Store
 	leaser  func(*process, leaser) leaser
 	session func(*process, clock.Clock) clock.Clock
+	runner  func(context.Context, replicate.Leaser, replicate.SessionOptions, func(context.Context, *replicate.Session) error) error
+	// uncounted: data is written by a client that does not tell the session of its requests.
+	uncounted bool
 }
 
 // world is one history while it runs, and what it leaves.
@@ -58,6 +64,7 @@ type world struct {
 	machines   []*machine
 	generation int64 // of the last session
 	fenced     int64 // of the last work done under a valid session
+	content    int64 // generation of the data
 	stored     int64 // of the record
 	violations []string
 	notes      []string // of what happened to machines
@@ -123,6 +130,7 @@ func (w *world) run() {
 	var everybody sync.WaitGroup
 	for i := range w.contenders {
 		m := &machine{id: i, Clock: faketime.New(w.anySkew(w.draw(i, "clock")))}
+		m.Drift(w.anyDrift(w.draw(i, "drift")))
 		w.machines = append(w.machines, m)
 	}
 	for _, m := range w.machines {
@@ -145,6 +153,11 @@ func (w *world) anySkew(r *rand.Rand) time.Duration {
 		return w.skew / 2
 	}
 	return rand2(r, -w.skew/2, w.skew/2)
+}
+
+// anyDrift is the rate of a clock: at one of the ends of what is allowed, or right.
+func (w *world) anyDrift(r *rand.Rand) float64 {
+	return w.drift * float64(r.IntN(3)-1)
 }
 
 // rand2 is a duration between two.
