@@ -12,10 +12,12 @@
 //
 // # What it does not promise
 //
-//   - A lease ([Leaser]) excludes other holders, within the clock assumptions
-//     its engine documents. It cannot stop a store from accepting the write of
-//     a former holder that does not ask; create-only writes are for that. See
-//     [FencedClient] for a client that asks, and only creates.
+//   - A lease ([Leaser]) excludes other holders if the clocks of the machines, or
+//     that of the store, keep to the bounds in docs/leases.md. It cannot stop a
+//     store from accepting the write of a former holder that does not ask, or that
+//     arrives later than the session's guard after it was given up; create-only
+//     writes are for that. See [FencedClient] for a client that asks, and only
+//     creates.
 //   - It does not replicate a database by itself. It is what replicators,
 //     and the command replctl, are built on.
 //

@@ -32,6 +32,8 @@ type Fenceable interface {
 // create-only unless CreateOnly is set to false: a write that comes late finds the
 // new holder's file and fails, or is found by it, and the new holder's fails with
 // an [LTXConflictError]. Deletes have no such net but the session's guard interval.
+// That holds for a release, too: the client tells the session of its requests, and
+// [Session.Release] waits for the guard after one that failed or was given up.
 //
 // Each file written has the lease's generation and owner in its metadata, where the
 // store keeps metadata: [MetadataLeaseGeneration], [MetadataLeaseOwner].
