@@ -22,6 +22,9 @@ SIGKILL R before it. The guard is for CMD to be dead and for clocks that differ.
 are T/10 unless given, and together less than T: with the defaults, renewals every 8s,
 SIGTERM at 6s and SIGKILL at 3s before the end.
 
+The lease is released when nothing of CMD is left. After a SIGKILL that is G + R later,
+since what CMD had sent may still arrive.
+
 A replctl that is itself stopped or starved can kill nothing in time, nor can one that
 is killed with SIGKILL: on Linux and FreeBSD CMD is then killed by the kernel, but not
 what CMD has started; elsewhere not even CMD. What must not happen twice should be

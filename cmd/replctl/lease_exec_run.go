@@ -116,6 +116,7 @@ func (e *execution) end(s *replicate.Session, c *child) (gone bool) {
 		switch {
 		case killed.IsZero() && (time.Since(started) >= e.grace || lease.TTL() <= e.reserve()):
 			c.kill()
+			s.Abandoned() // what it had sent may arrive yet
 			killed = time.Now()
 		case !killed.IsZero() && time.Since(killed) > max(time.Second, e.reserve()):
 			e.report.say("processes of the command's group survive SIGKILL")

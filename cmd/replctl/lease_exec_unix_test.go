@@ -90,7 +90,8 @@ func TestExecKillsGroup(t *testing.T) {
 	}
 }
 
-// What the command leaves behind ends before the lease is released.
+// What the command leaves behind ends before the lease is released. What was killed may
+// have sent something: the release waits for the guard then.
 func TestExecEndsWhatIsLeft(t *testing.T) {
 	t.Parallel()
 	for name, trap := range map[string]string{"gently": "", "by force": `trap "" TERM; `} {
@@ -101,6 +102,9 @@ func TestExecEndsWhatIsLeft(t *testing.T) {
 			p.dead()
 			if said := p.ends(3); !strings.Contains(said, "left processes") || !strings.HasSuffix(said, "released generation 1") {
 				t.Errorf("said:\n%s", said)
+			}
+			if said := strings.Join(p.said, "\n"); strings.Contains(said, "releasing in 3.") != (trap != "") {
+				t.Errorf("whether it waits for the guard: said:\n%s", said)
 			}
 		})
 	}
