@@ -31,8 +31,8 @@ var (
 
 	// ErrLeaseCorrupt: the stored record does not parse, has impossible values,
 	// or expires further in the future than any honest holder could have asked
-	// for (now + MaxTTL). It is neither honoured nor overwritten; only an
-	// explicit break replaces it.
+	// for (now + MaxTTL), which is a *LeaseReachError. It is neither honoured nor
+	// overwritten; only an explicit break replaces it.
 	ErrLeaseCorrupt = errors.New("lease record corrupt")
 )
 

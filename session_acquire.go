@@ -128,7 +128,9 @@ func observe(leaser Leaser, notify func(Event)) (stop func()) {
 
 // permanent reports whether waiting does not help.
 func permanent(err error) bool {
-	for _, target := range []error{ErrLeaseCorrupt, ErrTTLExceedsMax, errShortLease, cas.ErrUnsupported, cas.ErrInvalidKey, fs.ErrPermission} {
+	for _, target := range []error{
+		ErrLeaseCorrupt, ErrTTLExceedsMax, errShortLease, cas.ErrUnsupported, cas.ErrInvalidKey, fs.ErrPermission,
+	} {
 		if errors.Is(err, target) {
 			return true
 		}
@@ -163,7 +165,8 @@ func attempt(ctx context.Context, leaser Leaser, opts SessionOptions) (*Session,
 	case s.over():
 		err = fmt.Errorf("%w: acquiring the lease took so long that it is over", ErrSessionLost)
 	case granted < opts.RenewEvery+opts.Guard:
-		err = fmt.Errorf("%w: granted for %v, and the session has a ttl of %v", errShortLease, granted.Round(time.Millisecond), opts.TTL)
+		err = fmt.Errorf("%w: granted for %v, and the session has a ttl of %v",
+			errShortLease, granted.Round(time.Millisecond), opts.TTL)
 	}
 	if err != nil {
 		s.cancel(ErrSessionLost)

@@ -48,11 +48,11 @@ type SessionOptions struct {
 
 func (o SessionOptions) withDefaults(leaser Leaser) (SessionOptions, error) {
 	if t, ok := leaser.(interface{ LeaseTTL() time.Duration }); ok {
-		if ttl := t.LeaseTTL(); o.TTL != 0 && o.TTL != ttl {
+		ttl := t.LeaseTTL()
+		if o.TTL != 0 && o.TTL != ttl {
 			return o, fmt.Errorf("lease session: ttl %v, but the leaser asks for leases of %v", o.TTL, ttl)
-		} else {
-			o.TTL = ttl
 		}
+		o.TTL = ttl
 	}
 	if o.TTL == 0 {
 		o.TTL = leaser.MaxLeaseTTL()

@@ -12,7 +12,9 @@ import (
 //
 // The error is fn's. If the lease was lost or could not be released, the error says
 // that too: errors.Is finds ErrSessionLost whatever fn returned.
-func Run(ctx context.Context, leaser Leaser, opts SessionOptions, fn func(context.Context, *Session) error) (err error) {
+func Run(ctx context.Context, leaser Leaser, opts SessionOptions,
+	fn func(context.Context, *Session) error,
+) (err error) {
 	s, err := Acquire(ctx, leaser, opts)
 	if err != nil {
 		return err

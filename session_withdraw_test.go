@@ -57,7 +57,8 @@ func TestUnknownAcquisitionIsGivenBack(t *testing.T) {
 							t.Errorf("it took %v", took)
 						}
 						time.Sleep(10 * time.Second)
-						if _, state, err := newContender(store, "other").ReadLease(t.Context()); err != nil || state != replicate.LeaseReleased {
+						_, state, err := newContender(store, "other").ReadLease(t.Context())
+						if err != nil || state != replicate.LeaseReleased {
 							t.Errorf("the lease is %q (%v), want released", state, err)
 						}
 						release(t, newContender(store, "me").acquire(t)) // a leaser that remembers nothing
