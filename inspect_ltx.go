@@ -80,14 +80,16 @@ func (in *inspector) verifyLTX(ctx context.Context) error {
 	}
 	var all []*ltx.FileInfo
 	var writers []*checked // the files that can be used
+	var gone []*ltx.FileInfo
 	for f, err := range ordered.Map(ctx, n, in.sequence(), func(ctx context.Context, f *ltx.FileInfo) (*checked, error) {
 		return in.verifyFile(ctx, f, depths(f))
 	}) {
 		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			continue // deleted since the listing
 		case err != nil:
 			return err
+		case f.gone:
+			gone = append(gone, &f.info)
+			continue
 		case f.damage != nil:
 			in.problem(SeverityError, in.key(&f.info), "%v; the file cannot be used", f.damage)
 		default:
@@ -105,9 +107,28 @@ func (in *inspector) verifyLTX(ctx context.Context) error {
 	slices.SortStableFunc(in.sound, func(a, b *ltx.FileInfo) int { // as they were listed
 		return cmp.Or(cmp.Compare(a.Level, b.Level), compareNames(a, b))
 	})
+	if err := in.reportGone(ctx, gone); err != nil {
+		return err
+	}
 	in.compareWriters(writers)
 	in.summarize(ltx.NewChain(all))
 	in.assess(ltx.NewChain(in.sound))
+	return nil
+}
+
+// reportGone names the files that are still listed and cannot be found. The others were
+// deleted since the listing, as Litestream deletes what it has compacted.
+func (in *inspector) reportGone(ctx context.Context, gone []*ltx.FileInfo) error {
+	for _, f := range gone {
+		for again, err := range listRange(ctx, in.store, in.LTX.Layout, f.Level, f.MinTXID, f.MinTXID) {
+			if err != nil {
+				return err
+			}
+			if again.MaxTXID == f.MaxTXID {
+				in.problem(SeverityError, in.key(f), "the store lists it, and says that it does not exist")
+			}
+		}
+	}
 	return nil
 }
 
@@ -118,6 +139,7 @@ type checked struct {
 	damage error
 	sums   *contentSums // if they are wanted, and all of it was read
 
+	gone       bool         // it did not exist any more
 	refused    bool         // damage says why it could not be read
 	header     *ltx.Header  // as far as it was read
 	post       ltx.Checksum // of the trailer; zero if that was not read
@@ -159,6 +181,9 @@ func (in *inspector) verifyFile(ctx context.Context, f *ltx.FileInfo, depth dept
 	}
 	c.refused = blob.IsObjects(err)
 	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		c.gone = true
+		return c, nil
 	case c.refused, errors.Is(err, ltx.ErrTruncated), errors.Is(err, ltx.ErrCorrupt):
 		c.damage, c.sums = err, nil
 	case err != nil:
