@@ -212,6 +212,11 @@ func choose(a *Plan, aErr error, b *Plan, bErr error) (*Plan, error) {
 	case bErr != nil:
 		return beside(a, bErr)
 	}
+	for _, plan := range []*Plan{a, b} {
+		if plan.State.Time.IsZero() {
+			return nil, undated(plan)
+		}
+	}
 	newer, older := a, b
 	if b.State.Time.After(a.State.Time) {
 		newer, older = b, a
@@ -219,6 +224,15 @@ func choose(a *Plan, aErr error, b *Plan, bErr error) (*Plan, error) {
 	newer.Reason = fmt.Sprintf("both formats are there; the %s data reach to %s, the %s data to %s",
 		newer.Format, clockTime(newer.State.Time), older.Format, clockTime(older.State.Time))
 	return newer, nil
+}
+
+// undated is for a state of unknown time where the replica has both formats: which is
+// the newer one is not known, and the older one must not be given for it.
+func undated(plan *Plan) error {
+	e := &PlanError{Format: plan.Format, Before: plan.State, kind: ErrDamaged}
+	e.Reason = fmt.Sprintf("both formats are there, and of when the %s data are cannot be read; "+
+		"a generation or a transaction names the state without a time", plan.Format)
+	return e
 }
 
 // beside is for a plan in one format where the other has failed. If what the other
