@@ -21,6 +21,9 @@ import (
 //     may have been there in between: it is both ErrSuperseded and
 //     ErrIndeterminate.
 //   - The record cannot be read: ErrIndeterminate.
+//   - The store says that the record has changed, and shows that it has not: Swap
+//     writes again, and then gives up with ErrIndeterminate. A plain conflict would
+//     have its caller try for ever.
 //
 // An ErrNotDurable is returned as it is: the record read back would come from
 // memory, which says nothing about the disk.
@@ -53,7 +56,7 @@ func Swap(ctx context.Context, s Store, key string, value []byte, expect Token) 
 			return current, nil
 		case current.Token != expect && ambiguous:
 			return current, fmt.Errorf("%w: %w (%w)", ErrSuperseded, ErrIndeterminate, err)
-		case current.Token != expect || !ambiguous:
+		case current.Token != expect:
 			return current, err
 		case attempt == maxAttempts-1:
 			return current, unlessPlain(err, true)

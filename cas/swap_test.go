@@ -1,6 +1,7 @@
 package cas_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 
@@ -84,4 +85,25 @@ func TestSwapConflict(t *testing.T) {
 	if !errors.Is(err, cas.ErrConflict) || errors.Is(err, cas.ErrIndeterminate) || string(r.Value) != "two" {
 		t.Errorf("Swap: got %+v, %v, want a plain conflict and the winner's record", r, err)
 	}
+}
+
+// TestSwapContradiction: a store that refuses a write because the record has changed,
+// and shows that it has not, does not keep its caller trying for ever.
+func TestSwapContradiction(t *testing.T) {
+	m := new(cas.Memory)
+	before, err := m.Write(t.Context(), "k", []byte("old"), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := cas.Swap(t.Context(), refusing{m}, "k", []byte("mine"), before.Token)
+	if !errors.Is(err, cas.ErrIndeterminate) || r.Token != before.Token {
+		t.Errorf("Swap: got %+v, %v, want the record and an unknown outcome", r, err)
+	}
+}
+
+// refusing says of each write that the record has changed.
+type refusing struct{ cas.Store }
+
+func (refusing) Write(context.Context, string, []byte, cas.Token) (cas.Written, error) {
+	return cas.Written{}, cas.ErrConflict
 }
