@@ -101,23 +101,25 @@ func (c *copier) compareOne(ctx context.Context, j *copyJob, done chan<- compari
 		return &CopyConflictError{j.key, j.to, fmt.Sprintf("%d bytes and %d bytes", j.size, j.there), false}
 	}
 	ours, err := readTail(ctx, c.from, j.key, j.size)
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil // deleted since the listing
-	} else if blob.IsObjects(err) {
+	case blob.IsObjects(err):
 		c.refusals.add(0, err)
 		done <- comparison{j.key, err}
 		return nil
-	} else if err != nil {
+	case err != nil:
 		return fmt.Errorf("source: %w", err)
 	}
 	c.refusals.add(1, nil)
 	theirs, err := readTail(ctx, c.to, j.to, j.size)
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil // the next look finds out
-	} else if errors.Is(err, blob.ErrUnreadable) {
+	case errors.Is(err, blob.ErrUnreadable):
 		done <- comparison{j.key, err}
 		return nil
-	} else if err != nil {
+	case err != nil:
 		return fmt.Errorf("destination: %w", err)
 	}
 	if !bytes.Equal(ours, theirs) {

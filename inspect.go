@@ -191,14 +191,15 @@ func (in *inspector) readLease(ctx context.Context) error {
 		return nil
 	}
 	rc, err := in.store.Open(ctx, DefaultLeaseFile, 0, MaxLeaseRecordSize+1)
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		in.Lease = nil
 		return nil
-	} else if blob.IsObjects(err) && (in.LTX != nil || in.v3 != nil) {
+	case blob.IsObjects(err) && (in.LTX != nil || in.v3 != nil):
 		in.Lease = nil
 		in.problem(SeverityError, DefaultLeaseFile, "%v; whether the lease is held is not known", err)
 		return nil
-	} else if err != nil {
+	case err != nil:
 		return err
 	}
 	defer rc.Close()

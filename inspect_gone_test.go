@@ -28,7 +28,7 @@ func (v *vanishing) Open(ctx context.Context, key string, offset, length int64) 
 		return v.Store.Open(ctx, key, offset, length)
 	}
 	if !v.gone && !v.listed {
-		if err := v.Store.Delete(ctx, []string{key}); err != nil {
+		if err := v.Delete(ctx, []string{key}); err != nil {
 			return nil, err
 		}
 	}

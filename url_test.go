@@ -74,7 +74,7 @@ func TestParseURLRefusesMisspelled(t *testing.T) {
 		"s3:user:hunter2@bkt/db":          "write s3://BUCKET/PATH",
 		"s3:bkt?sse-customer-key=hunter2": "write s3://bkt",
 		`s3:\\bkt\db`:                     "write s3://bkt/db",
-		" s3://bkt/db":                    "white space",
+		"\u0020s3://bkt/db":               "white space",
 		"\ts3:bkt/db":                     "white space",
 		"gs:bkt/x":                        "write gs://bkt/x",
 		"GS:bkt/x":                        "write gs://bkt/x",

@@ -6,7 +6,9 @@ func TestCheckFollows(t *testing.T) {
 	wal := func(txid TXID, salt uint32, offset, size int64) Header {
 		return Header{Flags: HeaderFlagNoChecksum, MinTXID: txid, MaxTXID: txid, WALSalt1: salt, WALSalt2: 9, WALOffset: offset, WALSize: size}
 	}
-	sums := func(txid TXID, pre Checksum) Header { return Header{MinTXID: txid, MaxTXID: txid, PreApplyChecksum: pre} }
+	sums := func(txid TXID, pre Checksum) Header {
+		return Header{MinTXID: txid, MaxTXID: txid, PreApplyChecksum: pre}
+	}
 	for name, test := range map[string]struct {
 		before Header
 		post   Checksum

@@ -290,7 +290,7 @@ func honest(f mishap, c string) bool {
 // Without REPLCTL_FAULTS=all it is a sample, with a fixed seed.
 // REPLCTL_FAULTS_OF names one operation.
 func TestEveryCallFails(t *testing.T) {
-	w := &world{srv: fakes3.New(t), dir: filepath.Join(testreplica.Copy(t, "damaged/both-formats"))}
+	w := &world{srv: fakes3.New(t), dir: testreplica.Copy(t, "damaged/both-formats")}
 	t.Setenv("AWS_ACCESS_KEY_ID", fakes3.AccessKeyID)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", fakes3.SecretAccessKey)
 	w.db = filepath.Join(t.TempDir(), "db")

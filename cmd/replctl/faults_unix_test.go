@@ -122,9 +122,7 @@ func (d *disk) attempt(t *testing.T, op operation, hurt func(place string)) resu
 		}
 	}
 	var r result
-	for _, name := range paths(t, place) {
-		r.calls = append(r.calls, name)
-	}
+	r.calls = append(r.calls, paths(t, place)...)
 	hurt(place)
 	began := time.Now()
 	r.code, r.seen, r.said = d.run(t, op.args, place, out)

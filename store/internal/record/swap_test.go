@@ -83,7 +83,7 @@ func TestSwap(t *testing.T) {
 			if !errors.Is(err, c.want) || (c.want == nil) != (err == nil) {
 				t.Errorf("got error %v, want %v", err, c.want)
 			}
-			if record.Lost(err) != (c.want == cas.ErrConflict) {
+			if record.Lost(err) != errors.Is(c.want, cas.ErrConflict) {
 				t.Errorf("%v is certain, and want %v", err, c.want)
 			}
 			there, readErr := format.Read(t.Context(), m, key, record.Stored{})

@@ -60,7 +60,7 @@ func testLostAnswers(t *testing.T, h Harness) {
 				t.Errorf("got error %v, want %v", err, c.want)
 			}
 			unknown := errors.Is(err, cas.ErrIndeterminate)
-			if unknown != (c.want == cas.ErrIndeterminate) || unknown && errors.Is(err, resource.ErrCASFailure) {
+			if unknown != errors.Is(c.want, cas.ErrIndeterminate) || unknown && errors.Is(err, resource.ErrCASFailure) {
 				t.Errorf("unknown: %v, with error %v, want %v", unknown, err, c.want)
 			}
 		})
