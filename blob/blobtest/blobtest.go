@@ -30,6 +30,9 @@ type Harness struct {
 	// NoMetadata is why the engine drops WriteOptions.Metadata; empty if it
 	// keeps it.
 	NoMetadata string
+	// NoDescribe is why what Open returns is no blob.Describer; empty if it is one.
+	// Its readers pay for a Stat then.
+	NoDescribe string
 }
 
 // Run runs every test of the contract.
