@@ -102,3 +102,30 @@ func TestLineageMutants(t *testing.T) {
 		}, "CreateRace", "ReplaceRace")
 	})
 }
+
+// FuzzLineage: whatever a store gives back as a lineage, the next one is bounded, is of
+// the value that it was made for, and names the write that replaced the expected version.
+func FuzzLineage(f *testing.F) {
+	f.Add("", []byte("v"), "")
+	f.Add("0011223344556677=abc;8899aabbccddeeff=", []byte("v"), "etag")
+	f.Add(";;=;x", []byte{}, "a;b")
+	f.Fuzz(func(t *testing.T, stored string, value []byte, expect string) {
+		l := lineage(stored)
+		_ = l.of(value)
+		_, _, _ = l.replacement(cas.Token(expect), "newest")
+		next := l.next(value, cas.Token(expect))
+		if next == "" {
+			return
+		}
+		if len(next) > lineageBytes+len(expect)+32 {
+			t.Errorf("a lineage of %d bytes", len(next))
+		}
+		if next.of(value) != next {
+			t.Errorf("%q is not of its own value", next)
+		}
+		wrote, token, ok := next.replacement(cas.Token(expect), "newest")
+		if !ok || wrote != digest(value) || token != "newest" {
+			t.Errorf("%q: replaced by %q, %q, %v", next, wrote, token, ok)
+		}
+	})
+}
