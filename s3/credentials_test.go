@@ -16,6 +16,7 @@ import (
 // TestFlawedCredentials: what cannot be right is said at once, by the name of where
 // it is from, without a request and without the value.
 func TestFlawedCredentials(t *testing.T) {
+	withoutEnvironment(t)
 	set := func(id, secret string) func(*testing.T, *Config) {
 		return func(t *testing.T, c *Config) {
 			c.AccessKeyID, c.SecretAccessKey = "", ""
@@ -63,6 +64,14 @@ func TestFlawedCredentials(t *testing.T) {
 				t.Errorf("%d requests", n)
 			}
 		})
+	}
+}
+
+// withoutEnvironment takes away what the tests with real servers have in theirs.
+func withoutEnvironment(t *testing.T) {
+	t.Helper()
+	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CA_BUNDLE"} {
+		t.Setenv(name, "")
 	}
 }
 
