@@ -123,7 +123,7 @@ var mishaps = []mishap{
 	{"refused", func(func()) fakes3.Fault { return fakes3.Status(403, "AccessDenied") }, time.Minute},
 	{"archived", func(func()) fakes3.Fault { return fakes3.Status(403, "InvalidObjectState") }, time.Minute},
 	{"gone", func(func()) fakes3.Fault { return gone }, time.Minute},
-	{"web page", func(func()) fakes3.Fault { return webPage }, time.Second},
+	{"web page", func(func()) fakes3.Fault { return webPage }, 300 * time.Millisecond},
 	{"signal", func(stop func()) fakes3.Fault {
 		return func(w http.ResponseWriter, c *fakes3.Call) {
 			stop()
