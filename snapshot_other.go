@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -19,14 +20,16 @@ var ErrOtherDatabase = errors.New("the replica is of another database")
 // What is compared of a database with the replica's newest snapshot.
 const (
 	comparedPages = 24  // at most, spread over both
-	fewPages      = 8   // of so many that differ, all, a database of the same tables is another one
+	fewPages      = 8   // if so many differ, all, and the tables too, it is another database
 	dbHeaderSize  = 100 // bytes of page 1 before its content, with counters that change
 )
 
 // checkSameDatabase refuses an image that has nothing in common with the replica's newest
-// snapshot: another page size; other tables, and not one of the compared pages the same; or
-// the same tables, and of many pages not one the same. SQLite gives a database no name,
-// and so a small database with the same tables passes, and one that was vacuumed is refused.
+// snapshot: another page size; other tables, and not one of many compared pages the same; or
+// not one page the same, and SQLite's counters of changes went back, which only grow in one
+// database. SQLite gives a database no name. So another one with the same tables, or with
+// few pages, passes if its counters are higher, since a busy database changes all its pages
+// between two snapshots. One that was restored to an earlier state may be refused.
 func checkSameDatabase(ctx context.Context, client ReplicaClient, im Image, files []*ltx.FileInfo) error {
 	bases := slices.DeleteFunc(slices.Clone(files), func(f *ltx.FileInfo) bool { return f.MinTXID != 1 })
 	slices.SortFunc(bases, func(a, b *ltx.FileInfo) int { return cmp.Compare(b.MaxTXID, a.MaxTXID) })
@@ -65,6 +68,7 @@ type imageComparison struct {
 	open     ltx.OpenRangeFunc
 	empty    bool // the snapshot, or the image, has no table
 	tables   bool // page 1 is the same but for its header: the tables are the same
+	back     bool // the counters in the header have not grown since the snapshot as they must
 	compared int  // of the other pages
 	same     int  // of these
 }
@@ -87,6 +91,7 @@ func (c *imageComparison) run(ctx context.Context) error {
 		case pgno == 1:
 			c.tables = bytes.Equal(ours[dbHeaderSize:], theirs[dbHeaderSize:])
 			c.empty = noCells(ours) || noCells(theirs)
+			c.back = wentBack(ours, theirs, c.tables)
 		case ok && !blank(ours) && !blank(theirs):
 			c.compared++
 			if bytes.Equal(ours, theirs) {
@@ -95,6 +100,15 @@ func (c *imageComparison) run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// wentBack compares the file change counter and the schema cookie of two headers
+// (https://www.sqlite.org/fileformat.html, 1.3). In one database they only grow, the
+// cookie with every change of the tables.
+func wentBack(ours, theirs []byte, sameTables bool) bool {
+	changes := cmp.Compare(binary.BigEndian.Uint32(ours[24:]), binary.BigEndian.Uint32(theirs[24:]))
+	schema := cmp.Compare(binary.BigEndian.Uint32(ours[40:]), binary.BigEndian.Uint32(theirs[40:]))
+	return changes < 0 || schema < 0 || schema == 0 && !sameTables
 }
 
 // noCells reports whether page 1 is a leaf of the schema with nothing in it.
@@ -111,10 +125,11 @@ func blank(page []byte) bool {
 
 func (c *imageComparison) verdict(name string) error {
 	switch {
-	case c.empty || c.same > 0 || c.tables && c.compared < fewPages:
+	case c.empty || c.same > 0 || !c.back && (c.tables || c.compared < fewPages):
 		return nil
-	case c.tables:
-		return fmt.Errorf("%w: of %d pages of snapshot %s not one is as in the database, though both have the same tables", ErrOtherDatabase, c.compared, name)
+	case c.back:
+		return fmt.Errorf("%w: the database's counters of changes do not go on from snapshot %s, of which not one of %d more pages is as in the database",
+			ErrOtherDatabase, name, c.compared)
 	}
 	return fmt.Errorf("%w: it has other tables, and of %d more pages of snapshot %s not one is as in the database", ErrOtherDatabase, c.compared, name)
 }

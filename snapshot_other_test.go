@@ -25,6 +25,10 @@ func TestSnapshotOfAnotherDatabase(t *testing.T) {
 	copy(changed[512*3:], bytes.Repeat([]byte{9}, 512*20))
 	migrated := slices.Clone(changed)
 	copy(migrated, bytes.Repeat([]byte{8}, 512))
+	older := tablesImage(40, 7, 2)
+	older[24]--
+	small := tablesImage(3, 8, 2) // other tables, though no table was ever changed
+	copy(small[:100], tablesImage(3, 7, 1)[:100])
 	for name, test := range map[string]struct {
 		first, second image
 		refused       bool
@@ -34,10 +38,12 @@ func TestSnapshotOfAnotherDatabase(t *testing.T) {
 		"its tables changed, too":         {was, migrated, false},
 		"it shrank":                       {was, was[:512*5], false},
 		"other tables, other rows":        {was, tablesImage(40, 8, 2), true},
-		"the same tables, other rows":     {was, tablesImage(40, 7, 2), true},
+		"the same tables, other rows":     {was, tablesImage(40, 7, 2), false}, // every row may have changed
+		"the same tables, fewer changes":  {was, older, true},
 		"a small one of the same tables":  {tablesImage(3, 7, 1), tablesImage(3, 7, 2), false},
-		"a small one with other tables":   {tablesImage(3, 7, 1), tablesImage(3, 8, 2), true},
-		"the first was empty but for one": {tablesImage(1, 0, 0), was, true},
+		"a small one with newer tables":   {tablesImage(3, 7, 1), tablesImage(3, 8, 2), false},
+		"a small one with other tables":   {tablesImage(3, 7, 1), small, true},
+		"the first was empty but for one": {tablesImage(1, 0, 0), was, false},
 	} {
 		c := memoryClient()
 		if _, err := replicate.WriteSnapshot(t.Context(), c, test.first, replicate.SnapshotOptions{Time: planTime(1)}); err != nil {

@@ -25,7 +25,7 @@ the replicator must have been stopped.
 
 A database that has nothing in common with the replica's newest snapshot is refused: it is
 another database, and would become the replica's latest state. That is a guess from the
-tables and a few pages; --force writes nevertheless, as after a VACUUM.
+tables, a few pages and SQLite's counters of changes; --force writes nevertheless.
 
 It is written twice, at level 9, where restores look for it, and at level 0, from where
 Litestream goes on when it is pointed at this replica. --archive leaves the latter out:
