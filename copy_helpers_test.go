@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"io/fs"
 	"maps"
 	"path"
 	"slices"
@@ -195,7 +194,7 @@ func targetsOf(t *testing.T, c interface {
 	store := storeOf(t, c)
 	for _, id := range ids {
 		points, err := v3compat.New(store).Points(t.Context(), id)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err != nil && !errors.Is(err, v3compat.ErrNoObjects) {
 			t.Fatal(err)
 		}
 		for _, p := range points {

@@ -48,6 +48,8 @@ var (
 	errHeld = errors.New("held back")
 	// errVanished: listed, and gone or changed since.
 	errVanished = errors.New("gone since the listing")
+	// errUnfinished: the goroutine of the copy ended before the copy did.
+	errUnfinished = errors.New("not finished")
 )
 
 // damageError says that an object of the source is not what it has to be.
@@ -57,10 +59,10 @@ func (e *damageError) Error() string { return e.Err.Error() }
 
 func (e *damageError) Unwrap() error { return e.Err }
 
-// isOver reports whether a failure concerns this job alone, and what depends on it.
-func (j *copyJob) isOver() bool {
+// isOver reports whether a job's failure concerns it alone, and what depends on it.
+func isOver(err error) bool {
 	var bad *damageError
-	return errors.Is(j.err, errHeld) || errors.Is(j.err, errVanished) || errors.As(j.err, &bad)
+	return errors.Is(err, errHeld) || errors.Is(err, errVanished) || errors.As(err, &bad)
 }
 
 func await(ctx context.Context, c <-chan struct{}) error {

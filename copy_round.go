@@ -153,9 +153,9 @@ func (c *copier) copyAll(ctx context.Context, jobs []*copyJob) error {
 	g.SetLimit(c.opts.Concurrency)
 	for _, j := range jobs {
 		g.Go(func() error {
-			err := c.copyOne(ctx, j)
-			j.finish(err)
-			if j.isOver() {
+			err := errUnfinished // what others wait for ends also if this goroutine does
+			defer func() { j.finish(err) }()
+			if err = c.copyOne(ctx, j); isOver(err) {
 				return nil
 			}
 			return err
