@@ -3,6 +3,8 @@ package replicate_test
 import (
 	"bytes"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -102,5 +104,24 @@ func checkSome(t *testing.T, r *rand.Rand, whole *file.ReplicaClient, dst *repli
 		if got != want && !strings.Contains(got, "no such state") && !strings.Contains(got, "objects are missing") {
 			t.Errorf("%s: got %s, want %s", name, got, want)
 		}
+	}
+}
+
+// TestCopyDamagedTimes: a times.json that cannot be used is named, and no time is made up.
+func TestCopyDamagedTimes(t *testing.T) {
+	dir := testreplica.Copy(t, "damaged/both-formats")
+	key := v3compat.TimesKey("cc3d8cd75808a4ef")
+	if err := os.WriteFile(filepath.Join(dir, filepath.FromSlash(key)), []byte("<html>"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	dst := blob.NewMemory()
+	rep, err := replicate.Copy(t.Context(), file.NewReplicaClient(dir), clientAt(dst), replicate.CopyOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(rep.Problems, func(p replicate.Problem) bool {
+		return p.Object == key && p.Severity == replicate.SeverityError
+	}) {
+		t.Errorf("problems %v, want one of %s", rep.Problems, key)
 	}
 }

@@ -99,9 +99,9 @@ func (g *generationV3) readTimes(ctx context.Context, store blob.Reader) error {
 	}
 	times, err := readTimes(ctx, store, g.id)
 	switch {
-	case blob.IsObjects(err):
+	case blob.IsObjects(err), errors.Is(err, v3compat.ErrTimes):
 		g.timesErr = err
-	case err != nil && !errors.Is(err, v3compat.ErrTimes):
+	case err != nil:
 		return err
 	}
 	for _, o := range g.all() {

@@ -140,7 +140,7 @@ func (d *disk) attempt(t *testing.T, op operation, hurt func(place string)) resu
 	for _, dir := range []string{filepath.Dir(place), filepath.Dir(out)} {
 		r.seen = strings.ReplaceAll(r.seen, dir, "_")
 	}
-	r.seen = volatile.ReplaceAllString(r.seen, "_")
+	r.seen = outcome(op, r.seen)
 	return r
 }
 
