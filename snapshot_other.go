@@ -13,11 +13,11 @@ import (
 	"github.com/replctl/replicate/ltx"
 )
 
-// ErrOtherDatabase: the replica is of another database than the one that was to be
-// written into it.
+// ErrOtherDatabase: the replica belongs to another database than the one that was to
+// be written into it.
 var ErrOtherDatabase = errors.New("the replica is of another database")
 
-// What is compared of a database with the replica's newest snapshot.
+// Limits of the comparison of a database with the replica's newest snapshot.
 const (
 	comparedPages = 24  // at most, spread over both
 	fewPages      = 8   // if so many differ, all, and the tables too, it is another database

@@ -99,9 +99,9 @@ type Reader interface {
 	// it yields nothing and no error, and so does a root that does not exist
 	// yet.
 	//
-	// What is listed was there, whether it can be read or not: where a name leads
-	// to nothing or to something that is no object, such as a pipe, the entry has
-	// no size, and Open and Stat say why ([ErrUnreadable]).
+	// A listing has every name, whether its object can be read or not. If a name leads
+	// to nothing, or to something that is no object, such as a pipe, its entry has
+	// size 0, and Open and Stat say why ([ErrUnreadable]).
 	//
 	// In an engine with directories an object can stand where a directory is to
 	// be. Below it there is nothing then, or an error: that is the engine's to say.

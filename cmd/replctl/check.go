@@ -63,7 +63,7 @@ may be missing, which no name shows: only --deep, and a restore, find the malfor
 database. And where two replicators wrote to one place, which is a warning, the states
 are there and may be of neither database.
 
-What is read from end to end is also followed page by page, so that files that contradict
+Objects that are read from end to end are followed page by page, so that files that contradict
 each other are found: those of two replicators in one place. Of what is read in part, the
 places in the WAL, the checksums and the lease generations of neighbours are compared.
 

@@ -65,7 +65,7 @@ func newSnapshotCommand(a *app) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&flags.proceed, "continue", false, "also in a replica that a replicator has written to, and has left")
-	cmd.Flags().BoolVar(&flags.force, "force", false, "also in a replica that is of another database")
+	cmd.Flags().BoolVar(&flags.force, "force", false, "write even if the replica looks like another database's")
 	cmd.Flags().BoolVar(&flags.archive, "archive", false, "write it once, for a place to which Litestream will never replicate")
 	cmd.Flags().BoolVar(&flags.lease, "lease", false, "write under the replica's lease")
 	flags.addWork(cmd, "with --lease: ")
