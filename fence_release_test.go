@@ -23,31 +23,34 @@ type heldUp struct {
 	left int
 }
 
-func (h *heldUp) hold(ctx context.Context, change func()) error {
+func (h *heldUp) hold(ctx context.Context, change func() error) error {
 	if h.left--; h.left < 0 {
-		change()
-		return nil
+		return change()
 	}
-	time.AfterFunc(h.by, change)
+	time.AfterFunc(h.by, func() { _ = change() })
 	<-ctx.Done()
 	return context.Cause(ctx)
 }
 
-func (h *heldUp) Write(ctx context.Context, key string, r io.Reader, opts blob.WriteOptions) (info blob.Info, err error) {
+func (h *heldUp) Write(ctx context.Context, key string, r io.Reader, opts blob.WriteOptions) (blob.Info, error) {
 	body, err := io.ReadAll(r)
 	if err != nil {
-		return info, err
+		return blob.Info{}, err
 	}
 	opts.Guard = nil // it has been sent
-	lost := h.hold(ctx, func() {
+	var info blob.Info
+	err = h.hold(ctx, func() (err error) {
 		info, err = h.Store.Write(context.Background(), key, bytes.NewReader(body), opts)
+		return err
 	})
-	return info, errors.Join(err, lost)
+	if err != nil {
+		return blob.Info{}, err // the change may come later, and write to info then
+	}
+	return info, nil
 }
 
-func (h *heldUp) Delete(ctx context.Context, keys []string) (err error) {
-	lost := h.hold(ctx, func() { err = h.Store.Delete(context.Background(), keys) })
-	return errors.Join(err, lost)
+func (h *heldUp) Delete(ctx context.Context, keys []string) error {
+	return h.hold(ctx, func() error { return h.Store.Delete(context.Background(), keys) })
 }
 
 // TestReleaseHasAGuard: a request that its sender gave up arrives before the next
