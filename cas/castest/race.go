@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/replctl/replicate/cas"
@@ -79,15 +80,20 @@ func sum(t *testing.T, s cas.Store) int {
 	return c.Sum
 }
 
-// testIncrements: every increment that is reported is in the sum, and no other.
+// testIncrements: every increment that is reported is in the sum, and no other. A writer
+// that falls far behind the others may not be told whether its own was; that is rare.
 func testIncrements(t *testing.T, h Harness) {
 	open := h.New(t)
 	const writers = 8
 	each := h.rounds(25)
+	var unknown atomic.Int64
 	for _, err := range race(writers, func(w int) error {
 		s := open()
 		for i := range each {
-			if err := increment(t, s, fmt.Sprintf("%d.%d", w, i)); err != nil {
+			err := increment(t, s, fmt.Sprintf("%d.%d", w, i))
+			if errors.Is(err, cas.ErrIndeterminate) {
+				unknown.Add(1)
+			} else if err != nil {
 				return err
 			}
 		}
@@ -97,8 +103,9 @@ func testIncrements(t *testing.T, h Harness) {
 			t.Fatal(err)
 		}
 	}
-	if got, want := sum(t, open()), writers*each; got != want {
-		t.Errorf("the sum is %d after %d increments", got, want)
+	doubt, all := int(unknown.Load()), writers*each
+	if got := sum(t, open()); got < all-doubt || got > all || doubt > all/10 {
+		t.Errorf("the sum is %d after %d increments, %d of them unknown", got, all, doubt)
 	}
 }
 
