@@ -1,74 +1,15 @@
 // Command replctl inspects Litestream replicas, from a URL alone.
 package main
 
-//go:generate go test -run ^TestManualIsCurrent$ . -update
+//go:generate go test ./internal/cli -run ^TestManualIsCurrent$ -update
 
 import (
-	"context"
-	"errors"
 	"os"
-	"os/signal"
-	"slices"
-	"syscall"
+
+	"github.com/replctl/replicate/cmd/replctl/internal/cli"
 )
 
-func main() {
-	os.Exit(run())
-}
+// version is set when a release is built: -ldflags "-X main.version=v1.2.3".
+var version string
 
-// run is main with the exit code as a result, for the test scripts.
-func run() int {
-	ctx, stop := untilSignal(context.Background())
-	defer stop()
-	a := &app{stdout: os.Stdout, stderr: os.Stderr}
-	err := newRootCommand(a).ExecuteContext(ctx)
-	return a.exitCode(bySignal(ctx, err))
-}
-
-// interrupted is the cause of a context that a signal has ended.
-type interrupted struct{ sig os.Signal }
-
-func (e interrupted) Error() string {
-	if e.sig == os.Interrupt {
-		return "interrupted"
-	}
-	return e.sig.String()
-}
-
-func (e interrupted) Is(target error) bool { return target == context.Canceled }
-
-// untilSignal is a context that ends with SIGINT or SIGTERM. A second signal ends the
-// process at once.
-func untilSignal(parent context.Context) (ctx context.Context, stop func()) {
-	ctx, cancel := context.WithCancelCause(parent)
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	go func() {
-		select {
-		case sig := <-signals:
-			signal.Stop(signals)
-			cancel(interrupted{sig})
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, func() {
-		signal.Stop(signals)
-		cancel(nil)
-	}
-}
-
-// bySignal gives what failed after a signal the exit code of the signal, as a shell has
-// it: 130 for SIGINT, 143 for SIGTERM. An error with a meaning of its own keeps its
-// code. That nothing is there, or that a probe found nothing out, is none: the signal
-// may have cut it short.
-func bySignal(ctx context.Context, err error) error {
-	var end interrupted
-	if err == nil || !errors.As(context.Cause(ctx), &end) {
-		return err
-	}
-	var ce *cliError
-	if errors.As(err, &ce) && !slices.Contains([]int{exitFailure, exitNothing, exitInconclusive}, ce.code) {
-		return err
-	}
-	return &cliError{code: signalCode(end.sig), err: end}
-}
+func main() { os.Exit(cli.Main(version)) }

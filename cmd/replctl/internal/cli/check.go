@@ -1,0 +1,245 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/spf13/cobra"
+
+	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/sqlite"
+)
+
+// checkJSON is the verdict; ok is false where a problem is an error.
+type checkJSON struct {
+	OK         bool                `json:"ok"`
+	URL        string              `json:"url"`
+	Formats    []string            `json:"formats"`
+	Objects    int                 `json:"objects"`
+	Bytes      int64               `json:"bytes"`
+	Verified   int                 `json:"verified"`
+	Restored   int                 `json:"restored"`
+	Problems   []replicate.Problem `json:"problems"`
+	Restorable []windowJSON        `json:"restorable"`
+}
+
+// windowJSON has min_txid and max_txid for LTX, generation for v0.3.
+type windowJSON struct {
+	Format     string     `json:"format"`
+	From       *time.Time `json:"from"`
+	To         *time.Time `json:"to"`
+	MinTXID    string     `json:"min_txid,omitempty"`
+	MaxTXID    string     `json:"max_txid,omitempty"`
+	Generation string     `json:"generation,omitempty"`
+}
+
+type checkOptions struct {
+	deep    bool
+	subset  string
+	round   uint64
+	prom    string
+	tempDir string
+}
+
+const checkLong = `Check a replica without restoring it to a place of its own: that nothing is missing,
+cut off, empty, or not what its name says, and from when to when it can be restored.
+
+A replica of up to %s in up to %d objects is read from end to end, and every
+checksum verified. Of a larger one each LTX file's header, page index and trailer are
+read, and of v0.3 backups names and sizes are judged. --read-data-subset 5%% reads that
+share from end to end as well, each day (UTC) the one after that of the day before: run
+once a day, it reads everything in 20 days. A day without a run leaves its share to the
+next time round. --round N reads the Nth share instead.
+
+A window has every state that the replica has, which is not every moment: one inside a
+compacted file gets the state before it ("replctl plan" tells which). Two things a window
+cannot know by itself. In a v0.3 backup without times.json the last segment of an index
+may be missing, which no name shows: only --deep, and a restore, find the malformed
+database. And where two replicators wrote to one place, which is a warning, the states
+are there and may be of neither database.
+
+Objects that are read from end to end are followed page by page, so that files that contradict
+each other are found: those of two replicators in one place. Of what is read in part, the
+places in the WAL, the checksums and the lease generations of neighbours are compared.
+
+--deep reads everything. It restores the end of each restorable window to a temporary file (--temp-dir), lets
+SQLite run its integrity_check there, and removes it.
+
+--prom replaces its file when the check is done. One that could not look, or found no
+replica, leaves it as it was: alert on an old replctl_check_timestamp_seconds as well.
+
+Exit code 4 means that a problem is an error: something cannot be restored.`
+
+func newCheckCommand(a *app) *cobra.Command {
+	opts := &checkOptions{}
+	cmd := &cobra.Command{
+		Use:     "check URL",
+		Short:   "Verify a replica, and show what can be restored from it",
+		Long:    fmt.Sprintf(checkLong, size(replicate.AutoReadBytes), replicate.AutoReadObjects),
+		Example: "  replctl check --deep s3://backups/db\n  replctl check --read-data-subset 5% --prom /var/lib/node_exporter/replctl.prom /var/backups/db",
+		Args:    oneURL,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !cmd.Flags().Changed("round") {
+				opts.round = roundOf(time.Now())
+			}
+			return a.check(cmd.Context(), args[0], opts)
+		},
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&opts.deep, "deep", false, "read everything, restore, and let SQLite check the result")
+	flags.StringVar(&opts.subset, "read-data-subset", "", "`share` of the objects to read from end to end, such as 5% or 1/20")
+	flags.Uint64Var(&opts.round, "round", 0, "which share: `N` and N+1 follow each other (default the day since 1970)")
+	flags.Var(pathFlag{&opts.prom}, "prom",
+		"write metrics to `file` for the Prometheus node exporter's textfile collector")
+	flags.Var(pathFlag{&opts.tempDir}, "temp-dir", "where --deep restores to (default $TMPDIR)")
+	a.addJSON(cmd)
+	return cmd
+}
+
+// roundOf is the day since 1970, in UTC.
+func roundOf(t time.Time) uint64 { return uint64(t.Unix() / (24 * 60 * 60)) }
+
+func (a *app) check(ctx context.Context, url string, opts *checkOptions) error {
+	subset, err := parseShare(opts.subset)
+	if err != nil {
+		return usageError("--read-data-subset 5%", "--read-data-subset %s: %w", opts.subset, err)
+	}
+	if opts.deep && subset > 0 {
+		return usageError("one of them", "--deep reads everything, --read-data-subset a share of it")
+	}
+	r, err := a.openReplica(url)
+	if err != nil {
+		return err
+	}
+	report, err := a.runCheck(ctx, r, opts, subset)
+	if err != nil {
+		return err
+	}
+	if len(report.Formats()) == 0 {
+		return r.nothing(ctx)
+	}
+	if opts.prom != "" {
+		if err := writeMetrics(opts.prom, checkMetrics(r.url, report, time.Now())); err != nil {
+			return err
+		}
+	}
+	if a.json {
+		err = a.printJSON(newCheckJSON(r.url, report))
+	} else {
+		err = a.printCheck(r.url, report)
+	}
+	if err == nil && !report.OK() {
+		return errDamage
+	}
+	return err
+}
+
+func (a *app) runCheck(ctx context.Context, r *replica, opts *checkOptions, subset float64) (*replicate.CheckReport, error) {
+	m := a.newMeter("checking")
+	defer m.done()
+	return r.Check(ctx, replicate.CheckOptions{
+		Deep: opts.deep, Subset: subset, Round: opts.round, TempDir: opts.tempDir, Progress: m.update,
+		Verify: func(ctx context.Context, path string) error { return soundDatabase(ctx, path, sqlite.CheckFull) },
+	})
+}
+
+// soundDatabase is sqlite.Check; a database with nothing in it is sound.
+func soundDatabase(ctx context.Context, path string, mode sqlite.CheckMode) error {
+	if err := sqlite.Check(ctx, path, mode); !errors.Is(err, sqlite.ErrEmpty) {
+		return err
+	}
+	return nil
+}
+
+// parseShare parses "5%", "1/20" and "0.05".
+func parseShare(s string) (float64, error) {
+	if s == "" {
+		return 0, nil
+	}
+	share, err := 0.0, error(nil)
+	if percent, ok := strings.CutSuffix(s, "%"); ok {
+		share, err = strconv.ParseFloat(percent, 64)
+		share /= 100
+	} else if n, of, ok := strings.Cut(s, "/"); ok {
+		var a, b uint64
+		if a, err = strconv.ParseUint(n, 10, 32); err == nil {
+			b, err = strconv.ParseUint(of, 10, 32)
+		}
+		if err == nil && b > 0 {
+			share = float64(a) / float64(b)
+		}
+	} else {
+		share, err = strconv.ParseFloat(s, 64)
+	}
+	if err != nil || !(share > 0 && share <= 1) {
+		return 0, errors.New("want a share of more than 0% and up to 100%, such as 5% or 1/20")
+	}
+	return share, nil
+}
+
+func newCheckJSON(url string, r *replicate.CheckReport) checkJSON {
+	return checkJSON{
+		OK: r.OK(), URL: url, Formats: r.Formats(), Objects: r.Objects, Bytes: r.Bytes, Verified: r.Verified, Restored: r.Restored,
+		Problems: problemsJSON(r.Problems), Restorable: windowDocs(r.Restorable),
+	}
+}
+
+func (a *app) printCheck(url string, r *replicate.CheckReport) error {
+	if err := a.print("%s  %s, %s in %s\n", a.paint(url, text.Bold), strings.Join(r.Formats(), " and "), size(r.Bytes), count(r.Objects, "object", "objects")); err != nil {
+		return err
+	}
+	if err := a.printProblems(r.Problems); err != nil {
+		return err
+	}
+	if err := a.print("\nproblems    %s\nread        %s\nrestorable  ", a.paintVerdict(r.Inspection), readSummary(r)); err != nil {
+		return err
+	}
+	return a.printWindows(r.Restorable)
+}
+
+// readSummary says how far to trust the verdict.
+func readSummary(r *replicate.CheckReport) string {
+	s := fmt.Sprintf("%d of %s from end to end", r.Verified, count(r.Objects, "object", "objects"))
+	switch {
+	case r.Restored > 0:
+		s += fmt.Sprintf("; %s restored and checked by SQLite", count(r.Restored, "database", "databases"))
+	case r.Verified < r.Objects:
+		s += "; --deep reads all"
+	}
+	return s
+}
+
+// printWindows prints "from T1 to T2", and what is not between them.
+func (a *app) printWindows(windows []replicate.Window) error {
+	if len(windows) == 0 {
+		return a.print("%s\n", a.paint("nothing", text.FgRed, text.Bold))
+	}
+	indent := ""
+	for len(windows) > 0 {
+		first, n := windows[0], 1
+		for n < len(windows) && windows[n].Format == first.Format && windows[n].Generation == first.Generation {
+			n++
+		}
+		last := windows[n-1]
+		what := "transactions " + txids(first.From.TXID, last.To.TXID)
+		if first.Format == replicate.FormatV3 {
+			what = "generation " + first.Generation
+		}
+		if err := a.print("%sfrom %s to %s, %s\n", indent, stamp(first.From.Time), stampAgo(last.To.Time), what); err != nil {
+			return err
+		}
+		indent = "            "
+		for i := 1; i < n; i++ {
+			if err := a.print("%sexcept after %s and before %s\n", indent, preciseStamp(windows[i-1].To.Time), preciseStamp(windows[i].From.Time)); err != nil {
+				return err
+			}
+		}
+		windows = windows[n:]
+	}
+	return nil
+}

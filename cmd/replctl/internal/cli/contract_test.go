@@ -1,0 +1,343 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// The JSON contract, written down a second time and by hand: that the commands'
+// own types change must not change it. Keys may be added here, not renamed.
+type (
+	problemDoc struct {
+		Severity string `json:"severity"`
+		Object   string `json:"object"`
+		Message  string `json:"message"`
+	}
+	extentDoc struct {
+		From *time.Time `json:"from"`
+		To   *time.Time `json:"to"`
+	}
+	generationDoc struct {
+		Generation  string       `json:"generation"`
+		Snapshots   int          `json:"snapshots"`
+		WALSegments int          `json:"wal_segments"`
+		Bytes       int64        `json:"bytes"`
+		CreatedAt   *time.Time   `json:"created_at"`
+		UpdatedAt   *time.Time   `json:"updated_at"`
+		Restorable  []extentDoc  `json:"restorable"`
+		Problems    []problemDoc `json:"problems"`
+	}
+	snapshotDoc struct {
+		Format     string    `json:"format"`
+		Generation *string   `json:"generation,omitempty"`
+		Index      *int      `json:"index,omitempty"`
+		MinTXID    *string   `json:"min_txid,omitempty"`
+		MaxTXID    *string   `json:"max_txid,omitempty"`
+		Size       int64     `json:"size"`
+		CreatedAt  time.Time `json:"created_at"`
+	}
+	walDoc struct {
+		Generation string    `json:"generation"`
+		Index      int       `json:"index"`
+		Offset     int64     `json:"offset"`
+		Size       int64     `json:"size"`
+		CreatedAt  time.Time `json:"created_at"`
+	}
+	ltxDoc struct {
+		Level     int       `json:"level"`
+		MinTXID   string    `json:"min_txid"`
+		MaxTXID   string    `json:"max_txid"`
+		Size      int64     `json:"size"`
+		Timestamp time.Time `json:"timestamp"`
+		CreatedAt time.Time `json:"created_at"`
+	}
+	gapDoc struct {
+		After  string `json:"after"`
+		Before string `json:"before"`
+	}
+	levelDoc struct {
+		Level   int        `json:"level"`
+		Files   int        `json:"files"`
+		Bytes   int64      `json:"bytes"`
+		MinTXID string     `json:"min_txid"`
+		MaxTXID string     `json:"max_txid"`
+		Oldest  *time.Time `json:"oldest"`
+		Newest  *time.Time `json:"newest"`
+		Gaps    []gapDoc   `json:"gaps"`
+	}
+	ltxReportDoc struct {
+		Layout         string     `json:"layout"`
+		Levels         []levelDoc `json:"levels"`
+		MaxTXID        string     `json:"max_txid"`
+		RestorableTXID *string    `json:"restorable_txid,omitempty"`
+		RestorableAt   *time.Time `json:"restorable_at,omitempty"`
+	}
+	leaseDoc struct {
+		Generation int64      `json:"generation"`
+		Owner      string     `json:"owner"`
+		ExpiresAt  *time.Time `json:"expires_at"`
+		State      string     `json:"state"`
+	}
+	leaseShowDoc struct {
+		leaseDoc
+		ETag *string `json:"etag,omitempty"`
+		Note *string `json:"note,omitempty"`
+	}
+	leaseGrantDoc struct { // of acquire and renew; release and break have no ttl_ms
+		URL string `json:"url"`
+		leaseShowDoc
+		TTL *int64 `json:"ttl_ms,omitempty"`
+	}
+	inspectDoc struct {
+		URL         string          `json:"url"`
+		Formats     []string        `json:"formats"`
+		LTX         *ltxReportDoc   `json:"ltx,omitempty"`
+		Generations []generationDoc `json:"generations"`
+		Lease       *leaseDoc       `json:"lease,omitempty"`
+		Objects     int             `json:"objects"`
+		Bytes       int64           `json:"bytes"`
+		Verified    int             `json:"verified"`
+		Problems    []problemDoc    `json:"problems"`
+	}
+	probeCheckDoc struct {
+		Name     string `json:"name"`
+		Result   string `json:"result"`
+		Evidence string `json:"evidence"`
+	}
+	probeDoc struct {
+		URL     string          `json:"url"`
+		Verdict string          `json:"verdict"`
+		Rounds  int             `json:"rounds"`
+		Writers int             `json:"writers"`
+		Prefix  string          `json:"prefix"`
+		Checks  []probeCheckDoc `json:"checks"`
+		Left    []string        `json:"left"`
+	}
+	pointDocument struct {
+		TXID       *string   `json:"txid,omitempty"`
+		Generation *string   `json:"generation,omitempty"`
+		Index      *int      `json:"index,omitempty"`
+		Offset     *int64    `json:"offset,omitempty"`
+		Time       time.Time `json:"time"`
+	}
+	objectDocument struct {
+		Key  string `json:"key"`
+		Size int64  `json:"size"`
+	}
+	planDocument struct {
+		URL      string           `json:"url"`
+		Format   string           `json:"format"`
+		Reason   *string          `json:"reason,omitempty"`
+		State    pointDocument    `json:"state"`
+		Next     *pointDocument   `json:"next,omitempty"`
+		Notes    []string         `json:"notes"`
+		Objects  []objectDocument `json:"objects"`
+		Bytes    int64            `json:"bytes"`
+		Requests int              `json:"requests"`
+	}
+	restoreDocument struct {
+		URL      string         `json:"url"`
+		Output   string         `json:"output"`
+		Restored bool           `json:"restored"`
+		Format   *string        `json:"format,omitempty"`
+		State    *pointDocument `json:"state,omitempty"`
+		Next     *pointDocument `json:"next,omitempty"`
+		Notes    []string       `json:"notes,omitempty"`
+		Bytes    *int64         `json:"bytes,omitempty"`
+		Size     *int64         `json:"size,omitempty"`
+		Seconds  *float64       `json:"seconds,omitempty"`
+	}
+	snapshotFileDocument struct {
+		URL             string           `json:"url"`
+		TXID            string           `json:"txid"`
+		CreatedAt       time.Time        `json:"created_at"`
+		Objects         []objectDocument `json:"objects"`
+		PageSize        int64            `json:"page_size"`
+		Pages           int64            `json:"pages"`
+		LeaseGeneration *int64           `json:"lease_generation,omitempty"`
+	}
+	copyDocument struct {
+		From            string       `json:"from"`
+		To              string       `json:"to"`
+		Objects         int          `json:"objects"`
+		Bytes           int64        `json:"bytes"`
+		Present         int          `json:"present"`
+		Copied          int          `json:"copied"`
+		CopiedBytes     int64        `json:"copied_bytes"`
+		Seconds         float64      `json:"seconds"`
+		Problems        []problemDoc `json:"problems"`
+		LeaseGeneration *int64       `json:"lease_generation,omitempty"`
+	}
+	pruneDocument struct {
+		URL             string           `json:"url"`
+		Deleted         bool             `json:"deleted"`
+		Since           time.Time        `json:"since"`
+		KeepSnapshots   int              `json:"keep_snapshots"`
+		Objects         []objectDocument `json:"objects"`
+		Bytes           int64            `json:"bytes"`
+		Kept            int              `json:"kept"`
+		KeptBytes       int64            `json:"kept_bytes"`
+		Before          []windowDocument `json:"restorable_before"`
+		Restorable      []windowDocument `json:"restorable"`
+		LeaseGeneration *int64           `json:"lease_generation,omitempty"`
+	}
+	windowDocument struct {
+		Format     string     `json:"format"`
+		From       *time.Time `json:"from"`
+		To         *time.Time `json:"to"`
+		MinTXID    *string    `json:"min_txid,omitempty"`
+		MaxTXID    *string    `json:"max_txid,omitempty"`
+		Generation *string    `json:"generation,omitempty"`
+	}
+	checkDocument struct {
+		OK         bool             `json:"ok"`
+		URL        string           `json:"url"`
+		Formats    []string         `json:"formats"`
+		Objects    int              `json:"objects"`
+		Bytes      int64            `json:"bytes"`
+		Verified   int              `json:"verified"`
+		Restored   int              `json:"restored"`
+		Problems   []problemDoc     `json:"problems"`
+		Restorable []windowDocument `json:"restorable"`
+	}
+	migrationDoc struct {
+		Source          string        `json:"source"`
+		Destination     string        `json:"destination"`
+		Migrated        bool          `json:"migrated"`
+		History         bool          `json:"history"`
+		States          int           `json:"states"`
+		From            pointDocument `json:"from"`
+		To              pointDocument `json:"to"`
+		TXID            string        `json:"txid"`
+		Files           int           `json:"files"`
+		Kept            int           `json:"kept"`
+		Bytes           int64         `json:"bytes"`
+		LeaseGeneration int64         `json:"lease_generation"`
+	}
+	recordDoc struct { // one of key and key_base64, one of value and value_base64
+		Key         *string `json:"key,omitempty"`
+		KeyBase64   *string `json:"key_base64,omitempty"`
+		Version     int64   `json:"version"`
+		Lease       *int64  `json:"lease,omitempty"`
+		Value       *string `json:"value,omitempty"`
+		ValueBase64 *string `json:"value_base64,omitempty"`
+	}
+	changeDoc struct { // of a record; where there is none, the key and gone alone
+		recordDoc
+		Version *int64 `json:"version,omitempty"`
+		Gone    bool   `json:"gone"`
+	}
+	versionDoc struct {
+		Version string `json:"version"`
+		Go      string `json:"go"`
+		OS      string `json:"os"`
+		Arch    string `json:"arch"`
+	}
+)
+
+// decode reads one document that has every key of T and no other, and null only
+// for a time that is not known.
+func decode[T any](t testing.TB, what, doc string) T {
+	t.Helper()
+	var v T
+	dec := json.NewDecoder(strings.NewReader(doc))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&v); err != nil {
+		t.Fatalf("%s: %v\n%s", what, err, doc)
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		t.Fatalf("%s: more than one document (%v)\n%s", what, err, doc)
+	}
+	again, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, want := tree(t, []byte(doc)), tree(t, again)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatalf("%s: the contract (-) and the output (+) differ:\n%s", what, diff)
+	}
+	checkNulls(t, what, "", got)
+	return v
+}
+
+func tree(t testing.TB, doc []byte) any {
+	t.Helper()
+	dec := json.NewDecoder(bytes.NewReader(doc))
+	dec.UseNumber()
+	var v any
+	if err := dec.Decode(&v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// times are the keys whose value may not be known.
+var times = []string{"created_at", "updated_at", "from", "to", "oldest", "newest", "expires_at"}
+
+func checkNulls(t testing.TB, what, key string, v any) {
+	t.Helper()
+	switch v := v.(type) {
+	case nil:
+		if !slices.Contains(times, key) {
+			t.Errorf("%s: %q is null", what, key)
+		}
+	case map[string]any:
+		for key, v := range v {
+			checkNulls(t, what, key, v)
+		}
+	case []any:
+		for _, v := range v {
+			checkNulls(t, what, key+"[]", v)
+		}
+	}
+}
+
+// The test of the contract can fail.
+func TestDecodeRefuses(t *testing.T) {
+	for _, doc := range []string{
+		`[{"after":"1","before":"3","extra":1}]`,
+		`[{"after":"1"}]`,
+		`[{"after":"1","before":null}]`,
+		`[{"after":"1","Before":"3"}]`,
+		`[{"after":"1","before":"3"}] []`,
+		`[null]`,
+		`null`,
+		``,
+	} {
+		if !fails(t, func(t testing.TB) { decode[[]gapDoc](t, "gaps", doc) }) {
+			t.Errorf("%s passes", doc)
+		}
+	}
+}
+
+// failing is a testing.TB that notes what would have failed.
+type failing struct {
+	testing.TB
+	failed bool
+}
+
+func (f *failing) Helper() {}
+
+func (f *failing) Errorf(string, ...any) { f.failed = true }
+
+func (f *failing) Fatalf(string, ...any) { f.failed = true; panic(f) }
+
+func fails(t testing.TB, test func(testing.TB)) bool {
+	f := &failing{TB: t}
+	func() {
+		defer func() {
+			if p := recover(); p != nil && p != any(f) {
+				panic(p)
+			}
+		}()
+		test(f)
+	}()
+	return f.failed
+}

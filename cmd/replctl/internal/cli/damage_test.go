@@ -1,0 +1,79 @@
+package cli
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/replctl/replicate/internal/damage"
+)
+
+// Every committed variant gives the exit code and the severity that its
+// damage.json wants, and its objects are named: to people, and to programs.
+func TestInspectDamaged(t *testing.T) {
+	dir := filepath.Join(testdata(t), "damaged")
+	reports, err := filepath.Glob(filepath.Join(dir, "*", "damage.json"))
+	if err != nil || len(reports) != len(damage.Variants()) {
+		t.Fatalf("got %d variants, want %d: %v", len(reports), len(damage.Variants()), err)
+	}
+	for _, path := range reports {
+		t.Run(filepath.Base(filepath.Dir(path)), func(t *testing.T) {
+			data, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var want damage.Report
+			if err := json.Unmarshal(data, &want); err != nil {
+				t.Fatal(err)
+			}
+			checkDamaged(t, filepath.Join(filepath.Dir(path), "replica"), want)
+		})
+	}
+}
+
+func checkDamaged(t *testing.T, replica string, want damage.Report) {
+	wantCode := exitOK
+	if want.Want == damage.Error {
+		wantCode = exitDamage
+	}
+	code, stdout, stderr := replctl(t, "inspect", replica)
+	if code != wantCode || stderr != "" {
+		t.Errorf("got exit code %d, want %d\n%s%s", code, wantCode, stdout, stderr)
+	}
+	code, doc, _ := replctl(t, "inspect", "--json", replica)
+	if code != wantCode {
+		t.Errorf("--json: got exit code %d, want %d", code, wantCode)
+	}
+	problems := decode[inspectDoc](t, "inspect --json", doc).Problems
+	worst := damage.None
+	for _, p := range problems {
+		if worst != damage.Error && p.Severity != "info" {
+			worst = damage.Severity(p.Severity)
+		}
+		if !strings.Contains(stdout, p.Object) {
+			t.Errorf("%s is not named to people:\n%s", p.Object, stdout)
+		}
+	}
+	if worst != want.Want {
+		t.Errorf("got severity %s, want %s: %+v", worst, want.Want, problems)
+	}
+	for _, object := range want.Objects {
+		if !named(problems, object, want.Want) {
+			t.Errorf("%s is not named: %+v", object, problems)
+		}
+	}
+}
+
+// named reports whether there is a problem of an object, or of the directory
+// that it is or was in, or of the LTX files together.
+func named(problems []problemDoc, object string, severity damage.Severity) bool {
+	for _, p := range problems {
+		inside := strings.HasSuffix(p.Object, "/") && strings.HasPrefix(object, p.Object)
+		if p.Object == object || inside && p.Severity == string(severity) {
+			return true
+		}
+	}
+	return false
+}

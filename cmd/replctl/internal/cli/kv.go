@@ -1,0 +1,93 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/store/kv"
+)
+
+const kvLong = `Small records with versions, below kv/ in the directory or bucket that the URL
+names; a replica there is not in their way. Any number of processes may use them at
+once: a record changes by compare-and-swap on its version, which grows with each change
+and never repeats.
+
+A key is 1 to 128 bytes, a value up to about a megabyte. What is deleted leaves a
+small object behind, which keeps the version.
+
+Exit codes: 3 where there is no such record, 4 where it is damaged, 1 where its version is
+another one, it exists already, or the answer of the store is lost: the error says so, and
+that it may have been done.`
+
+func newKVCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "kv",
+		Short: "Read and write small records with versions",
+		Long:  kvLong,
+		Args:  unknownCommand,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newKVGetCommand(a), newKVPutCommand(a), newKVListCommand(a), newKVRemoveCommand(a), newKVWatchCommand(a))
+	return cmd
+}
+
+// openKV returns the records at a URL, which is not contacted yet, and the URL as it may
+// be shown: with what flags add, and without what is secret.
+func (a *app) openKV(ctx context.Context, rawURL string, poll time.Duration) (s *kv.Store, url string, err error) {
+	p, err := a.parsePlace(rawURL)
+	if err != nil {
+		return nil, "", err
+	}
+	l, err := p.leaser(p.scheme, p.host, p.path, p.query, p.userinfo)
+	if err != nil {
+		return nil, "", usageError("replctl kv --help", "%w", err)
+	}
+	target := l.(prober) // whose records are all of those at the URL
+	target.SetLogger(a.logger())
+	a.sayWaits(l)
+	store, err := target.ProbeTarget().Records(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	s, err = kv.New(store, kv.Options{PollEvery: poll})
+	return s, shownURL(l, rawURL), err
+}
+
+// urlAndKey is what the commands for one record take.
+func urlAndKey(_ *cobra.Command, args []string) error {
+	if len(args) != 2 {
+		return fmt.Errorf("want a URL and a key, not %d arguments", len(args))
+	}
+	return checkKVKey(args[1])
+}
+
+func checkKVKey(key string) error {
+	if key == "" || len(key) > kv.MaxKeyLen {
+		return fmt.Errorf("key of %d bytes: want 1 to %d", len(key), kv.MaxKeyLen)
+	}
+	return nil
+}
+
+// kvFailure is for errors of these commands: what they mean to an operator.
+func kvFailure(err error, url, key string) error {
+	get := "replctl kv get " + shellQuote(url) + " " + shellQuote(key) + " --json"
+	var ce *cliError
+	switch {
+	case err == nil, errors.As(err, &ce), errors.Is(err, context.Canceled):
+		return err
+	case errors.Is(err, kv.ErrNotFound):
+		return &cliError{exitNothing, plain(err), "replctl kv ls " + shellQuote(url)}
+	case errors.Is(err, kv.ErrWrongVersion), errors.Is(err, kv.ErrAlreadyExists):
+		return &cliError{exitFailure, plain(err), get}
+	case errors.Is(err, kv.ErrCorrupt):
+		return &cliError{exitDamage, plain(err), ""}
+	case errors.Is(err, cas.ErrIndeterminate):
+		return &cliError{exitFailure, plain(err), get + ", for it may have been done"}
+	}
+	return err
+}

@@ -1,0 +1,87 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/replctl/replicate"
+)
+
+const leaseBreakLong = `Break the lease: take it from whoever holds it, or replace a corrupt record, by a
+released record with a higher generation.
+
+The holder is not asked. It finds out when it next renews, and may go on writing
+until then: make sure that it is dead, or that what it writes is refused for its old
+generation.
+
+--generation N breaks the lease only if N is what is there. A record whose generation
+cannot be read is named by the etag that "lease show" prints, together with the
+generation to go on from, which has to be higher than any that was in use. Exit code 1
+means that something else is there, and that it was left alone.`
+
+func newLeaseBreakCommand(a *app) *cobra.Command {
+	var flags leaseFlags
+	var opts replicate.BreakOptions
+	cmd := &cobra.Command{
+		Use:     "break URL --generation N",
+		Short:   "Take the lease from whoever holds it",
+		Long:    leaseBreakLong,
+		Example: "  replctl lease break --generation 7 /var/backups/db\n  replctl lease break --etag 9f86d081884c7d65 --next-generation 100 /var/backups/db",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkBreak(cmd, opts); err != nil {
+				return err
+			}
+			l, err := a.openLeaser(args[0], flags)
+			if err != nil {
+				return err
+			}
+			url := shownURL(l, args[0])
+			lease, err := l.BreakLease(cmd.Context(), opts)
+			if err != nil {
+				return breakFailure(cmd.Context(), l, err, url)
+			}
+			return a.printReleased("broken: released", newGrantJSON(url, lease, replicate.LeaseReleased, 0))
+		},
+	}
+	cmd.Flags().Int64Var(&opts.Generation, "generation", 0, "generation that the lease has")
+	cmd.Flags().StringVar(&opts.ETag, "etag", "", "etag that the record has")
+	cmd.Flags().Int64Var(&opts.NextGeneration, "next-generation", 0, "generation to go on from, with --etag")
+	flags.add(cmd)
+	flags.addOwner(cmd)
+	a.addJSON(cmd)
+	return cmd
+}
+
+func checkBreak(cmd *cobra.Command, opts replicate.BreakOptions) error {
+	given := cmd.Flags().Changed
+	const try = "--generation N, or --etag E --next-generation N"
+	switch {
+	case given("generation") == given("etag"):
+		return usageError(try, "which record? want either --generation or --etag")
+	case given("etag") != given("next-generation"):
+		return usageError(try, "--etag and --next-generation go together")
+	case given("generation") && opts.Generation < 1, given("etag") && opts.NextGeneration < 1:
+		return usageError(try, "a generation is at least 1")
+	case given("etag") && opts.ETag == "":
+		return usageError(try, "--etag is empty")
+	}
+	return nil
+}
+
+// breakFailure is leaseFailure where the record is not the one that was named: it says
+// which one is there. Nothing was held, and so nothing is lost.
+func breakFailure(ctx context.Context, l leaser, err error, url string) error {
+	if !errors.Is(err, replicate.ErrLeaseNotHeld) {
+		return leaseFailure(err, url)
+	}
+	shown, readErr := readLease(ctx, l)
+	if readErr != nil {
+		return leaseFailure(readErr, url)
+	}
+	err = fmt.Errorf("lease not broken, it is another one: %s", shown)
+	return &cliError{exitFailure, err, "replctl lease show " + shellQuote(url)}
+}

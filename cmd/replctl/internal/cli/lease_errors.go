@@ -1,0 +1,64 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/cas"
+)
+
+// leaseFailure is for errors of the lease commands: what they mean to an operator.
+func leaseFailure(err error, url string) error {
+	var ce *cliError
+	var exists *replicate.LeaseExistsError
+	var reach *replicate.LeaseReachError
+	show := "replctl lease show " + shellQuote(url)
+	switch {
+	case err == nil, errors.As(err, &ce):
+		return err
+	case errors.As(err, &exists):
+		return &cliError{exitNotAcquired, fmt.Errorf("lease not acquired: %s", heldBy(exists)), "--wait 1m"}
+	case errors.Is(err, replicate.ErrLeaseNotHeld), errors.Is(err, replicate.ErrSessionLost):
+		return &cliError{exitLost, plain(err), show}
+	case errors.Is(err, replicate.ErrLeaseAlreadyReleased):
+		return &cliError{exitFailure, plain(err), show}
+	case errors.As(err, &reach) && reach.OtherMaximum():
+		return &cliError{exitNotAcquired, fmt.Errorf("lease not acquired: %w", plain(reach)),
+			fmt.Sprintf("--max-ttl %v, here and wherever this lease is used", reach.TTL)}
+	case errors.As(err, &reach):
+		return &cliError{exitDamage, plain(err), show + ", and the clocks of the holder and of this machine"}
+	case errors.Is(err, replicate.ErrLeaseCorrupt):
+		return &cliError{exitDamage, plain(err), show + ", and then lease break"}
+	case errors.Is(err, cas.ErrIndeterminate) && advice(err) != "":
+		return &cliError{exitFailure, plain(err), advice(err)}
+	case errors.Is(err, cas.ErrIndeterminate) && !errors.Is(err, context.Canceled):
+		return &cliError{exitFailure, plain(err), show + ", for it may have been done"}
+	}
+	return err
+}
+
+// heldBy says who is in the way. The name comes from the store, and may be anything.
+func heldBy(e *replicate.LeaseExistsError) string {
+	return fmt.Sprintf("held by %q until %s", e.Owner, stamp(e.ExpiresAt))
+}
+
+// plain is an error's text on one line, whatever the store has put into it.
+func plain(err error) error { return errors.New(harmless(err.Error())) }
+
+// settle repeats what may or may not have been done: the leaser remembers what it
+// tried, and finds it again, as long as this process lives.
+func settle(ctx context.Context, do func() error) error {
+	for try := 0; ; try++ {
+		err := do()
+		if !errors.Is(err, cas.ErrIndeterminate) || try == 2 || ctx.Err() != nil {
+			return err
+		}
+		select {
+		case <-time.After(100 * time.Millisecond << try):
+		case <-ctx.Done():
+		}
+	}
+}

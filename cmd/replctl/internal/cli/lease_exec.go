@@ -1,0 +1,167 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/cmd/replctl/internal/supervise"
+)
+
+const leaseExecLong = `Run a command while the lease is held, and only then: wait for the lease, run CMD,
+renew the lease while CMD runs, and release it when CMD, and what it has started in
+its process group, has ended.
+
+When the lease is lost, because it could not be renewed in time or somebody broke it,
+CMD's process group gets SIGTERM and, --grace later, SIGKILL. Of a TTL T, a grace G and
+a guard R this is the timetable, counted back from the end of the lease: renewals are
+due every (T - G - R)/3; if none has worked, SIGTERM comes G + R before the end and
+SIGKILL R before it. The guard is for CMD to be dead and for clocks that differ. G and R
+are T/10 unless given, and together less than T: with the defaults, renewals every 8s,
+SIGTERM at 6s and SIGKILL at 3s before the end.
+
+The lease is released when nothing of CMD is left. After a SIGKILL that is G + R later,
+since what CMD had sent may still arrive.
+
+A replctl that is itself stopped or starved can kill nothing in time, nor can one that
+is killed with SIGKILL: on Linux and FreeBSD CMD is then killed by the kernel, but not
+what CMD has started; elsewhere not even CMD. What must not happen twice should be
+refused for an old generation, which CMD finds in its environment:
+
+  REPLCTL_LEASE_GENERATION  the fencing number, the same while CMD runs
+  REPLCTL_LEASE_OWNER       the holder's name
+  REPLCTL_LEASE_URL         the URL, without secrets
+
+Signals: SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 are passed to CMD's
+process group. While there is no lease yet, the first four end replctl at once and
+the others do nothing. SIGTSTP (Ctrl-Z), SIGTTIN and SIGTTOU are ignored, also by CMD
+unless it says otherwise: what is stopped cannot end in time. Where standard input and
+output are a terminal in whose foreground replctl is, CMD's group takes its place
+there; otherwise CMD can write to a terminal, but not read from it.
+On Windows there are no process groups to kill: CMD gets Ctrl-Break and is then
+terminated, and what it has started goes on.
+
+Without --wait it waits for ever; --wait 0 tries once.
+
+The exit code is CMD's, or 128 and the signal's number if a signal ended it. Apart
+from that: 75, the lease was not acquired in time; 76, it was lost, even if CMD ended
+by itself at the same time, for its work may have overlapped with another's; 126 and
+127, CMD cannot be executed or is not found; 128 and the signal's number, if replctl
+was ended while it waited; and 1, 2 and 4 as usual. If only the release fails the
+exit code is CMD's, and the lease is left to expire.`
+
+// execFlags are those of lease exec.
+type execFlags struct {
+	leaseFlags
+	wait, grace time.Duration
+}
+
+func newLeaseExecCommand(a *app) *cobra.Command {
+	var flags execFlags
+	cmd := &cobra.Command{
+		Use:   "exec URL [flags] -- CMD [ARG]...",
+		Short: "Run a command while the lease is held",
+
+		DisableFlagsInUseLine: true,
+
+		Long:    leaseExecLong,
+		Example: "  replctl lease exec /var/backups/db -- litestream replicate\n  replctl lease exec --wait 0 s3://bucket/db -- ./nightly.sh",
+		Args:    urlAndCommand,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := flags.check(cmd); err != nil {
+				return err
+			}
+			path, err := lookCommand(args[1])
+			if err != nil {
+				return err
+			}
+			l, err := a.openLeaser(args[0], flags.leaseFlags)
+			if err != nil {
+				return err
+			}
+			return a.execute(cmd.Context(), l, shownURL(l, args[0]), flags, path, args[1:])
+		},
+	}
+	flags.addTTL(cmd)
+	flags.add(cmd)
+	flags.addOwner(cmd)
+	flags.addGuard(cmd)
+	flags.addSkew(cmd)
+	cmd.Flags().DurationVar(&flags.wait, "wait", 0, "how long to wait for the lease; 0 tries once (default for ever)")
+	cmd.Flags().DurationVar(&flags.grace, "grace", 0, "time between SIGTERM and SIGKILL (default a tenth of the TTL)")
+	return cmd
+}
+
+func urlAndCommand(cmd *cobra.Command, args []string) error {
+	switch dash := cmd.ArgsLenAtDash(); {
+	case len(args) == 0 || dash == 0:
+		return fmt.Errorf("which replica? its path or URL is missing")
+	case dash < 0:
+		return fmt.Errorf("the command is missing, or the -- before it")
+	case dash > 1:
+		return fmt.Errorf("one replica at a time, not %d", dash)
+	case len(args) == 1:
+		return fmt.Errorf("the command is missing after --")
+	}
+	return nil
+}
+
+// check refuses what makes no sense, and fills in what was not given.
+func (f *execFlags) check(cmd *cobra.Command) error {
+	if err := f.leaseFlags.check(); err != nil {
+		return err
+	}
+	f.ttl = f.heldFor()
+	if !cmd.Flags().Changed("wait") {
+		f.wait = forever
+	} else if f.wait < 0 {
+		return usageError("--wait 1m", "--wait: %v is negative", f.wait)
+	}
+	if !cmd.Flags().Changed("grace") {
+		f.grace = f.ttl / 10
+	}
+	if f.grace < 0 || f.grace > f.ttl/2 {
+		return usageError("a longer --ttl", "--grace: want 0 to half the ttl of %v, not %v", f.ttl, f.grace)
+	}
+	if f.grace+f.reserve() >= f.ttl {
+		return usageError("a longer --ttl",
+			"--grace %v and --guard %v: want less than the ttl of %v together", f.grace, f.reserve(), f.ttl)
+	}
+	return nil
+}
+
+// reserve is what is left of the lease at SIGKILL.
+func (f *execFlags) reserve() time.Duration {
+	if f.guard != 0 {
+		return f.guard
+	}
+	return f.ttl / 10
+}
+
+// session has the timetable that the help describes.
+func (f *execFlags) session(notify func(replicate.Event)) replicate.SessionOptions {
+	guard := f.grace + f.reserve()
+	return replicate.SessionOptions{TTL: f.ttl, Guard: guard, RenewEvery: (f.ttl - guard) / 3, OnEvent: notify}
+}
+
+// execute runs a command under the lease.
+func (a *app) execute(ctx context.Context, l leaser, url string, flags execFlags, path string, args []string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	signals, stop := supervise.CatchSignals()
+	defer stop()
+	report := a.newReporter()
+	defer report.close()
+	// From here on signals come by the channel.
+	e := &execution{execFlags: flags, ctx: context.WithoutCancel(ctx), report: report, signals: signals}
+	session, err := e.waitFor(l)
+	if err != nil {
+		return leaseFailure(err, url)
+	}
+	c := newChild(a, path, args, session.Lease(), url)
+	return leaseFailure(e.run(session, c), url)
+}

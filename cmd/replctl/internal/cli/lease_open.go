@@ -1,0 +1,151 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/file"
+	"github.com/replctl/replicate/s3"
+)
+
+// leaser is what the lease commands need of an engine's Leaser.
+type leaser interface {
+	replicate.Leaser
+	ReadLease(ctx context.Context) (*replicate.Lease, replicate.LeaseState, error)
+	BreakLease(ctx context.Context, opts replicate.BreakOptions) (*replicate.Lease, error)
+	LeaseTTL() time.Duration
+	Observe(notify func(replicate.Event)) (stop func())
+	SetLogger(logger *slog.Logger)
+}
+
+// leaseFlags are what the commands let a user say about a lease.
+type leaseFlags struct {
+	maxTTL time.Duration
+	ttl    time.Duration // zero: the default, or maxTTL if that is less
+	owner  string        // empty: the default
+
+	guard   time.Duration // zero: the default of the session
+	maxSkew time.Duration
+}
+
+func (f *leaseFlags) add(cmd *cobra.Command) {
+	cmd.Flags().DurationVar(&f.maxTTL, "max-ttl", replicate.DefaultLeaseMaxTTL, "longest TTL that an honest holder asks for")
+}
+
+func (f *leaseFlags) addTTL(cmd *cobra.Command) {
+	cmd.Flags().DurationVar(&f.ttl, "ttl", 0, "how long the lease lasts unless it is renewed (default 30s, or --max-ttl if that is less)")
+}
+
+func (f *leaseFlags) addOwner(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.owner, "owner", "", "`name` of the holder, for people (default host:pid)")
+}
+
+// addSkew adds the flag of commands that take the lease over from another holder.
+func (f *leaseFlags) addSkew(cmd *cobra.Command) {
+	cmd.Flags().DurationVar(&f.maxSkew, "max-skew", 0,
+		"how long to wait after another's lease has ended, for clocks that differ by so much")
+}
+
+// addGuard adds the flag of commands that work under the lease and renew it.
+func (f *leaseFlags) addGuard(cmd *cobra.Command) {
+	cmd.Flags().DurationVar(&f.guard, "guard", 0,
+		"how long before its end the lease counts as lost unless it is renewed (default a tenth of the TTL)")
+}
+
+// heldFor is the TTL of the lease.
+func (f *leaseFlags) heldFor() time.Duration {
+	if f.ttl != 0 {
+		return f.ttl
+	}
+	return min(replicate.DefaultLeaseTTL, f.maxTTL)
+}
+
+// session has a third of what the guard leaves of the TTL between two renewals.
+func (f *leaseFlags) session(notify func(replicate.Event)) replicate.SessionOptions {
+	opts := replicate.SessionOptions{OnEvent: notify}
+	if f.guard != 0 {
+		opts.TTL, opts.Guard = f.heldFor(), f.guard
+		opts.RenewEvery = (opts.TTL - opts.Guard) / 3
+	}
+	return opts
+}
+
+const (
+	minTTL   = 100 * time.Millisecond
+	mostTTL  = 1000 * time.Hour
+	maxOwner = 1024 // bytes; a record that is too large is corrupt to everybody
+)
+
+func (f *leaseFlags) check() error {
+	switch {
+	case f.maxTTL <= 0:
+		return usageError("--max-ttl 30s", "--max-ttl: %v is not positive", f.maxTTL)
+	case f.maxTTL > mostTTL:
+		return usageError("--max-ttl 30s", "--max-ttl: %v is more than %v", f.maxTTL, mostTTL)
+	case f.ttl < 0 || f.ttl > 0 && f.ttl < minTTL:
+		return usageError("--ttl 30s", "--ttl: %v is less than %v", f.ttl, minTTL)
+	case f.ttl > f.maxTTL:
+		return usageError("--max-ttl "+f.ttl.String()+", here and wherever this lease is used", "--ttl: %v is more than --max-ttl, %v", f.ttl, f.maxTTL)
+	case f.maxSkew < 0:
+		return usageError("--max-skew 2s", "--max-skew: %v is negative", f.maxSkew)
+	case f.guard < 0:
+		return usageError("--guard 3s", "--guard: %v is negative", f.guard)
+	case f.guard > f.heldFor()/2:
+		return usageError("a longer --ttl", "--guard: %v is more than half the ttl of %v", f.guard, f.heldFor())
+	case len(f.owner) > maxOwner || !utf8.ValidString(f.owner):
+		return usageError("--owner db-1", "--owner: want valid UTF-8 of up to %d bytes", maxOwner)
+	}
+	return nil
+}
+
+// openLeaser returns the leaser of the replica at a URL.
+func (a *app) openLeaser(rawURL string, flags leaseFlags) (leaser, error) {
+	if err := flags.check(); err != nil {
+		return nil, err
+	}
+	p, err := a.parsePlace(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	l, err := p.leaser(p.scheme, p.host, p.path, p.query, p.userinfo)
+	if err != nil {
+		return nil, usageError("replctl lease --help", "%w", err)
+	}
+	switch l := l.(type) {
+	case *file.Leaser:
+		flags.set(&l.MaxTTL, &l.TTL, &l.Owner)
+		l.MaxSkew = flags.maxSkew
+	case *s3.Leaser:
+		flags.set(&l.MaxTTL, &l.TTL, &l.Owner)
+		l.MaxSkew = flags.maxSkew
+	}
+	out := l.(leaser)
+	out.SetLogger(a.logger())
+	a.sayWaits(l)
+	return out, nil
+}
+
+func (f *leaseFlags) set(maxTTL, ttl *time.Duration, owner *string) {
+	*maxTTL, *ttl = f.maxTTL, min(*ttl, f.maxTTL)
+	if f.ttl != 0 {
+		*ttl = f.ttl
+	}
+	if f.owner != "" {
+		*owner = f.owner
+	}
+}
+
+// shownURL is the URL of an engine's client or leaser as it may be shown: with what flags
+// add, and without what is secret.
+func shownURL(engine any, rawURL string) string {
+	if s, ok := engine.(fmt.Stringer); ok {
+		return s.String()
+	}
+	return rawURL
+}

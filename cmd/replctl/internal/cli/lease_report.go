@@ -1,0 +1,138 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/replctl/replicate"
+)
+
+// reporter tells on standard error what happens to a lease. It never blocks: a
+// reader of standard error that has stopped must not stop the renewals. What there
+// is no room for is dropped.
+type reporter struct {
+	verbose bool
+	lines   chan string
+	done    chan struct{}
+
+	mu      sync.Mutex
+	closed  bool
+	waiting string // what was last said about waiting
+	failing bool   // the last renewal failed
+}
+
+func (a *app) newReporter() *reporter {
+	r := &reporter{verbose: a.verbose, lines: make(chan string, 100), done: make(chan struct{})}
+	go r.write(a.stderr)
+	return r
+}
+
+func (r *reporter) write(w io.Writer) {
+	defer close(r.done)
+	for line := range r.lines {
+		_, _ = fmt.Fprintf(w, "replctl: lease: %s\n", harmless(line))
+	}
+}
+
+func (r *reporter) say(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.put(fmt.Sprintf(format, args...))
+}
+
+func (r *reporter) put(line string) {
+	if r.closed || line == "" {
+		return
+	}
+	select {
+	case r.lines <- line:
+	default:
+	}
+}
+
+// close returns when all is written, or nobody reads it.
+func (r *reporter) close() {
+	r.mu.Lock()
+	if !r.closed {
+		r.closed = true
+		close(r.lines)
+	}
+	r.mu.Unlock()
+	select {
+	case <-r.done:
+	case <-time.After(time.Second):
+	}
+}
+
+// event is told what happens. Renewals are no news, except after one that failed.
+func (r *reporter) event(e replicate.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch e.Kind {
+	case replicate.EventWaiting:
+		if key := waitingFor(e); key != r.waiting || r.verbose {
+			r.waiting = key
+			r.put(waitingLine(e))
+		}
+		return
+	case replicate.EventRenewed:
+		if !r.failing && !r.verbose {
+			return
+		}
+		r.failing = false
+	case replicate.EventRenewFailed:
+		if r.failing && !r.verbose {
+			return
+		}
+		r.failing = true
+	case replicate.EventAmbiguous, replicate.EventRecovered, replicate.EventSkew:
+		if !r.verbose {
+			return
+		}
+	}
+	r.put(eventLine(e))
+}
+
+// waitingFor is what has to change for a waiter to say more: another holder or
+// another error, but not that the holder renews.
+func waitingFor(e replicate.Event) string {
+	var exists *replicate.LeaseExistsError
+	if errors.As(e.Err, &exists) {
+		return "holder " + exists.Owner
+	}
+	return e.Err.Error()
+}
+
+func waitingLine(e replicate.Event) string {
+	var exists *replicate.LeaseExistsError
+	if errors.As(e.Err, &exists) {
+		return "waiting, " + heldBy(exists)
+	}
+	return "waiting: " + e.Err.Error()
+}
+
+func eventLine(e replicate.Event) string {
+	switch e.Kind {
+	case replicate.EventAcquired:
+		return fmt.Sprintf("acquired generation %d as %q", e.Lease.Generation, e.Lease.Owner)
+	case replicate.EventRenewed:
+		return fmt.Sprintf("renewed until %s, in %v", stamp(e.Lease.ExpiresAt), e.Latency.Round(time.Millisecond))
+	case replicate.EventRenewFailed:
+		return fmt.Sprintf("renewal failed, held until %s: %v", stamp(e.Lease.ExpiresAt), e.Err)
+	case replicate.EventLost:
+		return fmt.Sprintf("lost: %v", e.Err)
+	case replicate.EventDraining:
+		return fmt.Sprintf("releasing in %v, when the request that was given up cannot arrive any more", e.Latency.Round(time.Millisecond))
+	case replicate.EventReleased:
+		return fmt.Sprintf("released generation %d", e.Lease.Generation)
+	case replicate.EventSkew:
+		return fmt.Sprintf("the store's clock is ahead by %v", e.Skew.Round(time.Second))
+	}
+	if e.Err != nil {
+		return fmt.Sprintf("%s: %v", e.Kind, e.Err)
+	}
+	return string(e.Kind)
+}

@@ -1,0 +1,53 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"time"
+)
+
+// meter shows progress on a terminal, on one line that it removes in the end: how
+// much is done, how fast, and how long it will take. What is done at once shows
+// none.
+type meter struct {
+	w     io.Writer
+	verb  string
+	began time.Time
+	next  time.Time // when to show the next figure
+	shown bool
+}
+
+func (a *app) newMeter(verb string) *meter {
+	now := time.Now()
+	m := &meter{w: io.Discard, verb: verb, began: now, next: now.Add(500 * time.Millisecond)}
+	if terminalWidth(a.stderr) > 0 {
+		m.w = a.stderr
+	}
+	return m
+}
+
+func (m *meter) update(done, total int64) {
+	if now := time.Now(); now.After(m.next) {
+		m.next, m.shown = now.Add(100*time.Millisecond), true
+		_, _ = fmt.Fprintf(m.w, "\r\x1b[K%s %s of %s%s", m.verb, size(done), size(total), pace(done, total, now.Sub(m.began)))
+	}
+}
+
+func (m *meter) done() {
+	if m.shown {
+		_, _ = fmt.Fprint(m.w, "\r\x1b[K")
+	}
+}
+
+// pace is the rate so far, and what is left of the time at that rate.
+func pace(done, total int64, elapsed time.Duration) string {
+	if done <= 0 || elapsed <= 0 {
+		return ""
+	}
+	rate := float64(done) / elapsed.Seconds()
+	s := fmt.Sprintf(", %s/s", size(int64(rate)))
+	if left := total - done; left > 0 {
+		s += fmt.Sprintf(", %v left", time.Duration(float64(left)/rate*float64(time.Second)).Round(time.Second))
+	}
+	return s
+}

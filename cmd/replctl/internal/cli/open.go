@@ -1,0 +1,274 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"unicode"
+
+	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/file"
+	"github.com/replctl/replicate/ltx"
+	"github.com/replctl/replicate/s3"
+	"github.com/replctl/replicate/v3compat"
+)
+
+// client is what the commands need of an engine's ReplicaClient.
+type client interface {
+	replicate.ReplicaClient
+	replicate.ReplicaClientV3
+	Store(ctx context.Context) (blob.Store, error)
+	Inspect(ctx context.Context, opts replicate.InspectOptions) (*replicate.Inspection, error)
+	Check(ctx context.Context, opts replicate.CheckOptions) (*replicate.CheckReport, error)
+	Key(ctx context.Context, f *ltx.FileInfo) (string, error)
+	Plan(ctx context.Context, target replicate.Target) (*replicate.Plan, error)
+	Attempt(ctx context.Context, target replicate.Target, restore func(*replicate.Plan) error, why func(error)) error
+	RestoreFile(ctx context.Context, plan *replicate.Plan, path string, opts replicate.RestoreFileOptions) error
+	RestoreTo(ctx context.Context, plan *replicate.Plan, w io.Writer, opts replicate.RestoreOptions) error
+}
+
+// replica is the replica that a command works on.
+type replica struct {
+	client
+	url string // as given, less what is secret
+	dir string // of a file replica
+}
+
+// engine is what the command knows of an engine: how to make clients from the
+// parts of a URL, and what to do with them before they are used.
+type engine struct {
+	replica func(scheme, host, urlPath string, query url.Values, userinfo *url.Userinfo) (replicate.ReplicaClient, error)
+	leaser  func(scheme, host, urlPath string, query url.Values, userinfo *url.Userinfo) (replicate.Leaser, error)
+}
+
+// engines is the one place that maps URL schemes to engines.
+var engines = map[string]engine{
+	file.ReplicaClientType: {file.NewReplicaClientFromURL, file.NewLeaserFromURL},
+	s3.ReplicaClientType:   {s3.NewReplicaClientFromURL, s3.NewLeaserFromURL},
+}
+
+// place is a URL taken apart, with what flags add to it.
+type place struct {
+	engine
+	scheme, host, path string
+	query              url.Values
+	userinfo           *url.Userinfo
+}
+
+func (a *app) parsePlace(rawURL string) (place, error) {
+	scheme, host, urlPath, query, userinfo, err := replicate.ParseURL(rawURL)
+	if err != nil {
+		return place{}, usageError("replctl --help, which says what a URL is", "%w", err)
+	}
+	e, ok := engines[scheme]
+	if !ok {
+		return place{}, usageError("a path, file:///path, or s3://bucket/path", "url scheme %q is not supported", scheme)
+	}
+	for name, value := range a.storeFlags() {
+		if scheme == file.ReplicaClientType {
+			return place{}, usageError("leave it out", "--%s is for s3 urls, and this is a directory", name)
+		}
+		if query == nil {
+			query = url.Values{}
+		}
+		query.Set(name, value)
+	}
+	if db := workingDirOf(urlPath); scheme == file.ReplicaClientType && db != "" {
+		dir := strings.TrimRight(urlPath, "/")
+		return place{}, usageError(tryConfig, "%s is the working directory of Litestream for %s, and no replica", dir, db)
+	}
+	return place{e, scheme, host, urlPath, query, userinfo}, nil
+}
+
+const tryConfig = "the path or url that the replica has in litestream.yml"
+
+// workingDirOf is the name of the database whose working directory Litestream keeps at
+// a path, beside the database: .NAME-litestream, with files that look like a replica's
+// and are not all of it.
+func workingDirOf(dir string) string {
+	name, ok := strings.CutSuffix(path.Base(filepath.ToSlash(dir)), "-litestream")
+	db, hidden := strings.CutPrefix(name, ".")
+	if !ok || !hidden {
+		return ""
+	}
+	return db
+}
+
+// openReplica returns the replica at a URL, which is not contacted yet.
+func (a *app) openReplica(rawURL string) (*replica, error) {
+	p, err := a.parsePlace(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	c, err := p.replica(p.scheme, p.host, p.path, p.query, p.userinfo)
+	if err != nil {
+		return nil, usageError("replctl inspect --help", "%w", err)
+	}
+	c.SetLogger(a.logger())
+	a.sayWaits(c)
+	r := &replica{client: c.(client), url: rawURL}
+	switch c := c.(type) {
+	case *file.ReplicaClient:
+		r.dir = c.Path()
+		if fi, err := os.Stat(r.dir); err == nil && !fi.IsDir() {
+			return nil, &cliError{exitFailure, fmt.Errorf("%s is a file, and a replica is a directory", r.dir), "the directory that the replicator writes to"}
+		}
+	case fmt.Stringer:
+		r.url = c.String() // without secrets
+	}
+	return r, nil
+}
+
+// nothing is the error for a place that holds no replica: what is there instead,
+// and where a replica may be.
+func (r *replica) nothing(ctx context.Context) error {
+	var names []string
+	store, err := r.Store(ctx)
+	if err != nil {
+		return err
+	}
+	for info, err := range store.List(ctx, "", blob.ListOptions{Delimited: true}) {
+		if err != nil {
+			return err
+		}
+		if names = append(names, info.Key); len(names) > 100 {
+			break
+		}
+	}
+	return &cliError{exitNothing, fmt.Errorf("no replica at %s: %s", r.url, r.describe(names)), r.suggest(ctx, store, names)}
+}
+
+func (r *replica) describe(names []string) string {
+	if r.dir != "" {
+		if _, err := os.Stat(r.dir); errors.Is(err, fs.ErrNotExist) {
+			return "there is no such directory"
+		}
+	}
+	switch n := len(names); {
+	case n == 0:
+		return "nothing is there"
+	case n > 5:
+		return fmt.Sprintf("neither LTX files nor generations there, but %s and more", strings.Join(names[:5], ", "))
+	}
+	return fmt.Sprintf("neither LTX files nor generations there, but %s", strings.Join(names, ", "))
+}
+
+// suggest says where a replica may be: above, if the path leads into one, or one
+// level down.
+func (r *replica) suggest(ctx context.Context, store blob.Reader, names []string) string {
+	if r.dir != "" {
+		if _, err := os.Stat(r.dir); errors.Is(err, fs.ErrNotExist) {
+			return "ls " + shellQuote(nearest(r.dir))
+		}
+		if root := rootAbove(r.dir); root != "" {
+			return "replctl inspect " + shellQuote(root)
+		}
+	}
+	const most = 20
+	for _, name := range names[:min(len(names), most)] {
+		if !strings.HasSuffix(name, "/") || workingDirOf(name) != "" {
+			continue
+		}
+		for info, err := range store.List(ctx, name, blob.ListOptions{Delimited: true}) {
+			if err == nil && isFormatRoot(strings.TrimPrefix(info.Key, name)) {
+				return "replctl inspect " + shellQuote(joinURL(r.url, strings.TrimSuffix(name, "/")))
+			}
+		}
+	}
+	return tryConfig
+}
+
+// rootAbove is the replica's root in a path such as root/ltx/0.
+func rootAbove(dir string) string {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return ""
+	}
+	for range 3 { // generations/<id>/wal
+		if isFormatRoot(filepath.Base(dir) + "/") {
+			return filepath.Dir(dir)
+		}
+		dir = filepath.Dir(dir)
+	}
+	return ""
+}
+
+// nearest is the longest part of a path that exists.
+func nearest(path string) string {
+	for {
+		path = filepath.Dir(path)
+		if _, err := os.Stat(path); err == nil || path == filepath.Dir(path) {
+			return path
+		}
+	}
+}
+
+func joinURL(base, name string) string {
+	scheme, rest, ok := strings.Cut(base, "://")
+	if !ok {
+		return filepath.Join(base, name)
+	}
+	place, query, hasQuery := strings.Cut(rest, "?")
+	joined := scheme + "://" + path.Join(place, url.PathEscape(name))
+	if hasQuery {
+		joined += "?" + query
+	}
+	return joined
+}
+
+// shellQuote makes what is suggested fit for pasting.
+func shellQuote(s string) string {
+	odd := func(r rune) bool {
+		return !strings.ContainsRune("/._-+:=@%,", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	}
+	if !strings.ContainsFunc(s, odd) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// isReplica reports whether anything of either format is at the root.
+func (r *replica) isReplica(ctx context.Context) (bool, error) {
+	store, err := r.Store(ctx)
+	if err != nil {
+		return false, err
+	}
+	for info, err := range store.List(ctx, "", blob.ListOptions{Delimited: true}) {
+		if err != nil {
+			return false, err
+		}
+		if isFormatRoot(info.Key) {
+			return true, nil
+		}
+		if !info.IsPrefix() && isFormatRoot(info.Key+"/") {
+			if err := blob.CheckBelow(ctx, store, info.Key); err != nil {
+				return false, err
+			}
+		}
+	}
+	return false, nil
+}
+
+func isFormatRoot(prefix string) bool {
+	return prefix == v3compat.GenerationsPrefix || len(ltx.DetectLayout([]string{prefix})) > 0
+}
+
+// orNothing turns an empty result into exit code 3 where there is no replica at
+// all; an empty result of a replica is a result.
+func (r *replica) orNothing(ctx context.Context, n int) error {
+	if n > 0 {
+		return nil
+	}
+	if ok, err := r.isReplica(ctx); ok || err != nil {
+		return err
+	}
+	return r.nothing(ctx)
+}

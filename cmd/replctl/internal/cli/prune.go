@@ -1,0 +1,184 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/blob"
+)
+
+const pruneLong = `Show what of a replica is not needed any more, and what can be restored without it;
+delete it with --yes.
+
+--keep-within promises that every state of that time, up to now, can be restored
+afterwards if it can be now; --keep-snapshots that the newest N snapshots stay. One of
+the two has to be given. Whatever they say, the latest state and the newest snapshot
+stay, and what they need. What is lost, the states that can be restored now and not
+afterwards, is said as well as what is left. Before anything is shown or deleted, it is proved from the
+names of what is kept that every promised state is there, and the snapshots that the
+promise is built on are read from end to end: if one is damaged nothing is deleted
+(exit code 4), since older ones may be the last that are whole. --trust-snapshots
+saves the reading.
+
+Of LTX files the last snapshot before the promised time stays, all files that end after
+it, and what Litestream has yet to compact. Of a v0.3 generation the last snapshot
+before that time stays, and what is not before it; a generation that ended before goes
+as a whole. Foreign objects and the lease are not touched.
+
+A Litestream that replicates to the place may go on meanwhile, and applies its own
+retention: it takes an object that it wants to delete and that is gone for deleted.
+Leave it more than its longest compaction interval takes.
+
+With --yes everything happens under the replica's lease, which is waited for as long as
+--wait says: exit code 75 if it is not acquired, 76 if it is lost on the way. Snapshots
+of a v0.3 backup go before the WAL that they are restored with; after a crash, or if a
+store refuses, whatever is left is as good as it was. Then the place is listed: each
+object that is still there, though the store said deleted, is named (exit code 1).`
+
+type pruneFlags struct {
+	workFlags
+	within    agoFlag
+	snapshots int
+	dryRun    bool
+	yes       bool
+	trust     bool
+}
+
+// agoFlag is a length of time, with days and weeks. It is a pflag.Value.
+type agoFlag struct {
+	text string
+	d    time.Duration
+}
+
+func (f *agoFlag) Set(s string) (err error) {
+	if f.d, err = parseAgo(s); err != nil {
+		return errors.New("want a number and a unit, such as 36h, 7d or 4w")
+	}
+	f.text = s
+	return nil
+}
+
+func (f *agoFlag) Type() string { return "duration" }
+
+func (f *agoFlag) String() string { return f.text }
+
+// pruneJSON is a plan, and whether it was done.
+type pruneJSON struct {
+	URL           string           `json:"url"`
+	Deleted       bool             `json:"deleted"`
+	Since         time.Time        `json:"since"`
+	KeepSnapshots int              `json:"keep_snapshots"`
+	Objects       []planObjectJSON `json:"objects"`
+	Bytes         int64            `json:"bytes"`
+	Kept          int              `json:"kept"`
+	KeptBytes     int64            `json:"kept_bytes"`
+	Before        []windowJSON     `json:"restorable_before"`
+	Restorable    []windowJSON     `json:"restorable"`
+
+	LeaseGeneration int64 `json:"lease_generation,omitempty"`
+}
+
+func newPruneCommand(a *app) *cobra.Command {
+	flags := &pruneFlags{}
+	cmd := &cobra.Command{
+		Use:   "prune URL",
+		Short: "Show, or delete, what is not needed any more",
+		Long:  pruneLong,
+		Example: `  replctl prune s3://backups/db --keep-within 30d
+  replctl prune s3://backups/db --keep-within 30d --keep-snapshots 3 --yes`,
+		Args: oneURL,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.prune(cmd.Context(), args[0], flags)
+		},
+	}
+	cmd.Flags().Var(&flags.within, "keep-within", "keep every state of this time up to now, such as 36h, 7d or 4w")
+	cmd.Flags().IntVar(&flags.snapshots, "keep-snapshots", 0, "keep the newest `N` snapshots of each format (at least 1)")
+	cmd.Flags().BoolVar(&flags.dryRun, "dry-run", false, "only show it; so it is without --yes, too")
+	cmd.Flags().BoolVar(&flags.yes, "yes", false, "delete it, under the lease")
+	cmd.Flags().BoolVar(&flags.trust, "trust-snapshots", false, "do not read the snapshots that the promise is built on")
+	flags.addWork(cmd, "with --yes: ")
+	a.addJSON(cmd)
+	return cmd
+}
+
+func (f *pruneFlags) check() error {
+	switch {
+	case f.within.text == "" && f.snapshots == 0:
+		return usageError("--keep-within 30d", "prune: what is to be kept? --keep-within or --keep-snapshots is missing")
+	case f.snapshots < 0:
+		return usageError("--keep-snapshots 3", "--keep-snapshots: %d is negative", f.snapshots)
+	case f.dryRun && f.yes:
+		return usageError("one of them", "prune: --dry-run and --yes contradict each other")
+	}
+	return f.checkWork(f.yes, "--yes")
+}
+
+func (a *app) prune(ctx context.Context, url string, flags *pruneFlags) error {
+	if err := flags.check(); err != nil {
+		return err
+	}
+	r, err := a.openReplica(url)
+	if err != nil {
+		return err
+	}
+	if !flags.yes {
+		plan, doc, err := a.planPrune(ctx, r, r.fenceable(), flags)
+		if err != nil {
+			return err
+		}
+		return a.printPrune(plan, doc)
+	}
+	if err := r.orNothing(ctx, 0); err != nil { // no lease is left in a place that is none
+		return err
+	}
+	return a.work(ctx, r, url, flags.workFlags, true, func(ctx context.Context, client replicate.Fenceable, generation int64) error {
+		return a.pruneNow(ctx, r, client, flags, generation)
+	})
+}
+
+func (a *app) planPrune(ctx context.Context, r *replica, client replicate.Fenceable, flags *pruneFlags) (*replicate.PrunePlan, pruneJSON, error) {
+	since := time.Now().Add(-flags.within.d)
+	m := a.newMeter("verifying")
+	plan, err := replicate.PlanPrune(ctx, client, replicate.PruneOptions{
+		Since: since, Snapshots: flags.snapshots, Trust: flags.trust, Progress: m.update,
+	})
+	m.done()
+	if errors.Is(err, replicate.ErrNoReplica) {
+		return nil, pruneJSON{}, r.nothing(ctx)
+	} else if err != nil {
+		return nil, pruneJSON{}, err
+	}
+	doc := pruneJSON{
+		URL: r.url, Since: since.UTC(), KeepSnapshots: max(1, flags.snapshots), Objects: []planObjectJSON{}, Bytes: plan.Bytes,
+		Kept: plan.Kept, KeptBytes: plan.KeptBytes, Before: windowDocs(plan.Before), Restorable: windowDocs(plan.Restorable),
+	}
+	for _, o := range plan.Objects {
+		doc.Objects = append(doc.Objects, planObjectJSON{o.Key, o.Size})
+	}
+	return plan, doc, nil
+}
+
+func (a *app) pruneNow(ctx context.Context, r *replica, client replicate.Fenceable, flags *pruneFlags, generation int64) error {
+	plan, doc, err := a.planPrune(ctx, r, client, flags)
+	if err != nil {
+		return err
+	}
+	if err := replicate.Prune(ctx, client, plan); err != nil {
+		return pruneFailure(err)
+	}
+	doc.Deleted, doc.LeaseGeneration = true, generation
+	return a.printPrune(plan, doc)
+}
+
+// pruneFailure is one line, which names each object that may still be there.
+func pruneFailure(err error) error {
+	var kept *blob.DeleteError
+	if !errors.As(err, &kept) || errors.Is(err, replicate.ErrSessionLost) || errors.Is(err, replicate.ErrLeaseNotHeld) {
+		return err
+	}
+	return &cliError{exitFailure, plain(err), "the same again; what is not named is gone"}
+}

@@ -1,0 +1,271 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/ltx"
+	"github.com/replctl/replicate/sqlite"
+	"github.com/replctl/replicate/v3compat"
+)
+
+// restoreJSON is what was done.
+type restoreJSON struct {
+	URL      string     `json:"url"`
+	Output   string     `json:"output"`
+	Restored bool       `json:"restored"`         // false: left as it was, because of an --if flag
+	Format   string     `json:"format,omitempty"` // and the rest: only if restored
+	State    *pointJSON `json:"state,omitempty"`
+	Next     *pointJSON `json:"next,omitempty"`  // the first state after the moment, where that has none of its own
+	Notes    []string   `json:"notes,omitempty"` // in what way the state is not what was asked for
+	Bytes    int64      `json:"bytes,omitempty"` // of the objects that were read
+	Size     int64      `json:"size,omitempty"`  // of the database
+	Seconds  float64    `json:"seconds,omitempty"`
+}
+
+type restoreOptions struct {
+	output          string
+	ifDBNotExists   bool
+	ifReplicaExists bool
+	force           bool
+	check           checkFlag
+	target          *targetFlags
+}
+
+const standardOutput = "-"
+
+func newRestoreCommand(a *app) *cobra.Command {
+	opts := &restoreOptions{}
+	cmd := &cobra.Command{
+		Use:   "restore URL -o PATH",
+		Short: "Restore a database",
+		Long: `Restore a database from its replica to a file, or with "-o -" to standard output.
+
+The file appears whole and synced, or not at all: it is written under a temporary
+name beside its place (.replicate-*.tmp; what a killed restore leaves is removed by
+the next). Every checksum on the way is verified: of each LTX file or LZ4 frame, of
+the WAL, and of the whole database where the replica has it. A replica that changes
+while it is read is planned again. What was damaged on the way is never in the database.
+
+A v0.3 backup without times.json may lack the last segment of an index, which no name
+shows. Then SQLite's quick check is made unless --integrity-check says otherwise, since
+such a database is mostly malformed (exit code 4, and nothing was written). "-o -" makes
+no check.
+
+What is there is not replaced without --force. With it a database in PATH is replaced
+together with its -wal, -shm and -journal files. If a process has it open, nothing is
+replaced (exit code 1): the process would go on with files that have no name. An idle
+process shows by the locks of a database in WAL mode, and without WAL on Linux alone,
+to the owner of the file and to root. The new file has the mode 0600, or that of the one
+it replaces.
+
+On standard output the database is complete only if the exit code is 0, and what turns
+out to be damaged is not got around once there is output. Where the plan has too many
+files to read side by side, or WAL, it is made in a temporary file first ($TMPDIR).
+
+` + targetHelp,
+		Example: `  replctl restore s3://backups/db -o db.sqlite
+  replctl restore /var/backups/db -o db.sqlite --timestamp "2026-11-20 14:05"`,
+		Args: oneURL,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.restore(cmd.Context(), args[0], opts)
+		},
+	}
+	flags := cmd.Flags()
+	flags.VarP(pathFlag{&opts.output}, "output", "o", "`path` of the database, or - for standard output")
+	flags.BoolVar(&opts.ifDBNotExists, "if-db-not-exists", false, "do nothing, successfully, if there is a file at PATH")
+	flags.BoolVar(&opts.ifReplicaExists, "if-replica-exists", false, "do nothing, successfully, if there is no replica")
+	flags.BoolVar(&opts.force, "force", false, "replace what is at PATH")
+	flags.Var(&opts.check, "integrity-check", "let SQLite check the database before it gets its name: "+checkUsage)
+	opts.target = addTarget(flags)
+	a.addJSON(cmd)
+	return cmd
+}
+
+func (o *restoreOptions) validate(a *app) error {
+	switch {
+	case o.output == "":
+		return usageError("replctl restore URL -o db.sqlite", "restore: where to? -o PATH is missing")
+	case o.output == standardOutput && (a.json || o.check.mode != sqlite.CheckNone || o.force || o.ifDBNotExists):
+		return usageError("a file", "restore: --json, --integrity-check, --force and --if-db-not-exists do not go with standard output")
+	case o.output == standardOutput && terminalWidth(a.stdout) > 0:
+		return usageError("-o db.sqlite, or a pipe", "restore: standard output is a terminal, and a database is no text")
+	case o.force && o.ifDBNotExists:
+		return usageError("one of them", "restore: --force and --if-db-not-exists contradict each other")
+	}
+	return nil
+}
+
+func (a *app) restore(ctx context.Context, url string, opts *restoreOptions) error {
+	if err := opts.validate(a); err != nil {
+		return err
+	}
+	if exists, err := opts.exists(); err != nil {
+		return err
+	} else if exists && opts.ifDBNotExists {
+		return a.notRestored(url, opts, "there is a file at "+opts.output)
+	} else if exists && !opts.force {
+		return inTheWay(opts.output, fmt.Errorf("%s: %w", opts.output, fs.ErrExist))
+	}
+	target, err := opts.target.target()
+	if err != nil {
+		return err
+	}
+	r, err := a.openReplica(url)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	var done *replicate.Plan
+	err = r.Attempt(ctx, target, func(plan *replicate.Plan) error {
+		a.sayPlan(target, plan)
+		done = plan
+		return a.restorePlan(ctx, r, plan, opts)
+	}, func(err error) {
+		a.talk("note: planning again: %v", err)
+	})
+	var planErr *replicate.PlanError
+	switch {
+	case err == nil:
+		return a.restored(r, done, opts, time.Since(began))
+	case errors.Is(err, replicate.ErrNoReplica) && opts.ifReplicaExists:
+		return a.notRestored(url, opts, "there is no replica")
+	case errors.As(err, &planErr) || errors.Is(err, replicate.ErrNoReplica):
+		return a.noPlan(ctx, r, err)
+	case errors.Is(err, replicate.ErrPartial):
+		return &cliError{classify(err).code, err, "-o FILE, which looks for a way around what is damaged"}
+	case errors.Is(err, sqlite.ErrInUse):
+		return &cliError{exitFailure, err, "once no process uses " + opts.output + " (lsof and fuser name those that do)"}
+	case errors.Is(err, fs.ErrPermission) && done != nil && !aboutObject(err):
+		return &cliError{exitFailure, err, "another path, or as a user who may write there"}
+	}
+	return inTheWay(opts.output, err)
+}
+
+// aboutObject tells an error of the replica from one of the output.
+func aboutObject(err error) bool {
+	var file *ltx.FileError
+	var object *v3compat.ObjectError
+	return errors.As(err, &file) || errors.As(err, &object)
+}
+
+func (o *restoreOptions) exists() (bool, error) {
+	if o.output == standardOutput {
+		return false, nil
+	}
+	fi, err := os.Stat(o.output)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && os.IsPathSeparator(o.output[len(o.output)-1]):
+		return false, o.isDirectory()
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, err
+	case fi.IsDir():
+		return false, o.isDirectory()
+	case !fi.Mode().IsRegular():
+		return false, usageError("-o - > "+shellQuote(o.output), "restore: %s is not a file", o.output)
+	}
+	return true, nil
+}
+
+func (o *restoreOptions) isDirectory() error {
+	return usageError("-o "+shellQuote(filepath.Join(o.output, "db.sqlite")), "restore: %s is a directory", o.output)
+}
+
+// inTheWay says how to get what is in the way out of it.
+func inTheWay(output string, err error) error {
+	if errors.Is(err, fs.ErrExist) {
+		return &cliError{exitFailure, err, fmt.Sprintf("another path, or --force, which replaces %s", output)}
+	}
+	return err
+}
+
+func (a *app) restorePlan(ctx context.Context, r *replica, plan *replicate.Plan, opts *restoreOptions) error {
+	m := a.newMeter("restoring")
+	defer m.done()
+	restore := replicate.RestoreOptions{Progress: m.update, Doubt: func(err error) {
+		note := fmt.Sprintf("%v; replctl check --deep tells more", err)
+		plan.Notes = append(plan.Notes, note)
+		if !a.json {
+			a.talk("note: %s", note)
+		}
+	}}
+	if opts.output == standardOutput {
+		if plan.MayMiss {
+			a.talk("note: this backup has no times.json, and may lack segments that no name shows; with -o FILE, SQLite checks the database")
+		}
+		return r.RestoreTo(ctx, plan, a.stdout, restore)
+	}
+	return r.RestoreFile(ctx, plan, opts.output, replicate.RestoreFileOptions{
+		RestoreOptions: restore,
+		Replace:        opts.force,
+		Unused:         sqlite.CheckUnused,
+		Check: func(ctx context.Context, path string) error {
+			return soundDatabase(ctx, path, opts.check.modeFor(plan.MayMiss))
+		},
+	})
+}
+
+func (a *app) restored(r *replica, plan *replicate.Plan, opts *restoreOptions, took time.Duration) error {
+	if opts.output == standardOutput {
+		a.talk("restored %s", describeState(plan))
+		return nil
+	}
+	fi, err := os.Stat(opts.output)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.printJSON(restoreJSON{r.url, opts.output, true, plan.Format, pointDoc(plan.State), pointDoc(plan.Next), plan.Notes, plan.Bytes, fi.Size(), took.Seconds()})
+	}
+	return a.print("restored %s, %s, from %s in %v\nstate    %s\n", opts.output, size(fi.Size()), size(plan.Bytes), took.Round(time.Millisecond), describeState(plan))
+}
+
+// notRestored reports that there was nothing to do.
+func (a *app) notRestored(url string, opts *restoreOptions, why string) error {
+	a.talk("no restore: %s", why)
+	if a.json {
+		return a.printJSON(restoreJSON{URL: url, Output: opts.output})
+	}
+	return nil
+}
+
+// checkFlag is how thoroughly SQLite checks a database. It is a pflag.Value.
+type checkFlag struct {
+	mode sqlite.CheckMode
+	set  bool
+}
+
+const checkUsage = "none, quick or full (default quick for a v0.3 backup without times.json that has several indices, else none)"
+
+func (f *checkFlag) Set(s string) (err error) {
+	f.mode, err = sqlite.ParseCheckMode(s)
+	f.set = err == nil
+	return err
+}
+
+// modeFor is what to check if nobody has said it.
+func (f *checkFlag) modeFor(mayMiss bool) sqlite.CheckMode {
+	if mayMiss && !f.set {
+		return sqlite.CheckQuick
+	}
+	return f.mode
+}
+
+func (f *checkFlag) Type() string { return "check" }
+
+func (f *checkFlag) String() string {
+	if !f.set {
+		return ""
+	}
+	return f.mode.String()
+}

@@ -1,9 +1,0 @@
-//go:build linux || freebsd
-
-package main
-
-import "syscall"
-
-// dieWithParent has the kernel kill the command when replctl dies: a command that
-// outlives the renewals is a second writer.
-func dieWithParent(attr *syscall.SysProcAttr) { attr.Pdeathsig = syscall.SIGKILL }

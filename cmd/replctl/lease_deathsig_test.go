@@ -1,5 +1,0 @@
-//go:build linux || freebsd
-
-package main
-
-const kernelEndsChildren = true
