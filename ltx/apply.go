@@ -19,10 +19,6 @@ type Database interface {
 	Truncate(size int64) error
 }
 
-// OpenFunc opens a file of a replica from offset, with at most length bytes if
-// length is not 0. What it returns must fail when ctx ends.
-type OpenFunc func(ctx context.Context, f *FileInfo, offset, length int64) (io.ReadCloser, error)
-
 // ApplyOptions are choices about speed; the zero value is a good one.
 type ApplyOptions struct {
 	// Concurrency is how many goroutines decompress; 0 stands for GOMAXPROCS.
@@ -139,31 +135,15 @@ func checkFiles(files []*FileInfo) error {
 		}
 		switch {
 		case f.MinTXID > last+1:
-			return fmt.Errorf("%s: it cannot be applied to the database after transaction %s", fileName(f), last)
+			return fmt.Errorf("%s: it cannot be applied to the database after transaction %s", IDOf(f), last)
 		case f.MaxTXID <= last:
-			return fmt.Errorf("%s: the file before it ends at transaction %s already", fileName(f), last)
+			return fmt.Errorf("%s: the file before it ends at transaction %s already", IDOf(f), last)
 		case f.Size < MinFileSize:
 			return &FileError{f, fmt.Errorf("%w: %d bytes, and the smallest file has %d", ErrTruncated, f.Size, MinFileSize)}
 		}
 		last = f.MaxTXID
 	}
 	return nil
-}
-
-// FileError says what is wrong with one of the files of a chain, or why it could
-// not be read.
-type FileError struct {
-	File *FileInfo
-	Err  error
-}
-
-func (e *FileError) Error() string { return fmt.Sprintf("%s: %v", fileName(e.File), e.Err) }
-
-func (e *FileError) Unwrap() error { return e.Err }
-
-// fileName is how errors name a file.
-func fileName(f *FileInfo) string {
-	return fmt.Sprintf("level %d file %s", f.Level, FormatName(f.MinTXID, f.MaxTXID))
 }
 
 // An applier is one call of Apply.

@@ -42,7 +42,7 @@ func checkEnds(newestFirst []fileEnds, sum Checksum) error {
 		}
 		if got, want := f.trailer.PostApplyChecksum, after.header.PreApplyChecksum; got != want {
 			return &FileError{after.info, fmt.Errorf("%w: it applies to the database with checksum %s, but %s ends with %s",
-				ErrCorrupt, want, fileName(f.info), got)}
+				ErrCorrupt, want, IDOf(f.info), got)}
 		}
 	}
 	f := newestFirst[0]

@@ -55,9 +55,9 @@ func TestApplyDamaged(t *testing.T) {
 			replica[f] = b
 			_, err := restore(t, files, replica)
 			if !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrTruncated) {
-				t.Errorf("%s: %s: got %v, want ErrCorrupt or ErrTruncated", fileName(f), name, err)
-			} else if strings.Count(err.Error(), fileName(f)) != 2 {
-				t.Errorf("%s: %s: not named by both errors: %v", fileName(f), name, err)
+				t.Errorf("%s: %s: got %v, want ErrCorrupt or ErrTruncated", IDOf(f), name, err)
+			} else if strings.Count(err.Error(), IDOf(f).String()) != 2 {
+				t.Errorf("%s: %s: not named by both errors: %v", IDOf(f), name, err)
 			}
 		}
 		replica[f] = whole
@@ -81,8 +81,8 @@ func TestApplyFileVanishes(t *testing.T) {
 	for _, f := range files {
 		whole := replica[f]
 		delete(replica, f)
-		if _, err := restore(t, files, replica); err == nil || strings.Count(err.Error(), fileName(f)) != 2 {
-			t.Errorf("got %v, want an error naming %s", err, fileName(f))
+		if _, err := restore(t, files, replica); err == nil || strings.Count(err.Error(), IDOf(f).String()) != 2 {
+			t.Errorf("got %v, want an error naming %s", err, IDOf(f))
 		}
 		replica[f] = whole
 	}
@@ -103,8 +103,8 @@ func TestApplyReaderFails(t *testing.T) {
 		_, err := Apply(t.Context(), files, open, new(memDB), ApplyOptions{})
 		_, streamErr := Stream(t.Context(), files, open, io.Discard, ApplyOptions{})
 		for _, err := range []error{err, streamErr} {
-			if !errors.Is(err, want) || errors.Is(err, ErrTruncated) || !strings.Contains(err.Error(), fileName(f)) {
-				t.Errorf("got %v, want %v naming %s", err, want, fileName(f))
+			if !errors.Is(err, want) || errors.Is(err, ErrTruncated) || !strings.Contains(err.Error(), IDOf(f).String()) {
+				t.Errorf("got %v, want %v naming %s", err, want, IDOf(f))
 			}
 		}
 	}

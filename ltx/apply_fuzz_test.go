@@ -33,7 +33,7 @@ func FuzzApply(f *testing.F) {
 			}
 			for _, f := range files {
 				if _, err := Verify(bytes.NewReader(replica[f])); err != nil {
-					t.Errorf("%s is accepted, but: %v", fileName(f), err)
+					t.Errorf("%s is accepted, but: %v", IDOf(f), err)
 				}
 			}
 		}

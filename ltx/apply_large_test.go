@@ -146,7 +146,7 @@ func TestApplyOtherSize(t *testing.T) {
 		for _, readConcurrency := range []int{0, 2} {
 			opts := ApplyOptions{ReadConcurrency: readConcurrency}
 			_, err := Apply(t.Context(), []*FileInfo{f}, memReplica{f: b}.open, new(memDB), opts)
-			if !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrTruncated) || !strings.Contains(err.Error(), fileName(f)) {
+			if !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrTruncated) || !strings.Contains(err.Error(), IDOf(f).String()) {
 				t.Errorf("listed with %d of %d bytes: got %v, want ErrCorrupt or ErrTruncated naming the file", size, len(b), err)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/internal/scratch"
 	"github.com/replctl/replicate/internal/sqlitewal"
 )
 
@@ -40,13 +41,6 @@ func BenchmarkLZ4Read(b *testing.B) {
 	}
 }
 
-// nowhere is a database that keeps nothing.
-type nowhere struct{}
-
-func (nowhere) WriteAt(p []byte, _ int64) (int, error) { return len(p), nil }
-
-func (nowhere) Truncate(int64) error { return nil }
-
 // BenchmarkRestore is all of a restore but reading and writing: 64 MiB of
 // snapshot, and 32 MiB of log in two segments. The rate is that of both.
 func BenchmarkRestore(b *testing.B) {
@@ -74,7 +68,7 @@ func BenchmarkRestore(b *testing.B) {
 	b.SetBytes(int64(len(db) + len(log)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := r.Restore(b.Context(), plan, nowhere{}, RestoreOptions{}); err != nil {
+		if _, err := r.Restore(b.Context(), plan, scratch.Discard{}, RestoreOptions{}); err != nil {
 			b.Fatal(err)
 		}
 	}

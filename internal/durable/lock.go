@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/replctl/replicate/internal/clock"
 )
 
 // ErrNoLocks: the filesystem has no locks that this process could take.
@@ -107,14 +109,7 @@ var takeLock = tryLock // tests let it fail
 // lock to waiters whose comparison will fail before the one that could win.
 func pause(ctx context.Context, attempt int) error {
 	most := min(2*time.Millisecond<<min(attempt, 4), 19*time.Millisecond)
-	timer := time.NewTimer(time.Millisecond + rand.N(most))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return clock.System.Sleep(ctx, time.Millisecond+rand.N(most))
 }
 
 var errReplaced = errors.New("lock file was removed or replaced")
