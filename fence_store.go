@@ -16,23 +16,14 @@ type guardedStore struct {
 }
 
 var (
-	_ blob.Sweeper        = guardedStore{}
-	_ blob.ParallelLister = guardedStore{}
-	_ blob.ModTimeKeeper  = guardedStore{}
+	_ blob.Sweeper       = guardedStore{}
+	_ blob.ModTimeKeeper = guardedStore{}
 )
 
 // KeepsModTime implements [blob.ModTimeKeeper].
 func (s guardedStore) KeepsModTime() bool {
 	k, ok := s.Store.(blob.ModTimeKeeper)
 	return ok && k.KeepsModTime()
-}
-
-// ListConcurrency implements [blob.ParallelLister].
-func (s guardedStore) ListConcurrency() int {
-	if p, ok := s.Store.(blob.ParallelLister); ok {
-		return p.ListConcurrency()
-	}
-	return 1
 }
 
 // Write implements [blob.Store].

@@ -34,7 +34,7 @@ func (p planned) key() string { return ltx.LayoutS3.Key(p.level, p.min, p.max) }
 
 func planStore(t *testing.T, files ...planned) (*paged, *replicate.StoreClient) {
 	t.Helper()
-	s := &paged{Store: blob.NewMemory(), concurrency: 4}
+	s := &paged{Store: blob.NewMemory()}
 	for _, f := range files {
 		h := ltx.Header{Version: 3, Flags: ltx.HeaderFlagNoChecksum, PageSize: 4096, Commit: 1, MinTXID: f.min, MaxTXID: f.max, Timestamp: planTime(f.max).UnixMilli()}
 		b, err := h.MarshalBinary()

@@ -164,7 +164,7 @@ func layoutByLevels(ctx context.Context, store blob.Reader, native ltx.Layout) (
 // hasFiles reports whether any level has an LTX file in the given layout.
 func hasFiles(ctx context.Context, store blob.Reader, layout ltx.Layout) (bool, error) {
 	for level := ltx.MinLevel; level <= ltx.MaxLevel; level++ {
-		for _, err := range listLevel(ctx, store, layout, level, 0) {
+		for _, err := range listRange(ctx, store, layout, level, 0, maxTXID) {
 			return err == nil, err
 		}
 	}
@@ -208,12 +208,14 @@ func (c *StoreClient) LTXFiles(ctx context.Context, level int, seek ltx.TXID, us
 	if err != nil {
 		return nil, err
 	}
-	files := listLevel(ctx, store, layout, level, seek)
+	files := listRange(ctx, store, layout, level, seek, maxTXID)
 	if useMetadata {
 		files = withTrueTimes(ctx, store, layout, files)
 	}
 	return newFileIterator(files), nil
 }
+
+const maxTXID = ^ltx.TXID(0)
 
 // listRange yields the LTX files of a level whose MinTXID is from from to to. Names
 // are fixed-width hex, so that the order of keys is the order of transactions.

@@ -22,8 +22,8 @@ import (
 // some 10 requests where time passes evenly, at most 20; where it does not, a few for
 // each bit of the range of transactions. Time is assumed to grow with the
 // transaction, as by [TimeIndex]: that is the better one for several searches in a
-// level, or where its listing is wanted anyway. It is also what this uses where a few
-// names cost as much as all, as in a directory. The file, and the one after it, are
+// level, or where its listing is wanted anyway. A directory, where a few names cost as
+// much as all, is listed once for a TimeIndex. The file, and the one after it, are
 // confirmed as there.
 func (c *StoreClient) LastLTXFile(ctx context.Context, level int, t time.Time) (*ltx.FileInfo, error) {
 	if err := ltx.CheckLevel(level); err != nil {
@@ -33,7 +33,7 @@ func (c *StoreClient) LastLTXFile(ctx context.Context, level int, t time.Time) (
 	if err != nil {
 		return nil, err
 	}
-	if p, ok := store.(blob.ParallelLister); !ok || p.ListConcurrency() <= 1 {
+	if k, ok := store.(blob.ModTimeKeeper); ok && k.KeepsModTime() { // a directory
 		x, err := c.TimeIndex(ctx, level)
 		if err != nil {
 			return nil, err

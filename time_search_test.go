@@ -47,7 +47,7 @@ func timedLevel(t *testing.T, files []timedFile) *paged {
 			t.Fatal(err)
 		}
 	}
-	return &paged{Store: mem, concurrency: 4}
+	return &paged{Store: mem}
 }
 
 func (p *paged) client(t *testing.T) *replicate.StoreClient {
@@ -234,7 +234,7 @@ func TestLastLTXFileClockSetBack(t *testing.T) {
 func TestLastLTXFileDirectory(t *testing.T) {
 	files := timeline(1000, func(int) ltx.TXID { return 1 }, func(int) int64 { return 1000 })
 	p := timedLevel(t, files)
-	p.concurrency = 1
+	p.directory = true
 	client := p.client(t)
 	p.listings.Store(0)
 	got, err := client.LastLTXFile(t.Context(), 0, time.UnixMilli(files[700].at))

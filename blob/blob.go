@@ -134,16 +134,6 @@ type Describer interface {
 	Describe() (Info, bool)
 }
 
-// ParallelLister is a Reader that lists faster when several listings, of different
-// stretches of the keys, run at once: one behind a network, where each page is a
-// round trip. Reading the whole of a directory several times is not faster.
-type ParallelLister interface {
-	Reader
-
-	// ListConcurrency is how many listings to run at once.
-	ListConcurrency() int
-}
-
 // ModTimeKeeper is a Store that may show the time that a writer gave (see
 // WriteOptions.ModTime), so that it need not be kept a second time.
 type ModTimeKeeper interface {

@@ -49,15 +49,6 @@ func (s *Store) List(ctx context.Context, prefix string, opts blob.ListOptions) 
 	}
 }
 
-// ListConcurrency implements [blob.ParallelLister]: a page is a round trip. A
-// listing that has to be sorted is whole each time.
-func (s *Store) ListConcurrency() int {
-	if s.unordered.Load() {
-		return 1
-	}
-	return s.cfg.Concurrency
-}
-
 func (s *Store) listInput(prefix string, opts blob.ListOptions) awss3.ListObjectsV2Input {
 	in := awss3.ListObjectsV2Input{Bucket: &s.cfg.Bucket, Prefix: s.path(prefix)}
 	if opts.After != "" {

@@ -46,10 +46,7 @@ type Store struct {
 	told   atomic.Int64  // when a wait was told of, in nanoseconds of Unix time
 }
 
-var (
-	_ blob.Store          = (*Store)(nil)
-	_ blob.ParallelLister = (*Store)(nil)
-)
+var _ blob.Store = (*Store)(nil)
 
 // Open validates cfg, finds credentials and region, and returns the store. It
 // makes no request to the bucket, but for one if AWS has to be asked where a
