@@ -15,8 +15,7 @@ import (
 	"github.com/replctl/replicate/store/internal/record"
 )
 
-// Applied is the status that CountApplied counts. Which others there are is up to the
-// fleet.
+// Applied is the status that CountApplied counts. The fleet chooses the others.
 const Applied = "applied"
 
 var statusFormat = record.Format{Name: "config-status/1", Corrupt: ErrCorrupt}
@@ -39,12 +38,11 @@ func decodeStatus(instance string, value []byte) (string, error) {
 	return rec.Status, nil
 }
 
-// logPrefix is that of the statuses of a snapshot since its log was last reset.
+// logPrefix is the prefix of the statuses of a snapshot since its log was last reset.
 func logPrefix(e *entry) string { return fmt.Sprintf("%s%s/%d/", appliedPrefix, e.ID, e.Round) }
 
-// LogApply records that an instance has a status for a version, in place of the one
-// that it had. If there is no such version, that is ErrSnapshotNotFound.
-func (s *Storage) LogApply(ctx context.Context, instanceID, collection, version, status string) error {
+// LogApply implements [Storage].
+func (s *Store) LogApply(ctx context.Context, instanceID, collection, version, status string) error {
 	err := errors.Join(checkName("instance", instanceID), checkName("status", status))
 	if err == nil {
 		err = s.logApply(ctx, instanceID, collection, version, status)
@@ -55,7 +53,7 @@ func (s *Storage) LogApply(ctx context.Context, instanceID, collection, version,
 	return nil
 }
 
-func (s *Storage) logApply(ctx context.Context, instanceID, collection, version, newStatus string) error {
+func (s *Store) logApply(ctx context.Context, instanceID, collection, version, newStatus string) error {
 	h, _, err := s.head(ctx, collection)
 	if err != nil {
 		return err
@@ -74,7 +72,7 @@ func (s *Storage) logApply(ctx context.Context, instanceID, collection, version,
 	}
 	prefix := logPrefix(e)
 	for old := s.seen(prefix, prefix+part).stored; ; {
-		now, err := statusFormat.Swap(ctx, s.store, prefix+part, body, old)
+		now, err := statusFormat.Swap(ctx, s.records(), prefix+part, body, old)
 		switch {
 		case err == nil:
 			if bytes.Equal(now.Body, body) { // and not of a later call
@@ -90,16 +88,14 @@ func (s *Storage) logApply(ctx context.Context, instanceID, collection, version,
 	}
 }
 
-// CountApplied returns how many instances have the status Applied for a version. Of a
-// version that does not exist it is none.
-func (s *Storage) CountApplied(ctx context.Context, collection, version string) (int, error) {
+// CountApplied implements [Storage].
+func (s *Store) CountApplied(ctx context.Context, collection, version string) (int, error) {
 	ids, err := s.AppliedInstances(ctx, collection, version, Applied)
 	return len(ids), err
 }
 
-// AppliedInstances returns the instances that have a status for a version, in the
-// order of their bytes. Of a version that does not exist it is none.
-func (s *Storage) AppliedInstances(ctx context.Context, collection, version, status string) ([]string, error) {
+// AppliedInstances implements [Storage].
+func (s *Store) AppliedInstances(ctx context.Context, collection, version, status string) ([]string, error) {
 	ids, err := s.instances(ctx, collection, version, status)
 	if err != nil {
 		return nil, fmt.Errorf("instances that have logged %q for snapshot %q of %q: %w", status, version, collection, err)
@@ -107,7 +103,7 @@ func (s *Storage) AppliedInstances(ctx context.Context, collection, version, sta
 	return ids, nil
 }
 
-func (s *Storage) instances(ctx context.Context, collection, version, status string) ([]string, error) {
+func (s *Store) instances(ctx context.Context, collection, version, status string) ([]string, error) {
 	ids := []string{}
 	if err := checkName("status", status); err != nil {
 		return nil, err
@@ -132,11 +128,11 @@ func (s *Storage) instances(ctx context.Context, collection, version, status str
 type instanceStatus struct{ instance, status string }
 
 // readLog returns the statuses of a log, in the order of the instances.
-func (s *Storage) readLog(ctx context.Context, prefix string) ([]instanceStatus, error) {
+func (s *Store) readLog(ctx context.Context, prefix string) ([]instanceStatus, error) {
 	var all []instanceStatus
 	var unseen []int
 	var keys []string
-	for e, err := range s.store.List(ctx, prefix, "") {
+	for e, err := range s.records().List(ctx, prefix, "") {
 		if err != nil {
 			return nil, err
 		}
@@ -161,8 +157,8 @@ func (s *Storage) readLog(ctx context.Context, prefix string) ([]instanceStatus,
 	return all, reads.Wait()
 }
 
-func (s *Storage) readStatus(ctx context.Context, prefix, key, instance string) (string, error) {
-	r, err := statusFormat.Read(ctx, s.store, key, record.Stored{})
+func (s *Store) readStatus(ctx context.Context, prefix, key, instance string) (string, error) {
+	r, err := statusFormat.Read(ctx, s.records(), key, record.Stored{})
 	if err != nil || !r.Exists() { // an operator may have deleted it since it was listed
 		return "", err
 	}
@@ -174,9 +170,10 @@ func (s *Storage) readStatus(ctx context.Context, prefix, key, instance string) 
 	return status, nil
 }
 
-// ResetApplyLog empties a version's log. Of a version that does not exist it is empty.
-func (s *Storage) ResetApplyLog(ctx context.Context, collection, version string) error {
-	return wrap("reset log of", collection, version, s.change(ctx, collection, func(h *head) (bool, error) { return h.reset(version) }))
+// ResetApplyLog implements [Storage].
+func (s *Store) ResetApplyLog(ctx context.Context, collection, version string) error {
+	err := s.change(ctx, collection, func(h *head) (bool, error) { return h.reset(version) })
+	return wrap("reset log of", collection, version, err)
 }
 
 // logged is a status as last seen.
@@ -188,13 +185,13 @@ type logged struct {
 // maxLogs is how many logs are remembered.
 const maxLogs = 16
 
-func (s *Storage) seen(prefix, key string) logged {
+func (s *Store) seen(prefix, key string) logged {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.statuses[prefix][key]
 }
 
-func (s *Storage) see(prefix, key string, l logged) {
+func (s *Store) see(prefix, key string, l logged) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.statuses[prefix] == nil {

@@ -29,7 +29,7 @@ var contentFormat = record.Format{Name: "config-content/1", Corrupt: ErrCorrupt}
 
 // maxContentHeader is room for a seal, and a header with the longest names, each byte
 // of which may take six in JSON.
-const maxContentHeader = 2 << 10
+const maxContentHeader = 4 << 10
 
 // errDeleted: the content is not there, since its entry is not.
 var errDeleted = errors.New("the content is gone")
@@ -62,9 +62,9 @@ func decodeContent(id string, body []byte) ([]byte, error) {
 }
 
 // readContent returns the content of an entry.
-func (s *Storage) readContent(ctx context.Context, e *entry) ([]byte, error) {
+func (s *Store) readContent(ctx context.Context, e *entry) ([]byte, error) {
 	key := contentsPrefix + e.ID
-	r, err := contentFormat.Read(ctx, s.store, key, record.Stored{})
+	r, err := contentFormat.Read(ctx, s.records(), key, record.Stored{})
 	if err != nil {
 		return nil, err
 	}
@@ -81,10 +81,10 @@ func (s *Storage) readContent(ctx context.Context, e *entry) ([]byte, error) {
 	return content, err
 }
 
-func (s *Storage) writeContent(ctx context.Context, collection string, e entry, content []byte) error {
+func (s *Store) writeContent(ctx context.Context, collection string, e entry, content []byte) error {
 	body, err := encodeContent(contentHeader{ID: e.ID, Collection: collection, Version: e.Version}, content)
 	if err == nil {
-		_, err = contentFormat.Swap(ctx, s.store, contentsPrefix+e.ID, body, record.Stored{})
+		_, err = contentFormat.Swap(ctx, s.records(), contentsPrefix+e.ID, body, record.Stored{})
 	}
 	return err
 }
@@ -93,20 +93,20 @@ func (s *Storage) writeContent(ctx context.Context, collection string, e entry, 
 // head first: a content that an entry names is never overwritten, whatever the answers
 // to the writes of the head have said. An error leaves the content where it is, which
 // does no harm.
-func (s *Storage) discard(ctx context.Context, collection, id string) {
+func (s *Store) discard(ctx context.Context, collection, id string) {
 	if h, _, err := s.head(ctx, collection); err == nil && h.withID(id) == nil {
 		_ = s.bury(ctx, id)
 	}
 }
 
 // discard is a variable for tests of what happens without the look at the head.
-var discard = (*Storage).discard
+var discard = (*Store).discard
 
 // bury replaces the content of an entry that is no more by a mark, also if it is
 // damaged. Others may do the same at the same time.
-func (s *Storage) bury(ctx context.Context, id string) error {
+func (s *Store) bury(ctx context.Context, id string) error {
 	key := contentsPrefix + id
-	r, err := s.store.Read(ctx, key, "")
+	r, err := s.records().Read(ctx, key, "")
 	if err != nil || !r.Exists() {
 		return err
 	}
@@ -120,7 +120,7 @@ func (s *Storage) bury(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	_, err = contentFormat.Swap(ctx, s.store, key, mark, record.Stored{Token: r.Token, Lineage: lineage})
+	_, err = contentFormat.Swap(ctx, s.records(), key, mark, record.Stored{Token: r.Token, Lineage: lineage})
 	if record.Lost(err) || errors.Is(err, cas.ErrSuperseded) {
 		return nil // somebody else has written it
 	}

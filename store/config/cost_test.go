@@ -17,35 +17,47 @@ func TestCost(t *testing.T) {
 	s, other := open(fake(t, srv)), open(fake(t, srv))
 	release := func() {}
 	later := time.Now().Add(time.Hour)
+	saveV1 := func(ctx context.Context) error { return s.SaveSnapshot(ctx, "c", "v1", content("v1")) }
+	activateV1 := func(ctx context.Context) error { return s.ActivateSnapshot(ctx, "c", "v1") }
+	getVersion := func(ctx context.Context) error { _, err := other.GetActiveVersion(ctx, "c"); return err }
+	getActive := func(ctx context.Context) error { _, err := other.GetActiveSnapshot(ctx, "c"); return err }
+	getV1 := func(ctx context.Context) error { _, err := other.GetSnapshot(ctx, "c", "v1"); return err }
+	lock := func(ctx context.Context) (err error) { release, err = s.AcquireLock(ctx, 1); return err }
+	deleteOld := func(ctx context.Context) error { _, err := s.DeleteOldSnapshots(ctx, later); return err }
+	log := func(ctx context.Context, s *config.Store, instance, status string) error {
+		return s.LogApply(ctx, instance, "c", "v1", status)
+	}
 	for _, c := range []struct {
 		name string
 		want int
 		op   func(ctx context.Context) error
 	}{
-		{"SaveSnapshot", 4, func(ctx context.Context) error { return s.SaveSnapshot(ctx, "c", "v1", content("v1")) }},
-		{"SaveSnapshot again", 1, func(ctx context.Context) error { return s.SaveSnapshot(ctx, "c", "v1", content("v1")) }},
+		{"SaveSnapshot", 4, saveV1},
+		{"SaveSnapshot again", 1, saveV1},
 		{"SaveSnapshot of another", 4, func(ctx context.Context) error { return s.SaveSnapshot(ctx, "c", "v2", nil) }},
 		{"SaveSnapshot of a third", 4, func(ctx context.Context) error { return s.SaveSnapshot(ctx, "c", "v3", nil) }},
-		{"ActivateSnapshot", 2, func(ctx context.Context) error { return s.ActivateSnapshot(ctx, "c", "v1") }},
-		{"ActivateSnapshot again", 1, func(ctx context.Context) error { return s.ActivateSnapshot(ctx, "c", "v1") }},
+		{"ActivateSnapshot", 2, activateV1},
+		{"ActivateSnapshot again", 1, activateV1},
 		{"FailSnapshot", 2, func(ctx context.Context) error { return s.FailSnapshot(ctx, "c", "v2") }},
 		{"FailSnapshot again", 1, func(ctx context.Context) error { return s.FailSnapshot(ctx, "c", "v2") }},
-		{"GetActiveVersion", 1, func(ctx context.Context) error { _, err := other.GetActiveVersion(ctx, "c"); return err }},
-		{"GetActiveVersion again", 1, func(ctx context.Context) error { _, err := other.GetActiveVersion(ctx, "c"); return err }},
-		{"GetActiveSnapshot", 2, func(ctx context.Context) error { _, err := other.GetActiveSnapshot(ctx, "c"); return err }},
-		{"GetSnapshot", 2, func(ctx context.Context) error { _, err := other.GetSnapshot(ctx, "c", "v1"); return err }},
+		{"GetActiveVersion", 1, getVersion},
+		{"GetActiveVersion again", 1, getVersion},
+		{"GetActiveSnapshot", 2, getActive},
+		{"GetSnapshot", 2, getV1},
 		{"ListSnapshots", 1, func(ctx context.Context) error { _, err := other.ListSnapshots(ctx, "c"); return err }},
 		{"ResetApplyLog", 2, func(ctx context.Context) error { return s.ResetApplyLog(ctx, "c", "v1") }},
-		{"LogApply", 2, func(ctx context.Context) error { return other.LogApply(ctx, "i1", "c", "v1", "prepared") }},
-		{"LogApply, changed", 2, func(ctx context.Context) error { return other.LogApply(ctx, "i1", "c", "v1", config.Applied) }},
-		{"LogApply by another", 2 + 3, func(ctx context.Context) error { return s.LogApply(ctx, "i1", "c", "v1", config.Applied) }},
-		{"LogApply of another", 2, func(ctx context.Context) error { return other.LogApply(ctx, "i2", "c", "v1", config.Applied) }},
+		{"LogApply", 2, func(ctx context.Context) error { return log(ctx, other, "i1", "prepared") }},
+		{"LogApply, changed", 2, func(ctx context.Context) error { return log(ctx, other, "i1", config.Applied) }},
+		{"LogApply by another", 2 + 3, func(ctx context.Context) error { return log(ctx, s, "i1", config.Applied) }},
+		{"LogApply of another", 2, func(ctx context.Context) error { return log(ctx, other, "i2", config.Applied) }},
 		{"CountApplied, one unseen", 3, func(ctx context.Context) error { return count(ctx, s, 2) }},
 		{"CountApplied, all seen", 2, func(ctx context.Context) error { return count(ctx, s, 2) }},
-		{"AcquireLock", 2, func(ctx context.Context) (err error) { release, err = s.AcquireLock(ctx, 1); return err }},
+		{"AcquireLock", 2, lock},
+		{"ActivateSnapshot again, the first under the lock", 2, activateV1},
+		{"ActivateSnapshot again, under the lock", 1, activateV1},
 		{"release", 1, func(context.Context) error { release(); return nil }},
-		{"DeleteOldSnapshots, 2 of 3", 1 + 1 + 3 + 3*2, func(ctx context.Context) error { _, err := s.DeleteOldSnapshots(ctx, later); return err }},
-		{"DeleteOldSnapshots, none", 1 + 1, func(ctx context.Context) error { _, err := s.DeleteOldSnapshots(ctx, later); return err }},
+		{"DeleteOldSnapshots, 2 of 3", 1 + 1 + 3 + 3*2, deleteOld},
+		{"DeleteOldSnapshots, none", 1 + 1, deleteOld},
 	} {
 		srv.Reset()
 		if err := c.op(t.Context()); err != nil {
@@ -57,7 +69,7 @@ func TestCost(t *testing.T) {
 	}
 }
 
-func count(ctx context.Context, s *config.Storage, want int) error {
+func count(ctx context.Context, s *config.Store, want int) error {
 	n, err := s.CountApplied(ctx, "c", "v1")
 	if err == nil && n != want {
 		err = fmt.Errorf("%d instances have applied it, want %d", n, want)

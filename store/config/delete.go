@@ -10,16 +10,13 @@ import (
 	"github.com/replctl/replicate/store/internal/names"
 )
 
-// DeleteOldSnapshots deletes, in all collections, the snapshots that were created
-// before olderThan, but never an active one, and their logs with them. It returns how
-// many that were, also with an error: then the rest is left to the next call.
-//
-// A snapshot is gone at one instant, when its collection's head does not mention it
-// any more. Its content is overwritten after that; a process that is killed in
-// between leaves a note of it, and the next call, of anybody, finishes it.
-func (s *Storage) DeleteOldSnapshots(ctx context.Context, olderThan time.Time) (int, error) {
+// DeleteOldSnapshots implements [Storage]. A snapshot is gone at one instant: when its
+// collection's head no longer mentions it. Its content is overwritten after that. If the
+// process is killed in between, the head still lists the content as garbage, and the
+// next call, by any process, overwrites it.
+func (s *Store) DeleteOldSnapshots(ctx context.Context, olderThan time.Time) (int, error) {
 	deleted := 0
-	for e, err := range s.store.List(ctx, HeadsPrefix, "") {
+	for e, err := range s.records().List(ctx, HeadsPrefix, "") {
 		if err != nil {
 			return deleted, fmt.Errorf("delete old snapshots: %w", err)
 		}
@@ -36,7 +33,7 @@ func (s *Storage) DeleteOldSnapshots(ctx context.Context, olderThan time.Time) (
 	return deleted, nil
 }
 
-func (s *Storage) deleteOld(ctx context.Context, collection string, olderThan time.Time) (int, error) {
+func (s *Store) deleteOld(ctx context.Context, collection string, olderThan time.Time) (int, error) {
 	var deleted int
 	var garbage []string
 	noted := map[string]bool{} // by ID

@@ -35,7 +35,7 @@ func noteKey(collection, version string) (string, error) {
 }
 
 // noteDeleted notes the content of a version that is about to be deleted.
-func (s *Storage) noteDeleted(ctx context.Context, collection string, e entry) error {
+func (s *Store) noteDeleted(ctx context.Context, collection string, e entry) error {
 	key, err := noteKey(collection, e.Version)
 	if err != nil {
 		return err
@@ -44,19 +44,19 @@ func (s *Storage) noteDeleted(ctx context.Context, collection string, e entry) e
 	if err != nil {
 		return err
 	}
-	if _, err = noteFormat.Swap(ctx, s.store, key, body, record.Stored{}); record.Lost(err) {
+	if _, err = noteFormat.Swap(ctx, s.records(), key, body, record.Stored{}); record.Lost(err) {
 		return s.checkDeleted(ctx, collection, e) // it was deleted before, with the same content
 	}
 	return err
 }
 
 // checkDeleted is ErrSnapshotExists if a version that was deleted had other content.
-func (s *Storage) checkDeleted(ctx context.Context, collection string, e entry) error {
+func (s *Store) checkDeleted(ctx context.Context, collection string, e entry) error {
 	key, err := noteKey(collection, e.Version)
 	if err != nil {
 		return err
 	}
-	r, err := noteFormat.Read(ctx, s.store, key, record.Stored{})
+	r, err := noteFormat.Read(ctx, s.records(), key, record.Stored{})
 	if err != nil || !r.Exists() {
 		return err
 	}

@@ -7,6 +7,9 @@
 // logged that they can apply it, and activates it. The instances ask for the active
 // version now and then, and fetch it when it is another one.
 //
+// [Storage] is the contract, and package configtest tests it. [Store] keeps it on a
+// cas.Store. An instance needs no more than an [ActiveVersionChecker] to ask.
+//
 // # What is promised
 //
 //   - At every instant at most one version of a collection is active. Activating one
@@ -30,6 +33,11 @@
 //   - A lock is held by one at a time, by a lease of package replicate that is kept
 //     alive until it is released or the process ends. After a crash it is free when
 //     the lease has expired: Options.LockTTL later.
+//   - A holder that has lost its lock without knowing it cannot undo what a later holder
+//     did. The head of a collection carries the fencing numbers of the locks under which
+//     it was changed, of the last 16 locks. After a later holder of a lock has changed a
+//     collection, every change of an earlier one to it is ErrLockLost. A Store that holds
+//     no lock is not checked.
 //
 // # What is not
 //
@@ -39,7 +47,7 @@
 //     moment of the call, not all at the same.
 //   - A lock is a lease: a holder that is cut off from the store, or suspended, has
 //     lost it when it ends, and AcquireLock's release function cannot tell. A holder
-//     that has to know uses [Storage.AcquireSession].
+//     that has to know uses [Store.AcquireSession].
 //   - The age of a snapshot is by the clock of the machine that saved it.
 //   - When the answer to a write is lost, the method reads to find out what became of
 //     it. A record names its last eight writes, so that this also works when up to seven
@@ -58,6 +66,7 @@
 //	SaveSnapshot                      4; 1 if it is there already
 //	ActivateSnapshot, FailSnapshot    2; 1 if it is so already
 //	ResetApplyLog                     2; 1 if there is no such snapshot
+//	  the first under a lock          2 in place of 1
 //	LogApply                          2; a lost race more if another handle has logged for the instance
 //	CountApplied, AppliedInstances    1, a listing, and 1 per status that this handle has not seen
 //	AcquireLock                       2; then 1 each third of the TTL, and 1 to release

@@ -58,7 +58,7 @@ func Example() {
 
 // An instance waits for another version to become active: every ten seconds it asks,
 // and sooner where the store tells of changes.
-func ExampleStorage_GetActiveVersion() {
+func ExampleStore_GetActiveVersion() {
 	ctx := context.Background()
 	store := new(cas.Memory)
 	storage := config.New(store, config.Options{})
@@ -71,14 +71,15 @@ func ExampleStorage_GetActiveVersion() {
 		}
 	}()
 	current := ""
-	err := cas.Changes(ctx, store, config.HeadsPrefix, 10*time.Second, time.Minute, func(ctx context.Context) (bool, error) {
+	look := func(ctx context.Context) (bool, error) {
 		version, err := storage.GetActiveVersion(ctx, "limits")
 		if err != nil || version == current {
 			return false, nil // nothing yet, or the store cannot be reached: look again
 		}
 		current = version
 		return true, nil
-	})
+	}
+	err := cas.Changes(ctx, store, config.HeadsPrefix, 10*time.Second, time.Minute, look)
 	fmt.Println(current, err)
 	// Output: v1 <nil>
 }

@@ -14,11 +14,11 @@ var (
 )
 
 // Bury buries a content, whatever the head says.
-var Bury = (*Storage).buryUnlooked
+var Bury = (*Store).buryUnlooked
 
-func (s *Storage) buryUnlooked(ctx context.Context, _, id string) { _ = s.bury(ctx, id) }
+func (s *Store) buryUnlooked(ctx context.Context, _, id string) { _ = s.bury(ctx, id) }
 
 // NewLeaser is a leaser that knows of no earlier one.
-func NewLeaser(s *Storage, key int64) *replicate.StoreLeaser {
+func NewLeaser(s *Store, key int64) *replicate.StoreLeaser {
 	return New(s.store, s.opts).leaser(key)
 }

@@ -10,6 +10,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/store/internal/record"
 )
 
 // head is all there is to a collection but the contents and the statuses: one
@@ -22,7 +25,19 @@ type head struct {
 
 	// Garbage are the IDs of deleted snapshots whose content may still be there.
 	Garbage []string `json:"garbage,omitempty"`
+
+	// Fences are the locks under which the collection was changed, the last one first.
+	Fences []fence `json:"fences,omitempty"`
 }
+
+// fence is the highest fencing number of a lock under which a collection was changed.
+type fence struct {
+	Lock   int64 `json:"lock"`
+	Number int64 `json:"number"`
+}
+
+// maxFences bounds the locks that a head remembers. Few collections see a second one.
+const maxFences = 16
 
 // entry is a snapshot in its collection's head.
 type entry struct {
@@ -59,8 +74,7 @@ func sum(content []byte) []byte {
 	return s[:]
 }
 
-// encode returns the body of the head's record. A full one with the longest names
-// fits into a record.
+// encode returns the body of the head's record. It fits into a record, as add sees to.
 func (h *head) encode() ([]byte, error) { return json.Marshal(h) }
 
 func decodeHead(value []byte) (*head, error) {
@@ -96,6 +110,17 @@ func (h *head) check() error {
 		if ids[id] {
 			return fmt.Errorf("the deleted snapshot %q is there", id)
 		}
+	}
+	return h.checkFences()
+}
+
+func (h *head) checkFences() error {
+	locks := map[int64]bool{}
+	for _, f := range h.Fences {
+		if locks[f.Lock] || f.Number < 1 {
+			return fmt.Errorf("number %d of lock %d", f.Number, f.Lock)
+		}
+		locks[f.Lock] = true
 	}
 	return nil
 }
@@ -139,9 +164,44 @@ func (h *head) snapshot(collection string, e *entry) Snapshot {
 	return s
 }
 
+// admit refuses a change under a lock that a later holder has changed the collection
+// under. It notes the numbers of the locks, and reports whether any of them is new.
+func (h *head) admit(held []fence) (noted bool, err error) {
+	for _, f := range held {
+		i := slices.IndexFunc(h.Fences, func(g fence) bool { return g.Lock == f.Lock })
+		if i >= 0 {
+			if n := h.Fences[i].Number; n > f.Number {
+				return false, fmt.Errorf("%w: it was holder %d of lock %d, and holder %d has changed the collection",
+					ErrLockLost, f.Number, f.Lock, n)
+			} else if n == f.Number {
+				continue
+			}
+			h.Fences = slices.Delete(h.Fences, i, i+1)
+		}
+		h.Fences, noted = slices.Insert(h.Fences, 0, f), true
+	}
+	h.Fences = h.Fences[:min(len(h.Fences), maxFences)]
+	return noted, nil
+}
+
 // The changes. Each reports whether there was anything to change.
 
-// has is whether a version is there already, with the same content. An entry with
+// add adds an entry. The head keeps room for what other changes may add to it: IDs of
+// deleted entries in place of them, longer statuses and rounds, and fences.
+func (h *head) add(e entry) error {
+	h.Snapshots = append(h.Snapshots, e)
+	body, err := h.encode()
+	if err != nil {
+		return err
+	}
+	const maxBody, fixed, perEntry = cas.MaxValueSize - record.MaxSeal, 2 << 10, 32
+	if room := maxBody - fixed - perEntry*len(h.Snapshots); len(body) > room {
+		return fmt.Errorf("%w: the names of %d fill the head; delete old ones", ErrTooManySnapshots, len(h.Snapshots)-1)
+	}
+	return nil
+}
+
+// has reports whether a version is there already, with the same content. An entry with
 // the same ID is the one that is being saved: nobody else has it.
 func (h *head) has(e entry) (bool, error) {
 	old := h.version(e.Version)

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -14,27 +15,64 @@ import (
 	"github.com/replctl/replicate/store/internal/record"
 )
 
-// longName takes as much room in JSON as any.
-func longName(n int) string { return fmt.Sprintf("%04d", n) + strings.Repeat("\x01", MaxNameLen-4) }
+// longName is a longest version.
+func longName(n int, of string) string {
+	return fmt.Sprintf("%04d", n) + strings.Repeat(of, (MaxNameLen-4)/len(of))
+}
 
 func newEntry(version string) entry {
 	return entry{ID: newID(), Version: version, Status: StatusPending, CreatedAt: time.Now().UTC().Round(0), Sum: sum(nil)}
 }
 
-// TestFullHead: a collection that is full, with as much garbage as there may be,
-// fits into a record.
+// TestFullHead: a collection that is full fits into a record, after whatever changes. It
+// has MaxSnapshots with versions of any length, but for hundreds of control characters.
 func TestFullHead(t *testing.T) {
-	h := new(head)
-	for i := range MaxSnapshots {
-		e := newEntry(longName(i))
-		e.Status, e.Round = StatusInactive, 1<<31
-		e.CreatedAt = time.Date(2000, 1, 1, 0, 0, 0, 123456789, time.UTC)
-		h.Snapshots = append(h.Snapshots, e)
+	for of, want := range map[string]int{"x": MaxSnapshots, "ü": MaxSnapshots, "\x01": MaxSnapshots / 2} {
+		h := new(head)
+		for i := range MaxSnapshots {
+			e := newEntry(longName(i, of))
+			e.CreatedAt = time.Date(2000, 1, 1, 0, 0, 0, 123456789, time.UTC)
+			if err := h.add(e); err != nil {
+				wantTooMany(t, err)
+				h.Snapshots = h.Snapshots[:i]
+				break
+			}
+		}
+		if n := len(h.Snapshots); n < want {
+			t.Errorf("%d snapshots, want at least %d", n, want)
+		}
+		h.Active = h.Snapshots[0].ID
+		for i := range h.Snapshots {
+			h.Snapshots[i].Status, h.Snapshots[i].Round = StatusInactive, math.MaxInt
+		}
+		for i := range maxFences {
+			h.Fences = append(h.Fences, fence{math.MinInt64 + int64(i), math.MaxInt64})
+		}
+		wantFits(t, h)
+		if _, err := h.has(newEntry("more")); len(h.Snapshots) == MaxSnapshots {
+			wantTooMany(t, err)
+		}
+		if there, err := h.has(h.Snapshots[1]); !there || err != nil {
+			t.Errorf("one that is there: %v, %v", there, err)
+		}
+		for range MaxSnapshots {
+			h.Garbage = append(h.Garbage, newID())
+		}
+		h.drop(time.Now())
+		wantFits(t, h)
 	}
-	h.Active = h.Snapshots[0].ID
-	for range 2*MaxSnapshots + 1 {
-		h.Garbage = append(h.Garbage, newID())
+}
+
+func wantTooMany(t *testing.T, err error) {
+	t.Helper()
+	if !errors.Is(err, ErrTooManySnapshots) {
+		t.Errorf("one more: %v", err)
 	}
+}
+
+// wantFits checks that a head fits into a record, and can be read back.
+func wantFits(t *testing.T, h *head) {
+	t.Helper()
 	value, err := h.encode()
 	if size := len(value) + record.MaxSeal; err != nil || size > cas.MaxValueSize {
 		t.Fatalf("a full head has %d bytes, %v, at most %d allowed", size, err, cas.MaxValueSize)
@@ -43,11 +81,24 @@ func TestFullHead(t *testing.T) {
 	if diff := cmp.Diff(h, got, cmpopts.EquateEmpty()); err != nil || diff != "" {
 		t.Errorf("read back (-want +got), %v:\n%.1000s", err, diff)
 	}
-	if _, err := h.has(newEntry("more")); !errors.Is(err, ErrTooManySnapshots) {
-		t.Errorf("one more: %v", err)
+}
+
+// TestFences: a head remembers the locks that were used last.
+func TestFences(t *testing.T) {
+	h := new(head)
+	for lock := range int64(2 * maxFences) {
+		if noted, err := h.admit([]fence{{lock, 7}}); !noted || err != nil {
+			t.Fatalf("lock %d: %v, %v", lock, noted, err)
+		}
 	}
-	if there, err := h.has(h.Snapshots[1]); !there || err != nil {
-		t.Errorf("one that is there: %v, %v", there, err)
+	if n := len(h.Fences); n != maxFences || h.Fences[0].Lock != 2*maxFences-1 {
+		t.Errorf("%d fences, the first of lock %d", n, h.Fences[0].Lock)
+	}
+	if noted, err := h.admit([]fence{{maxFences, 7}}); noted || err != nil {
+		t.Errorf("again: %v, %v", noted, err)
+	}
+	if _, err := h.admit([]fence{{1, 7}, {maxFences, 6}}); !errors.Is(err, ErrLockLost) {
+		t.Errorf("one of two is lower: %v", err)
 	}
 }
 
@@ -83,6 +134,8 @@ func TestCorruptHeads(t *testing.T) {
 		"active is what is none":   func(h *head) { h.Active = newID() },
 		"garbage is what is there": func(h *head) { h.Garbage = []string{a.ID} },
 		"garbage is none":          func(h *head) { h.Garbage = []string{"a/b"} },
+		"a lock twice":             func(h *head) { h.Fences = []fence{{1, 1}, {1, 2}} },
+		"a lock without a holder":  func(h *head) { h.Fences = []fence{{1, 0}} },
 	} {
 		h := &head{Active: b.ID, Snapshots: []entry{a, b}, Garbage: []string{newID()}}
 		if err := h.check(); err != nil {

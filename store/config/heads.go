@@ -22,7 +22,7 @@ var headFormat = record.Format{Name: "config-head/1", Corrupt: ErrCorrupt}
 
 // head reads a collection's head, to be changed as the caller likes, and tells which
 // version of it that is. A collection that does not exist has an empty one.
-func (s *Storage) head(ctx context.Context, collection string) (*head, record.Stored, error) {
+func (s *Store) head(ctx context.Context, collection string) (*head, record.Stored, error) {
 	key, err := headKey(collection)
 	if err != nil {
 		return nil, record.Stored{}, err
@@ -30,7 +30,7 @@ func (s *Storage) head(ctx context.Context, collection string) (*head, record.St
 	s.mu.Lock()
 	known := s.heads[key]
 	s.mu.Unlock()
-	r, err := headFormat.Read(ctx, s.store, key, known)
+	r, err := headFormat.Read(ctx, s.records(), key, known)
 	if err != nil {
 		return nil, record.Stored{}, err
 	}
@@ -46,7 +46,7 @@ func (s *Storage) head(ctx context.Context, collection string) (*head, record.St
 }
 
 // remember keeps a head as last seen, so that the store need not send it again.
-func (s *Storage) remember(key string, r record.Stored) {
+func (s *Store) remember(key string, r record.Stored) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.heads[key] = r
@@ -54,25 +54,30 @@ func (s *Storage) remember(key string, r record.Stored) {
 
 // change replaces a collection's head by what edit makes of it. When somebody else was
 // faster, it calls edit again, on theirs. If edit reports that there is nothing to change,
-// nothing is written.
-func (s *Storage) change(ctx context.Context, collection string, edit func(*head) (bool, error)) error {
+// it writes nothing, unless it is the first change under a lock: a later change under an
+// earlier holding of the lock is to find its number.
+func (s *Store) change(ctx context.Context, collection string, edit func(*head) (bool, error)) error {
 	key, err := headKey(collection)
 	if err != nil {
 		return err
 	}
-	for {
+	for held := s.fences(); ; {
 		h, old, err := s.head(ctx, collection)
 		if err != nil {
 			return err
 		}
-		if changed, err := edit(h); err != nil || !changed {
+		noted, err := h.admit(held)
+		if err != nil {
+			return err
+		}
+		if changed, err := edit(h); err != nil || !changed && !noted {
 			return err
 		}
 		body, err := h.encode()
 		if err != nil {
 			return err
 		}
-		now, err := headFormat.Swap(ctx, s.store, key, body, old)
+		now, err := headFormat.Swap(ctx, s.records(), key, body, old)
 		if now.Exists() { // mine or theirs
 			s.remember(key, now)
 		}

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/store/internal/record"
 )
 
 // MaxLockTTL is the longest LockTTL. A lock's record that reaches further into the
@@ -19,20 +22,20 @@ const MaxLockTTL = 10 * time.Minute
 // to expire. It is a variable for tests of what happens without it, as leaserOf is.
 var releaseTimeout = 3 * time.Second
 
-var leaserOf = (*Storage).leaser
+var leaserOf = (*Store).leaser
 
-// AcquireLock takes the lock with that number if it is free, and keeps it until
-// release is called, which takes 3 seconds at most, or the process ends. If somebody else
-// holds it, in this process too, that is ErrLockNotAcquired, at once, and a
+// AcquireLock implements [Storage]. The lock does not end with ctx, and release takes 3
+// seconds at most. If somebody holds the lock, the error is also a
 // *replicate.LeaseExistsError that says who.
 //
-// If ctx ends, or the store fails, before it is known whether the lock was taken, the
-// error is cas.ErrIndeterminate, and AcquireLock tries to give the lock back, for 3
-// seconds at most. If that fails too, the next AcquireLock of this Storage knows the lock
-// for its own, and takes it.
+// If ctx ends or the store fails before the outcome is known, the error is
+// cas.ErrIndeterminate, and AcquireLock tries for 3 seconds to give the lock back. If that
+// fails too, the next AcquireLock of this Store recognises the lock as its own and takes it.
 //
-// The lock does not end with ctx. The release function may be called more than once.
-func (s *Storage) AcquireLock(ctx context.Context, key int64) (release func(), err error) {
+// While this Store holds a lock, the heads of the collections that it changes carry the
+// lock's fencing number. After a later holder has changed a collection, this Store's
+// changes to it return ErrLockLost.
+func (s *Store) AcquireLock(ctx context.Context, key int64) (release func(), err error) {
 	session, err := s.AcquireSession(ctx, key)
 	if err != nil {
 		return nil, err
@@ -45,8 +48,11 @@ func (s *Storage) AcquireLock(ctx context.Context, key int64) (release func(), e
 // AcquireSession is AcquireLock for a holder that has to know when the lock is lost: work
 // under the session's context ends before another process can have the lock, and its
 // lease has a number that grows with each holder.
-func (s *Storage) AcquireSession(ctx context.Context, key int64) (*replicate.Session, error) {
-	leaser := lockLeaser{leaserOf(s, key)}
+func (s *Store) AcquireSession(ctx context.Context, key int64) (*replicate.Session, error) {
+	if s.store == nil {
+		return nil, fmt.Errorf("lock %d: %w", key, record.ErrNoStore)
+	}
+	leaser := lockLeaser{leaserOf(s, key), s, key}
 	session, err := replicate.TryAcquire(ctx, leaser, replicate.SessionOptions{})
 	var held *replicate.LeaseExistsError
 	if errors.As(err, &held) {
@@ -55,12 +61,27 @@ func (s *Storage) AcquireSession(ctx context.Context, key int64) (*replicate.Ses
 	if err != nil {
 		return nil, fmt.Errorf("lock %d: %w", key, err)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held[key] = session.Lease().Generation
 	return session, nil
 }
 
-// leaser is the one leaser of a lock in this Storage: it knows its own records, also
-// those whose write seemed to fail.
-func (s *Storage) leaser(key int64) *replicate.StoreLeaser {
+// fences returns the fencing numbers of the locks that this Store holds, or has lost
+// without releasing them.
+func (s *Store) fences() []fence {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fences := make([]fence, 0, len(s.held))
+	for _, lock := range slices.Sorted(maps.Keys(s.held)) {
+		fences = append(fences, fence{lock, s.held[lock]})
+	}
+	return fences
+}
+
+// leaser returns the one leaser of a lock in this Store. It recognises its own records,
+// also those whose write seemed to fail.
+func (s *Store) leaser(key int64) *replicate.StoreLeaser {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.leasers[key] == nil {
@@ -70,19 +91,29 @@ func (s *Storage) leaser(key int64) *replicate.StoreLeaser {
 		}
 		s.leasers[key] = replicate.NewStoreLeaser("config",
 			func() replicate.LeaseConfig { return cfg },
-			func(context.Context) (cas.Store, error) { return s.store, nil })
+			func(context.Context) (cas.Store, error) { return s.records(), nil })
 	}
 	return s.leasers[key]
 }
 
-// lockLeaser is a leaser that does not take long to release.
-type lockLeaser struct{ *replicate.StoreLeaser }
+// lockLeaser is the leaser of a lock of a Store. Releasing takes it releaseTimeout at most.
+type lockLeaser struct {
+	*replicate.StoreLeaser
+	holder *Store
+	key    int64
+}
 
 // ReleaseLease implements [replicate.Leaser].
 func (l lockLeaser) ReleaseLease(ctx context.Context, lease *replicate.Lease) error {
 	ctx, cancel := context.WithTimeout(ctx, releaseTimeout)
 	defer cancel()
-	return l.StoreLeaser.ReleaseLease(ctx, lease)
+	err := l.StoreLeaser.ReleaseLease(ctx, lease)
+	l.holder.mu.Lock()
+	defer l.holder.mu.Unlock()
+	if err == nil && l.holder.held[l.key] == lease.Generation {
+		delete(l.holder.held, l.key)
+	}
+	return err
 }
 
 // WithdrawLease gives back a lock that was perhaps taken. A session calls it when

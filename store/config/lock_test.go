@@ -32,7 +32,8 @@ func TestLockIsKept(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		if _, err := open(store).AcquireLock(t.Context(), 1); !errors.Is(err, config.ErrLockNotAcquired) || held.Err() != nil {
+		_, err = open(store).AcquireLock(t.Context(), 1)
+		if !errors.Is(err, config.ErrLockNotAcquired) || held.Err() != nil {
 			t.Errorf("after an hour: %v, and the holder's session ended with %v", err, held.Err())
 		}
 		unplugged.Store(true)

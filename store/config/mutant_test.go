@@ -19,7 +19,7 @@ import (
 func TestMutants(t *testing.T) {
 	suite := func(wrap func(cas.Store) cas.Store) func(*testing.T) {
 		return func(t *testing.T) {
-			configtest.Run(t, configtest.Harness{New: func(*testing.T) func() cas.Store {
+			configtest.Run(t, configtest.Harness{Records: func(*testing.T) func() cas.Store {
 				m := new(cas.Memory)
 				return func() cas.Store { return wrap(m) }
 			}})

@@ -12,7 +12,7 @@ import (
 	"github.com/replctl/replicate/store/config"
 )
 
-func open(s cas.Store) *config.Storage { return config.New(s, config.Options{}) }
+func open(s cas.Store) *config.Store { return config.New(s, config.Options{}) }
 
 func content(version string) []byte { return []byte("content of " + version) }
 
@@ -223,7 +223,8 @@ func TestSomeOrders(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			everyDeath(t, steps(save("v0"), activate("v0"), save("v1"), save("v2")), clients, func(r race) { r.someOrders(t, 10) })
+			setup := steps(save("v0"), activate("v0"), save("v1"), save("v2"))
+			everyDeath(t, setup, clients, func(r race) { r.someOrders(t, 10) })
 		})
 	}
 }

@@ -10,10 +10,8 @@ import (
 	"github.com/replctl/replicate/cas"
 )
 
-// SaveSnapshot saves a version of a collection, as pending. If it is there already
-// with the same content, whatever its status, nothing changes; with other content that
-// is ErrSnapshotExists, also if the version has been deleted since.
-func (s *Storage) SaveSnapshot(ctx context.Context, collection, version string, content []byte) error {
+// SaveSnapshot implements [Storage].
+func (s *Store) SaveSnapshot(ctx context.Context, collection, version string, content []byte) error {
 	err := checkName("version", version)
 	if err == nil && len(content) > MaxContentSize {
 		err = fmt.Errorf("%w: %d bytes, at most %d allowed", ErrTooLarge, len(content), MaxContentSize)
@@ -24,8 +22,9 @@ func (s *Storage) SaveSnapshot(ctx context.Context, collection, version string, 
 	return wrap("save", collection, version, err)
 }
 
-func (s *Storage) save(ctx context.Context, collection, version string, content []byte) error {
-	e := entry{ID: newID(), Version: version, Status: StatusPending, CreatedAt: time.Now().UTC().Round(0), Sum: sum(content)}
+func (s *Store) save(ctx context.Context, collection, version string, content []byte) error {
+	now := time.Now().UTC().Round(0)
+	e := entry{ID: newID(), Version: version, Status: StatusPending, CreatedAt: now, Sum: sum(content)}
 	written, added := false, false
 	err := s.change(ctx, collection, func(h *head) (bool, error) {
 		added = false
@@ -35,13 +34,16 @@ func (s *Storage) save(ctx context.Context, collection, version string, content 
 		if err := s.checkDeleted(ctx, collection, e); err != nil {
 			return false, err
 		}
+		if err := h.add(e); err != nil {
+			return false, err
+		}
 		if !written {
 			if err := s.writeContent(ctx, collection, e, content); err != nil {
 				return false, err
 			}
 			written = true
 		}
-		h.Snapshots, added = append(h.Snapshots, e), true
+		added = true
 		return true, nil
 	})
 	if written && (!added || err != nil && !errors.Is(err, cas.ErrIndeterminate)) {
@@ -50,21 +52,20 @@ func (s *Storage) save(ctx context.Context, collection, version string, content 
 	return err
 }
 
-// ActivateSnapshot makes a version the active one of its collection, whatever its
-// status, and the one that was active inactive.
-func (s *Storage) ActivateSnapshot(ctx context.Context, collection, version string) error {
-	return wrap("activate", collection, version, s.change(ctx, collection, func(h *head) (bool, error) { return h.activate(version) }))
+// ActivateSnapshot implements [Storage].
+func (s *Store) ActivateSnapshot(ctx context.Context, collection, version string) error {
+	err := s.change(ctx, collection, func(h *head) (bool, error) { return h.activate(version) })
+	return wrap("activate", collection, version, err)
 }
 
-// FailSnapshot marks a version as failed. If it is the active one, the collection has
-// no active version after that, until one is activated.
-func (s *Storage) FailSnapshot(ctx context.Context, collection, version string) error {
-	return wrap("fail", collection, version, s.change(ctx, collection, func(h *head) (bool, error) { return h.fail(version) }))
+// FailSnapshot implements [Storage].
+func (s *Store) FailSnapshot(ctx context.Context, collection, version string) error {
+	err := s.change(ctx, collection, func(h *head) (bool, error) { return h.fail(version) })
+	return wrap("fail", collection, version, err)
 }
 
-// GetActiveVersion returns the active version of a collection, without its content.
-// If there is none, that is ErrSnapshotNotFound.
-func (s *Storage) GetActiveVersion(ctx context.Context, collection string) (string, error) {
+// GetActiveVersion implements [ActiveVersionChecker].
+func (s *Store) GetActiveVersion(ctx context.Context, collection string) (string, error) {
 	h, _, err := s.head(ctx, collection)
 	if err == nil && h.Active == "" {
 		err = ErrSnapshotNotFound
@@ -75,9 +76,8 @@ func (s *Storage) GetActiveVersion(ctx context.Context, collection string) (stri
 	return h.active().Version, nil
 }
 
-// GetActiveSnapshot returns the active snapshot of a collection. If there is none,
-// that is ErrSnapshotNotFound.
-func (s *Storage) GetActiveSnapshot(ctx context.Context, collection string) (*Snapshot, error) {
+// GetActiveSnapshot implements [Storage].
+func (s *Store) GetActiveSnapshot(ctx context.Context, collection string) (*Snapshot, error) {
 	snapshot, err := s.get(ctx, collection, (*head).active)
 	if err != nil {
 		return nil, fmt.Errorf("active snapshot of %q: %w", collection, err)
@@ -85,9 +85,8 @@ func (s *Storage) GetActiveSnapshot(ctx context.Context, collection string) (*Sn
 	return snapshot, nil
 }
 
-// GetSnapshot returns a version of a collection, whatever its status. If there is no
-// such version, that is ErrSnapshotNotFound.
-func (s *Storage) GetSnapshot(ctx context.Context, collection, version string) (*Snapshot, error) {
+// GetSnapshot implements [Storage].
+func (s *Store) GetSnapshot(ctx context.Context, collection, version string) (*Snapshot, error) {
 	snapshot, err := s.get(ctx, collection, func(h *head) *entry { return h.version(version) })
 	if err != nil {
 		return nil, wrap("get", collection, version, err)
@@ -95,9 +94,8 @@ func (s *Storage) GetSnapshot(ctx context.Context, collection, version string) (
 	return snapshot, nil
 }
 
-// ListSnapshots returns all snapshots of a collection, in the order in which they
-// were saved, without their contents, as they were at one instant.
-func (s *Storage) ListSnapshots(ctx context.Context, collection string) ([]Snapshot, error) {
+// ListSnapshots implements [Storage].
+func (s *Store) ListSnapshots(ctx context.Context, collection string) ([]Snapshot, error) {
 	h, _, err := s.head(ctx, collection)
 	if err != nil {
 		return nil, fmt.Errorf("list snapshots of %q: %w", collection, err)
@@ -111,7 +109,7 @@ func (s *Storage) ListSnapshots(ctx context.Context, collection string) ([]Snaps
 
 // get returns the snapshot that pick picks. If it is deleted before its content is
 // read, there is another head, to pick from again.
-func (s *Storage) get(ctx context.Context, collection string, pick func(*head) *entry) (*Snapshot, error) {
+func (s *Store) get(ctx context.Context, collection string, pick func(*head) *entry) (*Snapshot, error) {
 	for seen := cas.Token(""); ; {
 		h, r, err := s.head(ctx, collection)
 		if err != nil {

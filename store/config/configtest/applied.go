@@ -6,7 +6,7 @@ import (
 	"github.com/replctl/replicate/store/config"
 )
 
-func logApply(t *testing.T, s *config.Storage, instance, version, status string) {
+func logApply(t *testing.T, s config.Storage, instance, version, status string) {
 	t.Helper()
 	check(t, "LogApply", s.LogApply(t.Context(), instance, fleet, version, status))
 }

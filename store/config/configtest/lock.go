@@ -20,13 +20,9 @@ func testLock(t *testing.T, h Harness) {
 	for _, key := range []int64{0, 1, -1, math.MaxInt64, math.MinInt64} { // each is another lock
 		release, err := holder.AcquireLock(t.Context(), key)
 		check(t, "AcquireLock", err)
-		for _, s := range []*config.Storage{holder, open()} {
+		for _, s := range []config.Storage{holder, open()} {
 			_, err := s.AcquireLock(t.Context(), key)
 			wantIs(t, "AcquireLock of what is held", err, config.ErrLockNotAcquired)
-			var held *replicate.LeaseExistsError
-			if !errors.As(err, &held) || held.Owner == "" {
-				t.Errorf("AcquireLock of what is held: %v: want to know who holds it", err)
-			}
 		}
 		defer release()
 	}
@@ -39,14 +35,20 @@ func testLock(t *testing.T, h Harness) {
 	release()
 }
 
-// testSession: the number of a lock's lease grows with each holder.
+// testSession: the number of a lock's lease grows with each holder, and an error says
+// who that is.
 func testSession(t *testing.T, h Harness) {
-	open := h.instances(t)
+	records := h.Records(t)
 	for want := int64(1); want <= 3; want++ {
-		s, err := open().AcquireSession(t.Context(), 7)
+		s, err := over(records()).AcquireSession(t.Context(), 7)
 		check(t, "AcquireSession", err)
 		if got := s.Lease().Generation; got != want || s.Err() != nil || s.Context().Err() != nil {
 			t.Errorf("the session has number %d, want %d, and ended with %v", got, want, s.Err())
+		}
+		_, err = over(records()).AcquireLock(t.Context(), 7)
+		var held *replicate.LeaseExistsError
+		if !errors.As(err, &held) || held.Owner == "" {
+			t.Errorf("AcquireLock of what is held: %v: want to know who holds it", err)
 		}
 		check(t, "Release", s.Release(t.Context()))
 	}
@@ -94,8 +96,8 @@ func race(n int, fn func(i int)) {
 // testLostLock: an AcquireLock whose outcome stays unknown does not block its own
 // process, and, once the store can be reached again, nobody else either.
 func testLostLock(t *testing.T, h Harness) {
-	records := h.New(t)
-	other := config.New(records(), config.Options{})
+	records := h.Records(t)
+	other := over(records())
 	for _, reachable := range []bool{false, true} { // while the lock is given back
 		ctx, cancel := context.WithCancel(t.Context())
 		var down atomic.Bool

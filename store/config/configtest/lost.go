@@ -20,8 +20,8 @@ func testLostAnswers(t *testing.T, h Harness) {
 		for _, fault := range []castest.Fault{castest.AppliedThenFail, castest.LostBefore} {
 			for others := 1; others <= 3; others++ {
 				t.Run(fmt.Sprintf("%s, fault %d, then %d", name, fault, others), func(t *testing.T) {
-					records := h.New(t)
-					other := config.New(records(), config.Options{})
+					records := h.Records(t)
+					other := over(records())
 					save(t, other, "v0", "v1")
 					activate(t, other, "v0")
 					mine := config.New(crowded(t, records(), fault, func() {
@@ -42,7 +42,7 @@ func testLostAnswers(t *testing.T, h Harness) {
 
 // activateNewest changes the head in another way each time: the snapshot that was saved
 // last becomes the active one, if it is there.
-func activateNewest(t *testing.T, s *config.Storage, i int) {
+func activateNewest(t *testing.T, s config.Storage, i int) {
 	t.Helper()
 	list, err := s.ListSnapshots(t.Context(), fleet)
 	check(t, "ListSnapshots", err)
@@ -54,14 +54,14 @@ func activateNewest(t *testing.T, s *config.Storage, i int) {
 }
 
 var lostOperations = map[string]struct {
-	run   func(t *testing.T, s *config.Storage) error
-	check func(t *testing.T, s *config.Storage)
+	run   func(t *testing.T, s config.Storage) error
+	check func(t *testing.T, s config.Storage)
 }{
 	"SaveSnapshot": {
-		func(t *testing.T, s *config.Storage) error {
+		func(t *testing.T, s config.Storage) error {
 			return s.SaveSnapshot(t.Context(), fleet, "v2", contentOf("v2"))
 		},
-		func(t *testing.T, s *config.Storage) {
+		func(t *testing.T, s config.Storage) {
 			snapshot, err := s.GetSnapshot(t.Context(), fleet, "v2")
 			check(t, "GetSnapshot", err)
 			wantContent(t, snapshot)
@@ -69,11 +69,11 @@ var lostOperations = map[string]struct {
 		},
 	},
 	"DeleteOldSnapshots": {
-		func(t *testing.T, s *config.Storage) error {
+		func(t *testing.T, s config.Storage) error {
 			_, err := s.DeleteOldSnapshots(t.Context(), soon())
 			return err
 		},
-		func(t *testing.T, s *config.Storage) {
+		func(t *testing.T, s config.Storage) {
 			wantDeleted(t, s, soon(), 0)
 			if n := leftover(t, s); n != 0 {
 				t.Errorf("%d snapshots are left", n)
@@ -81,11 +81,11 @@ var lostOperations = map[string]struct {
 		},
 	},
 	"FailSnapshot": {
-		func(t *testing.T, s *config.Storage) error {
+		func(t *testing.T, s config.Storage) error {
 			err := s.FailSnapshot(t.Context(), fleet, "v1")
 			return errors.Join(err, s.ActivateSnapshot(t.Context(), fleet, "v0"))
 		},
-		func(*testing.T, *config.Storage) {},
+		func(*testing.T, config.Storage) {},
 	},
 }
 
@@ -112,8 +112,8 @@ func crowded(t *testing.T, s cas.Store, fault castest.Fault, others func()) cas.
 
 // testNotDurable: a change of the head that may not survive a crash is not called done.
 func testNotDurable(t *testing.T, h Harness) {
-	records := h.New(t)
-	save(t, config.New(records(), config.Options{}), "v1")
+	records := h.Records(t)
+	save(t, over(records()), "v1")
 	s := config.New(crowded(t, records(), castest.NotDurable, nil), config.Options{})
 	wantIs(t, "ActivateSnapshot", s.ActivateSnapshot(t.Context(), fleet, "v1"), cas.ErrIndeterminate)
 }
@@ -142,8 +142,8 @@ func testKeptContent(t *testing.T, h Harness) {
 // another content, status or version.
 func testDamaged(t *testing.T, h Harness) {
 	for _, prefix := range []string{"config/heads/", "config/contents/", "config/applied/", "config/deleted/"} {
-		store := h.New(t)()
-		s := config.New(store, config.Options{})
+		store := h.Records(t)()
+		s := over(store)
 		save(t, s, "v1", "v2")
 		activate(t, s, "v1")
 		wantDeleted(t, s, soon(), 1)
@@ -154,7 +154,7 @@ func testDamaged(t *testing.T, h Harness) {
 			"empty":     func([]byte) []byte { return nil },
 		} {
 			restore := spoil(t, store, prefix, damage)
-			s := config.New(store, config.Options{})
+			s := over(store)
 			_, err := s.GetActiveSnapshot(t.Context(), fleet)
 			switch prefix {
 			case "config/applied/":

@@ -16,8 +16,7 @@ import (
 // testSaveRace: of many that save a version, those with the content that got there
 // succeed.
 func testSaveRace(t *testing.T, h Harness) {
-	records := h.New(t)
-	open := func() *config.Storage { return config.New(records(), config.Options{}) }
+	open := h.instances(t)
 	for round := range h.rounds(5) {
 		version := fmt.Sprint("v", round)
 		var mu sync.Mutex
@@ -39,12 +38,11 @@ func testSaveRace(t *testing.T, h Harness) {
 			t.Errorf("saved are %v, and there is %q", saved, s.Content)
 		}
 	}
-	wantBytes(t, records(), h.rounds(5))
 }
 
 // watch polls until stop is closed, in each way to look, and checks what must hold at
 // every instant: one active snapshot, and its content.
-func watch(t *testing.T, s *config.Storage, stop <-chan struct{}) {
+func watch(t *testing.T, s config.Storage, stop <-chan struct{}) {
 	for ctx := t.Context(); ; {
 		select {
 		case <-stop:
@@ -72,7 +70,7 @@ func watch(t *testing.T, s *config.Storage, stop <-chan struct{}) {
 }
 
 // watched runs fn beside readers.
-func watched(t *testing.T, open func() *config.Storage, fn func()) {
+func watched(t *testing.T, open func() config.Storage, fn func()) {
 	stop := make(chan struct{})
 	var readers sync.WaitGroup
 	for range 2 {
@@ -124,7 +122,7 @@ func testDeletionRace(t *testing.T, h Harness) {
 }
 
 // saveActivateOrDelete is one step of a client of testDeletionRace.
-func saveActivateOrDelete(ctx context.Context, s *config.Storage, i, round int) error {
+func saveActivateOrDelete(ctx context.Context, s config.Storage, i, round int) error {
 	if i == 0 {
 		_, err := s.DeleteOldSnapshots(ctx, soon())
 		return err
@@ -140,7 +138,7 @@ func saveActivateOrDelete(ctx context.Context, s *config.Storage, i, round int) 
 }
 
 // leftover is how many snapshots are not active.
-func leftover(t *testing.T, s *config.Storage) int {
+func leftover(t *testing.T, s config.Storage) int {
 	t.Helper()
 	list, err := s.ListSnapshots(t.Context(), fleet)
 	check(t, "ListSnapshots", err)
@@ -166,8 +164,8 @@ func testApplyRace(t *testing.T, h Harness) {
 // testFaultyLeaders: with requests and answers lost, what is reported is true, and
 // readers see one active snapshot throughout.
 func testFaultyLeaders(t *testing.T, h Harness) {
-	records := h.New(t)
-	open := func() *config.Storage { return config.New(records(), config.Options{}) }
+	records := h.Records(t)
+	open := func() config.Storage { return over(records()) }
 	save(t, open(), "v")
 	activate(t, open(), "v")
 	var done atomic.Int32
@@ -192,7 +190,7 @@ func testFaultyLeaders(t *testing.T, h Harness) {
 }
 
 // wantRepaired checks that deletions which were broken off are finished by the next.
-func wantRepaired(t *testing.T, s *config.Storage) {
+func wantRepaired(t *testing.T, s config.Storage) {
 	t.Helper()
 	wantDeleted(t, s, soon(), leftover(t, s))
 	list, err := s.ListSnapshots(t.Context(), fleet)
@@ -204,8 +202,8 @@ func wantRepaired(t *testing.T, s *config.Storage) {
 
 // testFaultyInstances: a status that is reported as logged is there.
 func testFaultyInstances(t *testing.T, h Harness) {
-	open := h.New(t)
-	leader := config.New(open(), config.Options{})
+	open := h.Records(t)
+	leader := over(open())
 	save(t, leader, "v1")
 	const instances = 8
 	last := make([]map[string]bool, instances) // what an instance's status may be

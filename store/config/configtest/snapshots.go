@@ -93,7 +93,10 @@ func testFail(t *testing.T, h Harness) {
 func testNames(t *testing.T, h Harness) {
 	open := h.instances(t)
 	ctx := t.Context()
-	names := []string{"../up", "2026-11-21T10:00:00Z", "A", "a", "a/b", "\x00", "<&>", strings.Repeat("x", config.MaxNameLen), strings.Repeat("ü", config.MaxNameLen/2)}
+	names := []string{
+		"../up", "2026-11-21T10:00:00Z", "A", "a", "a/b", "\x00", "<&>",
+		strings.Repeat("x", config.MaxNameLen), strings.Repeat("ü", config.MaxNameLen/2),
+	}
 	for _, name := range names {
 		check(t, "SaveSnapshot", open().SaveSnapshot(ctx, name, name, []byte(name)))
 		check(t, "ActivateSnapshot", open().ActivateSnapshot(ctx, name, name))
@@ -149,11 +152,9 @@ func testSizes(t *testing.T, h Harness) {
 	wantSnapshots(t, open())
 }
 
-// testDelete: what is old goes, but for what is active, and takes its content with
-// it.
+// testDelete: what is old goes, but for what is active.
 func testDelete(t *testing.T, h Harness) {
-	records := h.New(t)
-	open := func() *config.Storage { return config.New(records(), config.Options{}) }
+	open := h.instances(t)
 	save(t, open(), "v1", "v2", "v3")
 	activate(t, open(), "v2")
 	check(t, "FailSnapshot", open().FailSnapshot(t.Context(), fleet, "v3"))
@@ -163,15 +164,34 @@ func testDelete(t *testing.T, h Harness) {
 	wantDeleted(t, open(), soon(), 3)
 	wantSnapshots(t, open(), "v2 active")
 	wantIs(t, "activating what was deleted", open().ActivateSnapshot(t.Context(), fleet, "v1"), config.ErrSnapshotNotFound)
-	wantBytes(t, records(), 1)
-	check(t, "SaveSnapshot", open().SaveSnapshot(t.Context(), fleet, "v1", contentOf("v1")))
+	save(t, open(), "v1")
 	wantSnapshots(t, open(), "v2 active", "v1 pending")
 	wantDeleted(t, open(), soon(), 1)
 	wantDeleted(t, open(), soon(), 0)
-	wantBytes(t, records(), 1)
 }
 
-func wantDeleted(t *testing.T, s *config.Storage, olderThan time.Time, want int) {
+// testContents: a deleted snapshot takes its content with it, and of many savers of a
+// version those that were too late leave none.
+func testContents(t *testing.T, h Harness) {
+	records := h.Records(t)
+	save(t, over(records()), "v1", "v2", "v3")
+	activate(t, over(records()), "v2")
+	wantBytes(t, records(), 3)
+	for range 2 {
+		wantDeleted(t, over(records()), soon(), 2)
+		wantBytes(t, records(), 1)
+		for _, version := range []string{"v1", "v3"} {
+			race(8, func(int) {
+				if err := over(records()).SaveSnapshot(t.Context(), fleet, version, contentOf(version)); err != nil {
+					t.Errorf("SaveSnapshot: %v", err)
+				}
+			})
+		}
+		wantBytes(t, records(), 3)
+	}
+}
+
+func wantDeleted(t *testing.T, s config.Storage, olderThan time.Time, want int) {
 	t.Helper()
 	if n, err := s.DeleteOldSnapshots(t.Context(), olderThan); n != want || err != nil {
 		t.Errorf("DeleteOldSnapshots: %d, %v, want %d", n, err, want)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 
 	"github.com/replctl/replicate/cas"
 )
@@ -19,7 +20,7 @@ type Stored struct {
 // Exists reports whether there is a record at all.
 func (s Stored) Exists() bool { return s.Token != "" }
 
-// Read reads a record. If it is still the known version, the result is that.
+// Read reads a record. If it is still the known version, it returns known.
 func (f Format) Read(ctx context.Context, s cas.Store, key string, known Stored) (Stored, error) {
 	r, err := s.Read(ctx, key, known.Token)
 	if err != nil {
@@ -94,4 +95,30 @@ func (f Format) winner(ctx context.Context, s cas.Store, key string, r cas.Recor
 // that the own one will never be there.
 func Lost(err error) bool {
 	return errors.Is(err, cas.ErrConflict) && !errors.Is(err, cas.ErrIndeterminate)
+}
+
+// ErrNoStore: the facade is a zero value, and has no store.
+var ErrNoStore = errors.New("no store: make it with its constructor")
+
+// In returns s. In place of nil it returns a store whose methods return ErrNoStore,
+// so that the zero value of a facade returns errors and does not panic.
+func In(s cas.Store) cas.Store {
+	if s == nil {
+		return noStore{}
+	}
+	return s
+}
+
+type noStore struct{}
+
+func (noStore) Read(context.Context, string, cas.Token) (cas.Record, error) {
+	return cas.Record{}, ErrNoStore
+}
+
+func (noStore) Write(context.Context, string, []byte, cas.Token) (cas.Written, error) {
+	return cas.Written{}, ErrNoStore
+}
+
+func (noStore) List(context.Context, string, string) iter.Seq2[cas.Entry, error] {
+	return func(yield func(cas.Entry, error) bool) { yield(cas.Entry{}, ErrNoStore) }
 }
