@@ -37,13 +37,14 @@ type Session struct {
 	cancel context.CancelCauseFunc
 
 	stopBeat  context.CancelFunc
-	beats     sync.WaitGroup
 	unobserve func() // ends the session's observation of the leaser
 
 	mu       sync.Mutex
 	lease    *Lease
 	deadline clock.Instant // the end of the lease, less the guard
 	end      error         // why the session ended, if it has
+	left     bool          // Leave was called
+	beats    crowd         // what renews, and watches the deadline
 	work     crowd         // what was started with Go
 	requests crowd         // those of fenced clients
 	settled  clock.Instant // by then an abandoned request has arrived or never will; zero if there was none
@@ -101,18 +102,23 @@ func (s *Session) Left() time.Duration {
 }
 
 // Go runs fn under the session's context. Release waits for it.
-func (s *Session) Go(fn func(ctx context.Context)) {
+func (s *Session) Go(fn func(ctx context.Context)) { s.start(&s.work, func() { fn(s.ctx) }) }
+
+// start runs fn in a goroutine that belongs to a crowd.
+func (s *Session) start(c *crowd, fn func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.work.enter()
+	c.enter()
 	go func() {
-		defer func() {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.work.leave()
-		}()
-		fn(s.ctx)
+		defer s.leave(c)
+		fn()
 	}()
+}
+
+func (s *Session) leave(c *crowd) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.leave()
 }
 
 // finish ends the session, once, and returns why it ended.

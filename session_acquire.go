@@ -24,20 +24,6 @@ import (
 //
 // The session does not end with ctx; it keeps ctx's values.
 func Acquire(ctx context.Context, leaser Leaser, opts SessionOptions) (*Session, error) {
-	return acquire(ctx, leaser, opts, keepTrying)
-}
-
-// TryAcquire takes the lease if it is free, and returns it as a running session.
-// While somebody holds it, the error is a *LeaseExistsError. What it may have
-// written before it fails it gives back, as Acquire does.
-func TryAcquire(ctx context.Context, leaser Leaser, opts SessionOptions) (*Session, error) {
-	return acquire(ctx, leaser, opts, attempt)
-}
-
-// acquire starts the session that get returns.
-func acquire(ctx context.Context, leaser Leaser, opts SessionOptions,
-	get func(context.Context, Leaser, SessionOptions) (*Session, error),
-) (*Session, error) {
 	opts, err := opts.withDefaults(leaser)
 	if err != nil {
 		return nil, err
@@ -46,15 +32,40 @@ func acquire(ctx context.Context, leaser Leaser, opts SessionOptions,
 		return nil, err
 	}
 	unobserve := observe(leaser, opts.OnEvent)
-	s, err := get(ctx, leaser, opts)
+	s, err := opts.await(ctx, leaser)
 	if err != nil {
 		withdraw(ctx, leaser, opts)
 		unobserve()
 		return nil, err
 	}
 	s.unobserve = unobserve
-	s.start(ctx)
+	s.startBeats(ctx)
 	return s, nil
+}
+
+// TryAcquire takes the lease if it is free, and returns it as a running session.
+// While somebody holds it, the error is a *LeaseExistsError. What it may have
+// written before it fails it gives back, as Acquire does.
+func TryAcquire(ctx context.Context, leaser Leaser, opts SessionOptions) (*Session, error) {
+	opts.Wait = -1
+	return Acquire(ctx, leaser, opts)
+}
+
+// ErrWaitOver: nobody gave the lease up within SessionOptions.Wait. Where a holder is
+// known the error is a *LeaseExistsError, too.
+var ErrWaitOver = errors.New("lease not acquired in time")
+
+// await takes the lease, and waits for it as long as Wait says.
+func (o SessionOptions) await(ctx context.Context, leaser Leaser) (*Session, error) {
+	switch {
+	case o.Wait < 0:
+		return attempt(ctx, leaser, o)
+	case o.Wait > 0:
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, o.Wait, ErrWaitOver)
+		defer cancel()
+	}
+	return keepTrying(ctx, leaser, o)
 }
 
 // withdrawPatience bounds how long a failed acquisition takes to give the lease back.
@@ -74,7 +85,7 @@ func withdraw(ctx context.Context, leaser Leaser, opts SessionOptions) {
 // keepTrying tries until it succeeds, ctx ends, or waiting does not help.
 func keepTrying(ctx context.Context, leaser Leaser, opts SessionOptions) (*Session, error) {
 	var told string
-	var expires time.Time
+	var held LeaseExistsError
 	for contact := false; ; {
 		s, err := attempt(ctx, leaser, opts)
 		var exists *LeaseExistsError
@@ -82,9 +93,9 @@ func keepTrying(ctx context.Context, leaser Leaser, opts SessionOptions) (*Sessi
 		case err == nil:
 			return s, nil
 		case ctx.Err() != nil:
-			return nil, errors.Join(err, context.Cause(ctx))
+			return nil, gaveUp(ctx, err, &held)
 		case errors.As(err, &exists):
-			contact, expires = true, exists.ExpiresAt
+			contact, held = true, *exists
 		case !contact || permanent(err):
 			return nil, err
 		}
@@ -92,10 +103,20 @@ func keepTrying(ctx context.Context, leaser Leaser, opts SessionOptions) (*Sessi
 			told = what
 			opts.OnEvent(e)
 		}
-		if waitErr := opts.Clock.Sleep(ctx, opts.pollPause(expires)); waitErr != nil {
-			return nil, errors.Join(err, waitErr)
+		if opts.Clock.Sleep(ctx, opts.pollPause(held.ExpiresAt)) != nil {
+			return nil, gaveUp(ctx, err, &held)
 		}
 	}
+}
+
+// gaveUp is the error of a waiter whose ctx has ended: that of its last attempt, who
+// held the lease before if that does not say so, and why it stopped.
+func gaveUp(ctx context.Context, err error, held *LeaseExistsError) error {
+	var exists *LeaseExistsError
+	if held.ExpiresAt.IsZero() || errors.As(err, &exists) {
+		return errors.Join(err, context.Cause(ctx))
+	}
+	return errors.Join(err, held, context.Cause(ctx))
 }
 
 // waitingFor is the event of a waiter that err keeps waiting, and what has to change
@@ -177,10 +198,10 @@ func attempt(ctx context.Context, leaser Leaser, opts SessionOptions) (*Session,
 	return s, nil
 }
 
-// start begins to renew, and to watch the deadline.
-func (s *Session) start(ctx context.Context) {
+// startBeats begins to renew, and to watch the deadline.
+func (s *Session) startBeats(ctx context.Context) {
 	beatCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stopBeat = stop
-	s.beats.Go(func() { s.beat(beatCtx) })
-	s.beats.Go(func() { s.watch(beatCtx) })
+	s.start(&s.beats, func() { s.beat(beatCtx) })
+	s.start(&s.beats, func() { s.watch(beatCtx) })
 }

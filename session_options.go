@@ -34,6 +34,11 @@ type SessionOptions struct {
 	// most a second if zero.
 	PollEvery time.Duration
 
+	// Wait bounds how long Acquire and Run wait for a lease that somebody else holds;
+	// afterwards they return ErrWaitOver. If zero, they wait until ctx ends. If
+	// negative, they try once, as TryAcquire does.
+	Wait time.Duration
+
 	// Probe, if set, is called before the lease is asked for, once, and an error of
 	// it is that of Acquire, TryAcquire and Run: for a store that is not what leases
 	// need. Package probe has one, probe.Gate.

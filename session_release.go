@@ -25,21 +25,39 @@ func (s *Session) Release(ctx context.Context) error {
 	}
 	defer s.unobserve()
 	stopped := s.waitForWork(ctx)
-	if stopped == nil && errors.Is(why, ErrSessionReleased) {
+	keep := s.isLeft()
+	if stopped == nil && errors.Is(why, ErrSessionReleased) && !keep {
 		s.drain(ctx)
 	}
-	s.endBeats()
+	s.endBeats(why)
 	switch {
 	case stopped != nil:
 		return fmt.Errorf("lease not released, work goes on: %w", stopped)
 	case !errors.Is(why, ErrSessionReleased):
 		return why
+	case keep:
+		return nil
 	}
 	if err := s.giveUp(ctx); err != nil {
 		return err
 	}
 	s.opts.OnEvent(Event{Kind: EventReleased, Lease: s.Lease()})
 	return nil
+}
+
+// Leave has Release end the session and keep the lease: it goes on until it expires, or
+// is renewed or released by its value, [Session.Lease]. It is for work that outlives the
+// session: in another process, or because it cannot be stopped.
+func (s *Session) Leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.left = true
+}
+
+func (s *Session) isLeft() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.left
 }
 
 // giveUp releases the lease, even if ctx is over.
@@ -50,11 +68,16 @@ func (s *Session) giveUp(ctx context.Context) error {
 	return s.leaser.ReleaseLease(ctx, &lease)
 }
 
-func (s *Session) endBeats() {
-	if s.stopBeat != nil {
-		s.stopBeat()
-		s.beats.Wait()
+// endBeats ends the renewals. After a loss it does not wait longer than Guard for one
+// that hangs: there is nothing left to release.
+func (s *Session) endBeats(why error) {
+	s.stopBeat()
+	ctx, cancel := context.WithCancel(context.Background())
+	if errors.Is(why, ErrSessionLost) {
+		ctx, cancel = context.WithTimeout(ctx, s.opts.Guard)
 	}
+	defer cancel()
+	_ = s.waitFor(ctx, &s.beats)
 }
 
 // waitForWork returns nil when all that was started with Go has returned. It waits
@@ -107,11 +130,7 @@ func (s *Session) request() (done func(), err error) {
 		return nil, s.end
 	}
 	s.requests.enter()
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.requests.leave()
-	}, nil
+	return func() { s.leave(&s.requests) }, nil
 }
 
 // drain returns when what was sent under the session has arrived or never will.

@@ -71,6 +71,7 @@ func TestSessionLost(t *testing.T) {
 				}
 				wantHeld(t, store, "me")
 				wantLost(t, s)
+				time.Sleep(time.Minute) // the deaf store answers
 				if n := len(slices.DeleteFunc(c.kinds(), func(k replicate.EventKind) bool { return k != replicate.EventLost })); n != 1 {
 					t.Errorf("%d events that it was lost", n)
 				}
