@@ -1,40 +1,41 @@
 package logstate_test
 
 import (
-	"context"
 	"errors"
 	"testing"
 
 	"github.com/replctl/replicate/internal/fakes3"
-	"github.com/replctl/replicate/s3"
 	"github.com/replctl/replicate/store/logstate"
 )
 
 // TestCost counts the requests that doc.go promises.
 func TestCost(t *testing.T) {
 	srv := fakes3.New(t)
-	s := logstate.New(bucket(t, s3.Config{Bucket: srv.Bucket, Endpoint: srv.URL, AccessKeyID: fakes3.AccessKeyID, SecretAccessKey: fakes3.SecretAccessKey}))
-	ctx := t.Context()
-	begin := func() *logstate.WriteOps {
-		w, err := s.WriteOps(ctx, "log")
+	s := logstate.New(fake(t, srv))
+	begin := func() logstate.LogStateWriteOps {
+		w, err := s.WriteOps("log")
 		return must(t, w, err)
 	}
-	read, err := s.ReadOps(ctx, "log")
+	read, err := s.ReadOps("log")
 	must(t, read, err)
 	for _, c := range []struct {
 		name string
 		want int
 		op   func() error
 	}{
-		{"Init", 1, func() error { return s.Init(ctx) }},
+		{"Init", 1, func() error { return s.Init() }},
 		{"WriteOps", 0, func() error { return begin().Close() }},
-		{"Set alone", 2, func() error { return begin().Set(ctx, []byte("one")) }},
-		{"ReadOps and GetLatest", 1, func() error { return get(ctx, read) }},
+		{"Set alone", 2, func() error { return begin().Set([]byte("one")) }},
+		{"ReadOps and GetLatest", 1, func() error { return get(read) }},
 		{"the transaction", 2, func() error {
 			w := begin()
-			return errors.Join(get(ctx, w), get(ctx, w), w.Set(ctx, []byte("two")), w.Close())
+			return errors.Join(get(w), get(w), w.Set([]byte("two")), w.Close())
 		}},
-		{"Logs", 1, func() error { _, err := s.Logs(ctx); return err }},
+		{"Latest", 1, func() error { _, err := s.Latest("log"); return err }},
+		{"Update", 2, func() error {
+			return s.Update("log", func([]byte) ([]byte, error) { return []byte("three"), nil })
+		}},
+		{"Logs", 1, func() error { _, err := s.Logs(); return err }},
 	} {
 		srv.Reset()
 		if err := c.op(); err != nil {
@@ -46,10 +47,8 @@ func TestCost(t *testing.T) {
 	}
 }
 
-func get(ctx context.Context, ops interface {
-	GetLatest(context.Context) ([]byte, error)
-}) error {
-	_, err := ops.GetLatest(ctx)
+func get(ops logstate.LogStateReadOps) error {
+	_, err := ops.GetLatest()
 	return err
 }
 

@@ -7,11 +7,11 @@
 // transaction: read what is there, check the new checkpoint against that, replace
 // exactly that.
 //
-//	w, err := storage.WriteOps(ctx, id)
+//	w, err := storage.WriteOps(id)
 //	defer w.Close()
-//	latest, err := w.GetLatest(ctx) // codes.NotFound: trust the first one
-//	...                             // is next consistent with latest?
-//	err = w.Set(ctx, next)          // codes.Aborted: somebody else was faster
+//	latest, err := w.GetLatest() // codes.NotFound: trust the first one
+//	...                          // is next consistent with latest?
+//	err = w.Set(next)            // codes.Aborted: somebody else was faster
 //
 // # What is promised
 //
@@ -53,18 +53,23 @@
 //   - InvalidArgument: an ID, or a checkpoint, that cannot be stored.
 //   - DataLoss: a record is there that this package did not write, or that was cut
 //     short or changed.
-//   - Unknown: all else. Where it is cas.ErrIndeterminate, the write may have been
-//     applied; Aborted is never said then.
+//   - Canceled, DeadlineExceeded: the context of [Store.WithContext] has ended.
+//   - Unknown: all else.
+//
+// An error with one of the last three codes may be cas.ErrIndeterminate. Then the write
+// may have been applied.
 //
 // # Shape
 //
-// The interface is the one that witness implementations know: Init, Logs, ReadOps,
-// WriteOps, GetLatest, Set, Close. Of its variants this is the one whose state is
-// the checkpoint alone, without a compact range, since consistency proofs have
-// replaced that; what else a witness wants to keep can be appended to the bytes. All
-// that asks the store has a context, since the store may be far away. A witness that
-// wants one call, Update(id, func(latest) (next, error)), has it in a loop around a
-// transaction, as in the example.
+// The interfaces are the ones that witness implementations know. [LogStatePersistence]
+// is the older shape: Init, Logs, ReadOps, WriteOps, GetLatest, Set, Close. Its state is
+// the checkpoint alone, without a compact range, since consistency proofs have replaced
+// that; what else a witness wants to keep can be appended to the bytes.
+// [LogStateUpdater] is the newer shape: Latest, and Update in one call. Package
+// logstatetest tests either. [Store] has both.
+//
+// The interfaces have no contexts, and the store may be far away. [Store.WithContext]
+// binds a context to everything that is made from its result.
 //
 // # Cost
 //
@@ -74,6 +79,7 @@
 //   - GetLatest: one read. A second one in the same transaction: none, and the same.
 //   - Set: one write; without a GetLatest before it, a read more. One that lost a
 //     race: a read more, or two on S3, whose engine looks into each refusal.
+//   - Latest: one read. Update: a read and a write; as many again for each lost race.
 //   - Logs: one listing, a request per 1,000 logs on S3. Init: one listing.
 //
 // The store has one record per log, which is overwritten, and never more: it grows

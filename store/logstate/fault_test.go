@@ -27,7 +27,8 @@ func script(store cas.Store, faults ...castest.Fault) *castest.Faulty {
 // TestFaults: each step of read, write and reading back, failed before and after
 // it was applied.
 func TestFaults(t *testing.T) {
-	const ok, before, lost, after, unsafe = castest.None, castest.FailBefore, castest.LostBefore, castest.AppliedThenFail, castest.NotDurable
+	const ok, before, lost = castest.None, castest.FailBefore, castest.LostBefore
+	const after, unsafe = castest.AppliedThenFail, castest.NotDurable
 	for name, c := range map[string]struct {
 		faults  []castest.Fault
 		want    string
@@ -45,11 +46,11 @@ func TestFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			store := new(cas.Memory)
 			mustSet(t, logstate.New(store), "one")
-			w, err := logstate.New(script(store, c.faults...)).WriteOps(t.Context(), "log")
+			w, err := logstate.New(script(store, c.faults...)).WriteOps("log")
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = w.Set(t.Context(), []byte("two"))
+			err = w.Set([]byte("two"))
 			if status.Code(err) != c.code || errors.Is(err, cas.ErrIndeterminate) != c.unknown {
 				t.Errorf("Set: %v with code %v, want %v, unknown %v", err, status.Code(err), c.code, c.unknown)
 			}
@@ -71,11 +72,11 @@ func TestSuperseded(t *testing.T) {
 		mustSet(t, logstate.New(store), "of a rival")
 		return castest.LostBefore
 	}
-	w, err := logstate.New(faulty).WriteOps(t.Context(), "log")
+	w, err := logstate.New(faulty).WriteOps("log")
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = w.Set(t.Context(), []byte("two"))
+	err = w.Set([]byte("two"))
 	if status.Code(err) != codes.Aborted || errors.Is(err, cas.ErrIndeterminate) {
 		t.Errorf("Set: %v with code %v", err, status.Code(err))
 	}

@@ -2,7 +2,6 @@ package logstate_test
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -28,12 +27,11 @@ func TestMain(m *testing.M) {
 }
 
 func stuckWitness(dir string) error {
-	ctx := context.Background()
-	w, err := logstate.New(file.NewRecords(dir, file.Options{})).WriteOps(ctx, "log")
+	w, err := logstate.New(file.NewRecords(dir, file.Options{})).WriteOps("log")
 	if err != nil {
 		return err
 	}
-	latest, err := w.GetLatest(ctx)
+	latest, err := w.GetLatest()
 	if err != nil {
 		return err
 	}
@@ -41,7 +39,7 @@ func stuckWitness(dir string) error {
 	if _, err := os.Stdin.Read(make([]byte, 1)); err != nil { // until it is killed, or its parent is
 		return err
 	}
-	return w.Set(ctx, []byte("of the dead"))
+	return w.Set([]byte("of the dead"))
 }
 
 // TestKilled: a witness killed between its read and its set leaves the checkpoint
@@ -75,24 +73,24 @@ func TestKilled(t *testing.T) {
 	wantLatest(t, s, "two")
 }
 
-func mustSet(t *testing.T, s *logstate.Storage, checkpoint string) {
+func mustSet(t *testing.T, s *logstate.Store, checkpoint string) {
 	t.Helper()
-	w, err := s.WriteOps(t.Context(), "log")
+	w, err := s.WriteOps("log")
 	if err == nil {
-		err = w.Set(t.Context(), []byte(checkpoint))
+		err = w.Set([]byte(checkpoint))
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-func wantLatest(t *testing.T, s *logstate.Storage, want string) {
+func wantLatest(t *testing.T, s *logstate.Store, want string) {
 	t.Helper()
-	r, err := s.ReadOps(t.Context(), "log")
+	r, err := s.ReadOps("log")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := r.GetLatest(t.Context()); err != nil || string(got) != want {
+	if got, err := r.GetLatest(); err != nil || string(got) != want {
 		t.Errorf("the log has %q, %v, want %q", got, err, want)
 	}
 }

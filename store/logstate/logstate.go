@@ -2,11 +2,9 @@ package logstate
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"iter"
 	"strings"
-
-	"google.golang.org/grpc/codes"
 
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/store/internal/names"
@@ -22,19 +20,37 @@ const (
 // prefix of the records' keys. After it comes the log's ID, encoded.
 const prefix = "logstate/"
 
-// Storage is the checkpoints of any number of logs. It is safe for concurrent use,
-// and other processes may use the same store.
-type Storage struct {
+// Store is the checkpoints of any number of logs on a cas.Store. It is safe for
+// concurrent use, and other processes may use the same store. New makes one; the methods
+// of the zero Store return errors.
+type Store struct {
 	store cas.Store
+	ctx   context.Context
 }
 
-// New returns the checkpoints that are kept in store, below "logstate/".
-func New(store cas.Store) *Storage { return &Storage{store} }
+var (
+	_ LogStatePersistence = (*Store)(nil)
+	_ LogStateUpdater     = (*Store)(nil)
+)
 
-// Init finds out whether the store can be reached. There is nothing to set up, and
-// no need to call it.
-func (s *Storage) Init(ctx context.Context) error {
-	for _, err := range s.store.List(ctx, prefix, "") {
+// New returns the checkpoints that are kept in store, below "logstate/".
+func New(store cas.Store) *Store { return &Store{store: store} }
+
+// WithContext returns the same checkpoints, whose requests end with ctx: those of the
+// methods, and those of the operations that ReadOps and WriteOps of the result return.
+func (s *Store) WithContext(ctx context.Context) *Store { return &Store{s.store, ctx} }
+
+// open returns the store and the context of requests, also those of the zero Store.
+func (s *Store) open() (cas.Store, context.Context) {
+	if s.ctx == nil {
+		return record.In(s.store), context.Background()
+	}
+	return record.In(s.store), s.ctx
+}
+
+// Init implements [LogStatePersistence]. It sends one request.
+func (s *Store) Init() error {
+	for _, err := range s.logs() {
 		if err != nil {
 			return fmt.Errorf("init log state: %w", err)
 		}
@@ -43,87 +59,96 @@ func (s *Storage) Init(ctx context.Context) error {
 	return nil
 }
 
-// Logs returns the IDs of the logs that have a checkpoint, in the order of their
-// bytes.
-func (s *Storage) Logs(ctx context.Context) ([]string, error) {
+// Logs implements [LogStatePersistence].
+func (s *Store) Logs() ([]string, error) {
 	ids := []string{}
-	for e, err := range s.store.List(ctx, prefix, "") {
+	for id, err := range s.logs() {
 		if err != nil {
 			return nil, fmt.Errorf("list logs: %w", err)
-		}
-		id, err := names.Decode(strings.TrimPrefix(e.Key, prefix))
-		if err != nil {
-			return nil, fmt.Errorf("list logs: %w", withCode(codes.DataLoss, err))
 		}
 		ids = append(ids, id)
 	}
 	return ids, nil
 }
 
-// ReadOps returns the operations that read a log's checkpoint. The log need not
-// have one. The error is about the ID: no request is made.
-func (s *Storage) ReadOps(_ context.Context, id string) (*ReadOps, error) {
-	l, err := s.log(id)
+// logs yields the IDs of the logs. An error is the last value.
+func (s *Store) logs() iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		store, ctx := s.open()
+		if ctx.Err() != nil {
+			yield("", coded(ctx, context.Cause(ctx)))
+			return
+		}
+		for e, err := range store.List(ctx, prefix, "") {
+			if err != nil {
+				yield("", coded(ctx, err))
+				return
+			}
+			id, err := names.Decode(strings.TrimPrefix(e.Key, prefix))
+			if err != nil {
+				err = coded(ctx, fmt.Errorf("%w: %w", errCorrupt, err))
+			}
+			if !yield(id, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// ReadOps implements [LogStatePersistence]. It sends no request: an error is about the ID.
+func (s *Store) ReadOps(logID string) (LogStateReadOps, error) {
+	l, err := s.log(logID)
 	if err != nil {
 		return nil, fmt.Errorf("read ops: %w", err)
 	}
-	return &ReadOps{l}, nil
+	return &reader{l}, nil
 }
 
-// WriteOps begins a transaction on a log, which need not have a checkpoint. The
-// error is about the ID: no request is made, and others are not kept from anything.
-func (s *Storage) WriteOps(_ context.Context, id string) (*WriteOps, error) {
-	l, err := s.log(id)
+// WriteOps implements [LogStatePersistence]. It sends no request: an error is about the ID.
+func (s *Store) WriteOps(logID string) (LogStateWriteOps, error) {
+	l, err := s.log(logID)
 	if err != nil {
 		return nil, fmt.Errorf("write ops: %w", err)
 	}
-	return &WriteOps{log: l}, nil
+	return newTransaction(l), nil
 }
 
-// log is one log's record.
-type log struct {
-	store cas.Store
-	id    string
-	key   string
-}
-
-func (s *Storage) log(id string) (log, error) {
-	part, err := names.Encode(id)
+// Latest implements [LogStateUpdater].
+func (s *Store) Latest(logID string) ([]byte, error) {
+	l, err := s.log(logID)
 	if err != nil {
-		return log{}, withCode(codes.InvalidArgument, fmt.Errorf("log id: %w", err))
+		return nil, fmt.Errorf("latest checkpoint: %w", err)
 	}
-	return log{s.store, id, prefix + part}, nil
-}
-
-// read returns the version of the record that is there; zero if there is none.
-func (l log) read(ctx context.Context) (record.Stored, error) {
-	r, err := recordFormat.Read(ctx, l.store, l.key, record.Stored{})
-	if err == nil && r.Exists() && len(r.Body) == 0 {
-		err = fmt.Errorf("%s: %w: the checkpoint is empty", l.key, errCorrupt)
-	}
-	return r, withDataLoss(err)
-}
-
-// latest is what GetLatest says about what was read.
-func (l log) latest(r record.Stored, err error) ([]byte, error) {
-	if err == nil && !r.Exists() {
-		err = withCode(codes.NotFound, errNoCheckpoint)
-	}
+	found, err := l.read()
 	if err != nil {
-		return nil, fmt.Errorf("latest checkpoint of log %q: %w", l.id, err)
+		return nil, fmt.Errorf("latest checkpoint of log %q: %w", logID, err)
 	}
-	return r.Body, nil
+	return found.clone(), nil
 }
 
-var errNoCheckpoint = errors.New("there is none")
-
-// ReadOps reads one log. It is safe for concurrent use.
-type ReadOps struct {
-	log log
-}
-
-// GetLatest returns the log's checkpoint as it is now. If there is none, the code
-// of the error is NotFound.
-func (r *ReadOps) GetLatest(ctx context.Context) ([]byte, error) {
-	return r.log.latest(r.log.read(ctx))
+// Update implements [LogStateUpdater].
+func (s *Store) Update(logID string, f func(current []byte) (next []byte, err error)) error {
+	l, err := s.log(logID)
+	if err != nil {
+		return fmt.Errorf("update: %w", err)
+	}
+	for {
+		found, err := l.read()
+		if err != nil {
+			return fmt.Errorf("update log %q: %w", logID, err)
+		}
+		next, err := f(found.clone())
+		if err != nil {
+			return err
+		}
+		if err = l.check(next); err == nil {
+			err = l.replace(found, next)
+		}
+		switch {
+		case err == nil:
+			return nil
+		case !record.Lost(err):
+			return fmt.Errorf("update log %q: %w", logID, err)
+		}
+	}
 }

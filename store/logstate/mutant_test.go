@@ -20,7 +20,7 @@ func TestMutants(t *testing.T) {
 	}{"records without a lineage": {false, "LostAnswers"}, "records without a checksum": {true, "DataLoss"}} {
 		t.Run(name, func(t *testing.T) {
 			mutant.MustFail(t, func(t *testing.T) {
-				logstatetest.Run(t, logstatetest.Harness{New: func(*testing.T) func() cas.Store {
+				logstatetest.Run(t, logstatetest.Harness{Records: func(*testing.T) func() cas.Store {
 					m := new(cas.Memory)
 					return func() cas.Store { return resealed{m, c.damaged} }
 				}})

@@ -1,10 +1,11 @@
-// Package logstatetest is the contract of package logstate as a test, to be run
-// over any engine: what it promises holds on a store that passes castest, and is
-// shown here on each.
+// Package logstatetest is the contract of package logstate as a test. It tests any
+// logstate.LogStatePersistence: a [logstate.Store] over an engine, or an implementation
+// without one. One that is a logstate.LogStateUpdater, too, is tested as such.
 package logstatetest
 
 import (
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 
@@ -16,13 +17,18 @@ import (
 	"github.com/replctl/replicate/store/logstate"
 )
 
-// Harness says how to make the stores to run on.
+// Harness says how to make what is tested. One of New and Records is set.
 type Harness struct {
-	// New makes a fresh, empty store that the test owns, and returns a function
+	// New makes fresh, empty storage that the test owns, and returns a function
 	// that opens a new handle on it each time, as another process would.
-	New func(t *testing.T) (open func() cas.Store)
+	New func(t *testing.T) (open func() logstate.LogStatePersistence)
 
-	// Slow engines (a server behind a socket) get fewer rounds in races.
+	// Records makes a fresh, empty cas.Store in the same way, for a logstate.Store. Only
+	// with Records do the tests run that make requests to the store fail, look at its
+	// records, or need what a logstate.Store has beyond the contract.
+	Records func(t *testing.T) (open func() cas.Store)
+
+	// Slow storages (on a server behind a socket) get fewer rounds in races.
 	Slow bool
 }
 
@@ -34,54 +40,65 @@ func (h Harness) rounds() int {
 }
 
 // witnesses returns a function that opens a new handle each time.
-func (h Harness) witnesses(t *testing.T) func() *logstate.Storage {
-	open := h.New(t)
-	return func() *logstate.Storage { return logstate.New(open()) }
+func (h Harness) witnesses(t *testing.T) func() logstate.LogStatePersistence {
+	if h.New != nil {
+		return h.New(t)
+	}
+	open := h.Records(t)
+	return func() logstate.LogStatePersistence { return logstate.New(open()) }
 }
 
 // Run runs every test of the contract.
 func Run(t *testing.T, h Harness) {
-	for name, test := range map[string]func(*testing.T, Harness){
-		"FirstUse":      testFirstUse,
-		"Logs":          testLogs,
-		"IDs":           testIDs,
-		"Sizes":         testSizes,
-		"Conflict":      testConflict,
-		"OneRead":       testOneRead,
-		"WithoutRead":   testWithoutRead,
-		"Close":         testClose,
-		"Ended":         testEnded,
-		"SameAgain":     testSameAgain,
-		"DataLoss":      testDataLoss,
-		"FirstUseRace":  testFirstUseRace,
-		"NextRace":      testNextRace,
-		"NoRollback":    testNoRollback,
-		"FaultyWriters": testFaultyWriters,
-		"LostAnswers":   testLostAnswers,
-	} {
+	tests := map[string]func(*testing.T, Harness){
+		"FirstUse":     testFirstUse,
+		"Logs":         testLogs,
+		"IDs":          testIDs,
+		"Sizes":        testSizes,
+		"Conflict":     testConflict,
+		"OneRead":      testOneRead,
+		"WithoutRead":  testWithoutRead,
+		"Close":        testClose,
+		"Ended":        testEnded,
+		"SameAgain":    testSameAgain,
+		"Update":       testUpdate,
+		"UpdateRace":   testUpdateRace,
+		"FirstUseRace": testFirstUseRace,
+		"NextRace":     testNextRace,
+		"NoRollback":   testNoRollback,
+	}
+	if h.Records != nil {
+		maps.Copy(tests, map[string]func(*testing.T, Harness){
+			"Contexts":      testContexts,
+			"DataLoss":      testDataLoss,
+			"FaultyWriters": testFaultyWriters,
+			"LostAnswers":   testLostAnswers,
+		})
+	}
+	for name, test := range tests {
 		t.Run(name, func(t *testing.T) { test(t, h) })
 	}
 }
 
-func begin(t *testing.T, s *logstate.Storage, id string) *logstate.WriteOps {
+func begin(t *testing.T, s logstate.LogStatePersistence, id string) logstate.LogStateWriteOps {
 	t.Helper()
-	w, err := s.WriteOps(t.Context(), id)
+	w, err := s.WriteOps(id)
 	if err != nil {
 		t.Fatalf("WriteOps(%q): %v", id, err)
 	}
 	return w
 }
 
-func set(t *testing.T, s *logstate.Storage, id, checkpoint string) {
+func set(t *testing.T, s logstate.LogStatePersistence, id, checkpoint string) {
 	t.Helper()
 	w := begin(t, s, id)
-	if err := w.Set(t.Context(), []byte(checkpoint)); err != nil {
+	if err := w.Set([]byte(checkpoint)); err != nil {
 		t.Fatalf("Set(%q): %v", id, err)
 	}
 	closed(t, w)
 }
 
-func closed(t *testing.T, w *logstate.WriteOps) {
+func closed(t *testing.T, w logstate.LogStateWriteOps) {
 	t.Helper()
 	if err := w.Close(); err != nil {
 		t.Errorf("Close: %v", err)
@@ -89,13 +106,13 @@ func closed(t *testing.T, w *logstate.WriteOps) {
 }
 
 // wantLatest checks what a reader sees; "" is none.
-func wantLatest(t *testing.T, s *logstate.Storage, id, want string) {
+func wantLatest(t *testing.T, s logstate.LogStatePersistence, id, want string) {
 	t.Helper()
-	r, err := s.ReadOps(t.Context(), id)
+	r, err := s.ReadOps(id)
 	if err != nil {
 		t.Fatalf("ReadOps(%q): %v", id, err)
 	}
-	got, err := r.GetLatest(t.Context())
+	got, err := r.GetLatest()
 	if want == "" {
 		wantCode(t, "GetLatest without a checkpoint", err, codes.NotFound)
 	} else if err != nil || string(got) != want {
@@ -104,9 +121,9 @@ func wantLatest(t *testing.T, s *logstate.Storage, id, want string) {
 }
 
 // wantRead checks what a transaction reads; "" is none.
-func wantRead(t *testing.T, w *logstate.WriteOps, want string) {
+func wantRead(t *testing.T, w logstate.LogStateWriteOps, want string) {
 	t.Helper()
-	got, err := w.GetLatest(t.Context())
+	got, err := w.GetLatest()
 	if want == "" {
 		wantCode(t, "GetLatest without a checkpoint", err, codes.NotFound)
 	} else if err != nil || string(got) != want {
@@ -124,14 +141,14 @@ func wantCode(t *testing.T, what string, err error, want codes.Code) {
 func testFirstUse(t *testing.T, h Harness) {
 	open := h.witnesses(t)
 	for range 2 {
-		if err := open().Init(t.Context()); err != nil {
+		if err := open().Init(); err != nil {
 			t.Fatalf("Init: %v", err)
 		}
 	}
 	wantLatest(t, open(), "new", "")
 	w := begin(t, open(), "new")
 	wantRead(t, w, "")
-	if err := w.Set(t.Context(), []byte("first")); err != nil {
+	if err := w.Set([]byte("first")); err != nil {
 		t.Errorf("the first Set: %v", err)
 	}
 	closed(t, w)
@@ -147,14 +164,14 @@ func testLogs(t *testing.T, h Harness) {
 		set(t, open(), id, "of "+id)
 	}
 	wantLogs(t, open(), []string{"a", "b", "c"})
-	if err := open().Init(t.Context()); err != nil {
+	if err := open().Init(); err != nil {
 		t.Errorf("Init of what has logs: %v", err)
 	}
 }
 
-func wantLogs(t *testing.T, s *logstate.Storage, want []string) {
+func wantLogs(t *testing.T, s logstate.LogStatePersistence, want []string) {
 	t.Helper()
-	got, err := s.Logs(t.Context())
+	got, err := s.Logs()
 	if err != nil {
 		t.Fatalf("Logs: %v", err)
 	}
@@ -178,9 +195,9 @@ func testIDs(t *testing.T, h Harness) {
 	}
 	wantLogs(t, open(), ids)
 	for _, id := range []string{"", strings.Repeat("x", logstate.MaxIDLen+1)} {
-		_, err := open().ReadOps(t.Context(), id)
+		_, err := open().ReadOps(id)
 		wantCode(t, "ReadOps", err, codes.InvalidArgument)
-		_, err = open().WriteOps(t.Context(), id)
+		_, err = open().WriteOps(id)
 		wantCode(t, "WriteOps", err, codes.InvalidArgument)
 	}
 }
@@ -191,9 +208,9 @@ func testSizes(t *testing.T, h Harness) {
 	set(t, open(), "log", largest)
 	wantLatest(t, open(), "log", largest)
 	w := begin(t, open(), "log")
-	wantCode(t, "Set of too much", w.Set(t.Context(), []byte(largest+"x")), codes.InvalidArgument)
-	wantCode(t, "Set of nothing", w.Set(t.Context(), nil), codes.InvalidArgument)
-	if err := w.Set(t.Context(), []byte("x")); err != nil {
+	wantCode(t, "Set of too much", w.Set([]byte(largest+"x")), codes.InvalidArgument)
+	wantCode(t, "Set of nothing", w.Set(nil), codes.InvalidArgument)
+	if err := w.Set([]byte("x")); err != nil {
 		t.Errorf("Set after what cannot be set: %v", err)
 	}
 	wantLatest(t, open(), "log", "x")
@@ -207,12 +224,12 @@ func testConflict(t *testing.T, h Harness) {
 		first, second := begin(t, open(), "log"), begin(t, open(), "log")
 		wantRead(t, first, old)
 		wantRead(t, second, old)
-		if err := first.Set(t.Context(), []byte(old+"one")); err != nil {
+		if err := first.Set([]byte(old + "one")); err != nil {
 			t.Fatal(err)
 		}
-		err := second.Set(t.Context(), []byte("rival"))
+		err := second.Set([]byte("rival"))
 		wantCode(t, "the second Set", err, codes.Aborted)
-		if !errors.Is(err, cas.ErrConflict) || errors.Is(err, cas.ErrIndeterminate) {
+		if errors.Is(err, cas.ErrIndeterminate) {
 			t.Errorf("the second Set: %v: want a plain conflict", err)
 		}
 		wantLatest(t, open(), "log", old+"one")
@@ -221,7 +238,7 @@ func testConflict(t *testing.T, h Harness) {
 	}
 	again := begin(t, open(), "log")
 	wantRead(t, again, "oneone")
-	if err := again.Set(t.Context(), []byte("two")); err != nil {
+	if err := again.Set([]byte("two")); err != nil {
 		t.Errorf("starting over: %v", err)
 	}
 	wantLatest(t, open(), "log", "two")
@@ -236,7 +253,7 @@ func testOneRead(t *testing.T, h Harness) {
 	wantRead(t, w, "one")
 	set(t, open(), "log", "two")
 	wantRead(t, w, "one")
-	wantCode(t, "Set over what was not read", w.Set(t.Context(), []byte("three")), codes.Aborted)
+	wantCode(t, "Set over what was not read", w.Set([]byte("three")), codes.Aborted)
 	wantLatest(t, open(), "log", "two")
 }
 
@@ -244,7 +261,7 @@ func testWithoutRead(t *testing.T, h Harness) {
 	open := h.witnesses(t)
 	w := begin(t, open(), "log")
 	set(t, open(), "log", "one")
-	if err := w.Set(t.Context(), []byte("two")); err != nil {
+	if err := w.Set([]byte("two")); err != nil {
 		t.Errorf("Set without GetLatest: %v", err)
 	}
 	wantLatest(t, open(), "log", "two")
@@ -268,16 +285,16 @@ func testClose(t *testing.T, h Harness) {
 
 func testEnded(t *testing.T, h Harness) {
 	open := h.witnesses(t)
-	end := map[string]func(*logstate.WriteOps){
-		"Set":   func(w *logstate.WriteOps) { _ = w.Set(t.Context(), []byte("one")) },
-		"Close": func(w *logstate.WriteOps) { closed(t, w) },
+	end := map[string]func(logstate.LogStateWriteOps){
+		"Set":   func(w logstate.LogStateWriteOps) { _ = w.Set([]byte("one")) },
+		"Close": func(w logstate.LogStateWriteOps) { closed(t, w) },
 	}
 	for name, end := range end {
 		w := begin(t, open(), "log of "+name)
 		end(w)
-		_, err := w.GetLatest(t.Context())
+		_, err := w.GetLatest()
 		wantCode(t, "GetLatest after "+name, err, codes.FailedPrecondition)
-		wantCode(t, "Set after "+name, w.Set(t.Context(), []byte("two")), codes.FailedPrecondition)
+		wantCode(t, "Set after "+name, w.Set([]byte("two")), codes.FailedPrecondition)
 		closed(t, w)
 	}
 	wantLatest(t, open(), "log of Set", "one")
@@ -293,13 +310,13 @@ func testSameAgain(t *testing.T, h Harness) {
 	wantRead(t, w, "one")
 	set(t, open(), "log", "two")
 	set(t, open(), "log", "one")
-	wantCode(t, "Set after there and back", w.Set(t.Context(), []byte("three")), codes.Aborted)
+	wantCode(t, "Set after there and back", w.Set([]byte("three")), codes.Aborted)
 }
 
 // testDataLoss: what is no checkpoint, or was cut short or changed, is not taken for
 // one, nor replaced.
 func testDataLoss(t *testing.T, h Harness) {
-	store := h.New(t)()
+	store := h.Records(t)()
 	s := logstate.New(store)
 	set(t, s, "log", "one")
 	whole, err := store.Read(t.Context(), "logstate/log", "")
@@ -319,12 +336,14 @@ func testDataLoss(t *testing.T, h Harness) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ro, err := s.ReadOps(t.Context(), "log")
+		ro, err := s.ReadOps("log")
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = ro.GetLatest(t.Context())
+		_, err = ro.GetLatest()
 		wantCode(t, "GetLatest of a record that is "+what, err, codes.DataLoss)
-		wantCode(t, "Set over a record that is "+what, begin(t, s, "log").Set(t.Context(), []byte("two")), codes.DataLoss)
+		wantCode(t, "Set over a record that is "+what, begin(t, s, "log").Set([]byte("two")), codes.DataLoss)
+		_, err = s.Latest("log")
+		wantCode(t, "Latest of a record that is "+what, err, codes.DataLoss)
 	}
 }

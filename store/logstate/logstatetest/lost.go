@@ -25,7 +25,7 @@ func testLostAnswers(t *testing.T, h Harness) {
 		for _, before := range []string{"", "one"} {
 			for others := 1; others <= 3; others++ {
 				t.Run(fmt.Sprintf("fault %d over %q, then %d", c.fault, before, others), func(t *testing.T) {
-					open := h.New(t)
+					open := h.Records(t)
 					if before != "" {
 						set(t, logstate.New(open()), "log", before)
 					}
@@ -34,7 +34,7 @@ func testLostAnswers(t *testing.T, h Harness) {
 						for range others {
 							set(t, rival, "log", "of a rival")
 						}
-					})), "log").Set(t.Context(), []byte("mine"))
+					})), "log").Set([]byte("mine"))
 					unknown := errors.Is(err, cas.ErrIndeterminate)
 					if status.Code(err) != c.want || unknown != (c.want == codes.Unknown) {
 						t.Errorf("Set: %v with code %v, want %v", err, status.Code(err), c.want)

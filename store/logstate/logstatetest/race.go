@@ -1,7 +1,6 @@
 package logstatetest
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -36,7 +35,7 @@ func testNextRace(t *testing.T, h Harness) {
 }
 
 // raceTransactions has racers read, and then all set at once; one wins.
-func raceTransactions(t *testing.T, open func() *logstate.Storage, id, latest string) (next string) {
+func raceTransactions(t *testing.T, open func() logstate.LogStatePersistence, id, latest string) (next string) {
 	t.Helper()
 	errs, start := make([]error, racers), make(chan struct{})
 	var wg sync.WaitGroup
@@ -45,7 +44,7 @@ func raceTransactions(t *testing.T, open func() *logstate.Storage, id, latest st
 		wantRead(t, w, latest)
 		wg.Go(func() {
 			<-start
-			errs[i] = w.Set(t.Context(), []byte(latest+fmt.Sprint(i)))
+			errs[i] = w.Set([]byte(latest + fmt.Sprint(i)))
 		})
 	}
 	close(start)
@@ -71,25 +70,25 @@ func raceTransactions(t *testing.T, open func() *logstate.Storage, id, latest st
 // lines, so that it says which ones it extends.
 
 // grow sets a next checkpoint, starting over as often as another witness is faster.
-func grow(ctx context.Context, s *logstate.Storage, line string) error {
+func grow(s logstate.LogStatePersistence, line string) error {
 	for {
-		err := extend(ctx, s, line)
+		err := extend(s, line)
 		if status.Code(err) != codes.Aborted || errors.Is(err, cas.ErrIndeterminate) {
 			return err
 		}
 	}
 }
 
-func extend(ctx context.Context, s *logstate.Storage, line string) error {
-	w, err := s.WriteOps(ctx, "log")
+func extend(s logstate.LogStatePersistence, line string) error {
+	w, err := s.WriteOps("log")
 	if err != nil {
 		return err
 	}
-	latest, err := w.GetLatest(ctx)
+	latest, err := w.GetLatest()
 	if err != nil && status.Code(err) != codes.NotFound {
 		return err
 	}
-	if err := w.Set(ctx, []byte(string(latest)+line+"\n")); err != nil {
+	if err := w.Set([]byte(string(latest) + line + "\n")); err != nil {
 		return err
 	}
 	return w.Close()
@@ -97,8 +96,8 @@ func extend(ctx context.Context, s *logstate.Storage, line string) error {
 
 // watch reads until stop is closed, and checks that each checkpoint extends the one
 // before.
-func watch(t *testing.T, s *logstate.Storage, stop <-chan struct{}) {
-	r, err := s.ReadOps(t.Context(), "log")
+func watch(t *testing.T, s logstate.LogStatePersistence, stop <-chan struct{}) {
+	r, err := s.ReadOps("log")
 	if err != nil {
 		t.Error(err)
 		return
@@ -109,7 +108,7 @@ func watch(t *testing.T, s *logstate.Storage, stop <-chan struct{}) {
 			return
 		default:
 		}
-		got, err := r.GetLatest(t.Context())
+		got, err := r.GetLatest()
 		if err != nil && status.Code(err) != codes.NotFound {
 			t.Errorf("a reader: %v", err)
 			return
@@ -123,7 +122,9 @@ func watch(t *testing.T, s *logstate.Storage, stop <-chan struct{}) {
 
 // growing runs witnesses that grow one log, beside a reader, and returns which of
 // their lines were set and of which that is not known.
-func growing(t *testing.T, each int, witness func(i int) *logstate.Storage, reader *logstate.Storage) (applied, unknown map[string]bool) {
+func growing(
+	t *testing.T, each int, witness func(i int) logstate.LogStatePersistence, reader logstate.LogStatePersistence,
+) (applied, unknown map[string]bool) {
 	applied, unknown = map[string]bool{}, map[string]bool{}
 	var mu sync.Mutex
 	var witnesses, readers sync.WaitGroup
@@ -134,7 +135,7 @@ func growing(t *testing.T, each int, witness func(i int) *logstate.Storage, read
 			s := witness(i)
 			for n := range each {
 				line := fmt.Sprintf("%d.%d", i, n)
-				err := grow(t.Context(), s, line)
+				err := grow(s, line)
 				mu.Lock()
 				switch {
 				case err == nil:
@@ -156,13 +157,13 @@ func growing(t *testing.T, each int, witness func(i int) *logstate.Storage, read
 
 // wantLines checks that what is known to be set is in the log, once, and nothing
 // that is known not to be.
-func wantLines(t *testing.T, s *logstate.Storage, applied, unknown map[string]bool) {
+func wantLines(t *testing.T, s logstate.LogStatePersistence, applied, unknown map[string]bool) {
 	t.Helper()
-	r, err := s.ReadOps(t.Context(), "log")
+	r, err := s.ReadOps("log")
 	if err != nil {
 		t.Fatal(err)
 	}
-	latest, err := r.GetLatest(t.Context())
+	latest, err := r.GetLatest()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +185,7 @@ func wantLines(t *testing.T, s *logstate.Storage, applied, unknown map[string]bo
 func testNoRollback(t *testing.T, h Harness) {
 	open := h.witnesses(t)
 	each := h.rounds()
-	applied, _ := growing(t, each, func(int) *logstate.Storage { return open() }, open())
+	applied, _ := growing(t, each, func(int) logstate.LogStatePersistence { return open() }, open())
 	if got, want := len(applied), racers*each; got != want {
 		t.Errorf("%d checkpoints were set, want %d", got, want)
 	}
@@ -193,8 +194,10 @@ func testNoRollback(t *testing.T, h Harness) {
 
 // testFaultyWriters: with requests and answers lost, too.
 func testFaultyWriters(t *testing.T, h Harness) {
-	open := h.New(t)
-	faulty := func(i int) *logstate.Storage { return logstate.New(castest.NewFaulty(open(), uint64(i))) }
+	open := h.Records(t)
+	faulty := func(i int) logstate.LogStatePersistence {
+		return logstate.New(castest.NewFaulty(open(), uint64(i)))
+	}
 	applied, unknown := growing(t, h.rounds(), faulty, logstate.New(open()))
 	if len(applied) == 0 {
 		t.Error("no checkpoint got through")
