@@ -20,7 +20,10 @@ type Memory struct {
 	waiters map[chan struct{}]string // channels of Notify, and their prefixes
 }
 
-var _ Notifier = (*Memory)(nil)
+var (
+	_ Notifier = (*Memory)(nil)
+	_ Deleter  = (*Memory)(nil)
+)
 
 // Read implements [Store].
 func (m *Memory) Read(ctx context.Context, key string, known Token) (Record, error) {
@@ -53,19 +56,35 @@ func (m *Memory) Write(ctx context.Context, key string, value []byte, expect Tok
 	m.writes++
 	token := Token(strconv.FormatUint(m.writes, 10))
 	m.records[key] = Record{Token: token, Value: append([]byte{}, value...)}
-	for hints, prefix := range m.waiters {
-		if strings.HasPrefix(key, prefix) {
-			hint(hints)
-		}
-	}
+	m.changed(key)
 	return Written{Token: token}, nil
 }
 
-// hint leaves a value, unless one is waiting already.
-func hint(hints chan<- struct{}) {
-	select {
-	case hints <- struct{}{}:
-	default:
+// Delete implements [Deleter].
+func (m *Memory) Delete(ctx context.Context, key string, expect Token) error {
+	if err := begin(ctx, key, nil); err != nil {
+		return fmt.Errorf("delete: %w", err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if expect == "" || m.records[key].Token != expect {
+		return fmt.Errorf("delete %s: %w", key, ErrConflict)
+	}
+	delete(m.records, key)
+	m.changed(key)
+	return nil
+}
+
+// changed leaves a hint for each waiter, unless it has one already. The caller has m.mu.
+func (m *Memory) changed(key string) {
+	for hints, prefix := range m.waiters {
+		if !strings.HasPrefix(key, prefix) {
+			continue
+		}
+		select {
+		case hints <- struct{}{}:
+		default:
+		}
 	}
 }
 

@@ -23,8 +23,8 @@ import (
 // anew for each operation, and made by the first write.
 //
 // A write compares and replaces under a kernel lock on a file beside the record
-// (".lock.json.lock" for "lock.json"), which stays there. Nobody waits for a dead
-// process, as the kernel drops its lock. A write does wait for a process that is
+// (".lock.json.lock" for "lock.json"), which stays there until the record is deleted.
+// Nobody waits for a dead process, as the kernel drops its lock. A write does wait for a process that is
 // stopped in the middle of one, until its context ends; reads wait for nobody.
 //
 // Writers on several hosts need a filesystem that makes flock coherent between
@@ -38,7 +38,7 @@ type Records struct {
 	store *Store
 }
 
-var _ cas.Store = (*Records)(nil)
+var _ cas.Deleter = (*Records)(nil)
 
 // NewRecords returns the records in a directory, which need not exist. An empty
 // name is the current directory.
@@ -87,15 +87,69 @@ func (r *Records) write(ctx context.Context, key string, value []byte, expect ca
 	if err := checkRecord(ctx, key, value); err != nil {
 		return "", err
 	}
-	// Who is wrong already need not wait, nor have a directory made.
+	return tokenOf(value), r.locked(ctx, key, expect, func(c change) error {
+		return r.publish(c.dir, c.name, value, expect == "", c.guard)
+	})
+}
+
+// Delete implements [cas.Deleter]. It removes the lock file, too.
+func (r *Records) Delete(ctx context.Context, key string, expect cas.Token) error {
+	err := checkRecord(ctx, key, nil)
+	if err == nil && expect == "" {
+		err = cas.ErrConflict
+	}
+	if err == nil {
+		err = r.locked(ctx, key, expect, change.remove)
+	}
+	if err != nil {
+		return fmt.Errorf("delete %s: %w", key, err)
+	}
+	return nil
+}
+
+// change is a record that is locked, and is the expected one.
+type change struct {
+	ctx  context.Context
+	dir  *os.Root
+	name string
+	lock *durable.Lock
+}
+
+// guard has the last word: nothing has been changed yet.
+func (c change) guard() error {
+	if c.ctx.Err() != nil {
+		return context.Cause(c.ctx)
+	}
+	return c.lock.Check()
+}
+
+func (c change) remove() error {
+	if err := c.guard(); err != nil {
+		return err
+	}
+	if err := c.dir.Remove(c.name); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %w", cas.ErrConflict, err) // by somebody without a lock
+	} else if err != nil {
+		return err
+	}
+	if err := syncRemoval(c.dir, "."); err != nil {
+		return fmt.Errorf("%w: %w", cas.ErrNotDurable, err)
+	}
+	c.lock.Remove()
+	return nil
+}
+
+// locked runs apply under the lock of a record whose version is the expected one.
+func (r *Records) locked(ctx context.Context, key string, expect cas.Token, apply func(change) error) error {
+	// Check before locking: a stale token fails at once, without creating the directory.
 	if now, err := r.read(ctx, key); err != nil {
-		return "", err
+		return err
 	} else if now.Token != expect {
-		return "", cas.ErrConflict
+		return cas.ErrConflict
 	}
 	dir, err := r.store.makeDir(path.Dir(key))
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer dir.Close()
 	r.store.sweep(path.Dir(key), dir)
@@ -103,30 +157,27 @@ func (r *Records) write(ctx context.Context, key string, value []byte, expect ca
 	name := path.Base(key)
 	lock, err := lockRecord(ctx, dir, durable.LockName(name), r.store.opts.FileMode)
 	if errors.Is(err, durable.ErrNoLocks) {
-		return "", fmt.Errorf("%w: %w", cas.ErrUnsupported, err)
+		return fmt.Errorf("%w: %w", cas.ErrUnsupported, err)
 	} else if err != nil {
-		return "", err
+		return err
 	}
 	defer lock.Unlock()
 	if now, err := readRecord(dir, name); err != nil {
-		return "", err
+		return err
 	} else if now.Token != expect {
-		return "", cas.ErrConflict
+		return cas.ErrConflict
 	}
-	err = r.publish(dir, name, value, expect == "", func() error {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		return lock.Check()
-	})
-	return tokenOf(value), err
+	return apply(change{ctx, dir, name, lock})
 }
 
 // lockRecord is a variable for tests of what happens without a lock.
 var lockRecord = durable.AcquireLock
 
-// publishTemp is a variable for tests of a disk that fails.
-var publishTemp = (*durable.Temp).Publish
+// publishTemp and syncRemoval are variables for tests of a disk that fails.
+var (
+	publishTemp = (*durable.Temp).Publish
+	syncRemoval = durable.SyncDir
+)
 
 // publish makes value the record; guard has the last word.
 func (r *Records) publish(dir *os.Root, name string, value []byte, create bool, guard func() error) error {

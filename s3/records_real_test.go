@@ -36,7 +36,7 @@ func realLeaser(s s3servers.Server, bucket, owner string) *Leaser {
 
 func TestRealRecords(t *testing.T) {
 	s3servers.Each(t, func(t *testing.T, s s3servers.Server) {
-		castest.Run(t, castest.Harness{Unchanged: true, Clock: true, Slow: true, New: func(t *testing.T) func() cas.Store {
+		castest.Run(t, castest.Harness{Unchanged: true, Clock: true, Slow: true, NoDelete: noDelete, NoNotify: noNotify, New: func(t *testing.T) func() cas.Store {
 			bucket := s.NewBucket(t)
 			return func() cas.Store { return realRecords(t, s, bucket, nil) }
 		}})

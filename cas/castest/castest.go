@@ -37,6 +37,10 @@ type Harness struct {
 	// answer to the second.
 	Repeating func(t *testing.T) (open func() cas.Store, repeat func(between func()))
 
+	// NoDelete says why the engine is no cas.Deleter, and NoNotify why it is no
+	// cas.Notifier. Both are empty for an engine that is.
+	NoDelete, NoNotify string
+
 	// Slow engines (a server behind a socket) get fewer rounds in races.
 	Slow bool
 }
@@ -61,6 +65,8 @@ func Run(t *testing.T, h Harness) {
 		"FaultyWriters": testFaultyWriters,
 		"Repeated":      testRepeated,
 		"Notify":        testNotify,
+		"Delete":        testDelete,
+		"DeleteRace":    testDeleteRace,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, h) })
 	}

@@ -18,8 +18,8 @@ const notifyWait = 30 * time.Second
 func testNotify(t *testing.T, h Harness) {
 	open := h.New(t)
 	n, ok := open().(cas.Notifier)
-	if !ok {
-		return // it is no promise of a Store
+	if checkOptional(t, "cas.Notifier", ok, h.NoNotify); !ok {
+		return
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -39,11 +39,31 @@ func testNotify(t *testing.T, h Harness) {
 		wantHint(t, hints)
 		wantHint(t, everything)
 	}
+	if d, ok := other.(cas.Deleter); ok {
+		for len(hints) > 0 {
+			<-hints
+		}
+		if err := d.Delete(t.Context(), "a/b0/c/d", read(t, other, "a/b0/c/d").Token); err != nil {
+			t.Fatal(err)
+		}
+		wantHint(t, hints)
+	}
 	if _, err := n.Notify(ctx, "no prefix"); err == nil {
 		t.Error("Notify takes what is no prefix")
 	}
 	cancel()
 	wantClosed(t, hints)
+}
+
+// checkOptional compares what an engine can do beyond a Store with what the harness says.
+func checkOptional(t *testing.T, what string, is bool, reason string) {
+	t.Helper()
+	switch {
+	case !is && reason == "":
+		t.Errorf("the engine is no %s, and the harness does not say why", what)
+	case is && reason != "":
+		t.Errorf("the engine is a %s, and the harness says: %s", what, reason)
+	}
 }
 
 func wantHint(t *testing.T, hints <-chan struct{}) {

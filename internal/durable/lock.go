@@ -43,8 +43,8 @@ func IsLockName(name string) bool {
 }
 
 // AcquireLock locks the file name in dir, which it makes if it is missing. It
-// waits until ctx ends. The file is never removed: who waits for it would then
-// lock a file that has no name, beside somebody who locks its successor.
+// waits until ctx ends. Only Remove removes the file: a waiter that then gets the lock
+// on a file without a name notices, and waits for the lock on its successor.
 func AcquireLock(ctx context.Context, dir *os.Root, name string, perm os.FileMode) (*Lock, error) {
 	for {
 		f, err := openLock(dir, name, perm)
@@ -131,6 +131,14 @@ func (l *Lock) Check() error {
 		return fmt.Errorf("check lock: %w", err)
 	}
 	return nil
+}
+
+// Remove removes the file, as far as the system lets one remove what is open: nothing
+// depends on it. Others may hold the lock from then on. The caller still has to Unlock.
+func (l *Lock) Remove() {
+	if l.Check() == nil {
+		_ = l.dir.Remove(l.name)
+	}
 }
 
 // Unlock gives the lock up.
