@@ -38,7 +38,7 @@ const (
 type Faulty struct {
 	cas.Store
 
-	// Decide chooses the fault of a call: "read" or "write".
+	// Decide chooses the fault of a call: "read", "write" or "delete".
 	Decide func(op, key string) Fault
 
 	// Between is the third writer of AppliedThenReplaced, on a handle of its own.
@@ -80,16 +80,37 @@ func (f *Faulty) Read(ctx context.Context, key string, known cas.Token) (cas.Rec
 
 // Write implements cas.Store.
 func (f *Faulty) Write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Written, error) {
-	fault := f.Decide("write", key)
+	var written cas.Written
+	err := f.change("write", key, func() (err error) {
+		written, err = f.Store.Write(ctx, key, value, expect)
+		return err
+	})
+	if err != nil {
+		return cas.Written{}, err
+	}
+	return written, nil
+}
+
+// Delete implements cas.Deleter, as far as the store does.
+func (f *Faulty) Delete(ctx context.Context, key string, expect cas.Token) error {
+	d, ok := f.Store.(cas.Deleter)
+	if !ok {
+		return fmt.Errorf("delete %s: %w", key, cas.ErrUnsupported)
+	}
+	return f.change("delete", key, func() error { return d.Delete(ctx, key, expect) })
+}
+
+// change applies a write or a deletion, with the fault that Decide chooses.
+func (f *Faulty) change(op, key string, apply func() error) error {
+	fault := f.Decide(op, key)
 	switch fault {
 	case FailBefore:
-		return cas.Written{}, fmt.Errorf("write %s: %w", key, ErrInjected)
+		return fmt.Errorf("%s %s: %w", op, key, ErrInjected)
 	case LostBefore:
-		return cas.Written{}, fmt.Errorf("write %s: %w: %w", key, cas.ErrIndeterminate, ErrInjected)
+		return fmt.Errorf("%s %s: %w: %w", op, key, cas.ErrIndeterminate, ErrInjected)
 	}
-	written, err := f.Store.Write(ctx, key, value, expect)
-	if err != nil {
-		return written, err
+	if err := apply(); err != nil {
+		return err
 	}
 	switch fault {
 	case AppliedThenReplaced:
@@ -98,11 +119,11 @@ func (f *Faulty) Write(ctx context.Context, key string, value []byte, expect cas
 		}
 		fallthrough
 	case AppliedThenFail:
-		return cas.Written{}, fmt.Errorf("write %s: %w: %w", key, cas.ErrIndeterminate, ErrInjected)
+		return fmt.Errorf("%s %s: %w: %w", op, key, cas.ErrIndeterminate, ErrInjected)
 	case NotDurable:
-		return cas.Written{}, fmt.Errorf("write %s: %w: %w", key, cas.ErrNotDurable, ErrInjected)
+		return fmt.Errorf("%s %s: %w: %w", op, key, cas.ErrNotDurable, ErrInjected)
 	}
-	return written, nil
+	return nil
 }
 
 // List implements cas.Store.
