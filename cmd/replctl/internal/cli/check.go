@@ -139,7 +139,7 @@ func (a *app) check(ctx context.Context, url string, opts *checkOptions) error {
 	return err
 }
 
-func (a *app) runCheck(ctx context.Context, r *replica, opts *checkOptions, subset float64) (*replicate.CheckReport, error) {
+func (a *app) runCheck(ctx context.Context, r *opened, opts *checkOptions, subset float64) (*replicate.CheckReport, error) {
 	m := a.newMeter("checking")
 	defer m.done()
 	return r.Check(ctx, replicate.CheckOptions{

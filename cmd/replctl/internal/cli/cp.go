@@ -127,7 +127,7 @@ func (a *app) beside(url, other string) *app {
 	return &b
 }
 
-func (a *app) copyReplica(ctx context.Context, src, dst *replica, client replicate.Fenceable, flags *cpFlags, generation int64) error {
+func (a *app) copyReplica(ctx context.Context, src, dst *opened, client replicate.Fenceable, flags *cpFlags, generation int64) error {
 	m := a.newMeter("copying")
 	began := time.Now()
 	rep, err := replicate.Copy(ctx, src.fenceable(), client, replicate.CopyOptions{Since: flags.since.at, Concurrency: flags.concurrency, Force: flags.force, Progress: m.update})

@@ -78,7 +78,7 @@ func addRead(cmd *cobra.Command, read *string) {
 }
 
 // look inspects the replica at url.
-func (a *app) look(ctx context.Context, url, read string) (*replica, *replicate.Inspection, error) {
+func (a *app) look(ctx context.Context, url, read string) (*opened, *replicate.Inspection, error) {
 	mode, ok := map[string]replicate.ReadMode{"auto": replicate.ReadAuto, "all": replicate.ReadAll, "none": replicate.ReadNone}[read]
 	if !ok {
 		return nil, nil, usageError("--read auto, --read all or --read none", "--read: %q is not a way to read", read)

@@ -2,8 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -65,75 +63,16 @@ func (a *app) printGrant(done string, g grantJSON) error {
 func (a *app) acquire(ctx context.Context, l leaser, wait time.Duration) (*replicate.Lease, error) {
 	report := a.newReporter()
 	defer report.close()
-	left := &leftLeaser{leaser: l}
-	s, err := awaitSession(ctx, left, replicate.SessionOptions{OnEvent: func(e replicate.Event) {
-		if e.Kind == replicate.EventWaiting {
-			report.event(e)
-		}
-	}}, wait)
+	var session *replicate.Session
+	opts := replicate.SessionOptions{Wait: sessionWait(wait), OnEvent: report.only(replicate.EventWaiting)}
+	err := underLease(ctx, l, opts, func(_ context.Context, s *replicate.Session) error {
+		session = s
+		s.Leave()
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	left.leave = true
-	err = s.Release(ctx) // ends the renewals, before the first
-	lease := s.Lease()
-	return &lease, err
-}
-
-// leftLeaser is a leaser whose session can end without giving the lease up.
-type leftLeaser struct {
-	leaser
-	leave bool
-}
-
-func (l *leftLeaser) ReleaseLease(ctx context.Context, lease *replicate.Lease) error {
-	if l.leave {
-		return nil
-	}
-	return l.leaser.ReleaseLease(ctx, lease)
-}
-
-// forever is a wait without an end.
-const forever time.Duration = -1
-
-var errTooLate = errors.New("the wait is over")
-
-// awaitSession waits for the lease, tries once if wait is 0, and says who holds it
-// if it was not to be had.
-func awaitSession(ctx context.Context, l leaser, opts replicate.SessionOptions, wait time.Duration) (s *replicate.Session, err error) {
-	if wait == 0 {
-		err = settle(ctx, func() error {
-			s, err = replicate.TryAcquire(ctx, l, opts)
-			return err
-		})
-		return s, err
-	}
-	if wait > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, wait, errTooLate)
-		defer cancel()
-	}
-	var last error
-	notify := opts.OnEvent
-	opts.OnEvent = func(e replicate.Event) {
-		if e.Kind == replicate.EventWaiting { // none comes once there is a session
-			last = e.Err
-		}
-		notify(e)
-	}
-	s, err = replicate.Acquire(ctx, l, opts)
-	if err == nil || !errors.Is(err, errTooLate) {
-		return s, err
-	}
-	return nil, notInTime(wait, err, last)
-}
-
-func notInTime(wait time.Duration, errs ...error) error {
-	var exists *replicate.LeaseExistsError
-	for _, err := range errs {
-		if errors.As(err, &exists) {
-			return &cliError{exitNotAcquired, fmt.Errorf("lease not acquired within %v: %s", wait, heldBy(exists)), ""}
-		}
-	}
-	return &cliError{exitNotAcquired, fmt.Errorf("lease not acquired within %v: %w", wait, plain(errs[0])), ""}
+	lease := session.Lease()
+	return &lease, nil
 }

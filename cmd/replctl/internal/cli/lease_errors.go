@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/cas"
@@ -47,18 +46,3 @@ func heldBy(e *replicate.LeaseExistsError) string {
 
 // plain is an error's text on one line, whatever the store has put into it.
 func plain(err error) error { return errors.New(harmless(err.Error())) }
-
-// settle repeats what may or may not have been done: the leaser remembers what it
-// tried, and finds it again, as long as this process lives.
-func settle(ctx context.Context, do func() error) error {
-	for try := 0; ; try++ {
-		err := do()
-		if !errors.Is(err, cas.ErrIndeterminate) || try == 2 || ctx.Err() != nil {
-			return err
-		}
-		select {
-		case <-time.After(100 * time.Millisecond << try):
-		case <-ctx.Done():
-		}
-	}
-}

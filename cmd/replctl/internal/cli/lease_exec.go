@@ -141,10 +141,12 @@ func (f *execFlags) reserve() time.Duration {
 	return f.ttl / 10
 }
 
-// session has the timetable that the help describes.
-func (f *execFlags) session(notify func(replicate.Event)) replicate.SessionOptions {
+// sessionOptions has the timetable that the help describes.
+func (f *execFlags) sessionOptions(notify func(replicate.Event)) replicate.SessionOptions {
 	guard := f.grace + f.reserve()
-	return replicate.SessionOptions{TTL: f.ttl, Guard: guard, RenewEvery: (f.ttl - guard) / 3, OnEvent: notify}
+	return replicate.SessionOptions{
+		TTL: f.ttl, Guard: guard, RenewEvery: (f.ttl - guard) / 3, Wait: sessionWait(f.wait), OnEvent: notify,
+	}
 }
 
 // execute runs a command under the lease.
@@ -156,12 +158,8 @@ func (a *app) execute(ctx context.Context, l leaser, url string, flags execFlags
 	defer stop()
 	report := a.newReporter()
 	defer report.close()
+	e := &execution{execFlags: flags, report: report, signals: signals, stopSignals: stop}
+	e.newChild = func(lease replicate.Lease) *child { return newChild(a, path, args, lease, url) }
 	// From here on signals come by the channel.
-	e := &execution{execFlags: flags, ctx: context.WithoutCancel(ctx), report: report, signals: signals}
-	session, err := e.waitFor(l)
-	if err != nil {
-		return leaseFailure(err, url)
-	}
-	c := newChild(a, path, args, session.Lease(), url)
-	return leaseFailure(e.run(session, c), url)
+	return leaseFailure(e.run(context.WithoutCancel(ctx), l), url)
 }

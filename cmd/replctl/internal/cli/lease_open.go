@@ -19,6 +19,7 @@ type leaser interface {
 	replicate.Leaser
 	ReadLease(ctx context.Context) (*replicate.Lease, replicate.LeaseState, error)
 	BreakLease(ctx context.Context, opts replicate.BreakOptions) (*replicate.Lease, error)
+	WithdrawLease(ctx context.Context) error
 	LeaseTTL() time.Duration
 	Observe(notify func(replicate.Event)) (stop func())
 	SetLogger(logger *slog.Logger)
@@ -66,8 +67,8 @@ func (f *leaseFlags) heldFor() time.Duration {
 	return min(replicate.DefaultLeaseTTL, f.maxTTL)
 }
 
-// session has a third of what the guard leaves of the TTL between two renewals.
-func (f *leaseFlags) session(notify func(replicate.Event)) replicate.SessionOptions {
+// sessionOptions has a third of what the guard leaves of the TTL between two renewals.
+func (f *leaseFlags) sessionOptions(notify func(replicate.Event)) replicate.SessionOptions {
 	opts := replicate.SessionOptions{OnEvent: notify}
 	if f.guard != 0 {
 		opts.TTL, opts.Guard = f.heldFor(), f.guard

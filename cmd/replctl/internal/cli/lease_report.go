@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,8 +21,7 @@ type reporter struct {
 
 	mu      sync.Mutex
 	closed  bool
-	waiting string // what was last said about waiting
-	failing bool   // the last renewal failed
+	failing bool // the last renewal failed
 }
 
 func (a *app) newReporter() *reporter {
@@ -67,17 +67,20 @@ func (r *reporter) close() {
 	}
 }
 
+// only is event for events of some kinds alone.
+func (r *reporter) only(kinds ...replicate.EventKind) func(replicate.Event) {
+	return func(e replicate.Event) {
+		if slices.Contains(kinds, e.Kind) {
+			r.event(e)
+		}
+	}
+}
+
 // event is told what happens. Renewals are no news, except after one that failed.
 func (r *reporter) event(e replicate.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch e.Kind {
-	case replicate.EventWaiting:
-		if key := waitingFor(e); key != r.waiting || r.verbose {
-			r.waiting = key
-			r.put(waitingLine(e))
-		}
-		return
 	case replicate.EventRenewed:
 		if !r.failing && !r.verbose {
 			return
@@ -96,26 +99,21 @@ func (r *reporter) event(e replicate.Event) {
 	r.put(eventLine(e))
 }
 
-// waitingFor is what has to change for a waiter to say more: another holder or
-// another error, but not that the holder renews.
-func waitingFor(e replicate.Event) string {
-	var exists *replicate.LeaseExistsError
-	if errors.As(e.Err, &exists) {
-		return "holder " + exists.Owner
-	}
-	return e.Err.Error()
-}
-
 func waitingLine(e replicate.Event) string {
 	var exists *replicate.LeaseExistsError
-	if errors.As(e.Err, &exists) {
+	switch {
+	case !errors.As(e.Err, &exists):
+		return "waiting: " + e.Err.Error()
+	case exists.Generation == 0: // not known
 		return "waiting, " + heldBy(exists)
 	}
-	return "waiting: " + e.Err.Error()
+	return fmt.Sprintf("waiting, %s, generation %d", heldBy(exists), exists.Generation)
 }
 
 func eventLine(e replicate.Event) string {
 	switch e.Kind {
+	case replicate.EventWaiting:
+		return waitingLine(e)
 	case replicate.EventAcquired:
 		return fmt.Sprintf("acquired generation %d as %q", e.Lease.Generation, e.Lease.Owner)
 	case replicate.EventRenewed:

@@ -78,7 +78,7 @@ func TestExecTimes(t *testing.T) {
 	for _, ttl := range []time.Duration{minTTL, time.Second, 30 * time.Second, mostTTL} {
 		for _, grace := range []time.Duration{0, ttl / 10, ttl / 2} {
 			f := execFlags{leaseFlags: leaseFlags{ttl: ttl}, grace: grace}
-			o := f.session(nil)
+			o := f.sessionOptions(nil)
 			if 3*o.RenewEvery+o.Guard > ttl || o.RenewEvery <= 0 || o.Guard-grace != ttl/10 || o.TTL != ttl {
 				t.Errorf("ttl %v, grace %v: %+v", ttl, grace, o)
 			}
@@ -143,23 +143,34 @@ func TestReporterDoesNotBlock(t *testing.T) {
 	report.say("too late")
 }
 
-// A waiter is told of another holder, not of every renewal; and of the first renewal
-// that fails, not of each.
+// A waiter is told of each holder that the session tells of; and of the first renewal that
+// fails, not of each.
 func TestReporterSaysWhatIsNew(t *testing.T) {
-	held := func(owner string, generation int) replicate.Event {
-		return replicate.Event{Kind: replicate.EventWaiting, Err: &replicate.LeaseExistsError{Owner: owner, ExpiresAt: time.Unix(int64(generation), 0)}}
+	held := func(owner string, generation int64) replicate.Event {
+		exists := &replicate.LeaseExistsError{Owner: owner, Generation: generation, ExpiresAt: time.Unix(0, 0)}
+		return replicate.Event{Kind: replicate.EventWaiting, Err: exists}
 	}
 	events := []replicate.Event{
-		held("a", 1), held("a", 2), held("b", 3), {Kind: replicate.EventWaiting, Err: io.EOF}, held("b", 4),
+		held("a", 1), held("a", 2), held("b", 3), {Kind: replicate.EventWaiting, Err: io.EOF}, held("b", 0),
 		{Kind: replicate.EventAcquired}, {Kind: replicate.EventRenewed}, {Kind: replicate.EventAmbiguous},
 		{Kind: replicate.EventRenewFailed, Err: io.EOF}, {Kind: replicate.EventRenewFailed, Err: io.EOF}, {Kind: replicate.EventRenewed}, {Kind: replicate.EventRenewed},
 		{Kind: replicate.EventLost, Err: errors.New("over\nand\x1b out")}, {Kind: replicate.EventReleased}, {Kind: replicate.EventSkew, Skew: time.Minute},
 	}
 	for verbose, want := range map[bool][]string{
-		false: {"waiting, held by \"a\"", "waiting, held by \"b\"", "waiting: EOF", "waiting, held by \"b\"", "acquired", "renewal failed", "renewed", "lost: over and\\x1b out", "released"},
+		false: {
+			"waiting, held by \"a\" until 1970-01-01 00:00:00Z, generation 1",
+			"waiting, held by \"a\" until 1970-01-01 00:00:00Z, generation 2",
+			"waiting, held by \"b\" until 1970-01-01 00:00:00Z, generation 3",
+			"waiting: EOF", "waiting, held by \"b\" until 1970-01-01 00:00:00Z", "acquired",
+			"renewal failed", "renewed", "lost: over and\\x1b out", "released",
+		},
 		true: {
-			"waiting, held by \"a\"", "waiting, held by \"a\"", "waiting, held by \"b\"", "waiting: EOF", "waiting, held by \"b\"", "acquired", "renewed", "ambiguous",
-			"renewal failed", "renewal failed", "renewed", "renewed", "lost: over and\\x1b out", "released", "the store's clock is ahead by 1m0s",
+			"waiting, held by \"a\" until 1970-01-01 00:00:00Z, generation 1",
+			"waiting, held by \"a\" until 1970-01-01 00:00:00Z, generation 2",
+			"waiting, held by \"b\" until 1970-01-01 00:00:00Z, generation 3",
+			"waiting: EOF", "waiting, held by \"b\" until 1970-01-01 00:00:00Z", "acquired",
+			"renewed", "ambiguous", "renewal failed", "renewal failed", "renewed", "renewed",
+			"lost: over and\\x1b out", "released", "the store's clock is ahead by 1m0s",
 		},
 	} {
 		var talk strings.Builder

@@ -29,20 +29,20 @@ func TestLeaseTimeFlags(t *testing.T) {
 			t.Errorf("%s: max skew %v, want %v", url, skew, flags.maxSkew)
 		}
 	}
-	got := flags.session(nil)
+	got := flags.sessionOptions(nil)
 	if got.Guard != 10*time.Second || got.RenewEvery != 10*time.Second || got.TTL != 40*time.Second {
 		t.Errorf("session: guard %v, renewals every %v, ttl %v", got.Guard, got.RenewEvery, got.TTL)
 	}
 	flags.guard, flags.ttl = 0, 0
-	if got := flags.session(nil); got.Guard != 0 || got.RenewEvery != 0 || got.TTL != 0 {
+	if got := flags.sessionOptions(nil); got.Guard != 0 || got.RenewEvery != 0 || got.TTL != 0 {
 		t.Errorf("no flags: %+v, want the defaults of the session", got)
 	}
 	flags.guard = 6 * time.Second
-	if got := flags.session(nil); got.TTL != replicate.DefaultLeaseTTL || got.RenewEvery != 8*time.Second {
+	if got := flags.sessionOptions(nil); got.TTL != replicate.DefaultLeaseTTL || got.RenewEvery != 8*time.Second {
 		t.Errorf("guard alone: %+v", got)
 	}
 	e := execFlags{leaseFlags: leaseFlags{ttl: time.Minute, guard: 10 * time.Second}, grace: 5 * time.Second}
-	if got := e.session(nil); got.Guard != 15*time.Second || got.RenewEvery != 15*time.Second || e.reserve() != 10*time.Second {
+	if got := e.sessionOptions(nil); got.Guard != 15*time.Second || got.RenewEvery != 15*time.Second || e.reserve() != 10*time.Second {
 		t.Errorf("exec: guard %v, renewals every %v, reserve %v", got.Guard, got.RenewEvery, e.reserve())
 	}
 }

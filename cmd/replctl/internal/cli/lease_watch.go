@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/replctl/replicate/internal/clock"
 )
 
 func newLeaseWatchCommand(a *app) *cobra.Command {
@@ -54,10 +56,8 @@ func (a *app) watchLease(ctx context.Context, l leaser, every time.Duration) err
 		}
 		// Watchers that were started together should not look together.
 		pause := every - rand.N(every/4+1)
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		if err := clock.System.Sleep(ctx, pause); err != nil {
+			return err
 		}
 	}
 }

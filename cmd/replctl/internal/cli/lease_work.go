@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -43,7 +44,7 @@ func (f *workFlags) checkWork(leased bool, flag string) error {
 
 // work lets fn write to a replica: under its lease, with a client that is fenced by
 // it, or without.
-func (a *app) work(ctx context.Context, r *replica, url string, flags workFlags, leased bool, fn func(ctx context.Context, client replicate.Fenceable, generation int64) error) error {
+func (a *app) work(ctx context.Context, r *opened, url string, flags workFlags, leased bool, fn func(ctx context.Context, client replicate.Fenceable, generation int64) error) error {
 	client := r.fenceable()
 	if !leased {
 		return fn(ctx, client, 0)
@@ -52,43 +53,25 @@ func (a *app) work(ctx context.Context, r *replica, url string, flags workFlags,
 	if err != nil {
 		return err
 	}
-	return leaseFailure(a.underLease(ctx, l, flags, func(ctx context.Context, s *replicate.Session) error {
-		return fn(ctx, replicate.NewFencedClient(client, s), s.Generation())
-	}), shownURL(l, url))
-}
-
-type underLeaseFunc = func(context.Context, *replicate.Session) error
-
-// underLease runs fn while the lease is held, and releases it.
-func (a *app) underLease(ctx context.Context, l leaser, flags workFlags, fn underLeaseFunc) (err error) {
 	report := a.newReporter()
 	defer report.close()
-	s, err := awaitSession(ctx, l, flags.session(func(e replicate.Event) {
-		if e.Kind == replicate.EventWaiting || e.Kind == replicate.EventDraining {
-			report.event(e)
-		}
-	}), flags.wait)
-	if err != nil {
-		return err
-	}
-	workCtx, cancel := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(s.Context(), func() { cancel(context.Cause(s.Context())) })
-	defer func() {
-		stop()
-		cancel(nil)
-		released := s.Release(context.WithoutCancel(ctx))
+	opts := flags.sessionOptions(report.only(replicate.EventWaiting, replicate.EventDraining))
+	opts.Wait = sessionWait(flags.wait)
+	var printed error
+	err = underLease(ctx, l, opts, func(ctx context.Context, s *replicate.Session) error {
+		err := fn(ctx, replicate.NewFencedClient(client, s), s.Generation())
 		var ce *cliError
-		if errors.As(err, &ce) && ce.err == nil && released != nil { // all that it says is printed
-			err = released
-			return
+		if errors.As(err, &ce) && ce.err == nil { // it has printed what it has to say
+			printed = err
+			return nil
 		}
-		err = errors.Join(err, released)
-	}()
-	return fn(workCtx, s)
+		return err
+	})
+	return cmp.Or(leaseFailure(err, shownURL(l, url)), printed)
 }
 
 // fenceable is the engine's own client, create-only.
-func (r *replica) fenceable() replicate.Fenceable {
+func (r *opened) fenceable() replicate.Fenceable {
 	switch c := r.client.(type) {
 	case *file.ReplicaClient:
 		c.CreateOnly = true

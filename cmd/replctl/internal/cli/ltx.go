@@ -122,7 +122,7 @@ func parseLevels(s string) ([]int, error) {
 	return []int{level}, nil
 }
 
-func (r *replica) ltxFiles(ctx context.Context, level int, trueTimes bool) ([]*ltx.FileInfo, error) {
+func (r *opened) ltxFiles(ctx context.Context, level int, trueTimes bool) ([]*ltx.FileInfo, error) {
 	itr, err := r.LTXFiles(ctx, level, 0, trueTimes)
 	if err != nil {
 		return nil, err

@@ -147,7 +147,7 @@ func (a *app) migrate(ctx context.Context, from, to string, flags migrateFlags) 
 	})
 }
 
-func (a *app) writeMigration(ctx context.Context, src, dst *replica, client replicate.ReplicaClient, flags migrateFlags, generation int64) error {
+func (a *app) writeMigration(ctx context.Context, src, dst *opened, client replicate.ReplicaClient, flags migrateFlags, generation int64) error {
 	meters := stepMeters{app: a}
 	m, err := replicate.Migrate(ctx, src.fenceable(), client, replicate.MigrateOptions{
 		History: flags.history, Partial: flags.partial, Target: flags.target(), TempDir: flags.tempDir, Progress: meters.update,
@@ -173,7 +173,7 @@ func backupPoint(p replicate.Point) pointJSON {
 }
 
 // noMigration gives an error its exit code and its advice.
-func (a *app) noMigration(ctx context.Context, src, dst *replica, err error, flags migrateFlags) error {
+func (a *app) noMigration(ctx context.Context, src, dst *opened, err error, flags migrateFlags) error {
 	var e *replicate.PlanError
 	switch {
 	case errors.Is(err, replicate.ErrNoReplica):
@@ -199,7 +199,7 @@ func (a *app) noMigration(ctx context.Context, src, dst *replica, err error, fla
 
 // otherDestination says how to migrate to a place with other content. What is there may
 // be the only replica of something: it is for people to delete it.
-func otherDestination(ctx context.Context, src, dst *replica) string {
+func otherDestination(ctx context.Context, src, dst *opened) string {
 	const unneeded = "another destination; or, if nobody needs what is there, "
 	if ids, err := dst.GenerationsV3(ctx); err != nil || len(ids) > 0 && src.url != dst.url { // another backup
 		return "another destination"

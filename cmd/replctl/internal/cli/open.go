@@ -35,8 +35,8 @@ type client interface {
 	RestoreTo(ctx context.Context, plan *replicate.Plan, w io.Writer, opts replicate.RestoreOptions) error
 }
 
-// replica is the replica that a command works on.
-type replica struct {
+// opened is the replica that a command works on.
+type opened struct {
 	client
 	url string // as given, less what is secret
 	dir string // of a file replica
@@ -103,7 +103,7 @@ func workingDirOf(dir string) string {
 }
 
 // openReplica returns the replica at a URL, which is not contacted yet.
-func (a *app) openReplica(rawURL string) (*replica, error) {
+func (a *app) openReplica(rawURL string) (*opened, error) {
 	p, err := a.parsePlace(rawURL)
 	if err != nil {
 		return nil, err
@@ -114,7 +114,7 @@ func (a *app) openReplica(rawURL string) (*replica, error) {
 	}
 	c.SetLogger(a.logger())
 	a.sayWaits(c)
-	r := &replica{client: c.(client), url: rawURL}
+	r := &opened{client: c.(client), url: rawURL}
 	switch c := c.(type) {
 	case *file.ReplicaClient:
 		r.dir = c.Path()
@@ -129,7 +129,7 @@ func (a *app) openReplica(rawURL string) (*replica, error) {
 
 // nothing is the error for a place that holds no replica: what is there instead,
 // and where a replica may be.
-func (r *replica) nothing(ctx context.Context) error {
+func (r *opened) nothing(ctx context.Context) error {
 	var names []string
 	store, err := r.Store(ctx)
 	if err != nil {
@@ -146,7 +146,7 @@ func (r *replica) nothing(ctx context.Context) error {
 	return &cliError{exitNothing, fmt.Errorf("no replica at %s: %s", r.url, r.describe(names)), r.suggest(ctx, store, names)}
 }
 
-func (r *replica) describe(names []string) string {
+func (r *opened) describe(names []string) string {
 	if r.dir != "" {
 		if _, err := os.Stat(r.dir); errors.Is(err, fs.ErrNotExist) {
 			return "there is no such directory"
@@ -163,7 +163,7 @@ func (r *replica) describe(names []string) string {
 
 // suggest says where a replica may be: above, if the path leads into one, or one
 // level down.
-func (r *replica) suggest(ctx context.Context, store blob.Reader, names []string) string {
+func (r *opened) suggest(ctx context.Context, store blob.Reader, names []string) string {
 	if r.dir != "" {
 		if _, err := os.Stat(r.dir); errors.Is(err, fs.ErrNotExist) {
 			return "ls " + shellQuote(nearest(r.dir))
@@ -236,7 +236,7 @@ func shellQuote(s string) string {
 }
 
 // isReplica reports whether anything of either format is at the root.
-func (r *replica) isReplica(ctx context.Context) (bool, error) {
+func (r *opened) isReplica(ctx context.Context) (bool, error) {
 	store, err := r.Store(ctx)
 	if err != nil {
 		return false, err
@@ -263,7 +263,7 @@ func isFormatRoot(prefix string) bool {
 
 // orNothing turns an empty result into exit code 3 where there is no replica at
 // all; an empty result of a replica is a result.
-func (r *replica) orNothing(ctx context.Context, n int) error {
+func (r *opened) orNothing(ctx context.Context, n int) error {
 	if n > 0 {
 		return nil
 	}

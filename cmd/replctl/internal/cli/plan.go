@@ -142,7 +142,7 @@ func (a *app) plan(ctx context.Context, url string, flags *targetFlags) error {
 
 // makePlan opens the replica, says what time is meant, and plans. Of a target that
 // is impossible everything is printed.
-func (a *app) makePlan(ctx context.Context, url string, flags *targetFlags) (*replica, *replicate.Plan, error) {
+func (a *app) makePlan(ctx context.Context, url string, flags *targetFlags) (*opened, *replicate.Plan, error) {
 	target, err := flags.target()
 	if err != nil {
 		return nil, nil, err
@@ -170,7 +170,7 @@ func (a *app) sayPlan(target replicate.Target, plan *replicate.Plan) {
 }
 
 // noPlan gives the error of a plan its exit code, and prints what is possible.
-func (a *app) noPlan(ctx context.Context, r *replica, err error) error {
+func (a *app) noPlan(ctx context.Context, r *opened, err error) error {
 	if errors.Is(err, replicate.ErrNoReplica) {
 		return r.nothing(ctx)
 	}

@@ -140,7 +140,7 @@ func (a *app) prune(ctx context.Context, url string, flags *pruneFlags) error {
 	})
 }
 
-func (a *app) planPrune(ctx context.Context, r *replica, client replicate.Fenceable, flags *pruneFlags) (*replicate.PrunePlan, pruneJSON, error) {
+func (a *app) planPrune(ctx context.Context, r *opened, client replicate.Fenceable, flags *pruneFlags) (*replicate.PrunePlan, pruneJSON, error) {
 	since := time.Now().Add(-flags.within.d)
 	m := a.newMeter("verifying")
 	plan, err := replicate.PlanPrune(ctx, client, replicate.PruneOptions{
@@ -162,7 +162,7 @@ func (a *app) planPrune(ctx context.Context, r *replica, client replicate.Fencea
 	return plan, doc, nil
 }
 
-func (a *app) pruneNow(ctx context.Context, r *replica, client replicate.Fenceable, flags *pruneFlags, generation int64) error {
+func (a *app) pruneNow(ctx context.Context, r *opened, client replicate.Fenceable, flags *pruneFlags, generation int64) error {
 	plan, doc, err := a.planPrune(ctx, r, client, flags)
 	if err != nil {
 		return err

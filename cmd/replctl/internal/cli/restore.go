@@ -189,7 +189,7 @@ func inTheWay(output string, err error) error {
 	return err
 }
 
-func (a *app) restorePlan(ctx context.Context, r *replica, plan *replicate.Plan, opts *restoreOptions) error {
+func (a *app) restorePlan(ctx context.Context, r *opened, plan *replicate.Plan, opts *restoreOptions) error {
 	m := a.newMeter("restoring")
 	defer m.done()
 	restore := replicate.RestoreOptions{Progress: m.update, Doubt: func(err error) {
@@ -215,7 +215,7 @@ func (a *app) restorePlan(ctx context.Context, r *replica, plan *replicate.Plan,
 	})
 }
 
-func (a *app) restored(r *replica, plan *replicate.Plan, opts *restoreOptions, took time.Duration) error {
+func (a *app) restored(r *opened, plan *replicate.Plan, opts *restoreOptions, took time.Duration) error {
 	if opts.output == standardOutput {
 		a.talk("restored %s", describeState(plan))
 		return nil

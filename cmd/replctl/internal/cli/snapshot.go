@@ -96,7 +96,7 @@ func (a *app) snapshot(ctx context.Context, db, url string, flags snapshotFlags)
 	})
 }
 
-func (a *app) writeSnapshot(ctx context.Context, r *replica, client replicate.ReplicaClient, db string, flags snapshotFlags, generation int64) error {
+func (a *app) writeSnapshot(ctx context.Context, r *opened, client replicate.ReplicaClient, db string, flags snapshotFlags, generation int64) error {
 	im, err := sqlite.Open(ctx, db)
 	if err != nil {
 		return err

@@ -74,7 +74,7 @@ func (a *app) snapshots(ctx context.Context, url, generation string) error {
 	return a.printSnapshots(snapshots)
 }
 
-func (r *replica) snapshotsV3(ctx context.Context, generation string) ([]snapshotJSON, error) {
+func (r *opened) snapshotsV3(ctx context.Context, generation string) ([]snapshotJSON, error) {
 	ids, err := r.generations(ctx, generation)
 	if err != nil {
 		return nil, err

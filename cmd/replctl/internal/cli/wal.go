@@ -85,7 +85,7 @@ func (a *app) printWAL(segments []replicate.WALSegmentInfoV3) error {
 
 // generations returns the IDs to list: all, or the one asked for, which has to
 // be there.
-func (r *replica) generations(ctx context.Context, id string) ([]string, error) {
+func (r *opened) generations(ctx context.Context, id string) ([]string, error) {
 	if id != "" {
 		if err := v3compat.CheckGenerationID(id); err != nil {
 			return nil, usageError("replctl generations "+shellQuote(r.url), "--generation: %w", err)

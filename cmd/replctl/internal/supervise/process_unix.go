@@ -59,19 +59,19 @@ func foreground(tty int) int {
 	return group
 }
 
-// Signal passes a signal on to the group. An error means that nobody is left.
-func (c *Child) Signal(sig os.Signal) { _ = unix.Kill(-c.cmd.Process.Pid, sig.(syscall.Signal)) }
+// signal passes a signal on to the group. An error means that nobody is left.
+func (c *Child) signal(sig os.Signal) { _ = unix.Kill(-c.cmd.Process.Pid, sig.(syscall.Signal)) }
 
-// Terminate asks the group to end. One that is stopped has to go on to do so.
-func (c *Child) Terminate() {
-	c.Signal(syscall.SIGTERM)
-	c.Signal(syscall.SIGCONT)
+// terminate asks the group to end. One that is stopped has to go on to do so.
+func (c *Child) terminate() {
+	c.signal(syscall.SIGTERM)
+	c.signal(syscall.SIGCONT)
 }
 
-func (c *Child) Kill() { c.Signal(syscall.SIGKILL) }
+func (c *Child) kill() { c.signal(syscall.SIGKILL) }
 
-// Gone reports whether the command has ended and nobody is left of its group.
-func (c *Child) Gone() bool {
+// gone reports whether the command has ended and nobody is left of its group.
+func (c *Child) gone() bool {
 	select {
 	case <-c.done:
 	default:

@@ -28,17 +28,17 @@ func (c *Child) prepare() (restore func()) {
 	return func() {}
 }
 
-// Signal sends the one event that a process group can get.
-func (c *Child) Signal(os.Signal) {
+// signal sends the one event that a process group can get.
+func (c *Child) signal(os.Signal) {
 	_ = windows.GenerateConsoleCtrlEvent(windows.CTRL_BREAK_EVENT, uint32(c.cmd.Process.Pid))
 }
 
-func (c *Child) Terminate() { c.Signal(os.Interrupt) }
+func (c *Child) terminate() { c.signal(os.Interrupt) }
 
-func (c *Child) Kill() { _ = c.cmd.Process.Kill() }
+func (c *Child) kill() { _ = c.cmd.Process.Kill() }
 
-// Gone reports whether the command has ended; of what it has started nothing is known.
-func (c *Child) Gone() bool {
+// gone reports whether the command has ended; of what it has started nothing is known.
+func (c *Child) gone() bool {
 	select {
 	case <-c.done:
 		return true

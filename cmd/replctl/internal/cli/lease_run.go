@@ -1,0 +1,64 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/internal/clock"
+)
+
+// forever is a --wait without an end.
+const forever time.Duration = -1
+
+// sessionWait is a --wait as SessionOptions has it.
+func sessionWait(wait time.Duration) time.Duration {
+	switch wait {
+	case 0:
+		return -1
+	case forever:
+		return 0
+	}
+	return wait
+}
+
+// underLease waits for the lease, runs fn while it is held, and releases it.
+func underLease(ctx context.Context, l leaser, opts replicate.SessionOptions,
+	fn func(context.Context, *replicate.Session) error,
+) error {
+	err := replicate.Run(ctx, settledLeaser{l}, opts, fn)
+	if !errors.Is(err, replicate.ErrWaitOver) {
+		return err
+	}
+	var exists *replicate.LeaseExistsError
+	if errors.As(err, &exists) {
+		err = errors.New(heldBy(exists))
+	}
+	return &cliError{exitNotAcquired, fmt.Errorf("lease not acquired within %v: %w", opts.Wait, plain(err)), ""}
+}
+
+// settledLeaser is a leaser that repeats an acquisition whose outcome is unknown.
+type settledLeaser struct{ leaser }
+
+func (l settledLeaser) AcquireLease(ctx context.Context) (lease *replicate.Lease, err error) {
+	err = settle(ctx, func() error {
+		lease, err = l.leaser.AcquireLease(ctx)
+		return err
+	})
+	return lease, err
+}
+
+// settle repeats what may or may not have been done: the leaser remembers what it
+// tried, and finds it again, as long as this process lives.
+func settle(ctx context.Context, do func() error) error {
+	for try := 0; ; try++ {
+		err := do()
+		if !errors.Is(err, cas.ErrIndeterminate) || try == 2 || ctx.Err() != nil {
+			return err
+		}
+		_ = clock.System.Sleep(ctx, 100*time.Millisecond<<try)
+	}
+}
