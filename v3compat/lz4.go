@@ -44,13 +44,11 @@ func (r *frameReader) Read(p []byte) (int, error) {
 // the cause of whatever the decoder says then.
 func (r *frameReader) explain(err error) error {
 	cause := r.source.err
-	switch {
-	case r.source.whole && errors.Is(err, io.EOF):
-		return io.EOF
-	case r.source.whole, cause == nil:
+	if cause == nil || cause == io.EOF { //nolint:errorlint // the source's own
+		if cause != nil && errors.Is(err, io.EOF) {
+			return io.EOF
+		}
 		cause = fmt.Errorf("%w: %s", ErrCorrupt, err.Error())
-	default:
-		cause = explainSource(cause)
 	}
 	return &ObjectError{r.key, cause}
 }

@@ -242,30 +242,6 @@ func TestFrameClose(t *testing.T) {
 	}
 }
 
-// FuzzLZ4Reader decompresses anything. What decompresses to less than a
-// mebibyte without an error must compress and decompress to itself.
-func FuzzLZ4Reader(f *testing.F) {
-	for _, object := range frames(f) {
-		f.Add(object)
-	}
-	f.Add([]byte{})
-	f.Add(compress(f, text(1000), lz4.LegacyOption(true)))
-	f.Fuzz(func(t *testing.T, object []byte) {
-		r := newFrameReader(testKey, io.NopCloser(bytes.NewReader(object)))
-		defer r.Close()
-		data, err := io.ReadAll(io.LimitReader(r, 1<<20))
-		if err != nil {
-			if !errors.Is(err, ErrTruncated) && !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrEncrypted) {
-				t.Fatalf("an error of no kind: %v", err)
-			}
-			return
-		}
-		if again, err := decompress(t, compress(t, data)); err != nil || !bytes.Equal(again, data) {
-			t.Fatalf("%d bytes came back as %d, %v", len(data), len(again), err)
-		}
-	})
-}
-
 // Memory does not grow with the content.
 func TestFrameMemory(t *testing.T) {
 	const size = 256 << 20

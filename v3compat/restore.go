@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"sync"
 	"time"
 )
@@ -74,9 +73,6 @@ type RestoreResult struct {
 
 const defaultFetches = 8
 
-// maxWorkers bounds the decompression, for the sake of memory.
-const maxWorkers = 4
-
 // Restore brings a database back. What comes out is, byte for byte, what
 // Litestream v0.3.13 and v0.5.18 restore: the database file after a checkpoint
 // of each log, still marked as one with a write-ahead log (bytes 18 and 19).
@@ -111,50 +107,34 @@ func (r *Reader) Restore(ctx context.Context, plan *Plan, db Database, opts Rest
 }
 
 // restore lets the objects run through the applier: they are fetched, some in
-// advance, decompressed, several blocks at a time, and applied in their order.
-func (r *Reader) restore(parent context.Context, a *applier, opts RestoreOptions) (err error) {
+// advance, decompressed, a few pieces ahead, and applied in their order.
+func (r *Reader) restore(parent context.Context, a *applier, opts RestoreOptions) error {
 	ctx, cancel := context.WithCancel(parent)
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
-	objects := r.objects(a.plan)
 	f := &fetcher{progress: opts.Progress}
-	streams := f.fetch(ctx, &wg, objects, cmp.Or(max(opts.Concurrency, 0), defaultFetches))
-	b := newBlocks(ctx, &wg, objects, streams, min(runtime.GOMAXPROCS(0), maxWorkers))
-	sum := newXXH32()
-	for p := range b.ordered {
-		<-p.ready
-		if err == nil {
-			err = a.take(p, sum)
+	streams := f.fetch(ctx, &wg, r.objects(a.plan), cmp.Or(max(opts.Concurrency, 0), defaultFetches))
+	d := startDecoder(ctx, &wg, streams)
+	for p := range d.pieces {
+		if err := a.take(p); err != nil {
+			return err
 		}
-		if err != nil {
-			cancel()
-		}
-		if p.end {
-			sum = newXXH32()
-		}
-		b.done(p)
+		d.done(p)
 	}
-	if err == nil {
-		err = parent.Err()
+	if err := parent.Err(); err != nil {
+		return err
 	}
-	if err == nil {
-		err = a.finish()
-	}
-	return err
+	return a.finish()
 }
 
 // take applies one piece.
-func (a *applier) take(p *piece, sum *xxh32) error {
-	if p.err != nil {
-		return p.err
+func (a *applier) take(p piece) error {
+	if err := a.write(p.object, p.data); err != nil {
+		return err
 	}
-	sum.write(p.data)
-	err := a.write(p.object, p.data)
-	if err == nil && p.end {
-		if err = p.check(sum.sum(), sum.length); err == nil {
-			err = a.endObject(p.object)
-		}
+	if p.err == io.EOF { //nolint:errorlint // the object's end
+		return a.endObject(p.object)
 	}
-	return err
+	return p.err
 }
