@@ -17,7 +17,7 @@ names; a replica there is not in their way. Any number of processes may use them
 once: a record changes by compare-and-swap on its version, which grows with each change
 and never repeats.
 
-A key is 1 to 128 bytes, a value up to about a megabyte. What is deleted leaves a
+A key is 1 to 512 bytes, a value up to about a megabyte. What is deleted leaves a
 small object behind, which keeps the version.
 
 Exit codes: 3 where there is no such record, 4 where it is damaged, 1 where its version is
