@@ -17,7 +17,11 @@ import (
 
 	"github.com/replctl/replicate/blob"
 	"github.com/replctl/replicate/internal/fakes3"
+	"github.com/replctl/replicate/s3/internal/answer"
 )
+
+// maxAnswer is how long an answer may be, as the package says.
+const maxAnswer = 8 << 20
 
 // endless sends text again and again, up to a hundred times as much as any answer
 // may have, and counts what was sent.
@@ -179,7 +183,7 @@ func TestWebPage(t *testing.T) {
 	verbs := everyVerb(t, s)
 	delete(verbs, "reader error")
 	for verb, err := range verbs {
-		if !errors.Is(err, errWebPage) {
+		if !errors.Is(err, answer.ErrWebPage) {
 			t.Errorf("%s: got error %v", verb, err)
 		}
 		wantAdvice(t, err, "endpoint")
@@ -189,7 +193,7 @@ func TestWebPage(t *testing.T) {
 	}
 	r := newRecords(t, fakes3.New(t), func(c *Config) { c.Endpoint = srv.URL })
 	asked.Store(0)
-	if _, err := r.Read(t.Context(), "k", ""); !errors.Is(err, errWebPage) || asked.Load() != 1 {
+	if _, err := r.Read(t.Context(), "k", ""); !errors.Is(err, answer.ErrWebPage) || asked.Load() != 1 {
 		t.Errorf("record: got error %v after %d requests", err, asked.Load())
 	}
 }

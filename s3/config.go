@@ -2,11 +2,16 @@ package s3
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"strings"
 	"time"
+
+	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/s3/internal/answer"
+	"github.com/replctl/replicate/s3/internal/place"
+	"github.com/replctl/replicate/s3/internal/transport"
 )
 
 // Limits and defaults of uploads and retries.
@@ -22,7 +27,7 @@ const (
 
 	// DefaultRegion is what a store other than AWS is signed for if neither
 	// the caller nor the provider table names a region.
-	DefaultRegion = "us-east-1"
+	DefaultRegion = place.DefaultRegion
 )
 
 // Choice overrides, or leaves to the provider table, one of its settings.
@@ -100,12 +105,10 @@ type Config struct {
 }
 
 // String describes the place, without secrets; so do GoString and MarshalJSON.
-func (c Config) String() string {
-	s := "s3://" + c.Bucket + "/" + c.Prefix
-	if c.Endpoint != "" {
-		s += "?endpoint=" + redactEndpoint(c.Endpoint)
-	}
-	return s
+func (c Config) String() string { return c.place().String() }
+
+func (c Config) place() place.Place {
+	return place.Place{Bucket: c.Bucket, Prefix: c.Prefix, Region: c.Region, Endpoint: c.Endpoint, PathStyle: c.PathStyle == Yes}
 }
 
 // GoString implements fmt.GoStringer.
@@ -116,20 +119,18 @@ func (c Config) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
 // normalize fills in defaults and refuses nonsense. The provider is that of
 // the endpoint.
-func (c Config) normalize() (Config, provider, error) {
-	if err := c.checkPlace(); err != nil {
-		return c, provider{}, err
+func (c Config) normalize() (Config, place.Provider, error) {
+	where := c.place()
+	p, err := where.Normalize()
+	if err != nil {
+		return c, p, err
 	}
-	if err := c.checkEndpoint(); err != nil {
-		return c, provider{}, err
+	if (c.AccessKeyID == "") != (c.SecretAccessKey == "") {
+		return c, p, errors.New("access key id and secret access key go together: one of them is empty")
 	}
-	p, region := lookupProvider(c.Endpoint)
-	c.Region = cmp.Or(c.Region, region)
-	if c.Endpoint != "" && p.name != amazon {
-		c.Region = cmp.Or(c.Region, p.region, DefaultRegion)
-	}
-	c.PartSize = cmp.Or(c.PartSize, p.partSize, DefaultPartSize)
-	c.Concurrency = cmp.Or(c.Concurrency, p.concurrency, DefaultConcurrency)
+	c.Bucket, c.Prefix, c.Region, c.Endpoint = where.Bucket, where.Prefix, where.Region, where.Endpoint
+	c.PartSize = cmp.Or(c.PartSize, p.PartSize, DefaultPartSize)
+	c.Concurrency = cmp.Or(c.Concurrency, p.Concurrency, DefaultConcurrency)
 	c.StallTimeout = cmp.Or(c.StallTimeout, DefaultStallTimeout)
 	c.RetryTimeout = cmp.Or(c.RetryTimeout, DefaultRetryTimeout)
 	if c.Logger == nil {
@@ -152,46 +153,53 @@ func (c *Config) checkNumbers() error {
 	return nil
 }
 
-// completeEndpoint adds the scheme that people leave out: without one a
-// provider was not recognised and got the wrong settings (litestream#948).
-func completeEndpoint(endpoint string) (string, error) {
-	if endpoint = strings.TrimSpace(endpoint); endpoint == "" {
-		return "", nil
+// transport makes every choice of a normalized Config that the provider table is to make.
+func (c Config) transport(p place.Provider) (opts transport.Options, err error) {
+	opts = transport.Options{
+		Place: c.place(), Provider: p,
+		SkipVerify: c.SkipVerify, Idle: 2 * c.Concurrency,
+		PathStyle:          c.PathStyle.or(!p.VirtualHost),
+		SignAcceptEncoding: c.SignAcceptEncoding.or(!p.AcceptEncoding),
+		PutMD5:             c.PutContentMD5,
+		DeleteMD5:          c.ContentMD5.or(!p.NoContentMD5 && !p.SDKDefaults),
+		Stall:              c.StallTimeout, Retry: c.RetryTimeout,
 	}
-	raw := endpoint
-	if !strings.Contains(raw, "://") {
-		raw = "//" + raw
+	if c.AccessKeyID != "" {
+		opts.Credentials = transport.Static(c.AccessKeyID, c.SecretAccessKey, c.SessionToken)
 	}
-	u, err := url.Parse(raw)
 	switch {
-	case err != nil || u.Hostname() == "":
-		return "", fmt.Errorf("endpoint %q: not a url", redactEndpoint(endpoint))
-	case u.User != nil:
-		return "", fmt.Errorf("endpoint %q: must not contain credentials", redactEndpoint(endpoint))
-	case u.Scheme == "" && isPrivateHost(u.Hostname()):
-		u.Scheme = "http"
-	case u.Scheme == "":
-		u.Scheme = "https"
-	case u.Scheme != "http" && u.Scheme != "https":
-		return "", fmt.Errorf("endpoint %q: want http or https", redactEndpoint(endpoint))
+	case place.IsARN(c.Bucket): // it is in the host, with dots or without
+		opts.PathStyle = false
+	case c.Endpoint == "" && c.PathStyle == Auto:
+		opts.PathStyle = strings.Contains(c.Bucket, ".") // no wildcard certificate covers it
 	}
-	u.Host = strings.ToLower(u.Host)
-	u.Path = strings.TrimRight(u.Path, "/")
-	u.RawQuery, u.Fragment = "", ""
-	return u.String(), nil
+	switch {
+	case c.SignPayload == No:
+		opts.Payload = transport.Unsigned
+	case !p.SDKDefaults || c.SignPayload == Yes:
+		opts.Payload = transport.Signed
+	}
+	if c.OnWait != nil {
+		opts.OnWait = func(w transport.Wait) { c.OnWait(Wait(w)) }
+	}
+	opts.Encryption, err = transport.NewEncryption(
+		c.SSECustomerAlgorithm, c.SSECustomerKey, c.SSECustomerKeyMD5, c.SSEKMSKeyID, c.Endpoint)
+	return opts, err
 }
 
-// redactEndpoint drops what may be a password or a token.
-func redactEndpoint(endpoint string) string {
-	endpoint, _, _ = strings.Cut(endpoint, "?")
-	scheme, rest, ok := strings.Cut(endpoint, "://")
-	if !ok {
-		scheme, rest = "", endpoint
-	} else {
-		scheme += "://"
-	}
-	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
-		rest = "..." + rest[at:]
-	}
-	return scheme + rest
+// Wait is a request that the store keeps a caller waiting for.
+type Wait struct {
+	Op, Key string
+	Since   time.Time // of the last progress, or of the first attempt
+	Attempt int       // how many have failed; 0 while the first has no answer
+	Err     error     // of the last that failed
+	Until   time.Time // when the store gives up if this goes on; zero if after this request
 }
+
+// ErrNoSuchBucket says that the bucket of a store does not exist. It is not
+// fs.ErrNotExist: a misspelt bucket must not look like an empty replica.
+var ErrNoSuchBucket = answer.ErrNoSuchBucket
+
+// ErrOutcomeUnknown says that a write may have happened and may not have: the
+// answer was lost, and the object could not be read back.
+var ErrOutcomeUnknown = blob.ErrIndeterminate

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/replctl/replicate/s3/internal/transport"
 )
 
 func TestOpenRefusesNonsense(t *testing.T) {
@@ -72,7 +74,7 @@ func TestDefaults(t *testing.T) {
 
 // TestPartSize: the largest objects fit into 10,000 parts.
 func TestPartSize(t *testing.T) {
-	s := &Store{cfg: Config{PartSize: DefaultPartSize}}
+	s := &Store{c: new(transport.Conn), cfg: Config{PartSize: DefaultPartSize}}
 	for _, size := range []int64{1, DefaultPartSize * maxParts, DefaultPartSize*maxParts + 1, 1 << 40, 5 << 40} {
 		part := s.partSize(size)
 		if n := (size + part - 1) / part; n > maxParts || part < DefaultPartSize || part > MaxPartSize {
@@ -93,7 +95,7 @@ func TestPartSize(t *testing.T) {
 	if total < 5<<40 {
 		t.Errorf("a stream may have %d bytes, want 5 TiB", total)
 	}
-	s.provider.equalParts = true
+	s.c.Provider.EqualParts = true
 	if got := s.streamPartSize(maxParts - 1); got != DefaultPartSize {
 		t.Errorf("parts of different sizes where they must be equal: %d", got)
 	}

@@ -3,7 +3,6 @@ package s3
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"net/http"
 	"slices"
 
@@ -13,6 +12,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/s3/internal/answer"
+	"github.com/replctl/replicate/s3/internal/transport"
 )
 
 // deleteBatch is the most keys that one DeleteObjects takes.
@@ -53,7 +54,7 @@ func (s *Store) Delete(ctx context.Context, keys []string) error {
 	var errs []error
 	for i, err := range failed {
 		if err != nil {
-			errs = append(errs, &blob.DeleteError{Key: keys[i], Err: describe(err)})
+			errs = append(errs, &blob.DeleteError{Key: keys[i], Err: answer.Describe(err)})
 		}
 	}
 	return errors.Join(errs...)
@@ -62,7 +63,7 @@ func (s *Store) Delete(ctx context.Context, keys []string) error {
 // deleteBatch deletes keys[i] for each i in batch, and sets failed[i] for those
 // that may still be there. Keys that failed in passing are tried again.
 func (s *Store) deleteBatch(ctx context.Context, keys []string, batch []int, failed []error) {
-	err := s.try(ctx, "delete", keys[batch[0]], func(ctx context.Context, _ *watchdog) error {
+	err := s.c.Try(ctx, "delete", keys[batch[0]], func(ctx context.Context, _ *transport.Watchdog) error {
 		results, err := s.deleteObjects(ctx, keys, batch)
 		if err != nil {
 			return err
@@ -70,12 +71,12 @@ func (s *Store) deleteBatch(ctx context.Context, keys []string, batch []int, fai
 		var again []int
 		for _, i := range batch {
 			failed[i] = results[s.prefix+keys[i]]
-			if failed[i] != nil && retryable(failed[i]) {
+			if failed[i] != nil && answer.Retryable(failed[i]) {
 				again = append(again, i)
 			}
 		}
 		if batch = again; len(again) > 0 {
-			return transient{failed[again[0]]}
+			return answer.Transient(failed[again[0]])
 		}
 		return nil
 	})
@@ -102,11 +103,11 @@ func (s *Store) deleteObjects(ctx context.Context, keys []string, batch []int) (
 		}
 	}
 	in := &awss3.DeleteObjectsInput{Bucket: &s.cfg.Bucket, Delete: &types.Delete{Objects: ids, Quiet: aws.Bool(false)}}
-	known := s.needsMD5.Load()
-	out, err := s.api.DeleteObjects(ctx, in, s.deleteOptions)
-	switch code, status := answer(err); {
-	case s.learnMD5(known, err):
-		return nil, transient{err}
+	known := s.c.NeedsMD5()
+	out, err := s.c.API.DeleteObjects(ctx, in, s.c.DeleteOptions)
+	switch code, status := answer.Of(err); {
+	case s.c.LearnMD5(known, err):
+		return nil, answer.Transient(err)
 	case status == http.StatusNotImplemented || status == http.StatusMethodNotAllowed || code == "NotImplemented":
 		s.noBatches.Store(true)
 		return s.deleteEach(ctx, keys, batch), nil
@@ -119,7 +120,7 @@ func (s *Store) deleteObjects(ctx context.Context, keys []string, batch []int) (
 	}
 	for _, e := range out.Errors {
 		if code := aws.ToString(e.Code); code != "NoSuchKey" {
-			results[aws.ToString(e.Key)] = deleteFault(code, aws.ToString(e.Message))
+			results[aws.ToString(e.Key)] = answer.OfKey(code, aws.ToString(e.Message))
 		} else {
 			results[aws.ToString(e.Key)] = nil
 		}
@@ -131,29 +132,17 @@ func (s *Store) deleteObjects(ctx context.Context, keys []string, batch []int) (
 func (s *Store) deleteEach(ctx context.Context, keys []string, batch []int) map[string]error {
 	results := make(map[string]error, len(batch))
 	for _, i := range batch {
-		err := s.try(ctx, "delete", keys[i], func(ctx context.Context, _ *watchdog) error {
-			_, err := s.api.DeleteObject(ctx, &awss3.DeleteObjectInput{Bucket: &s.cfg.Bucket, Key: s.path(keys[i])})
-			if code, _ := answer(err); code == "NoSuchKey" {
+		err := s.c.Try(ctx, "delete", keys[i], func(ctx context.Context, _ *transport.Watchdog) error {
+			_, err := s.c.API.DeleteObject(ctx, &awss3.DeleteObjectInput{Bucket: &s.cfg.Bucket, Key: s.path(keys[i])})
+			if code, _ := answer.Of(err); code == "NoSuchKey" {
 				return nil
 			}
 			return err
 		})
 		if err != nil {
-			err = permanent{errors.Unwrap(err)} // it was tried long enough
+			err = answer.Permanent(errors.Unwrap(err)) // it was tried long enough
 		}
 		results[*s.path(keys[i])] = err
 	}
 	return results
-}
-
-// deleteFault is the error of one key, in an answer that is fine otherwise.
-func deleteFault(code, message string) error {
-	e := &answerError{code: clip(code), message: clip(message), status: 200, kind: kindOf(code, 200)}
-	if code == "AccessDenied" {
-		e.kind = fs.ErrPermission
-	}
-	if retryCodes[code] {
-		return transient{e}
-	}
-	return e
 }

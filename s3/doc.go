@@ -2,8 +2,8 @@
 // anything that speaks its protocol.
 //
 // [Store] is a bucket and a prefix as a blob.Store. Every verb is in a file of
-// its name; what stores do differently is one table, in provider.go, and what
-// is retried, for how long, is one function, in retry.go.
+// its name. What stores do differently is one table, in internal/place; requests,
+// retries and waits are in internal/transport; what an answer means is in internal/answer.
 //
 //   - A body of known size up to the part size is one PUT, sent from where it
 //     is; a larger one is uploaded in parts, without a copy if it is also an

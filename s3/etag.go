@@ -20,7 +20,7 @@ func (s *Store) ifMatch(etag string) *string {
 	switch {
 	case etag == "" || strings.HasPrefix(etag, "W/"):
 		return nil
-	case !s.provider.bareETags:
+	case !s.c.Provider.BareETags:
 		etag = `"` + etag + `"`
 	}
 	return &etag

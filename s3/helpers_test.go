@@ -19,6 +19,7 @@ import (
 
 	"github.com/replctl/replicate/blob"
 	"github.com/replctl/replicate/internal/fakes3"
+	"github.com/replctl/replicate/s3/internal/transport"
 )
 
 func TestMain(m *testing.M) {
@@ -80,7 +81,7 @@ func newStore(t testing.TB, srv *fakes3.Server, change func(*Config)) *Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.backoff = backoff{base: time.Millisecond, max: 5 * time.Millisecond}
+	s.c.Backoff = transport.Backoff{Base: time.Millisecond, Max: 5 * time.Millisecond}
 	return s
 }
 

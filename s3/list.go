@@ -14,6 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/s3/internal/answer"
+	"github.com/replctl/replicate/s3/internal/transport"
 )
 
 // List implements [blob.Reader]. The first entry costs one request; from the
@@ -26,7 +28,7 @@ import (
 func (s *Store) List(ctx context.Context, prefix string, opts blob.ListOptions) iter.Seq2[blob.Info, error] {
 	return func(yield func(blob.Info, error) bool) {
 		if err := blob.CheckList(prefix, opts); err != nil {
-			yield(blob.Info{}, wrap("list", strconv.Quote(prefix), err))
+			yield(blob.Info{}, answer.Wrap("list", strconv.Quote(prefix), err))
 			return
 		}
 		if s.unordered.Load() {
@@ -118,13 +120,13 @@ func (l *listing) walk(in awss3.ListObjectsV2Input, yield func(blob.Info, error)
 			err = l.examine(p.out, more)
 		}
 		if err != nil {
-			return wrap("list", strconv.Quote(l.prefix), err)
+			return answer.Wrap("list", strconv.Quote(l.prefix), err)
 		}
 		missing := l.left - len(p.out.Contents) - len(p.out.CommonPrefixes) // if all of these count
 		in.MaxKeys = pageLimit(missing)
 		for info, err := range l.entries(p.out) {
 			if err != nil {
-				return wrap("list", strconv.Quote(l.prefix), err)
+				return answer.Wrap("list", strconv.Quote(l.prefix), err)
 			}
 			if l.left--; !yield(info, nil) || l.left == 0 {
 				return nil
@@ -151,7 +153,7 @@ func (l *listing) examine(out *awss3.ListObjectsV2Output, more bool) error {
 	for _, name := range l.s.names(out) {
 		key, ok := strings.CutPrefix(name, l.s.prefix+l.prefix)
 		if !ok {
-			return fmt.Errorf("%w: %q is not below the prefix that was asked for", errNoAnswer, clip(name))
+			return fmt.Errorf("%w: %q is not below the prefix that was asked for", answer.ErrIncomplete, answer.Clip(name))
 		}
 		greatest = max(greatest, name)
 		if key != "" && !hidden(l.prefix+key) && l.prefix+key > l.last {
@@ -229,10 +231,10 @@ func (s *Store) relative(key *string) string {
 // also none at all, or the page of a proxy, and finds it empty. That is not
 // something to believe lightly.
 func (s *Store) listPage(ctx context.Context, prefix string, in *awss3.ListObjectsV2Input) (out *awss3.ListObjectsV2Output, err error) {
-	err = s.try(ctx, "list", strconv.Quote(prefix), func(ctx context.Context, _ *watchdog) (err error) {
-		out, err = s.api.ListObjectsV2(ctx, in)
+	err = s.c.Try(ctx, "list", strconv.Quote(prefix), func(ctx context.Context, _ *transport.Watchdog) (err error) {
+		out, err = s.c.API.ListObjectsV2(ctx, in)
 		if err == nil && out.IsTruncated == nil && out.Name == nil && len(out.Contents)+len(out.CommonPrefixes) == 0 {
-			return transient{fmt.Errorf("%w: it is not a listing", errNoAnswer)}
+			return answer.Transient(fmt.Errorf("%w: it is not a listing", answer.ErrIncomplete))
 		}
 		return err
 	})

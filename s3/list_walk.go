@@ -12,6 +12,7 @@ import (
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/s3/internal/answer"
 )
 
 // Bounds of a listing. S3 may give pages without a name on the way to the next, and
@@ -46,9 +47,9 @@ func (p *progress) page(greatest string, ours int) error {
 	}
 	switch {
 	case p.still >= maxStill:
-		return fmt.Errorf("%w: %w, %d times", errNoAnswer, errStandsStill, p.still)
+		return fmt.Errorf("%w: %w, %d times", answer.ErrIncomplete, errStandsStill, p.still)
 	case p.barren >= p.maxBarren:
-		return fmt.Errorf("%w: none of the names on %d pages in a row is one of ours", errNoAnswer, p.barren)
+		return fmt.Errorf("%w: none of the names on %d pages in a row is one of ours", answer.ErrIncomplete, p.barren)
 	}
 	return nil
 }
@@ -70,7 +71,7 @@ func inOrder(out *awss3.ListObjectsV2Output) error {
 	descent := func(keys []*string) error {
 		for i := 1; i < len(keys); i++ {
 			if before, key := aws.ToString(keys[i-1]), aws.ToString(keys[i]); key < before {
-				return fmt.Errorf("%w: %q after %q", errUnordered, clip(key), clip(before))
+				return fmt.Errorf("%w: %q after %q", errUnordered, answer.Clip(key), answer.Clip(before))
 			}
 		}
 		return nil
@@ -124,7 +125,7 @@ func (s *Store) collect(ctx context.Context, prefix string, opts blob.ListOption
 			err = fmt.Errorf("%w, and has more than %d names to be sorted", errUnordered, maxSorted)
 		}
 		if err != nil {
-			return nil, wrap("list", strconv.Quote(prefix), err)
+			return nil, answer.Wrap("list", strconv.Quote(prefix), err)
 		}
 	}
 	all := make([]blob.Info, 0, len(found))
@@ -143,7 +144,7 @@ func (p *progress) collected(found int) error {
 		p.still = 0
 	}
 	if p.still >= maxStill {
-		return fmt.Errorf("%w: %w, %d times", errNoAnswer, errStandsStill, p.still)
+		return fmt.Errorf("%w: %w, %d times", answer.ErrIncomplete, errStandsStill, p.still)
 	}
 	return nil
 }
@@ -155,7 +156,7 @@ func nextPage(in *awss3.ListObjectsV2Input, out *awss3.ListObjectsV2Output) (mor
 	}
 	token := aws.ToString(out.NextContinuationToken)
 	if token == "" || token == aws.ToString(in.ContinuationToken) {
-		return false, fmt.Errorf("%w: a truncated page leads nowhere", errNoAnswer)
+		return false, fmt.Errorf("%w: a truncated page leads nowhere", answer.ErrIncomplete)
 	}
 	in.StartAfter, in.ContinuationToken = nil, &token
 	return true, nil

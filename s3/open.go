@@ -15,6 +15,8 @@ import (
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/s3/internal/answer"
+	"github.com/replctl/replicate/s3/internal/transport"
 )
 
 var (
@@ -27,16 +29,16 @@ var (
 // Open implements [blob.Reader].
 func (s *Store) Open(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
 	if err := s.check(ctx, key); err != nil {
-		return nil, wrap("open", key, err)
+		return nil, answer.Wrap("open", key, err)
 	}
 	if offset < 0 {
-		return nil, wrap("open", key, fmt.Errorf("negative offset %d", offset))
+		return nil, answer.Wrap("open", key, fmt.Errorf("negative offset %d", offset))
 	}
 	r := &reader{s: s, ctx: ctx, key: key, off: offset, end: -1, first: true, moved: time.Now(), pace: pace{least: offset + paceAfter}}
 	if length > 0 && offset+length > offset { // else to the end
 		r.end = offset + length
 	}
-	if err := r.request(s.wait("open", key, r.moved)); err != nil {
+	if err := r.request(s.c.Wait("open", key, r.moved)); err != nil {
 		return nil, err
 	}
 	return r, nil
@@ -55,7 +57,7 @@ type reader struct {
 	info blob.Info // of that version, as the first answer tells
 
 	body  io.ReadCloser
-	watch *watchdog
+	watch *transport.Watchdog
 	moved time.Time // of the last byte
 	idle  int       // requests since then
 	broke error     // what the last answer ended with
@@ -78,12 +80,12 @@ func (r *reader) Read(p []byte) (int, error) {
 				return 0, r.err
 			}
 		}
-		r.watch.kick()
+		r.watch.Kick()
 		asked := time.Now()
 		n, err := r.body.Read(r.room(p))
-		r.watch.pause()
+		r.watch.Pause()
 		if r.end >= 0 && r.off+int64(n) > r.end {
-			n, err = 0, permanent{errTooLong}
+			n, err = 0, answer.Permanent(errTooLong)
 		}
 		if n > 0 {
 			r.off += int64(n)
@@ -92,7 +94,7 @@ func (r *reader) Read(p []byte) (int, error) {
 			r.widen()
 		}
 		if err != nil {
-			r.finish(r.watch.err(err))
+			r.finish(r.watch.Err(err))
 		}
 		if n > 0 {
 			return n, nil
@@ -117,21 +119,21 @@ func (r *reader) finish(err error) {
 	atEnd, eof := r.end >= 0 && r.off == r.end, errors.Is(err, io.EOF)
 	switch {
 	case r.ctx.Err() != nil:
-		r.err = wrap("read", r.key, context.Cause(r.ctx))
-	case atEnd && (eof || errors.Is(err, errStalled)), eof && r.end < 0:
+		r.err = answer.Wrap("read", r.key, context.Cause(r.ctx))
+	case atEnd && (eof || errors.Is(err, transport.ErrStalled)), eof && r.end < 0:
 		r.err = io.EOF
 	case errors.Is(err, errTooLong):
-		r.err = wrap("read", r.key, err)
+		r.err = answer.Wrap("read", r.key, err)
 	case atEnd: // all bytes are here, and yet: a checksum that does not match
-		r.err = wrap("read", r.key, err)
+		r.err = answer.Wrap("read", r.key, err)
 	default:
 		if eof {
 			err = errTruncated
 		}
 		r.broke = err
-		r.s.log().Debug("s3 read broke off", "key", r.key, "offset", r.off, errAttr(err))
+		r.s.log().Debug("s3 read broke off", "key", r.key, "offset", r.off, answer.Attr(err))
 		if r.s.ifMatch(r.etag) == nil {
-			r.err = wrap("read", r.key, fmt.Errorf("cannot be resumed, for want of a strong etag: %w", err))
+			r.err = answer.Wrap("read", r.key, fmt.Errorf("cannot be resumed, for want of a strong etag: %w", err))
 		}
 	}
 }
@@ -139,7 +141,7 @@ func (r *reader) finish(err error) {
 // drop ends the current answer.
 func (r *reader) drop() {
 	if r.body != nil {
-		r.watch.stop()
+		r.watch.Stop()
 		_ = r.body.Close()
 		r.body = nil
 	}
@@ -161,37 +163,37 @@ func (r *reader) Close() error {
 // of 55 GB may be interrupted many times and still get there (litestream#1077,
 // #1472).
 func (r *reader) resume() error {
-	w := r.s.wait("read", r.key, r.moved)
+	w := r.s.c.Wait("read", r.key, r.moved)
 	if r.idle++; r.idle > 1 {
-		if waited := time.Since(r.moved); waited > r.s.cfg.RetryTimeout {
-			w.done()
-			return wrap("read", r.key, fmt.Errorf("nothing received for %v, over %d requests", waited.Round(time.Millisecond), r.idle-1))
+		if waited := time.Since(r.moved); waited > r.s.c.Retry {
+			w.Done()
+			return answer.Wrap("read", r.key, fmt.Errorf("nothing received for %v, over %d requests", waited.Round(time.Millisecond), r.idle-1))
 		}
-		w.failed(r.idle-1, r.broke, r.moved.Add(r.s.cfg.RetryTimeout))
-		if err := sleep(r.ctx, r.s.backoff.delay(r.idle, nil)); err != nil {
-			w.done()
-			return wrap("read", r.key, err)
+		w.Failed(r.idle-1, r.broke, r.moved.Add(r.s.c.Retry))
+		if err := transport.Sleep(r.ctx, r.s.c.Backoff.Delay(r.idle, nil)); err != nil {
+			w.Done()
+			return answer.Wrap("read", r.key, err)
 		}
 	}
 	return r.request(w)
 }
 
 // request sends GET for [off, end), pinned to the version begun with.
-func (r *reader) request(wait *waiting) error {
+func (r *reader) request(wait *transport.Waiting) error {
 	pin := r.s.ifMatch(r.etag)
-	return r.s.tryWaiting(r.ctx, wait, time.Now(), r.s.cfg.StallTimeout, func(ctx context.Context, w *watchdog) error {
-		out, err := r.s.api.GetObject(ctx, r.input(pin))
-		switch _, status := answer(err); {
+	return r.s.c.TryWaiting(r.ctx, wait, time.Now(), r.s.c.Stall, func(ctx context.Context, w *transport.Watchdog) error {
+		out, err := r.s.c.API.GetObject(ctx, r.input(pin))
+		switch _, status := answer.Of(err); {
 		case status == http.StatusRequestedRangeNotSatisfiable && r.first:
 			r.err, r.first = io.EOF, false // past the end, or an empty object
 			return nil
 		case status == http.StatusNotFound && !r.first:
-			return permanent{errDeleted}
+			return answer.Permanent(errDeleted)
 		case status == http.StatusPreconditionFailed && pin != nil:
 			// Replaced; or a store that wants If-Match some other way. The
 			// ETag of an unconditional answer tells which.
 			pin = nil
-			return transient{errReplaced}
+			return answer.Transient(errReplaced)
 		case err != nil:
 			return err
 		}
@@ -200,8 +202,8 @@ func (r *reader) request(wait *waiting) error {
 			return err
 		}
 		r.body, r.watch, r.first = out.Body, w, false
-		w.keep()
-		wait.turns("read")
+		w.Keep()
+		wait.Turns("read")
 		return nil
 	})
 }
@@ -214,7 +216,7 @@ func (r *reader) input(pin *string) *awss3.GetObjectInput {
 	case r.off > 0:
 		in.Range = aws.String(fmt.Sprintf("bytes=%d-", r.off))
 	}
-	r.s.sse.get(in)
+	r.s.c.Encryption.Get(in)
 	return in
 }
 
@@ -223,21 +225,21 @@ func (r *reader) input(pin *string) *awss3.GetObjectInput {
 func (r *reader) accept(out *awss3.GetObjectOutput) error {
 	etag := trimETag(out.ETag)
 	if etag == "" && out.LastModified == nil {
-		return transient{fmt.Errorf("%w: it is not an object", errNoAnswer)} // an error page with status 200
+		return answer.Transient(fmt.Errorf("%w: it is not an object", answer.ErrIncomplete)) // an error page with status 200
 	}
 	if !r.first && etag != r.etag {
-		return permanent{errReplaced}
+		return answer.Permanent(errReplaced)
 	}
 	begin, end, err := extent(out)
 	switch {
 	case err != nil:
-		return permanent{err}
+		return answer.Permanent(err)
 	case begin != r.off:
-		return permanent{fmt.Errorf("asked for offset %d, answered with %d: the store ignores ranges", r.off, begin)}
+		return answer.Permanent(fmt.Errorf("asked for offset %d, answered with %d: the store ignores ranges", r.off, begin))
 	case end < 0 && r.end >= 0:
-		return permanent{errors.New("asked for a range, answered with a whole object: the store ignores ranges")}
+		return answer.Permanent(errors.New("asked for a range, answered with a whole object: the store ignores ranges"))
 	case !r.first && r.end >= 0 && end != r.end || r.end >= 0 && end > r.end:
-		return permanent{fmt.Errorf("asked for bytes %d to %d, answered to %d", r.off, r.end, end)}
+		return answer.Permanent(fmt.Errorf("asked for bytes %d to %d, answered to %d", r.off, r.end, end))
 	}
 	if r.first {
 		r.info = r.describe(out)
@@ -283,7 +285,7 @@ func extent(out *awss3.GetObjectOutput) (begin, end int64, err error) {
 
 // parseContentRange parses "bytes 0-9/100".
 func parseContentRange(s string) (begin, end int64, err error) {
-	malformed := fmt.Errorf("%w: content range %q", errNoAnswer, clip(s))
+	malformed := fmt.Errorf("%w: content range %q", answer.ErrIncomplete, answer.Clip(s))
 	span, ok := strings.CutPrefix(s, "bytes ")
 	span, _, _ = strings.Cut(span, "/")
 	first, last, ok2 := strings.Cut(span, "-")

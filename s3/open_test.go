@@ -62,7 +62,7 @@ func TestReadSlow(t *testing.T) {
 		srv := fakes3.New(t)
 		s := newStore(t, srv, nil)
 		mustWrite(t, s, "k", want)
-		s.cfg.StallTimeout = 20 * unit
+		s.c.Stall = 20 * unit
 		srv.Fail(fakes3.Rule{Match: fakes3.Op("GetObject"), Fault: fakes3.SlowBody(30, unit)})
 		if got := mustRead(t, s, "k"); !bytes.Equal(got, want) {
 			t.Errorf("got %d bytes, other than the %d written", len(got), len(want))

@@ -111,7 +111,7 @@ func TestEndpointOfProfile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o := s.api.Options(); *o.BaseEndpoint != "http://h:9000" || !o.UsePathStyle || o.Region != DefaultRegion {
+	if o := s.c.API.Options(); *o.BaseEndpoint != "http://h:9000" || !o.UsePathStyle || o.Region != DefaultRegion {
 		t.Errorf("got %s, path style %t, region %s", *o.BaseEndpoint, o.UsePathStyle, o.Region)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/replctl/replicate/blob"
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/probe"
+	"github.com/replctl/replicate/s3/internal/answer"
 )
 
 // probePatience bounds retries of what a probe does to objects: that a store does
@@ -59,7 +60,7 @@ func (r probed) WriteIfMatch(ctx context.Context, key string, value []byte, ifMa
 	defer cancel()
 	in := (&put{r: r.Records, key: key, value: value, expect: cas.Token(ifMatch)}).input()
 	in.IfMatch = &ifMatch
-	out, err := r.s.api.PutObject(ctx, in, r.s.bodyOptions)
+	out, err := r.s.c.API.PutObject(ctx, in, r.s.c.BodyOptions)
 	if err != nil {
 		r.keepPace(err)
 		return "", refusedOr("write", key, causeOf(ctx, err))
@@ -72,15 +73,15 @@ func (r probed) DeleteIfMatch(ctx context.Context, key string, token cas.Token) 
 	ctx, cancel := r.bounded(ctx)
 	defer cancel()
 	in := &awss3.DeleteObjectInput{Bucket: &r.s.cfg.Bucket, Key: r.s.path(key), IfMatch: condition(token, r.bare.Load())}
-	_, err := r.s.api.DeleteObject(ctx, in)
+	_, err := r.s.c.API.DeleteObject(ctx, in)
 	return refusedOr("delete", key, causeOf(ctx, err))
 }
 
 func refusedOr(op, key string, err error) error {
-	if _, status := answer(err); status == http.StatusPreconditionFailed {
-		return fmt.Errorf("%s %s: %w: %w", op, key, cas.ErrConflict, describe(err))
+	if _, status := answer.Of(err); status == http.StatusPreconditionFailed {
+		return fmt.Errorf("%s %s: %w: %w", op, key, cas.ErrConflict, answer.Describe(err))
 	} else if err == nil {
 		return nil
 	}
-	return wrap(op, key, err)
+	return answer.Wrap(op, key, err)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/internal/fakes3"
 	"github.com/replctl/replicate/probe"
+	"github.com/replctl/replicate/s3/internal/transport"
 )
 
 // quickTarget is the target of a fake server, with handles that retry after
@@ -31,7 +32,7 @@ func quickTarget(t testing.TB, srv *fakes3.Server, retry time.Duration) probe.Ta
 	target.Objects = func(ctx context.Context) (blob.Store, error) {
 		s, err := objects(ctx)
 		if err == nil {
-			s.(*Store).backoff = backoff{base: time.Millisecond, max: 5 * time.Millisecond}
+			s.(*Store).c.Backoff = transport.Backoff{Base: time.Millisecond, Max: 5 * time.Millisecond}
 			s.(*Store).cfg.RetryTimeout = retry
 		}
 		return s, err

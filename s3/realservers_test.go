@@ -16,6 +16,7 @@ import (
 	"github.com/replctl/replicate/blob/blobtest"
 	"github.com/replctl/replicate/internal/s3servers"
 	"github.com/replctl/replicate/replicatest"
+	"github.com/replctl/replicate/s3/internal/transport"
 )
 
 // realStore is a handle on a bucket of a real server, with credentials from the
@@ -105,12 +106,12 @@ func TestRealWrongKey(t *testing.T) {
 func TestRealSDKDefaults(t *testing.T) {
 	s3servers.Each(t, func(t *testing.T, s s3servers.Server) {
 		store := realStore(t, s, s.NewBucket(t), nil)
-		store.provider.sdkDefaults = true
-		api, err := store.connect(t.Context())
-		if err != nil {
+		opts := store.c.Options
+		opts.Provider.SDKDefaults, opts.Payload, opts.DeleteMD5 = true, transport.AsSDK, false
+		var err error
+		if store.c, err = transport.Open(t.Context(), opts); err != nil {
 			t.Fatal(err)
 		}
-		store.api = api
 		for name, size := range map[string]int{"empty": 0, "small": 1000, "large": 2*MinPartSize + 1} {
 			for _, create := range []bool{true, false} {
 				if _, err := store.Write(t.Context(), name, bytes.NewReader(content(size)), blob.WriteOptions{IfAbsent: create}); err != nil {

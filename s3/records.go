@@ -18,6 +18,8 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/s3/internal/answer"
+	"github.com/replctl/replicate/s3/internal/transport"
 )
 
 // Records is a bucket and a prefix as a cas.Store: a record is an object, its
@@ -69,8 +71,8 @@ func OpenRecords(ctx context.Context, cfg Config) (*Records, error) {
 	case "GLACIER", "DEEP_ARCHIVE": // could not be read for hours
 		s.cfg.StorageClass = ""
 	}
-	r := &Records{s: s, timeout: min(recordTimeout, s.cfg.StallTimeout), pace: recordPace}
-	r.bare.Store(s.provider.bareETags)
+	r := &Records{s: s, timeout: min(recordTimeout, s.c.Stall), pace: recordPace}
+	r.bare.Store(s.c.Provider.BareETags)
 	return r, nil
 }
 
@@ -99,22 +101,22 @@ func (r *Records) read(ctx context.Context, key string, known cas.Token) (versio
 	if err := r.check(ctx, key, nil); err != nil {
 		return version{}, err
 	}
-	w := r.s.wait("read", key, time.Now())
-	defer w.done()
+	w := r.s.c.Wait("read", key, time.Now())
+	defer w.Done()
 	for attempt := 1; ; attempt++ {
 		v, err := r.get(ctx, key, trimToken(known))
-		code, _ := answer(err)
+		code, _ := answer.Of(err)
 		// The SDK corrects its clock by the answer that refused the old one.
-		again := retryable(err) || code == "RequestTimeTooSkewed"
+		again := answer.Retryable(err) || code == "RequestTimeTooSkewed"
 		if err == nil {
 			r.remember(key, v)
 			return v, nil
 		}
 		if !again || attempt == recordReads || ctx.Err() != nil {
-			return version{}, describeRead(r.s.describe(err), code)
+			return version{}, describeRead(r.s.c.Describe(err), code)
 		}
-		w.failed(attempt, err, time.Time{})
-		if err := sleep(ctx, r.s.backoff.delay(attempt, err)); err != nil {
+		w.Failed(attempt, err, time.Time{})
+		if err := transport.Sleep(ctx, r.s.c.Backoff.Delay(attempt, err)); err != nil {
 			return version{}, err
 		}
 	}
@@ -136,9 +138,9 @@ func (r *Records) get(ctx context.Context, key string, known cas.Token) (version
 	if known != "" {
 		in.IfNoneMatch = condition(known, r.bare.Load())
 	}
-	r.s.sse.get(in)
-	out, err := r.s.api.GetObject(ctx, in, noCache)
-	code, status := answer(err)
+	r.s.c.Encryption.Get(in)
+	out, err := r.s.c.API.GetObject(ctx, in, noCache)
+	code, status := answer.Of(err)
 	r.log("read", key, err)
 	switch {
 	case status == http.StatusNotModified && known != "":
@@ -155,7 +157,7 @@ func (r *Records) get(ctx context.Context, key string, known cas.Token) (version
 
 func (r *Records) record(out *awss3.GetObjectOutput) (cas.Record, error) {
 	if out.ETag == nil && out.LastModified == nil {
-		return cas.Record{}, transient{fmt.Errorf("%w: it is not an object", errNoAnswer)} // an error with status 200
+		return cas.Record{}, answer.Transient(fmt.Errorf("%w: it is not an object", answer.ErrIncomplete)) // an error with status 200
 	}
 	token, err := tokenOf(out.ETag)
 	if err != nil {
@@ -186,18 +188,18 @@ func (r *Records) bounded(ctx context.Context) (context.Context, context.CancelF
 	return context.WithTimeoutCause(ctx, r.timeout, errNoReply)
 }
 
-var errNoReply error = transient{errors.New("no answer in time")}
+var errNoReply error = answer.Transient(errors.New("no answer in time"))
 
 // causeOf is why a request failed, if it was its context.
 func causeOf(ctx context.Context, err error) error {
-	if _, status := answer(err); err != nil && status == 0 && ctx.Err() != nil {
+	if _, status := answer.Of(err); err != nil && status == 0 && ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	return err
 }
 
 func (r *Records) log(op, key string, err error) {
-	r.s.log().Debug("s3 record", "op", op, "key", key, errAttr(err))
+	r.s.log().Debug("s3 record", "op", op, "key", key, answer.Attr(err))
 }
 
 // tokenOf refuses what cannot be compared with later: no ETag, which a later
@@ -206,9 +208,9 @@ func (r *Records) log(op, key string, err error) {
 func tokenOf(etag *string) (cas.Token, error) {
 	switch t := trimETag(etag); {
 	case t == "":
-		return "", fmt.Errorf("%w: no etag", errNoAnswer)
+		return "", fmt.Errorf("%w: no etag", answer.ErrIncomplete)
 	case strings.HasPrefix(t, "W/"):
-		return "", fmt.Errorf("%w: etag %s is weak", errNoAnswer, clip(t))
+		return "", fmt.Errorf("%w: etag %s is weak", answer.ErrIncomplete, answer.Clip(t))
 	default:
 		return cas.Token(t), nil
 	}
@@ -227,9 +229,7 @@ func condition(t cas.Token, bare bool) *string {
 
 // noCache has caches on the way ask the store (as sunlight does).
 func noCache(o *awss3.Options) {
-	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
-		return stack.Build.Add(setHeader("Cache-Control", "no-cache"), middleware.After)
-	})
+	o.APIOptions = append(o.APIOptions, smithyhttp.SetHeaderValue("Cache-Control", "no-cache"))
 }
 
 // storeTime is the store's clock, unless the answer comes from a cache.

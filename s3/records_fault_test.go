@@ -205,7 +205,7 @@ func TestUnreadable(t *testing.T) {
 func TestUnconditional(t *testing.T) {
 	srv := fakes3.New(t)
 	r := newRecords(t, srv, nil)
-	r.s.provider.noCreate = "it is known to ignore conditions"
+	r.s.c.Provider.NoCreate = "it is known to ignore conditions"
 	_, err := r.Write(t.Context(), "k", []byte("x"), "")
 	wantOnly(t, "known", err, cas.ErrUnsupported)
 	if n := srv.Count(""); n != 0 {

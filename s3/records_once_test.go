@@ -74,7 +74,7 @@ func TestRetryingMutant(t *testing.T) {
 		t.Run(subtest, func(t *testing.T) {
 			mutant.MustFail(t, func(t *testing.T) {
 				plantBug = func(r *Records) {
-					r.s.api = awss3.New(r.s.api.Options(), func(o *awss3.Options) {
+					r.s.c.API = awss3.New(r.s.c.API.Options(), func(o *awss3.Options) {
 						o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff = time.Millisecond })
 					})
 				}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/internal/fakes3"
+	"github.com/replctl/replicate/s3/internal/answer"
 )
 
 // TestStoreTime: every answer tells the store's time, unless a cache gave it.
@@ -47,7 +48,7 @@ func TestStoreTime(t *testing.T) {
 func TestRecordHeaders(t *testing.T) {
 	srv := fakes3.New(t)
 	r := newRecords(t, srv, func(c *Config) { c.StorageClass = "ONEZONE_IA"; c.SSEKMSKeyID = "some-key"; c.PutContentMD5 = true })
-	r.s.provider.headers = map[string]string{"X-Tigris-Consistent": "true"}
+	r.s.c.Provider.Headers = map[string]string{"X-Tigris-Consistent": "true"}
 	know(t, r)
 	srv.Reset()
 	token := mustPut(t, r, "x", "")
@@ -112,8 +113,8 @@ func TestReadRefusals(t *testing.T) {
 		"denied":        {fakes3.Status(403, "AccessDenied"), fs.ErrPermission, "permission to list"},
 		"wrong key":     {fakes3.Status(403, "InvalidAccessKeyId"), fs.ErrPermission, ""},
 		"304 unasked":   {proxyPage(304), nil, "304"},
-		"weak etag":     {withETagOf(`W/"x"`), errNoAnswer, "weak"},
-		"empty etag":    {withETagOf(`""`), errNoAnswer, "no etag"},
+		"weak etag":     {withETagOf(`W/"x"`), answer.ErrIncomplete, "weak"},
+		"empty etag":    {withETagOf(`""`), answer.ErrIncomplete, "no etag"},
 	} {
 		srv := fakes3.New(t)
 		r := newRecords(t, srv, nil)
@@ -229,7 +230,7 @@ func TestRecordListWithoutETags(t *testing.T) {
 	mustPut(t, r, "x", "")
 	srv.Fail(fakes3.Rule{Match: fakes3.Op("ListObjectsV2"), Fault: fakes3.NoETag()})
 	for e, err := range r.List(t.Context(), "", "") {
-		if !errors.Is(err, errNoAnswer) {
+		if !errors.Is(err, answer.ErrIncomplete) {
 			t.Errorf("got %+v, %v", e, err)
 		}
 	}

@@ -33,7 +33,7 @@ func TestLeaserNoSecrets(t *testing.T) {
 		l.SetLogger(logger)
 		lease := acquireLease(t, l)
 		l.SetLogger(logger)
-		l.records.s.cfg.RetryTimeout = 50 * time.Millisecond
+		l.records.s.c.Retry = 50 * time.Millisecond
 		if fault != nil {
 			srv.Fail(fakes3.Rule{Times: -1, Fault: fault})
 		}

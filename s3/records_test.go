@@ -7,6 +7,7 @@ import (
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/cas/castest"
 	"github.com/replctl/replicate/internal/fakes3"
+	"github.com/replctl/replicate/s3/internal/transport"
 )
 
 // newRecords is a handle on a fake server that retries after milliseconds, and has
@@ -27,7 +28,7 @@ func quick(r *Records) *Records {
 	if plantBug != nil {
 		plantBug(r)
 	}
-	r.s.backoff = backoff{base: time.Millisecond, max: 5 * time.Millisecond}
+	r.s.c.Backoff = transport.Backoff{Base: time.Millisecond, Max: 5 * time.Millisecond}
 	r.pace = 20 * time.Millisecond
 	r.timeout = 2 * time.Minute
 	return r

@@ -17,6 +17,8 @@ import (
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/s3/internal/answer"
+	"github.com/replctl/replicate/s3/internal/transport"
 )
 
 // recordWrites bounds the PUTs of one Write. All but the last were refused.
@@ -57,18 +59,18 @@ func (r *Records) write(ctx context.Context, key string, value []byte, expect ca
 	if err := r.check(ctx, key, value); err != nil {
 		return cas.Written{}, err
 	}
-	if r.s.provider.noCreate != "" {
-		return cas.Written{}, fmt.Errorf("%w: %s", cas.ErrUnsupported, r.s.provider.noCreate)
+	if r.s.c.Provider.NoCreate != "" {
+		return cas.Written{}, fmt.Errorf("%w: %s", cas.ErrUnsupported, r.s.c.Provider.NoCreate)
 	}
-	w := r.s.wait("write", key, time.Now())
-	defer w.done()
+	w := r.s.c.Wait("write", key, time.Now())
+	defer w.Done()
 	p := &put{r: r, key: key, value: value, expect: expect, bare: r.bare.Load()}
 	if done, err := p.prepare(ctx); err != nil || done.Token != "" {
 		return done, err
 	}
 	for attempt := 1; ; attempt++ {
 		written, err := p.send(ctx)
-		_, status := answer(err)
+		_, status := answer.Of(err)
 		refused := status == http.StatusPreconditionFailed
 		if !refused && !collided(err) {
 			return written, p.doubted(p.verdict(err))
@@ -83,7 +85,7 @@ func (r *Records) write(ctx context.Context, key string, value []byte, expect ca
 		case refused:
 			continue
 		}
-		if err := sleep(ctx, r.s.backoff.delay(attempt, nil)); err != nil {
+		if err := transport.Sleep(ctx, r.s.c.Backoff.Delay(attempt, nil)); err != nil {
 			return cas.Written{}, p.doubted(err)
 		}
 	}
@@ -171,10 +173,10 @@ func (p *put) send(ctx context.Context) (cas.Written, error) {
 	ctx, cancel := r.bounded(ctx)
 	defer cancel()
 	p.sent.Store(false)
-	known := r.s.needsMD5.Load()
-	out, err := r.s.api.PutObject(ctx, p.input(), r.s.bodyOptions, p.watch)
+	known := r.s.c.NeedsMD5()
+	out, err := r.s.c.API.PutObject(ctx, p.input(), r.s.c.BodyOptions, p.watch)
 	r.log("write", p.key, err)
-	if r.s.learnMD5(known, err) { // nothing was done
+	if r.s.c.LearnMD5(known, err) { // nothing was done
 		return p.send(ctx)
 	}
 	if err != nil {
@@ -209,7 +211,7 @@ func (p *put) input() *awss3.PutObjectInput {
 	} else {
 		in.IfMatch = condition(p.expect, p.bare)
 	}
-	p.r.s.sse.put(in)
+	p.r.s.c.Encryption.Put(in)
 	return in
 }
 
@@ -231,7 +233,7 @@ var settle = (*put).settle
 // settle finds out what a refusal was about. Without a token and an error, the
 // PUT is to be sent again.
 func (p *put) settle(ctx context.Context, refused bool, refusal error) (cas.Written, error) {
-	refusal = p.r.s.describe(refusal)
+	refusal = p.r.s.c.Describe(refusal)
 	now, err := p.r.read(ctx, p.key, "")
 	switch {
 	case err != nil:
@@ -254,18 +256,18 @@ func (p *put) settle(ctx context.Context, refused bool, refusal error) (cas.Writ
 
 // verdict is the error of a PUT that is neither refused nor to be repeated.
 func (p *put) verdict(err error) error {
-	code, status := answer(err)
-	cause := p.r.s.describe(err)
+	code, status := answer.Of(err)
+	cause := p.r.s.c.Describe(err)
 	switch {
 	case err == nil:
 		return nil
 	case !p.sent.Load(): // an answer is not the store's then
 		return cause
-	case status == 0 || retryStatus(status) || retryCodes[code]:
+	case status == 0 || answer.RetryStatus(status) || answer.RetryCode(code):
 		return fmt.Errorf("%w: %w", cas.ErrIndeterminate, cause)
 	case status == http.StatusNotFound && code == "NoSuchKey" && p.expect != "":
 		return fmt.Errorf("%w: it is gone: %w", cas.ErrConflict, cause)
-	case !wantsMD5(err) && p.unconditional(code, status, cause):
+	case !answer.WantsMD5(err) && p.unconditional(code, status, cause):
 		return fmt.Errorf("%w: %w", cas.ErrUnsupported, cause)
 	}
 	return cause
@@ -283,12 +285,12 @@ func (p *put) unconditional(code string, status int, cause error) bool {
 	text := strings.ToLower(cause.Error())
 	cfg := &p.r.s.cfg
 	return strings.Contains(text, "if-match") || strings.Contains(text, "if-none-match") || strings.Contains(text, "condition") ||
-		cfg.StorageClass == "" && p.r.s.sse == (sse{})
+		cfg.StorageClass == "" && p.r.s.c.Encryption == (transport.Encryption{})
 }
 
 // collided reports whether two writes met, and this one was not done.
 func collided(err error) bool {
-	code, status := answer(err)
+	code, status := answer.Of(err)
 	switch code {
 	case "ConditionalRequestConflict", "OperationAborted", "ConcurrentModification", // S3, Ceph
 		"Conflict", "PreconditionFailed", "BlobAlreadyExists": // CoreWeave's loser, gateways to Azure
@@ -299,13 +301,13 @@ func collided(err error) bool {
 
 // keepPace makes the next write wait if the store wants that.
 func (r *Records) keepPace(err error) {
-	code, status := answer(err)
+	code, status := answer.Of(err)
 	if status != http.StatusTooManyRequests && code != "SlowDown" {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.notBefore = time.Now().Add(max(r.pace, min(retryAfter(err), 5*r.pace)))
+	r.notBefore = time.Now().Add(max(r.pace, min(answer.RetryAfter(err), 5*r.pace)))
 }
 
 func (r *Records) waitForPace(ctx context.Context) error {
@@ -315,5 +317,5 @@ func (r *Records) waitForPace(ctx context.Context) error {
 	if pause <= 0 {
 		return nil
 	}
-	return sleep(ctx, pause)
+	return transport.Sleep(ctx, pause)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -105,30 +104,10 @@ func TestFailsAtOnce(t *testing.T) {
 func TestNobodyThere(t *testing.T) {
 	endpoint := "http://" + nobodyAt(t)
 	s := newStore(t, fakes3.New(t), func(c *Config) { c.Endpoint, c.RetryTimeout = endpoint, time.Hour })
-	refused := &net.OpError{Op: "dial", Err: errors.New("connection refused")}
-	if got := s.patience(refused); got != firstContact {
-		t.Errorf("patience before first contact: got %v, want %v", got, firstContact)
-	}
-	s.reached.Store(true)
-	if got := s.patience(refused); got != time.Hour {
-		t.Errorf("patience in an outage: got %v, want %v", got, time.Hour)
-	}
-	s.reached.Store(false)
-	s.cfg.RetryTimeout = 50 * time.Millisecond
+	s.c.Retry = 50 * time.Millisecond
 	_, err := s.Stat(t.Context(), "k")
 	if err == nil || !strings.Contains(err.Error(), "connection refused") || strings.Contains(err.Error(), "Amz") {
 		t.Errorf("got error %v", err)
-	}
-}
-
-func TestBackoff(t *testing.T) {
-	b := backoff{base: 100 * time.Millisecond, max: 10 * time.Second}
-	for attempt := 1; attempt < 100; attempt++ {
-		for range 100 {
-			if d := b.delay(attempt, nil); d <= 0 || d > b.max+b.max/10 || attempt == 1 && d > b.base+b.base/10 {
-				t.Fatalf("attempt %d: delay %v", attempt, d)
-			}
-		}
 	}
 }
 
@@ -136,7 +115,7 @@ func TestBackoff(t *testing.T) {
 func TestRetryAfter(t *testing.T) {
 	srv := fakes3.New(t)
 	s := newStore(t, srv, nil)
-	s.backoff.max = time.Second
+	s.c.Backoff.Max = time.Second
 	srv.Fail(fakes3.Rule{Fault: func(w httpWriter, c *fakes3.Call) {
 		w.Header().Set("Retry-After", "3600")
 		fakes3.Status(503, "SlowDown")(w, c)

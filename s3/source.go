@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/s3/internal/transport"
 )
 
 // source is a body of known size, from where its reader stood.
@@ -85,13 +86,13 @@ func (w *window) Seek(offset int64, whence int) (int64, error) {
 // the reader's error, which is not to be retried.
 type sourceBody struct {
 	r   io.ReadSeeker
-	dog *watchdog
+	dog *transport.Watchdog
 	err error
 }
 
 func (b *sourceBody) Read(p []byte) (int, error) {
 	n, err := b.r.Read(p)
-	b.dog.kick()
+	b.dog.Kick()
 	if err != nil && !errors.Is(err, io.EOF) {
 		b.err = err
 	}

@@ -12,21 +12,23 @@ import (
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/s3/internal/answer"
+	"github.com/replctl/replicate/s3/internal/transport"
 )
 
 // Stat implements [blob.Reader].
 func (s *Store) Stat(ctx context.Context, key string) (blob.Info, error) {
 	if err := s.check(ctx, key); err != nil {
-		return blob.Info{}, wrap("stat", key, err)
+		return blob.Info{}, answer.Wrap("stat", key, err)
 	}
 	var info blob.Info
-	err := s.try(ctx, "stat", key, func(ctx context.Context, _ *watchdog) (err error) {
+	err := s.c.Try(ctx, "stat", key, func(ctx context.Context, _ *transport.Watchdog) (err error) {
 		info, _, err = s.head(ctx, key)
 		return err
 	})
 	if errors.Is(err, fs.ErrNotExist) {
 		if bucketErr := s.checkBucket(ctx); bucketErr != nil {
-			return blob.Info{}, wrap("stat", key, bucketErr)
+			return blob.Info{}, answer.Wrap("stat", key, bucketErr)
 		}
 	}
 	return info, err
@@ -35,13 +37,13 @@ func (s *Store) Stat(ctx context.Context, key string) (blob.Info, error) {
 // head is one HEAD request. The nonce is that of a write of ours.
 func (s *Store) head(ctx context.Context, key string) (info blob.Info, nonce string, err error) {
 	in := &awss3.HeadObjectInput{Bucket: &s.cfg.Bucket, Key: s.path(key)}
-	s.sse.head(in)
-	out, err := s.api.HeadObject(ctx, in)
+	s.c.Encryption.Head(in)
+	out, err := s.c.API.HeadObject(ctx, in)
 	if err != nil {
 		return blob.Info{}, "", err
 	}
 	if trimETag(out.ETag) == "" && out.LastModified == nil {
-		return blob.Info{}, "", transient{fmt.Errorf("%w: it is not an object", errNoAnswer)}
+		return blob.Info{}, "", answer.Transient(fmt.Errorf("%w: it is not an object", answer.ErrIncomplete))
 	}
 	s.bucketSeen.Store(true)
 	info = blob.Info{
@@ -62,12 +64,12 @@ func (s *Store) checkBucket(ctx context.Context) error {
 	if s.bucketSeen.Load() {
 		return nil
 	}
-	w := watch(ctx, s.cfg.StallTimeout)
-	defer w.stop()
-	_, err := s.api.HeadBucket(w.ctx, &awss3.HeadBucketInput{Bucket: &s.cfg.Bucket})
-	_, status := answer(err)
+	ctx, w := transport.Watch(ctx, s.c.Stall)
+	defer w.Stop()
+	_, err := s.c.API.HeadBucket(ctx, &awss3.HeadBucketInput{Bucket: &s.cfg.Bucket})
+	_, status := answer.Of(err)
 	if status == http.StatusNotFound {
-		return s.noSuchBucket()
+		return answer.NoSuchBucket(s.cfg.Bucket)
 	}
 	if err == nil || status != 0 { // 403: not ours to look at, but there
 		s.bucketSeen.Store(true)

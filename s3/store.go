@@ -2,7 +2,6 @@ package s3
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -12,38 +11,29 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/s3/internal/place"
+	"github.com/replctl/replicate/s3/internal/transport"
 )
 
 // Store is a bucket and a prefix as a blob.Store. It is safe for concurrent use.
 type Store struct {
-	cfg         Config
-	provider    provider
-	api         *awss3.Client
-	sse         sse
-	credentials *checkedCredentials
-	prefix      string // "" or ends in "/"
-	logger      atomic.Pointer[slog.Logger]
-	backoff     backoff
-	tune        func(*http.Transport)
-	buffers     sync.Pool    // of *[]byte, Config.PartSize long
-	wide        atomic.Int32 // readers that read ahead
-	slow        float64      // bytes/s of a connection that are worth a second one
+	c       *transport.Conn
+	cfg     Config
+	prefix  string // "" or ends in "/"
+	logger  atomic.Pointer[slog.Logger]
+	buffers sync.Pool    // of *[]byte, Config.PartSize long
+	wide    atomic.Int32 // readers that read ahead
+	slow    float64      // bytes/s of a connection that are worth a second one
 
 	completeStall time.Duration // the stall timeout for putting parts together
 
-	reached    atomic.Bool // the server has answered before
 	bucketSeen atomic.Bool // the bucket is known to exist
 	noETags    atomic.Bool // PUT is answered without an ETag
 	unordered  atomic.Bool // listings are not in key order
 	noBatches  atomic.Bool // the store has no DeleteObjects
-	needsMD5   atomic.Bool // a body needs a Content-MD5
 	maxBarren  int         // see the constant
-
-	notice time.Duration // how long to wait in silence
-	told   atomic.Int64  // when a wait was told of, in nanoseconds of Unix time
 }
 
 var _ blob.Store = (*Store)(nil)
@@ -52,7 +42,7 @@ var _ blob.Store = (*Store)(nil)
 // makes no request to the bucket, but for one if AWS has to be asked where a
 // bucket is. Bucket and prefix need not be readable; the first verb finds out.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
-	s, err := open(ctx, cfg, func(*http.Transport) {})
+	s, err := open(ctx, cfg, nil)
 	if err != nil {
 		return nil, fmt.Errorf("open s3 store: %w", err)
 	}
@@ -60,27 +50,25 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 }
 
 func open(ctx context.Context, cfg Config, tune func(*http.Transport)) (*Store, error) {
-	cfg.Endpoint = endpointFromEnvironment(cfg.Endpoint)
+	cfg.Endpoint = place.EndpointFromEnvironment(cfg.Endpoint)
 	cfg, p, err := cfg.normalize()
 	if err != nil {
 		return nil, err
 	}
-	enc, err := newSSE(cfg)
+	opts, err := cfg.transport(p)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{cfg: cfg, provider: p, tune: tune, sse: enc, backoff: defaultBackoff, completeStall: completeFactor * cfg.StallTimeout}
+	s := &Store{cfg: cfg, completeStall: completeFactor * cfg.StallTimeout, slow: slowPace, maxBarren: maxBarren}
 	s.SetLogger(cfg.Logger)
 	if cfg.Prefix != "" {
 		s.prefix = cfg.Prefix + "/"
 	}
 	s.buffers.New = func() any { b := make([]byte, cfg.PartSize); return &b }
-	s.slow, s.maxBarren, s.notice = slowPace, maxBarren, waitNotice
-	s.unordered.Store(p.unordered || strings.HasSuffix(cfg.Bucket, expressSuffix))
-	if s.api, err = s.connect(ctx); err != nil {
-		return nil, err
-	}
-	return s, nil
+	s.unordered.Store(p.Unordered || strings.HasSuffix(cfg.Bucket, expressSuffix))
+	opts.Tune, opts.Log = tune, s.log
+	s.c, err = transport.Open(ctx, opts)
+	return s, err
 }
 
 // SetLogger sets where the store reports what is not worth an error.
@@ -122,5 +110,3 @@ func timeOf(t *time.Time) time.Time {
 	}
 	return t.UTC()
 }
-
-var errNoAnswer = errors.New("the store's answer lacks what the protocol requires")

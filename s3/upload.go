@@ -17,6 +17,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/s3/internal/answer"
+	"github.com/replctl/replicate/s3/internal/transport"
 )
 
 const (
@@ -73,7 +75,7 @@ const (
 
 // streamPartSize is the size of the nth part, from 0.
 func (s *Store) streamPartSize(n int) int64 {
-	if n < growAfter || s.provider.equalParts {
+	if n < growAfter || s.c.Provider.EqualParts {
 		return s.cfg.PartSize
 	}
 	return min(MaxPartSize, s.cfg.PartSize<<(1+(n-growAfter)/growEvery))
@@ -108,7 +110,7 @@ func (w *write) upload(ctx context.Context, size int64, parts iter.Seq2[part, er
 	if w.opts.IfAbsent {
 		// The condition is checked at the end. Better to know before.
 		if _, err := w.s.Stat(ctx, w.key); err == nil {
-			return blob.Info{}, wrap("write", w.key, fs.ErrExist)
+			return blob.Info{}, answer.Wrap("write", w.key, fs.ErrExist)
 		} else if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
 			return blob.Info{}, err
 		}
@@ -120,7 +122,7 @@ func (w *write) upload(ctx context.Context, size int64, parts iter.Seq2[part, er
 	}
 	completed, sent, err := w.sendParts(ctx, id, parts)
 	if err == nil && size >= 0 && sent != size {
-		err = wrap("write", w.key, fmt.Errorf("sent %d bytes of %d: %w", sent, size, io.ErrUnexpectedEOF))
+		err = answer.Wrap("write", w.key, fmt.Errorf("sent %d bytes of %d: %w", sent, size, io.ErrUnexpectedEOF))
 	}
 	var info blob.Info
 	if err == nil {
@@ -140,19 +142,19 @@ func (w *write) create(ctx context.Context) (id string, err error) {
 		Metadata:     w.metadata,
 		StorageClass: types.StorageClass(w.s.cfg.StorageClass),
 	}
-	if w.s.checksums() {
+	if w.s.c.Checksums() {
 		// What the SDK adds to each part has to be announced here, or the parts
 		// do not fit together. The SDK leaves that to the caller.
 		in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32
 	}
-	w.s.sse.create(in)
-	err = w.s.try(ctx, "write", w.key, func(ctx context.Context, _ *watchdog) error {
-		out, err := w.s.api.CreateMultipartUpload(ctx, in)
+	w.s.c.Encryption.Create(in)
+	err = w.s.c.Try(ctx, "write", w.key, func(ctx context.Context, _ *transport.Watchdog) error {
+		out, err := w.s.c.API.CreateMultipartUpload(ctx, in)
 		if err != nil {
 			return err
 		}
 		if id = aws.ToString(out.UploadId); id == "" {
-			return transient{fmt.Errorf("%w: no upload id", errNoAnswer)}
+			return answer.Transient(fmt.Errorf("%w: no upload id", answer.ErrIncomplete))
 		}
 		return nil
 	})
@@ -190,9 +192,9 @@ func (w *write) sendParts(parent context.Context, id string, parts iter.Seq2[par
 	err := g.Wait()
 	switch {
 	case parent.Err() != nil:
-		err = wrap("write", w.key, context.Cause(parent))
+		err = answer.Wrap("write", w.key, context.Cause(parent))
 	case broken != nil: // the rest was cancelled because of it
-		err = wrap("write", w.key, broken)
+		err = answer.Wrap("write", w.key, broken)
 	}
 	return slices.Collect(values(completed)), sent, err
 }
@@ -217,23 +219,23 @@ func (w *write) sendPart(ctx context.Context, id string, number int32, p part) (
 		Body:          src,
 		ContentLength: &p.size,
 	}
-	w.s.sse.part(in)
-	err = w.s.try(ctx, "write", w.key, func(ctx context.Context, dog *watchdog) error {
+	w.s.c.Encryption.Part(in)
+	err = w.s.c.Try(ctx, "write", w.key, func(ctx context.Context, dog *transport.Watchdog) error {
 		src.dog = dog
 		if _, err := p.body.Seek(0, io.SeekStart); err != nil {
-			return permanent{err}
+			return answer.Permanent(err)
 		}
-		known := w.s.needsMD5.Load()
-		out, err := w.s.api.UploadPart(ctx, in, w.s.bodyOptions)
+		known := w.s.c.NeedsMD5()
+		out, err := w.s.c.API.UploadPart(ctx, in, w.s.c.BodyOptions)
 		switch {
 		case src.err != nil:
-			return permanent{src.err}
-		case w.s.learnMD5(known, err):
-			return transient{err}
+			return answer.Permanent(src.err)
+		case w.s.c.LearnMD5(known, err):
+			return answer.Transient(err)
 		case err != nil:
 			return err
 		case trimETag(out.ETag) == "":
-			return transient{fmt.Errorf("%w: no etag for part %d", errNoAnswer, number)}
+			return answer.Transient(fmt.Errorf("%w: no etag for part %d", answer.ErrIncomplete, number))
 		}
 		c = types.CompletedPart{
 			PartNumber: &number, ETag: out.ETag,
@@ -254,13 +256,13 @@ func (w *write) complete(ctx context.Context, id string, parts []types.Completed
 		MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
 		IfNoneMatch:     w.ifNoneMatch(),
 	}
-	w.s.sse.complete(in)
-	err = w.s.tryFor(ctx, "write", w.key, w.s.completeStall, func(ctx context.Context, _ *watchdog) error {
+	w.s.c.Encryption.Complete(in)
+	err = w.s.c.TryFor(ctx, "write", w.key, w.s.completeStall, func(ctx context.Context, _ *transport.Watchdog) error {
 		if err := w.guarded(); err != nil {
 			return err
 		}
-		out, err := w.s.api.CompleteMultipartUpload(ctx, in)
-		code, _ := answer(err)
+		out, err := w.s.c.API.CompleteMultipartUpload(ctx, in)
+		code, _ := answer.Of(err)
 		switch {
 		case err == nil && trimETag(out.ETag) != "":
 			info = w.info(size, out.ETag, out.ResultMetadata)
@@ -278,14 +280,14 @@ func (w *write) complete(ctx context.Context, id string, parts []types.Completed
 // completedBefore finds out what became of an upload that is gone.
 func (w *write) completedBefore(ctx context.Context, size int64) (blob.Info, error) {
 	info, nonce, err := w.s.head(ctx, w.key)
-	_, status := answer(err)
+	_, status := answer.Of(err)
 	switch {
 	case err == nil && nonce == w.nonce && info.Size == size:
 		return info, nil
 	case err == nil && w.opts.IfAbsent:
 		return blob.Info{}, fs.ErrExist
 	case err == nil || status == 404:
-		return blob.Info{}, permanent{fmt.Errorf("%w: the upload is gone, and the object is not ours", ErrOutcomeUnknown)}
+		return blob.Info{}, answer.Permanent(fmt.Errorf("%w: the upload is gone, and the object is not ours", ErrOutcomeUnknown))
 	}
 	return blob.Info{}, err
 }
@@ -295,16 +297,16 @@ func (w *write) completedBefore(ctx context.Context, size int64) (blob.Info, err
 func (w *write) abort(ctx context.Context, id string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
 	defer cancel()
-	err := w.s.try(ctx, "abort upload of", w.key, func(ctx context.Context, _ *watchdog) error {
-		_, err := w.s.api.AbortMultipartUpload(ctx, &awss3.AbortMultipartUploadInput{
+	err := w.s.c.Try(ctx, "abort upload of", w.key, func(ctx context.Context, _ *transport.Watchdog) error {
+		_, err := w.s.c.API.AbortMultipartUpload(ctx, &awss3.AbortMultipartUploadInput{
 			Bucket: &w.s.cfg.Bucket, Key: w.s.path(w.key), UploadId: &id,
 		})
-		if code, _ := answer(err); code == "NoSuchUpload" {
+		if code, _ := answer.Of(err); code == "NoSuchUpload" {
 			return nil
 		}
 		return err
 	})
 	if err != nil {
-		w.s.log().Warn("parts of a failed upload stay in the bucket until it is aborted", "key", w.key, "upload", id, errAttr(err))
+		w.s.log().Warn("parts of a failed upload stay in the bucket until it is aborted", "key", w.key, "upload", id, answer.Attr(err))
 	}
 }

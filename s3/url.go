@@ -1,16 +1,16 @@
 package s3
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"net/url"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/replctl/replicate/s3/internal/place"
 )
 
 // ConfigFromURL is the Config for an s3 URL, in Litestream's grammar, taken
@@ -26,11 +26,11 @@ func ConfigFromURL(host, urlPath string, query url.Values, user *url.Userinfo) (
 	if user != nil {
 		return Config{}, errors.New("s3 url: credentials do not belong into a url: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
 	}
-	endpoint := endpointFromEnvironment(first(query, "endpoint"))
-	c, err := placeFromHost(host, endpoint)
+	where, err := place.FromHost(host, place.EndpointFromEnvironment(first(query, "endpoint")))
 	if err != nil {
 		return Config{}, fmt.Errorf("s3 url: %w", err)
 	}
+	c := Config{Bucket: where.Bucket, Region: where.Region, Endpoint: where.Endpoint}
 	c.Prefix = strings.Trim(path.Clean("/"+urlPath), "/")
 	if err := c.applyQuery(query); err != nil {
 		return Config{}, fmt.Errorf("s3 url: %w", err)
@@ -38,41 +38,6 @@ func ConfigFromURL(host, urlPath string, query url.Values, user *url.Userinfo) (
 	if _, _, err := c.normalize(); err != nil { // better now than with the first request
 		return Config{}, fmt.Errorf("s3 url: %w", err)
 	}
-	return c, nil
-}
-
-// placeFromHost finds bucket, region and endpoint in the host of a URL. An
-// endpoint that is given leaves no doubt: the host is the bucket, unless it is
-// the bucket's name at that provider.
-func placeFromHost(host, endpoint string) (Config, error) {
-	c := Config{Bucket: host, Endpoint: endpoint}
-	if host == "" {
-		return Config{}, errors.New("no bucket: write s3://BUCKET/PATH")
-	}
-	if strings.HasPrefix(strings.ToLower(host), "arn:") {
-		c.Bucket = "arn:" + host[len("arn:"):]
-		return c, nil
-	}
-	if m, ok := matchHost(strings.ToLower(host)); ok {
-		if m.bucket == "" {
-			return Config{}, fmt.Errorf("host %s: no bucket in front of it: write s3://BUCKET.%s/", host, host)
-		}
-		c.Bucket, c.Region = host[:len(m.bucket)], m.region
-		if m.provider.name != amazon {
-			c.Endpoint = cmp.Or(c.Endpoint, "https://"+m.host)
-		}
-		return c, nil
-	}
-	name, port, err := net.SplitHostPort(host)
-	if err != nil {
-		return c, nil // the usual case: it is the bucket
-	}
-	bucket, server, ok := strings.Cut(name, ".")
-	if !ok || bucket == "" || net.ParseIP(name) != nil {
-		return Config{}, fmt.Errorf("host %s: no bucket in front of it: write s3://BUCKET.%s/ or s3://BUCKET/?endpoint=%s", host, host, host)
-	}
-	c.Bucket, c.Region = bucket, DefaultRegion
-	c.Endpoint = cmp.Or(c.Endpoint, "http://"+net.JoinHostPort(server, port))
 	return c, nil
 }
 

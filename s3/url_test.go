@@ -57,7 +57,7 @@ func TestConfigFromURLAccessPoint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := s.api.Options().Region; got != "us-west-2" {
+	if got := s.c.API.Options().Region; got != "us-west-2" {
 		t.Errorf("region %q", got)
 	}
 }
@@ -101,10 +101,10 @@ func TestEnvironment(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := *s.api.Options().BaseEndpoint; got != "http://localhost:9000" {
+		if got := *s.c.API.Options().BaseEndpoint; got != "http://localhost:9000" {
 			t.Errorf("endpoint %q", got)
 		}
-		c, err := s.api.Options().Credentials.Retrieve(t.Context())
+		c, err := s.c.API.Options().Credentials.Retrieve(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

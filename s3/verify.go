@@ -10,6 +10,7 @@ import (
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/s3/internal/answer"
 )
 
 // verifyDeleted looks whether the store kept what it said it deleted: R2 has
@@ -28,7 +29,7 @@ func (s *Store) verifyDeleted(ctx context.Context, keys []string, pending []int,
 		}
 		listed, last, err := list(ctx, keys[doubtful[0]])
 		if err != nil {
-			s.log().Warn("deleted objects could not be verified", "keys", len(doubtful), errAttr(err))
+			s.log().Warn("deleted objects could not be verified", "keys", len(doubtful), answer.Attr(err))
 			return
 		}
 		n := 0

@@ -2,13 +2,13 @@ package s3
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/replctl/replicate/blob"
 	"github.com/replctl/replicate/internal/fakes3"
+	"github.com/replctl/replicate/s3/internal/transport"
 )
 
 // TestWaitsAreTold: whatever takes long is told of while it does, with the reason.
@@ -55,7 +55,7 @@ func TestWaitsAreTold(t *testing.T) {
 			if c.endpoint == "" {
 				mustWrite(t, s, "k", content(1000))
 			}
-			s.notice, s.backoff = time.Millisecond, backoff{base: 20 * time.Millisecond, max: 20 * time.Millisecond}
+			s.c.Notice, s.c.Backoff = time.Millisecond, transport.Backoff{Base: 20 * time.Millisecond, Max: 20 * time.Millisecond}
 			if c.fault != nil {
 				srv.Fail(fakes3.Rule{Match: fakes3.Op("ListObjectsV2", "GetObject"), Times: -1, Fault: c.fault})
 			}
@@ -84,7 +84,7 @@ func TestWaitOfRecord(t *testing.T) {
 		srv := fakes3.New(t)
 		var told Wait
 		r := newRecords(t, srv, func(c *Config) { c.OnWait = func(w Wait) { told = w; cancel() } })
-		r.s.notice = time.Millisecond
+		r.s.c.Notice = time.Millisecond
 		srv.Fail(fakes3.Rule{Times: -1, Fault: fakes3.Hang()})
 		if err := do(ctx, r); err == nil || ctx.Err() == nil || told.Op != op || told.Key != "k" {
 			t.Errorf("told of %+v, error %v", told, err)
@@ -98,23 +98,4 @@ func TestNothingToWaitFor(t *testing.T) {
 	s := newStore(t, srv, func(c *Config) { c.OnWait = func(w Wait) { t.Errorf("told of %+v", w) } })
 	mustWrite(t, s, "k", content(MinPartSize+1))
 	mustRead(t, s, "k")
-	w := s.wait("read", "k", time.Now().Add(-time.Hour))
-	w.done()
-	w.show() // as a timer that fired too late to be stopped
-	s.told.Store(0)
-	rc, err := s.Open(t.Context(), "k", 0, 10)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := rc.(*reader)
-	r.watch.pause()
-	if r.watch.wait.timer.Stop() {
-		t.Error("who holds an open reader and does not read is waited for")
-	}
-	if err := errors.Join(rc.Close()); err != nil {
-		t.Error(err)
-	}
-	if !r.watch.wait.over {
-		t.Error("the wait goes on after Close")
-	}
 }

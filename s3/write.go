@@ -16,12 +16,14 @@ import (
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/s3/internal/answer"
+	"github.com/replctl/replicate/s3/internal/transport"
 )
 
 // Write implements [blob.Store].
 func (s *Store) Write(ctx context.Context, key string, r io.Reader, opts blob.WriteOptions) (blob.Info, error) {
 	if err := s.checkWrite(ctx, key, opts); err != nil {
-		return blob.Info{}, wrap("write", key, err)
+		return blob.Info{}, answer.Wrap("write", key, err)
 	}
 	w := &write{s: s, key: key, opts: opts, metadata: maps.Clone(opts.Metadata)}
 	src, sized := sourceOf(r)
@@ -41,8 +43,8 @@ func (s *Store) checkWrite(ctx context.Context, key string, opts blob.WriteOptio
 	if err := s.check(ctx, key); err != nil {
 		return err
 	}
-	if opts.IfAbsent && s.provider.noCreate != "" {
-		return fmt.Errorf("create-only: %w: %s", errors.ErrUnsupported, s.provider.noCreate)
+	if opts.IfAbsent && s.c.Provider.NoCreate != "" {
+		return fmt.Errorf("create-only: %w: %s", errors.ErrUnsupported, s.c.Provider.NoCreate)
 	}
 	return checkMetadata(opts.Metadata)
 }
@@ -61,9 +63,9 @@ type write struct {
 func (w *write) guarded() error {
 	if w.opts.Guard != nil {
 		if err := w.opts.Guard(); err != nil && w.tried {
-			return permanent{fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)}
+			return answer.Permanent(fmt.Errorf("%w: %w", ErrOutcomeUnknown, err))
 		} else if err != nil {
-			return permanent{err}
+			return answer.Permanent(err)
 		}
 	}
 	w.tried = true
@@ -72,8 +74,7 @@ func (w *write) guarded() error {
 
 // unsure marks the error of a last step that was given up: it may have been taken.
 func unsure(err error) error {
-	var g gaveUp
-	if errors.As(err, &g) {
+	if answer.IsGaveUp(err) {
 		return indeterminate{err}
 	}
 	return err
@@ -96,7 +97,7 @@ func (w *write) stream(ctx context.Context, r io.Reader) (blob.Info, error) {
 	}
 	defer bufs.put(buf)
 	if err != io.EOF && err != io.ErrUnexpectedEOF {
-		return blob.Info{}, wrap("write", w.key, err)
+		return blob.Info{}, answer.Wrap("write", w.key, err)
 	}
 	return w.put(ctx, bytes.NewReader((*buf)[:n]), int64(n))
 }
@@ -107,27 +108,27 @@ func (w *write) put(ctx context.Context, body io.ReadSeeker, size int64) (info b
 		w.mark()
 	}
 	src := &sourceBody{r: body}
-	err = w.s.try(ctx, "write", w.key, func(ctx context.Context, dog *watchdog) error {
+	err = w.s.c.Try(ctx, "write", w.key, func(ctx context.Context, dog *transport.Watchdog) error {
 		src.dog = dog
 		if _, err := body.Seek(0, io.SeekStart); err != nil {
-			return permanent{err}
+			return answer.Permanent(err)
 		}
 		if err := w.guarded(); err != nil {
 			return err
 		}
-		in, known := w.putInput(src, size), w.s.needsMD5.Load()
-		out, err := w.s.api.PutObject(ctx, in, w.s.bodyOptions)
+		in, known := w.putInput(src, size), w.s.c.NeedsMD5()
+		out, err := w.s.c.API.PutObject(ctx, in, w.s.c.BodyOptions)
 		switch {
 		case src.err != nil:
-			return permanent{src.err}
+			return answer.Permanent(src.err)
 		case err == nil && trimETag(out.ETag) != "":
 			info = w.info(size, out.ETag, out.ResultMetadata)
 			return nil
 		case err == nil:
 			info, err = w.confirm(ctx, size)
 			return err
-		case w.s.learnMD5(known, err):
-			return transient{err}
+		case w.s.c.LearnMD5(known, err):
+			return answer.Transient(err)
 		}
 		info, err = w.refused(ctx, err)
 		return err
@@ -145,7 +146,7 @@ func (w *write) putInput(body io.Reader, size int64) *awss3.PutObjectInput {
 		StorageClass:  types.StorageClass(w.s.cfg.StorageClass),
 		IfNoneMatch:   w.ifNoneMatch(),
 	}
-	w.s.sse.put(in)
+	w.s.c.Encryption.Put(in)
 	return in
 }
 
@@ -172,14 +173,14 @@ func (w *write) info(size int64, etag *string, answer middleware.Metadata) blob.
 // of something in between. The object has to be there, with our nonce; if it was
 // sent without one, it is sent again.
 func (w *write) confirm(ctx context.Context, size int64) (blob.Info, error) {
-	lost := transient{fmt.Errorf("%w: no etag, and the object is not there", errNoAnswer)}
+	lost := answer.Transient(fmt.Errorf("%w: no etag, and the object is not there", answer.ErrIncomplete))
 	if w.nonce == "" {
 		w.s.noETags.Store(true)
 		w.mark()
 		return blob.Info{}, lost
 	}
 	info, nonce, err := w.s.head(ctx, w.key)
-	if _, status := answer(err); status == 404 || err == nil && (info.Size != size || nonce != w.nonce) {
+	if _, status := answer.Of(err); status == 404 || err == nil && (info.Size != size || nonce != w.nonce) {
 		return blob.Info{}, lost
 	}
 	return info, err
@@ -191,22 +192,22 @@ func (w *write) confirm(ctx context.Context, size int64) (blob.Info, error) {
 // (aws-sdk-java-v2#6580, hudi#14373, icechunk#2099, slatedb#766: "412 against
 // your own object".)
 func (w *write) refused(ctx context.Context, err error) (blob.Info, error) {
-	code, status := answer(err)
-	conflict := status == 409 && (retryCodes[code] || code == "Conflict" || code == "BlobAlreadyExists")
+	code, status := answer.Of(err)
+	conflict := status == 409 && (answer.RetryCode(code) || code == "Conflict" || code == "BlobAlreadyExists")
 	if !w.opts.IfAbsent || status != 412 && !conflict {
 		return blob.Info{}, err
 	}
 	info, nonce, headErr := w.s.head(ctx, w.key)
-	_, headStatus := answer(headErr)
+	_, headStatus := answer.Of(headErr)
 	switch {
 	case headErr == nil && nonce == w.nonce:
 		return info, nil
 	case headErr == nil:
 		return blob.Info{}, fs.ErrExist
 	case headStatus == 404: // gone again, or a conflict with a write that failed
-		return blob.Info{}, transient{err}
-	case retryable(headErr):
+		return blob.Info{}, answer.Transient(err)
+	case answer.Retryable(headErr):
 		return blob.Info{}, headErr
 	}
-	return blob.Info{}, permanent{fmt.Errorf("%w: the store says %s, and does not let us look: %w", ErrOutcomeUnknown, code, describe(headErr))}
+	return blob.Info{}, answer.Permanent(fmt.Errorf("%w: the store says %s, and does not let us look: %w", ErrOutcomeUnknown, code, answer.Describe(headErr)))
 }

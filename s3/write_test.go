@@ -16,6 +16,7 @@ import (
 
 	"github.com/replctl/replicate/blob"
 	"github.com/replctl/replicate/internal/fakes3"
+	"github.com/replctl/replicate/s3/internal/answer"
 )
 
 // TestWriteRequests counts what writes cost.
@@ -124,7 +125,7 @@ func TestWriteFaults(t *testing.T) {
 							srv := fakes3.New(t)
 							s := newStore(t, srv, nil)
 							if strings.Contains(name, "silen") {
-								s.cfg.StallTimeout, s.completeStall = unit, unit
+								s.c.Stall, s.completeStall = unit, unit
 							}
 							srv.Fail(fakes3.Rule{Match: fakes3.Op(op), Fault: fault})
 							want := content(w.size)
@@ -132,7 +133,7 @@ func TestWriteFaults(t *testing.T) {
 							if err != nil {
 								return err
 							}
-							s.cfg.StallTimeout = time.Minute
+							s.c.Stall = time.Minute
 							if !bytes.Equal(mustRead(t, s, "k"), want) || info.Size != int64(w.size) {
 								t.Errorf("another object: %+v", info)
 							}
@@ -222,10 +223,10 @@ func TestWriteWithoutETag(t *testing.T) {
 		})
 	}
 	srv := fakes3.New(t)
-	s := newStore(t, srv, func(c *Config) { c.RetryTimeout = firstContact / 100 })
+	s := newStore(t, srv, func(c *Config) { c.RetryTimeout = 15*time.Second / 100 })
 	mustWrite(t, s, "k", []byte("old")) // of the same size
 	srv.Fail(fakes3.Rule{Match: fakes3.Op("PutObject"), Times: -1, Fault: func(w httpWriter, _ *fakes3.Call) {}})
-	if _, err := s.Write(t.Context(), "k", strings.NewReader("new"), blob.WriteOptions{}); !errors.Is(err, errNoAnswer) {
+	if _, err := s.Write(t.Context(), "k", strings.NewReader("new"), blob.WriteOptions{}); !errors.Is(err, answer.ErrIncomplete) {
 		t.Errorf("an empty 200 that wrote nothing: got error %v", err)
 	}
 }

@@ -1,9 +1,8 @@
-package s3
+package transport
 
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"mime"
 	"net/http"
@@ -12,6 +11,8 @@ import (
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/replctl/replicate/s3/internal/answer"
 )
 
 // Bounds of an answer, so that no server makes a client hold more than this in
@@ -23,17 +24,14 @@ const (
 	maxAnswer    = 8 << 20   // all else; 1,000 keys of 1,024 bytes, escaped, are 6 MB
 )
 
-// errWebPage is the answer of a console, a login page or a proxy.
-var errWebPage = errors.New("the answer is a web page, not one of S3")
-
 // checkAnswer is the step that sees each answer first.
-func (s *Store) checkAnswer(stack *middleware.Stack) error {
+func (c *Conn) checkAnswer(stack *middleware.Stack) error {
 	step := func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (
 		middleware.DeserializeOutput, middleware.Metadata, error,
 	) {
 		out, metadata, err := next.HandleDeserialize(ctx, in)
 		if raw, ok := out.RawResponse.(*smithyhttp.Response); ok && err == nil {
-			err = s.bound(awsmiddleware.GetOperationName(ctx), raw.Response)
+			err = c.bound(awsmiddleware.GetOperationName(ctx), raw.Response)
 		}
 		return out, metadata, err
 	}
@@ -42,10 +40,10 @@ func (s *Store) checkAnswer(stack *middleware.Stack) error {
 
 // bound bounds the body of an answer, and refuses a web page with a status of
 // success.
-func (s *Store) bound(op string, res *http.Response) error {
+func (c *Conn) bound(op string, res *http.Response) error {
 	page := isWebPage(op, res)
 	if !page {
-		s.reached.Store(true)
+		c.reached.Store(true)
 	}
 	body := res.Body
 	switch {
@@ -55,7 +53,7 @@ func (s *Store) bound(op string, res *http.Response) error {
 			text, _ := io.ReadAll(short)
 			if !bytes.Contains(text, []byte("<Error>")) && bytes.Contains(text, []byte("HTTPS")) {
 				_ = body.Close()
-				return errWantsHTTPS
+				return answer.ErrWantsHTTPS
 			}
 			short = bytes.NewReader(text)
 		}
@@ -65,10 +63,10 @@ func (s *Store) bound(op string, res *http.Response) error {
 		}{short, body}
 	case page:
 		_ = body.Close()
-		if !s.reached.Load() { // all that this server ever says; what was sent may have been done all the same
-			return permanent{gaveUp{errWebPage}}
+		if !c.reached.Load() { // all that this server ever says; what was sent may have been done all the same
+			return answer.Permanent(answer.GaveUp(answer.ErrWebPage))
 		}
-		return transient{errWebPage}
+		return answer.Transient(answer.ErrWebPage)
 	case op != "GetObject":
 		res.Body = http.MaxBytesReader(nil, body, maxAnswer)
 	}
@@ -86,9 +84,6 @@ func isWebPage(op string, res *http.Response) bool {
 	return !object || res.Header.Get("X-Amz-Request-Id") == ""
 }
 
-// movedTo is where a noRedirects puts the Location of an answer.
-const movedTo = "X-Replicate-Moved-To"
-
 // noRedirects follows no redirect: the customer's key is in the headers of a
 // request, and whoever answers could have it sent anywhere. It returns the
 // redirect itself, also one that leads to no URL.
@@ -97,7 +92,7 @@ type noRedirects struct{ http.RoundTripper }
 func (t noRedirects) RoundTrip(r *http.Request) (*http.Response, error) {
 	res, err := t.RoundTripper.RoundTrip(r)
 	if err == nil && res.StatusCode/100 == 3 && res.Header.Get("Location") != "" {
-		res.Header.Set(movedTo, elsewhere(r.URL, res.Header.Get("Location")))
+		res.Header.Set(answer.MovedTo, elsewhere(r.URL, res.Header.Get("Location")))
 		res.Header.Del("Location")
 	}
 	return res, err
@@ -110,5 +105,5 @@ func elsewhere(from *url.URL, location string) string {
 	if err != nil || to.Host == "" || to.Scheme == from.Scheme && to.Host == from.Host {
 		return ""
 	}
-	return clip((&url.URL{Scheme: to.Scheme, Host: to.Host}).String())
+	return answer.Clip((&url.URL{Scheme: to.Scheme, Host: to.Host}).String())
 }

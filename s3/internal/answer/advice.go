@@ -1,14 +1,17 @@
-package s3
+package answer
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 )
 
-// advised is an error with what to do about it. Its method Advice is for a program
-// that talks to people; answerError has it too.
+// Advise adds to an error what to do about it. The method Advice of the result is for a
+// program that talks to people; Error has it too.
+func Advise(err error, advice string) error { return advised{err, advice} }
+
 type advised struct {
 	error
 	advice string
@@ -21,7 +24,7 @@ func (a advised) Advice() string { return a.advice }
 
 // Advice says what to try, in the names of variables and of a URL's parameters. It
 // is empty where nobody knows.
-func (e *answerError) Advice() string {
+func (e *Error) Advice() string {
 	if e.region != "" {
 		return "region=" + e.region
 	}
@@ -35,20 +38,13 @@ func (e *answerError) Advice() string {
 	case strings.HasPrefix(e.code, "KMS."):
 		return "the key in sse-kms-key-id, and the permission to use it"
 	case e.code == "AccessDenied" || e.status == http.StatusForbidden:
-		return "a key that has the permission " + or(permissions[e.op], "for this") + on(e.bucket) + ", or another key"
+		return "a key that has the permission " + cmp.Or(permissions[e.op], "for this") + on(e.bucket) + ", or another key"
 	case e.status == http.StatusUnauthorized:
 		return "credentials that this store knows"
 	case errors.Is(e.kind, ErrNoSuchBucket):
 		return codeAdvice["NoSuchBucket"]
 	}
 	return ""
-}
-
-func or(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }
 
 func on(bucket string) string {
@@ -107,18 +103,21 @@ func notS3(err error) error {
 	switch {
 	case errors.As(err, &tooLong):
 		return advised{fmt.Errorf("the answer is longer than %d bytes, and none of S3 is", tooLong.Limit), ""}
-	case errors.Is(err, errWebPage):
-		return advised{gaveUp{errWebPage}, "the endpoint of the S3 interface: this one is a console, a login page or a proxy"}
+	case errors.Is(err, ErrWebPage):
+		return advised{GaveUp(ErrWebPage), "the endpoint of the S3 interface: this one is a console, a login page or a proxy"}
 	case errors.Is(err, http.ErrSchemeMismatch):
 		return advised{http.ErrSchemeMismatch, talksHTTP}
-	case errors.Is(err, errWantsHTTPS), err != nil && strings.Contains(err.Error(), tlsAlert):
-		return advised{errWantsHTTPS, talksHTTPS}
+	case errors.Is(err, ErrWantsHTTPS), err != nil && strings.Contains(err.Error(), tlsAlert):
+		return advised{ErrWantsHTTPS, talksHTTPS}
 	}
 	return nil
 }
 
-// errWantsHTTPS is what servers say in plain text to a request in plain text.
-var errWantsHTTPS = errors.New("the server wants https")
+// ErrWebPage is the answer of a console, a login page or a proxy.
+var ErrWebPage = errors.New("the answer is a web page, not one of S3")
+
+// ErrWantsHTTPS is what servers say in plain text to a request in plain text.
+var ErrWantsHTTPS = errors.New("the server wants https")
 
 // tlsAlert is how net/http quotes the answer of a server that says it in TLS.
 const tlsAlert = `malformed HTTP response "\x15\x03`

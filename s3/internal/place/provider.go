@@ -1,4 +1,4 @@
-package s3
+package place
 
 import (
 	"net"
@@ -7,126 +7,126 @@ import (
 	"strings"
 )
 
-// provider is what a store needs done differently. The zero value is right for
+// Provider is what a store needs done differently. The zero value is right for
 // a store that is in no row: path style, signed payloads, a Content-MD5 on
 // DeleteObjects, checksums only where S3 requires them and never as a trailer,
 // because most stores do not understand aws-chunked bodies (litestream#918,
 // #895, #947, opentofu#2605).
-type provider struct {
-	name  string
+type Provider struct {
+	Name  string
 	hosts []string // endpoints; {x} is one label of the name, {region} is the region
 
 	path        string // of the endpoint, where it has one
-	region      string // what to sign for if nothing else is known
-	virtualHost bool   // bucket in the host name
-	sdkDefaults bool   // payload signing and checksums as the SDK has them
-	partSize    int64
-	concurrency int
-	equalParts  bool // all parts but the last must have one size
+	Region      string // what to sign for if nothing else is known
+	VirtualHost bool   // bucket in the host name
+	SDKDefaults bool   // payload signing and checksums as the SDK has them
+	PartSize    int64
+	Concurrency int
+	EqualParts  bool // all parts but the last must have one size
 
-	unordered      bool // listings are not in key order
-	noContentMD5   bool
-	acceptEncoding bool // must not be signed: a proxy rewrites it
-	bareETags      bool // If-Match wants the ETag without its quotes
-	headers        map[string]string
+	Unordered      bool // listings are not in key order
+	NoContentMD5   bool
+	AcceptEncoding bool // must not be signed: a proxy rewrites it
+	BareETags      bool // If-Match wants the ETag without its quotes
+	Headers        map[string]string
 
-	// noCreate is why a create-only write cannot be had: refusing it beats a
+	// NoCreate is why a create-only write cannot be had: refusing it beats a
 	// store that ignores the condition and replaces the object.
-	noCreate string
+	NoCreate string
 }
 
-const amazon = "Amazon S3"
+const Amazon = "Amazon S3"
 
 // providers is looked up from the top; the first row with a matching host wins.
-var providers = []provider{
+var providers = []Provider{
 	{
-		name: amazon,
+		Name: Amazon,
 		// The SDK is at home here: bucket in the host, CRC32 trailers over TLS.
 		hosts: []string{
 			"s3.{region}.amazonaws.com", "s3-{region}.amazonaws.com", "s3.amazonaws.com",
 			"s3.dualstack.{region}.amazonaws.com", "s3.{region}.amazonaws.com.cn",
 		},
-		virtualHost: true,
-		sdkDefaults: true,
+		VirtualHost: true,
+		SDKDefaults: true,
 	},
 	{
-		name:   "Cloudflare R2",
+		Name:   "Cloudflare R2",
 		hosts:  []string{"{account}.eu.r2.cloudflarestorage.com", "{account}.fedramp.r2.cloudflarestorage.com", "{account}.r2.cloudflarestorage.com"},
-		region: "auto",
+		Region: "auto",
 		// Two or three parts at a time, else InternalError (litestream#912,
 		// #948); parts of one size (R2's limits page).
-		concurrency: 2,
-		equalParts:  true,
+		Concurrency: 2,
+		EqualParts:  true,
 	},
 	{
-		name:   "Tigris",
+		Name:   "Tigris",
 		hosts:  []string{"fly.storage.tigris.dev", "t3.storage.dev", "t3.storageapi.dev"},
-		region: "auto",
+		Region: "auto",
 		// Refuses Content-MD5 (litestream#905, #907) and sheds load with few
 		// parts in flight (litestream#1305).
-		noContentMD5: true,
-		concurrency:  2,
-		partSize:     16 << 20,
+		NoContentMD5: true,
+		Concurrency:  2,
+		PartSize:     16 << 20,
 		// Reads from another region are stale without it (Tigris on
 		// consistency; litestream 64cb695).
-		headers: map[string]string{"X-Tigris-Consistent": "true"},
+		Headers: map[string]string{"X-Tigris-Consistent": "true"},
 	},
 	{
-		name:   "Google Cloud Storage",
+		Name:   "Google Cloud Storage",
 		hosts:  []string{"storage.googleapis.com", "storage.{region}.rep.googleapis.com"},
-		region: "auto",
+		Region: "auto",
 		// Its front end rewrites Accept-Encoding: SignatureDoesNotMatch
 		// (litestream#1394).
-		acceptEncoding: true,
+		AcceptEncoding: true,
 		// Conditions on PUT are dropped without a word, 200 OK (GCS: "apply to
 		// requests that retrieve data"; firnflow and celld measured it).
-		noCreate: "Google Cloud Storage ignores If-None-Match on its S3 interface",
+		NoCreate: "Google Cloud Storage ignores If-None-Match on its S3 interface",
 	},
 	{
-		name:  "Backblaze B2",
+		Name:  "Backblaze B2",
 		hosts: []string{"s3.{region}.backblazeb2.com"},
 		// Path style and signed payloads (litestream#918, #894). Conditions are
 		// answered 501 (terraform#37143).
-		noCreate: "Backblaze B2 does not implement conditional writes",
+		NoCreate: "Backblaze B2 does not implement conditional writes",
 	},
 	{
-		name:  "Hetzner",
+		Name:  "Hetzner",
 		hosts: []string{"{region}.your-objectstorage.com"},
 		// Sends quoted ETags and takes bare ones only (litestream#1509).
-		bareETags: true,
+		BareETags: true,
 	},
 	{
-		name:  "DigitalOcean Spaces",
+		Name:  "DigitalOcean Spaces",
 		hosts: []string{"{region}.digitaloceanspaces.com"},
 		// As Hetzner (slatedb#1818, confirmed by the vendor).
-		bareETags: true,
+		BareETags: true,
 	},
 	{
-		name: "Oracle OCI",
+		Name: "Oracle OCI",
 		// DeleteObjects needs Content-MD5 (litestream#802), which is the
 		// default here. Conditions are ignored (zeropg's survey).
 		hosts:    []string{"{namespace}.compat.objectstorage.{region}.oraclecloud.com", "{namespace}.compat.objectstorage.{region}.oci.customer-oci.com"},
-		noCreate: "Oracle's S3 interface ignores If-None-Match",
+		NoCreate: "Oracle's S3 interface ignores If-None-Match",
 	},
 	{
-		name:     "Supabase",
+		Name:     "Supabase",
 		path:     "/storage/v1/s3",
 		hosts:    []string{"{project}.supabase.co", "{project}.storage.supabase.co"},
-		noCreate: "Supabase does not implement conditional writes", // zeropg's survey
+		NoCreate: "Supabase does not implement conditional writes", // zeropg's survey
 	},
 	{
-		name: "Storj",
+		Name: "Storj",
 		// Listings go by encrypted names (Storj on its gateway's limits).
 		hosts:     []string{"gateway.storjshare.io", "gateway.{region}.storjshare.io"},
-		unordered: true,
+		Unordered: true,
 	},
 	// Nothing but a host of their own, so that bucket.host is understood.
 	// Scaleway answers MissingContentLength, Filebase and Neon
 	// SignatureDoesNotMatch to what the SDK sends AWS
 	// (litestream, docs/PROVIDER_COMPATIBILITY.md).
-	{name: "Scaleway", hosts: []string{"s3.{region}.scw.cloud"}},
-	{name: "Filebase", hosts: []string{"s3.filebase.com"}},
-	{name: "Neon", hosts: []string{"{branch}.storage.{cell}.{region}.{cloud}.neon.tech"}},
+	{Name: "Scaleway", hosts: []string{"s3.{region}.scw.cloud"}},
+	{Name: "Filebase", hosts: []string{"s3.filebase.com"}},
+	{Name: "Neon", hosts: []string{"{branch}.storage.{cell}.{region}.{cloud}.neon.tech"}},
 }
 
 // hostPatterns are the compiled providers[i].hosts: group "bucket" is what
@@ -145,7 +145,7 @@ var hostPatterns = func() [][]*regexp.Regexp {
 
 // hostMatch is a host name taken apart.
 type hostMatch struct {
-	provider             provider
+	provider             Provider
 	bucket, host, region string
 }
 
@@ -165,21 +165,21 @@ func matchHost(host string) (hostMatch, bool) {
 }
 
 // lookupProvider returns the row of an endpoint, and the region in its name.
-func lookupProvider(endpoint string) (p provider, region string) {
+func lookupProvider(endpoint string) (p Provider, region string) {
 	if endpoint == "" {
 		return providers[0], ""
 	}
 	u, err := url.Parse(endpoint)
 	if err != nil {
-		return provider{}, ""
+		return Provider{}, ""
 	}
 	m, _ := matchHost(strings.TrimSuffix(u.Hostname(), "."))
 	return m.provider, m.region
 }
 
-// isPrivateHost reports whether a host is on this machine or a private network,
+// IsPrivateHost reports whether a host is on this machine or a private network,
 // where plain HTTP is what people mean.
-func isPrivateHost(host string) bool {
+func IsPrivateHost(host string) bool {
 	if ip := net.ParseIP(host); ip != nil {
 		return ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast()
 	}

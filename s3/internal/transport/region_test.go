@@ -1,4 +1,4 @@
-package s3
+package transport
 
 import (
 	"errors"
@@ -10,6 +10,8 @@ import (
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"github.com/replctl/replicate/s3/internal/answer"
 )
 
 type httpFunc func(*http.Request) (*http.Response, error)
@@ -28,7 +30,7 @@ func TestRegionLookup(t *testing.T) {
 		"mine":        {200, "eu-north-1", "eu-north-1", nil},
 		"forbidden":   {403, "eu-north-1", "eu-north-1", nil},
 		"redirected":  {301, "eu-north-1", "eu-north-1", nil},
-		"not there":   {404, "", "", ErrNoSuchBucket},
+		"not there":   {404, "", "", answer.ErrNoSuchBucket},
 		"not telling": {403, "", "", fs.ErrPermission},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -47,13 +49,10 @@ func TestRegionLookup(t *testing.T) {
 					return &http.Response{StatusCode: c.status, Header: header, Body: io.NopCloser(strings.NewReader(""))}, nil
 				}),
 			}
-			cfg, p, err := Config{Bucket: "bucket"}.normalize()
-			if err != nil {
-				t.Fatal(err)
-			}
-			s := &Store{cfg: cfg, provider: p, backoff: defaultBackoff}
-			s.SetLogger(cfg.Logger)
-			got, err := s.region(t.Context(), loaded)
+			conn := newConn(t)
+			conn.Place.Bucket = "bucket"
+			conn.Provider, _ = conn.Place.Normalize()
+			got, err := conn.region(t.Context(), loaded)
 			if got != c.want || asked != 1 || (err == nil) != (c.err == nil) {
 				t.Errorf("got %q, %v in %d requests", got, err, asked)
 			}

@@ -1,4 +1,4 @@
-package s3
+package answer
 
 import (
 	"errors"
@@ -19,35 +19,38 @@ import (
 // fs.ErrNotExist: a misspelt bucket must not look like an empty replica.
 var ErrNoSuchBucket = errors.New("bucket does not exist")
 
-// ErrOutcomeUnknown says that a write may have happened and may not have: the
-// answer was lost, and the object could not be read back.
-var ErrOutcomeUnknown = blob.ErrIndeterminate
+// ErrIncomplete says that an answer with a status of success is none of S3.
+var ErrIncomplete = errors.New("the store's answer lacks what the protocol requires")
+
+// MovedTo is the header in which the transport puts where a redirect leads: scheme and
+// host. No redirect is followed.
+const MovedTo = "X-Replicate-Moved-To"
 
 var errPrecondition = errors.New("precondition failed")
 
-// wrap puts operation and key before the cause. Only an object that is read or looked
+// Wrap puts operation and key before the cause. Only an object that is read or looked
 // at can be missing; a 404 for anything else says something else.
-func wrap(op, key string, err error) error {
-	err = describe(err)
+func Wrap(op, key string, err error) error {
+	err = Describe(err)
 	if op == "open" || op == "stat" {
 		return blob.Named(op, key, err)
 	}
 	return fmt.Errorf("%s %s: %w", op, key, err)
 }
 
-// answerError is an error answer of the store. It keeps nothing of the request:
+// Error is an error answer of the store. It keeps nothing of the request:
 // that carries the session token and the customer's key.
-type answerError struct {
+type Error struct {
 	code, message, requestID string
 	status                   int
 	kind                     error
 
 	op              string // of the SDK
 	region, movedTo string // where the bucket is, where a redirect leads to
-	bucket, key     string // what was asked, and where the access key is from; see place
+	bucket, key     string // what DescribeAt adds
 }
 
-func (e *answerError) Error() string {
+func (e *Error) Error() string {
 	var b strings.Builder
 	switch {
 	case e.kind != nil && !errors.Is(e.kind, errPrecondition):
@@ -69,7 +72,7 @@ func (e *answerError) Error() string {
 }
 
 // details are what the answer does not say, and people need to know about it.
-func (e *answerError) details() string {
+func (e *Error) details() string {
 	var b strings.Builder
 	if e.region != "" {
 		b.WriteString("; the bucket is in region " + e.region)
@@ -86,23 +89,36 @@ func (e *answerError) details() string {
 	return b.String()
 }
 
-// describe is describe, with what only the store knows.
-func (s *Store) describe(err error) error {
-	var e *answerError
-	err = describe(err)
+// DescribeAt is Describe, and adds what the answer does not say: the bucket, and where the
+// access key is from, in words.
+func DescribeAt(err error, bucket, keySource string) error {
+	var e *Error
+	err = Describe(err)
 	if errors.As(err, &e) && e.bucket == "" {
-		e.bucket, e.key = s.cfg.Bucket, s.keySource()
+		e.bucket, e.key = bucket, keySource
 	}
 	return err
 }
 
-func (s *Store) noSuchBucket() error {
-	return &answerError{code: "NoSuchBucket", status: http.StatusNotFound, kind: ErrNoSuchBucket, bucket: s.cfg.Bucket}
+// NoSuchBucket is the error of a bucket that a HEAD did not find.
+func NoSuchBucket(bucket string) error {
+	return &Error{code: "NoSuchBucket", status: http.StatusNotFound, kind: ErrNoSuchBucket, bucket: bucket}
 }
 
-// Unwrap gives the kind, and code and message to who looks for a
-// smithy.APIError.
-func (e *answerError) Unwrap() []error {
+// OfKey is the error of one key, in an answer that is fine otherwise.
+func OfKey(code, message string) error {
+	e := &Error{code: Clip(code), message: Clip(message), status: http.StatusOK, kind: kindOf(code, http.StatusOK)}
+	if code == "AccessDenied" {
+		e.kind = fs.ErrPermission
+	}
+	if RetryCode(code) {
+		return Transient(e)
+	}
+	return e
+}
+
+// Unwrap returns the kind, and code and message as a smithy.APIError.
+func (e *Error) Unwrap() []error {
 	api := &smithy.GenericAPIError{Code: e.code, Message: e.message}
 	if e.kind == nil {
 		return []error{api}
@@ -110,9 +126,9 @@ func (e *answerError) Unwrap() []error {
 	return []error{e.kind, api}
 }
 
-// describe turns an error of the SDK into one that reads well and is what the
+// Describe turns an error of the SDK into one that reads well and is what the
 // contract says; others stay what they are.
-func describe(err error) error {
+func Describe(err error) error {
 	var done interface{ Advice() string }
 	if op := credentialsFailed(err); op != nil {
 		return fmt.Errorf("%w: no usable credentials: %w", fs.ErrPermission, op.Err)
@@ -129,21 +145,21 @@ func describe(err error) error {
 	if wrong := notS3(err); wrong != nil {
 		return wrong
 	}
-	code, status := answer(err)
+	code, status := Of(err)
 	if code == "" && status == 0 {
 		return inner(err)
 	}
-	e := &answerError{code: clip(code), status: status, kind: kindOf(code, status)}
+	e := &Error{code: Clip(code), status: status, kind: kindOf(code, status)}
 	var api smithy.APIError
 	if errors.As(err, &api) {
-		e.message = clip(api.ErrorMessage())
+		e.message = Clip(api.ErrorMessage())
 	}
 	var re *awshttp.ResponseError
 	if errors.As(err, &re) {
-		e.requestID = clip(re.ServiceRequestID())
+		e.requestID = Clip(re.ServiceRequestID())
 	}
 	if re != nil && re.Response != nil {
-		e.region, e.movedTo = regionHint(re), re.Response.Header.Get(movedTo)
+		e.region, e.movedTo = regionHint(re), re.Response.Header.Get(MovedTo)
 	}
 	var op *smithy.OperationError
 	if errors.As(err, &op) {
@@ -194,11 +210,11 @@ func regionHint(re *awshttp.ResponseError) string {
 	if re == nil || re.Response == nil || re.HTTPStatusCode() >= 400 && re.HTTPStatusCode() != http.StatusBadRequest {
 		return ""
 	}
-	return clip(re.Response.Header.Get("X-Amz-Bucket-Region"))
+	return Clip(re.Response.Header.Get("X-Amz-Bucket-Region"))
 }
 
-// clip bounds text that a server sent.
-func clip(s string) string {
+// Clip bounds text that a server sent.
+func Clip(s string) string {
 	const limit = 300
 	if len(s) > limit {
 		s = s[:limit] + "..."
@@ -206,9 +222,10 @@ func clip(s string) string {
 	return strings.ToValidUTF8(s, "?")
 }
 
-func errAttr(err error) slog.Attr {
+// Attr is an error, described, for a log record; nothing if it is nil.
+func Attr(err error) slog.Attr {
 	if err == nil {
 		return slog.Attr{}
 	}
-	return slog.String("error", describe(err).Error())
+	return slog.String("error", Describe(err).Error())
 }

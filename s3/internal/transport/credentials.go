@@ -1,4 +1,4 @@
-package s3
+package transport
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"github.com/replctl/replicate/s3/internal/answer"
 )
 
 // checkedCredentials are those of another provider, looked at before they sign
@@ -24,14 +26,16 @@ type checkedCredentials struct {
 func (p *checkedCredentials) Retrieve(ctx context.Context) (sdk.Credentials, error) {
 	c, err := p.CredentialsProvider.Retrieve(ctx)
 	if err != nil {
-		return c, advised{err, noCredentials}
+		return c, answer.Advise(err, noCredentials)
 	}
 	id, secret, token := namesOf(c.Source)
 	p.source.Store(&id)
-	for _, v := range []struct{ value, name string }{{c.AccessKeyID, id}, {c.SecretAccessKey, secret}, {c.SessionToken, token}} {
+	parts := []struct{ value, name string }{{c.AccessKeyID, id}, {c.SecretAccessKey, secret}, {c.SessionToken, token}}
+	for _, v := range parts {
 		if flaw := flawOf(v.value); flaw != "" {
 			err := fmt.Errorf("%s: %s", v.name, flaw)
-			return sdk.Credentials{}, permanent{advised{err, "the same without it: printf instead of echo, for a file or a secret"}}
+			return sdk.Credentials{}, answer.Permanent(
+				answer.Advise(err, "the same without it: printf instead of echo, for a file or a secret"))
 		}
 	}
 	return c, nil
@@ -85,35 +89,36 @@ func variable(names ...string) string {
 	return names[0]
 }
 
-// staticCredentials are those of the Config, else Litestream's variables, but
-// only if AWS's are not set: then the SDK's chain reads them, and the session
-// token that may belong to them. It is nil without any.
-func (c Config) staticCredentials() sdk.CredentialsProvider {
-	static := func(id, secret, token, source string) sdk.CredentialsProvider {
-		return credentials.StaticCredentialsProvider{Value: sdk.Credentials{
-			AccessKeyID: id, SecretAccessKey: secret, SessionToken: token, Source: source,
-		}}
-	}
-	if c.AccessKeyID != "" {
-		return static(c.AccessKeyID, c.SecretAccessKey, c.SessionToken, fromConfig)
-	}
-	if os.Getenv("AWS_ACCESS_KEY_ID") != "" {
-		return nil
-	}
+// Static are the credentials of the settings.
+func Static(id, secret, token string) sdk.CredentialsProvider {
+	return static(id, secret, token, fromConfig)
+}
+
+func static(id, secret, token, source string) sdk.CredentialsProvider {
+	return credentials.StaticCredentialsProvider{Value: sdk.Credentials{
+		AccessKeyID: id, SecretAccessKey: secret, SessionToken: token, Source: source,
+	}}
+}
+
+// litestreamCredentials are those in Litestream's variables, but only if AWS's are not
+// set: then the SDK's chain reads them, and the session token that may belong to them. It
+// is nil without any.
+func litestreamCredentials() sdk.CredentialsProvider {
 	id, secret := os.Getenv("LITESTREAM_ACCESS_KEY_ID"), os.Getenv("LITESTREAM_SECRET_ACCESS_KEY")
-	if secret == "" {
+	if secret == "" || os.Getenv("AWS_ACCESS_KEY_ID") != "" {
 		return nil
 	}
 	return static(id, secret, "", fromLitestream)
 }
 
-// keySource is where the access key comes from, in words.
-func (s *Store) keySource() string {
-	if s.credentials == nil {
-		return ""
+// Describe is an error as [answer.DescribeAt] has it, with the bucket, and where the access
+// key is from.
+func (c *Conn) Describe(err error) error {
+	from := ""
+	if c.credentials != nil {
+		if source := c.credentials.source.Load(); source != nil {
+			from = *source
+		}
 	}
-	if source := s.credentials.source.Load(); source != nil {
-		return *source
-	}
-	return ""
+	return answer.DescribeAt(err, c.Place.Bucket, from)
 }

@@ -1,4 +1,4 @@
-package s3
+package transport
 
 import (
 	"context"
@@ -13,16 +13,16 @@ import (
 const payloadHash = "ComputePayloadHash"
 
 // middleware turns the provider's settings into steps of the SDK's stack.
-func (s *Store) middleware(stack *middleware.Stack) error {
-	if err := errors.Join(s.checkAnswer(stack), s.signPayload(stack)); err != nil {
+func (c *Conn) middleware(stack *middleware.Stack) error {
+	if err := errors.Join(c.checkAnswer(stack), c.signPayload(stack)); err != nil {
 		return err
 	}
-	for name, value := range s.provider.headers {
-		if err := stack.Build.Add(setHeader(name, value), middleware.After); err != nil {
+	for name, value := range c.Provider.Headers {
+		if err := smithyhttp.SetHeaderValue(name, value)(stack); err != nil {
 			return err
 		}
 	}
-	if s.cfg.SignAcceptEncoding.or(!s.provider.acceptEncoding) {
+	if c.SignAcceptEncoding {
 		return nil
 	}
 	// Taken away before the signature is made, put back after it: without the
@@ -35,14 +35,14 @@ func (s *Store) middleware(stack *middleware.Stack) error {
 
 // signPayload decides about the hash of the body in the signature. The SDK
 // leaves it out over TLS; providers have refused that (litestream#894, #918).
-func (s *Store) signPayload(stack *middleware.Stack) error {
-	if s.provider.sdkDefaults && s.cfg.SignPayload == Auto {
+func (c *Conn) signPayload(stack *middleware.Stack) error {
+	if c.Payload == AsSDK {
 		return nil
 	}
 	if _, ok := stack.Finalize.Get(payloadHash); !ok {
 		return nil
 	}
-	if s.cfg.SignPayload == No {
+	if c.Payload == Unsigned {
 		return v4.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware(stack)
 	}
 	_, err := stack.Finalize.Swap(payloadHash, &v4.ComputePayloadSHA256{})
@@ -55,19 +55,11 @@ func contentMD5(stack *middleware.Stack) error {
 	return smithyhttp.AddContentChecksumMiddleware(stack)
 }
 
-func setHeader(name, value string) middleware.BuildMiddleware {
-	return middleware.BuildMiddlewareFunc("ReplicateHeader"+name,
-		func(ctx context.Context, in middleware.BuildInput, next middleware.BuildHandler) (middleware.BuildOutput, middleware.Metadata, error) {
-			if req, ok := in.Request.(*smithyhttp.Request); ok {
-				req.Header.Set(name, value)
-			}
-			return next.HandleBuild(ctx, in)
-		})
-}
-
 func acceptEncoding(id, value string) middleware.FinalizeMiddleware {
 	return middleware.FinalizeMiddlewareFunc(id,
-		func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
+		func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
+			middleware.FinalizeOutput, middleware.Metadata, error,
+		) {
 			if req, ok := in.Request.(*smithyhttp.Request); ok {
 				req.Header.Del("Accept-Encoding")
 				if value != "" {
