@@ -56,33 +56,34 @@ share from end to end as well, each day (UTC) the one after that of the day befo
 once a day, it reads everything in 20 days. A day without a run leaves its share to the
 next time round. --round N reads the Nth share instead.
 
-A window has every state that the replica has, which is not every moment: one inside a
-compacted file gets the state before it ("replctl plan" tells which). Two things a window
-cannot know by itself. In a v0.3 backup without times.json the last segment of an index
-may be missing, which no name shows: only --deep, and a restore, find the malformed
-database. And where two replicators wrote to one place, which is a warning, the states
-are there and may be of neither database.
+A window has every state that the replica has. It does not have every moment: a moment
+inside a compacted file gets the state before it ("replctl plan" tells which). Names alone
+do not show two faults. In a v0.3 backup without times.json the last segment of an index
+may be missing: only --deep, and a restore, find the malformed database. And if two
+replicators wrote to one place, which is a warning, the states may be of neither database.
 
-Objects that are read from end to end are followed page by page, so that files that contradict
-each other are found: those of two replicators in one place. Of what is read in part, the
-places in the WAL, the checksums and the lease generations of neighbours are compared.
+Objects that are read from end to end are followed page by page: this finds files that
+contradict each other, as those of two replicators in one place do. For objects that are
+read in part, the check compares the positions in the WAL, the checksums and the lease
+generations of neighbours.
 
---deep reads everything. It restores the end of each restorable window to a temporary file (--temp-dir), lets
-SQLite run its integrity_check there, and removes it.
+--deep reads everything. It restores the end of each restorable window to a temporary file
+(--temp-dir), lets SQLite run its integrity_check there, and removes the file.
 
---prom replaces its file when the check is done. One that could not look, or found no
-replica, leaves it as it was: alert on an old replctl_check_timestamp_seconds as well.
+--prom replaces its file when the check is done. If the check could not look, or found no
+replica, the file stays as it was: alert on an old replctl_check_timestamp_seconds as well.
 
 Exit code 4 means that a problem is an error: something cannot be restored.`
 
 func newCheckCommand(a *app) *cobra.Command {
 	opts := &checkOptions{}
 	cmd := &cobra.Command{
-		Use:     "check URL",
-		Short:   "Verify a replica, and show what can be restored from it",
-		Long:    fmt.Sprintf(checkLong, size(replicate.AutoReadBytes), replicate.AutoReadObjects),
-		Example: "  replctl check --deep s3://backups/db\n  replctl check --read-data-subset 5% --prom /var/lib/node_exporter/replctl.prom /var/backups/db",
-		Args:    oneURL,
+		Use:   "check URL",
+		Short: "Verify a replica, and show what can be restored from it",
+		Long:  fmt.Sprintf(checkLong, size(replicate.AutoReadBytes), replicate.AutoReadObjects),
+		Example: `  replctl check --deep s3://backups/db
+  replctl check --read-data-subset 5% --prom /var/lib/node_exporter/replctl.prom /var/backups/db`,
+		Args: oneURL,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !cmd.Flags().Changed("round") {
 				opts.round = roundOf(time.Now())
@@ -92,7 +93,8 @@ func newCheckCommand(a *app) *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&opts.deep, "deep", false, "read everything, restore, and let SQLite check the result")
-	flags.StringVar(&opts.subset, "read-data-subset", "", "`share` of the objects to read from end to end, such as 5% or 1/20")
+	flags.StringVar(&opts.subset, "read-data-subset", "",
+		"`share` of the objects to read from end to end, such as 5% or 1/20")
 	flags.Uint64Var(&opts.round, "round", 0, "which share: `N` and N+1 follow each other (default the day since 1970)")
 	flags.Var(pathFlag{&opts.prom}, "prom",
 		"write metrics to `file` for the Prometheus node exporter's textfile collector")
@@ -139,7 +141,8 @@ func (a *app) check(ctx context.Context, url string, opts *checkOptions) error {
 	return err
 }
 
-func (a *app) runCheck(ctx context.Context, r *opened, opts *checkOptions, subset float64) (*replicate.CheckReport, error) {
+func (a *app) runCheck(ctx context.Context, r *opened, opts *checkOptions, subset float64,
+) (*replicate.CheckReport, error) {
 	m := a.newMeter("checking")
 	defer m.done()
 	return r.Check(ctx, replicate.CheckOptions{
@@ -184,19 +187,23 @@ func parseShare(s string) (float64, error) {
 
 func newCheckJSON(url string, r *replicate.CheckReport) checkJSON {
 	return checkJSON{
-		OK: r.OK(), URL: url, Formats: r.Formats(), Objects: r.Objects, Bytes: r.Bytes, Verified: r.Verified, Restored: r.Restored,
+		OK: r.OK(), URL: url, Formats: r.Formats(), Objects: r.Objects, Bytes: r.Bytes,
+		Verified: r.Verified, Restored: r.Restored,
 		Problems: problemsJSON(r.Problems), Restorable: windowDocs(r.Restorable),
 	}
 }
 
 func (a *app) printCheck(url string, r *replicate.CheckReport) error {
-	if err := a.print("%s  %s, %s in %s\n", a.paint(url, text.Bold), strings.Join(r.Formats(), " and "), size(r.Bytes), count(r.Objects, "object", "objects")); err != nil {
+	err := a.print("%s  %s, %s in %s\n", a.paint(url, text.Bold), strings.Join(r.Formats(), " and "),
+		size(r.Bytes), count(r.Objects, "object", "objects"))
+	if err != nil {
 		return err
 	}
 	if err := a.printProblems(r.Problems); err != nil {
 		return err
 	}
-	if err := a.print("\nproblems    %s\nread        %s\nrestorable  ", a.paintVerdict(r.Inspection), readSummary(r)); err != nil {
+	err = a.print("\nproblems    %s\nread        %s\nrestorable  ", a.paintVerdict(r.Inspection), readSummary(r))
+	if err != nil {
 		return err
 	}
 	return a.printWindows(r.Restorable)
@@ -235,7 +242,8 @@ func (a *app) printWindows(windows []replicate.Window) error {
 		}
 		indent = "            "
 		for i := 1; i < n; i++ {
-			if err := a.print("%sexcept after %s and before %s\n", indent, preciseStamp(windows[i-1].To.Time), preciseStamp(windows[i].From.Time)); err != nil {
+			after, before := preciseStamp(windows[i-1].To.Time), preciseStamp(windows[i].From.Time)
+			if err := a.print("%sexcept after %s and before %s\n", indent, after, before); err != nil {
 				return err
 			}
 		}

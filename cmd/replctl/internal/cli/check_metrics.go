@@ -49,7 +49,8 @@ func checkMetrics(url string, r *replicate.CheckReport, now time.Time) string {
 	m.one(url, "replctl_check_bytes", "Stored size of the replica.", float64(r.Bytes))
 	m.one(url, "replctl_check_verified_objects", "Objects that the check read from end to end.", float64(r.Verified))
 	m.family("replctl_check_problems", "Problems that the check found.")
-	for _, severity := range []replicate.Severity{replicate.SeverityError, replicate.SeverityWarning, replicate.SeverityInfo} {
+	severities := []replicate.Severity{replicate.SeverityError, replicate.SeverityWarning, replicate.SeverityInfo}
+	for _, severity := range severities {
 		n := 0
 		for _, p := range r.Problems {
 			if p.Severity == severity {
@@ -58,8 +59,10 @@ func checkMetrics(url string, r *replicate.CheckReport, now time.Time) string {
 		}
 		m.sample("replctl_check_problems", float64(n), "url", url, "severity", string(severity))
 	}
-	m.windows(url, "replctl_restorable_from_seconds", "Begin of the last window that can be restored.", r.Restorable, func(w replicate.Window) time.Time { return w.From.Time })
-	m.windows(url, "replctl_restorable_to_seconds", "End of the last window that can be restored.", r.Restorable, func(w replicate.Window) time.Time { return w.To.Time })
+	m.windows(url, "replctl_restorable_from_seconds", "Begin of the last window that can be restored.",
+		r.Restorable, func(w replicate.Window) time.Time { return w.From.Time })
+	m.windows(url, "replctl_restorable_to_seconds", "End of the last window that can be restored.",
+		r.Restorable, func(w replicate.Window) time.Time { return w.To.Time })
 	return m.String()
 }
 

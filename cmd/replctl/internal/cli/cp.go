@@ -21,20 +21,19 @@ well, since a bucket cannot keep them. Leases and foreign objects are not copied
 A copy that was interrupted is finished by running it again, and brought up to date in
 the same way: what is there with the same size and the same last KiB (which has the
 object's checksum) is not copied again. At every moment the destination holds nothing
-but what it can restore: files come after those that they are applied to, and WAL
-segments before the snapshot that they follow. The source may be written to meanwhile,
-and several copies may run at once.
+but what it can restore: a file is written after the files that it is applied to, and a
+snapshot after the WAL segments that follow it. The source may change meanwhile, and
+several copies may run at once.
 
-An object that is damaged is named and not copied, and neither is what would make
-something wrong of the copy without it; the rest is, and the exit code is 4. Where the
-destination has an object of the same name and another content, or later transactions,
-nothing is written: it is no copy of the source. Neither is a replica that shares no
-object with the source; only --force copies to it.
+A damaged object is named and not copied. Objects that would make the copy wrong without
+it are not copied either. The rest is copied, and the exit code is 4. If the destination
+has an object of the same name and another content, or later transactions, it is no copy
+of the source, and nothing is written. If it shares no object with the source, only
+--force copies to it.
 
---endpoint and the like count for both places if both are buckets; else put them into
-the URLs. With --lease the destination's lease is held while it is written to: exit
-code 75 if it is not acquired, 76 if it is lost on the way. Nothing else about it
-needs a lease.`
+--endpoint and the like are for both places if both are buckets; else put them into the
+URLs. With --lease the destination's lease is held while it is written to: exit code 75
+if it is not acquired, 76 if it is lost on the way. Only --lease needs a lease.`
 
 type cpFlags struct {
 	workFlags
@@ -99,12 +98,7 @@ func (a *app) cp(ctx context.Context, from, to string, flags *cpFlags) error {
 	if err := flags.check(); err != nil {
 		return err
 	}
-	src, err := a.beside(from, to).openReplica(from)
-	if err != nil {
-		return err
-	}
-	there := a.beside(to, from)
-	dst, err := there.openReplica(to)
+	src, dst, there, err := a.openBoth(from, to)
 	if err != nil {
 		return err
 	}
@@ -112,25 +106,41 @@ func (a *app) cp(ctx context.Context, from, to string, flags *cpFlags) error {
 		return usageError("another place", "cp: source and destination are the same")
 	}
 	a.sayZone("since", flags.since.at)
-	return there.work(ctx, dst, to, flags.workFlags, flags.lease, func(ctx context.Context, client replicate.Fenceable, generation int64) error {
-		return a.copyReplica(ctx, src, dst, client, flags, generation)
-	})
+	return there.work(ctx, dst, to, flags.workFlags, flags.lease,
+		func(ctx context.Context, client replicate.Fenceable, generation int64) error {
+			return a.copyReplica(ctx, src, dst, client, flags, generation)
+		})
 }
 
-// beside is the app for one of two places: what the flags say about a bucket is not
-// about a directory, if the other place is a bucket.
+// openBoth opens the two replicas of a command, and returns the app to write with.
+func (a *app) openBoth(from, to string) (src, dst *opened, there *app, err error) {
+	if src, err = a.beside(from, to).openReplica(from); err != nil {
+		return nil, nil, nil, err
+	}
+	there = a.beside(to, from)
+	dst, err = there.openReplica(to)
+	return src, dst, there, err
+}
+
+// beside is the app for one of two places. The flags about a bucket are not for a
+// directory if the other place is a bucket.
 func (a *app) beside(url, other string) *app {
+	isBucket := func(url string) bool { return strings.HasPrefix(strings.ToLower(url), "s3:") }
 	b := *a
-	if isBucket := func(url string) bool { return strings.HasPrefix(strings.ToLower(url), "s3:") }; !isBucket(url) && isBucket(other) {
+	if !isBucket(url) && isBucket(other) {
 		b.endpoint, b.region, b.forcePathStyle, b.skipVerify = "", "", false, false
 	}
 	return &b
 }
 
-func (a *app) copyReplica(ctx context.Context, src, dst *opened, client replicate.Fenceable, flags *cpFlags, generation int64) error {
+func (a *app) copyReplica(ctx context.Context, src, dst *opened, client replicate.Fenceable,
+	flags *cpFlags, generation int64,
+) error {
 	m := a.newMeter("copying")
 	began := time.Now()
-	rep, err := replicate.Copy(ctx, src.fenceable(), client, replicate.CopyOptions{Since: flags.since.at, Concurrency: flags.concurrency, Force: flags.force, Progress: m.update})
+	rep, err := replicate.Copy(ctx, src.fenceable(), client, replicate.CopyOptions{
+		Since: flags.since.at, Concurrency: flags.concurrency, Force: flags.force, Progress: m.update,
+	})
 	m.done()
 	switch {
 	case errors.Is(err, replicate.ErrNoReplica):
@@ -146,7 +156,8 @@ func (a *app) copyReplica(ctx context.Context, src, dst *opened, client replicat
 	if err := a.printCopy(doc); err != nil {
 		return err
 	}
-	if slices.ContainsFunc(doc.Problems, func(p replicate.Problem) bool { return p.Severity == replicate.SeverityError }) {
+	isError := func(p replicate.Problem) bool { return p.Severity == replicate.SeverityError }
+	if slices.ContainsFunc(doc.Problems, isError) {
 		return errDamage
 	}
 	return nil
@@ -156,7 +167,8 @@ func copyFailure(err error) error {
 	var conflict *replicate.CopyConflictError
 	switch {
 	case errors.As(err, &conflict) && conflict.Other:
-		return &cliError{exitFailure, err, "an empty place for the copy; or --force, if the source's states are to become the latest there"}
+		return &cliError{exitFailure, err,
+			"an empty place for the copy; or --force, if the source's states are to become the latest there"}
 	case errors.As(err, &conflict):
 		return &cliError{exitFailure, err, "an empty place for the copy"}
 	case errors.Is(err, replicate.ErrSourceChanges):
@@ -169,8 +181,9 @@ func (a *app) printCopy(doc cpJSON) error {
 	if a.json {
 		return a.printJSON(doc)
 	}
-	err := a.print("copied %d of %s, %s, in %v; %d were there before\n", doc.Copied, count(doc.Objects, "object", "objects"),
-		size(doc.CopiedBytes), time.Duration(doc.Seconds*float64(time.Second)).Round(time.Millisecond), doc.Present)
+	took := time.Duration(doc.Seconds * float64(time.Second)).Round(time.Millisecond)
+	err := a.print("copied %d of %s, %s, in %v; %d were there before\n",
+		doc.Copied, count(doc.Objects, "object", "objects"), size(doc.CopiedBytes), took, doc.Present)
 	if err != nil {
 		return err
 	}

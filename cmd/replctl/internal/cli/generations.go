@@ -131,7 +131,8 @@ func generationGrid(reports []*v3compat.Report) *grid {
 	g.right = []string{"snapshots", "wal", "size"}
 	g.expendable = []string{"problems", "size", "snapshots", "first"} // problems are printed below
 	for _, rep := range reports {
-		g.add(rep.Generation, len(rep.Snapshots), len(rep.WALSegments), size(rep.Bytes), stamp(rep.CreatedAt), stamp(rep.UpdatedAt), problemCount(rep.Problems))
+		g.add(rep.Generation, len(rep.Snapshots), len(rep.WALSegments), size(rep.Bytes),
+			stamp(rep.CreatedAt), stamp(rep.UpdatedAt), problemCount(rep.Problems))
 	}
 	return g
 }

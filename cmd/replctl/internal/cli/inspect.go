@@ -61,7 +61,8 @@ A replica of up to %s in up to %d objects is read from end to end, and every
 checksum verified. Of a larger one, names, sizes and a few headers are judged;
 --read all reads it whole.
 
-Exit code 4 means that a problem is an error: something cannot be restored.`, size(replicate.AutoReadBytes), replicate.AutoReadObjects),
+Exit code 4 means that a problem is an error: something cannot be restored.`,
+			size(replicate.AutoReadBytes), replicate.AutoReadObjects),
 		Example: "  replctl inspect /var/backups/db\n  replctl inspect file:///var/backups/db --read all --json",
 		Args:    oneURL,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -79,7 +80,9 @@ func addRead(cmd *cobra.Command, read *string) {
 
 // look inspects the replica at url.
 func (a *app) look(ctx context.Context, url, read string) (*opened, *replicate.Inspection, error) {
-	mode, ok := map[string]replicate.ReadMode{"auto": replicate.ReadAuto, "all": replicate.ReadAll, "none": replicate.ReadNone}[read]
+	mode, ok := map[string]replicate.ReadMode{
+		"auto": replicate.ReadAuto, "all": replicate.ReadAll, "none": replicate.ReadNone,
+	}[read]
 	if !ok {
 		return nil, nil, usageError("--read auto, --read all or --read none", "--read: %q is not a way to read", read)
 	}
@@ -139,19 +142,24 @@ func newLevelJSON(l ltx.LevelSummary) levelJSON {
 	for _, g := range l.Gaps {
 		gaps = append(gaps, gapJSON{g.After.String(), g.Before.String()})
 	}
-	return levelJSON{l.Level, l.Files, l.Bytes, l.MinTXID.String(), l.MaxTXID.String(), optionalTime(l.Oldest), optionalTime(l.Newest), gaps}
+	return levelJSON{
+		l.Level, l.Files, l.Bytes, l.MinTXID.String(), l.MaxTXID.String(),
+		optionalTime(l.Oldest), optionalTime(l.Newest), gaps,
+	}
 }
 
 func (a *app) printInspection(url string, in *replicate.Inspection) error {
 	what := "no replica, only a lease"
 	if formats := in.Formats(); len(formats) > 0 {
-		what = fmt.Sprintf("%s, %s in %s", strings.Join(formats, " and "), size(in.Bytes), count(in.Objects, "object", "objects"))
+		what = fmt.Sprintf("%s, %s in %s",
+			strings.Join(formats, " and "), size(in.Bytes), count(in.Objects, "object", "objects"))
 	}
 	if err := a.print("%s  %s\n", a.paint(url, text.Bold), what); err != nil {
 		return err
 	}
-	for _, part := range []func(*replicate.Inspection) error{a.printLTXReport, a.printV3Report, a.printLease, a.printVerdict} {
-		if err := part(in); err != nil {
+	parts := []func(*replicate.Inspection) error{a.printLTXReport, a.printV3Report, a.printLease, a.printVerdict}
+	for _, print := range parts {
+		if err := print(in); err != nil {
 			return err
 		}
 	}
@@ -241,7 +249,8 @@ func (a *app) printLease(in *replicate.Inspection) error {
 	case replicate.LeaseReleased:
 		return a.print("\nlease  %s, generation %d, owner %q\n", l.State, l.Generation, l.Owner)
 	}
-	return a.print("\nlease  %s, generation %d, owner %q, until %s\n", l.State, l.Generation, l.Owner, stampAgo(l.ExpiresAt))
+	return a.print("\nlease  %s, generation %d, owner %q, until %s\n",
+		l.State, l.Generation, l.Owner, stampAgo(l.ExpiresAt))
 }
 
 // notRead says how far to trust that there is no problem.

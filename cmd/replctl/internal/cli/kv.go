@@ -13,16 +13,16 @@ import (
 )
 
 const kvLong = `Small records with versions, below kv/ in the directory or bucket that the URL
-names; a replica there is not in their way. Any number of processes may use them at
-once: a record changes by compare-and-swap on its version, which grows with each change
-and never repeats.
+names; a replica may be in the same place. Any number of processes may use them at once:
+a record changes by compare-and-swap on its version, which grows with each change and
+never repeats.
 
-A key is 1 to 512 bytes, a value up to about a megabyte. What is deleted leaves a
-small object behind, which keeps the version.
+A key is 1 to 512 bytes, a value up to about a megabyte. A deleted record leaves a small
+object behind, which keeps the version.
 
-Exit codes: 3 where there is no such record, 4 where it is damaged, 1 where its version is
-another one, it exists already, or the answer of the store is lost: the error says so, and
-that it may have been done.`
+Exit codes: 3, there is no such record; 4, it is damaged; 1, its version is another one,
+it exists already, or the answer of the store was lost. In the last case the error says
+that the change may have been made.`
 
 func newKVCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
@@ -32,12 +32,13 @@ func newKVCommand(a *app) *cobra.Command {
 		Args:  unknownCommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newKVGetCommand(a), newKVPutCommand(a), newKVListCommand(a), newKVRemoveCommand(a), newKVWatchCommand(a))
+	cmd.AddCommand(newKVGetCommand(a), newKVPutCommand(a), newKVListCommand(a), newKVRemoveCommand(a),
+		newKVWatchCommand(a))
 	return cmd
 }
 
 // openKV returns the records at a URL, which is not contacted yet, and the URL as it may
-// be shown: with what flags add, and without what is secret.
+// be shown (see shownURL).
 func (a *app) openKV(ctx context.Context, rawURL string, poll time.Duration) (s *kv.Store, url string, err error) {
 	p, err := a.parsePlace(rawURL)
 	if err != nil {

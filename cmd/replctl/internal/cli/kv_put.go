@@ -13,7 +13,7 @@ import (
 	"github.com/replctl/replicate/store/kv"
 )
 
-// putFlags say what has to be there for a record to be written.
+// putFlags are the conditions of a write.
 type putFlags struct {
 	create  bool
 	version int64 // 0: any
@@ -25,7 +25,8 @@ func (f putFlags) check() error {
 	case f.version < 0:
 		return usageError("--version 1", "--version: %d is not positive", f.version)
 	case f.version != 0 && (f.create || f.ttl != 0):
-		return usageError("one of them", "--version is for a record that exists, --create and --ttl are for one that does not")
+		return usageError("one of them",
+			"--version is for a record that exists, --create and --ttl are for one that does not")
 	case f.ttl != 0 && (f.ttl < kv.MinTTL || f.ttl > kv.MaxTTL):
 		return usageError("--ttl 1h", "--ttl: %v is not between %v and %v", f.ttl, kv.MinTTL, kv.MaxTTL)
 	}
@@ -109,7 +110,7 @@ func put(ctx context.Context, s *kv.Store, r kv.Record, flags putFlags) (kv.Reco
 	case flags.create:
 		return createRecord(ctx, s, r)
 	}
-	// Whoever is in the way has changed the record, or there is none any more.
+	// Try again while others change, delete or create the record.
 	for ctx.Err() == nil {
 		old, err := s.Get(ctx, r.Key)
 		var out kv.Record

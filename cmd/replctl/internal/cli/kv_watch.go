@@ -7,11 +7,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/replctl/replicate/internal/clock"
 	"github.com/replctl/replicate/store/kv"
 )
 
-// changeJSON is a record as a watcher is shown it, or that there is none: then it has
-// the key alone, and gone.
+// changeJSON is a record as watch prints it. If there is no record, it has the key alone,
+// and gone is true.
 type changeJSON struct {
 	recordJSON
 	Gone bool `json:"gone"`
@@ -67,16 +68,15 @@ func (a *app) watchRecord(ctx context.Context, s *kv.Store, key string, every ti
 		if shown != nil && err == nil {
 			continue
 		}
-		select { // what is not there cannot be waited for
-		case <-time.After(every):
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		// Nobody tells when a record is created: look again.
+		if err := clock.System.Sleep(ctx, every); err != nil {
+			return err
 		}
 	}
 }
 
-// nextVersion is the version after the one that was shown, as soon as there is one;
-// nil if there is none any more, or yet.
+// nextVersion returns the version after the one that was shown, as soon as there is one;
+// nil if there is no record.
 func nextVersion(ctx context.Context, s *kv.Store, key string, shown *kv.Record) (*kv.Record, error) {
 	var r *kv.Record
 	var err error

@@ -8,15 +8,15 @@ import (
 	"github.com/replctl/replicate"
 )
 
-// leaseJSON is a lease as found: zero, empty and null what is not known, of a corrupt
-// record or where there is none.
+// leaseJSON is a lease as found. Values that are not known, because the record is corrupt
+// or missing, are zero, empty or null.
 type leaseJSON struct {
 	Generation int64      `json:"generation"`
 	Owner      string     `json:"owner"`
 	ExpiresAt  *time.Time `json:"expires_at"`
 	State      string     `json:"state"`
 	ETag       string     `json:"etag,omitempty"`
-	Note       string     `json:"note,omitempty"` // what a reader should know of a lease that is held
+	Note       string     `json:"note,omitempty"` // on a lease that is held
 }
 
 func newLeaseJSON(lease *replicate.Lease, state replicate.LeaseState) leaseJSON {
@@ -25,7 +25,7 @@ func newLeaseJSON(lease *replicate.Lease, state replicate.LeaseState) leaseJSON 
 		out.Generation, out.Owner, out.ETag = lease.Generation, lease.Owner, lease.ETag
 		out.ExpiresAt = optionalTime(lease.ExpiresAt)
 	}
-	if state == replicate.LeaseReleased { // its record ends long ago, by every clock
+	if state == replicate.LeaseReleased { // the record has a time long ago
 		out.ExpiresAt = nil
 	}
 	return out

@@ -11,12 +11,12 @@ import (
 
 const leaseAcquireLong = `Acquire the lease, if it is free; with --wait, wait for it.
 
-It prints the lease, with --json for "lease renew" and "lease release" to read, and
-lasts for the TTL. Nobody renews it but you: whoever works under it has to have
-stopped when it ends. "lease exec" sees to all that.
+It prints the lease, with --json in the form that "lease renew" and "lease release" read.
+The lease lasts for the TTL, and only you renew it: work under it has to stop before it
+ends. "lease exec" does all of that.
 
-Exit code 75 means that it was not acquired: standard error says who holds it, and
-until when. Exit code 4 means that the record is corrupt.`
+Exit code 75 means that the lease was not acquired: standard error names the holder, and
+the time when its lease ends. Exit code 4 means that the record is corrupt.`
 
 func newLeaseAcquireCommand(a *app) *cobra.Command {
 	var flags leaseFlags

@@ -10,27 +10,27 @@ import (
 	"github.com/replctl/replicate"
 )
 
-const leaseBreakLong = `Break the lease: take it from whoever holds it, or replace a corrupt record, by a
+const leaseBreakLong = `Break the lease: replace the record of whoever holds it, or a corrupt record, by a
 released record with a higher generation.
 
-The holder is not asked. It finds out when it next renews, and may go on writing
-until then: make sure that it is dead, or that what it writes is refused for its old
-generation.
+The holder is not asked. It finds out when it next renews, and may write until then:
+make sure that it is dead, or that its writes are refused for their old generation.
 
---generation N breaks the lease only if N is what is there. A record whose generation
-cannot be read is named by the etag that "lease show" prints, together with the
-generation to go on from, which has to be higher than any that was in use. Exit code 1
-means that something else is there, and that it was left alone.`
+--generation N breaks the lease only if its generation is N. If the generation cannot be
+read, name the record by the etag that "lease show" prints, and give the generation to go
+on from, which has to be higher than any that was in use. Exit code 1 means that another
+record is there, and that it was left alone.`
 
 func newLeaseBreakCommand(a *app) *cobra.Command {
 	var flags leaseFlags
 	var opts replicate.BreakOptions
 	cmd := &cobra.Command{
-		Use:     "break URL --generation N",
-		Short:   "Take the lease from whoever holds it",
-		Long:    leaseBreakLong,
-		Example: "  replctl lease break --generation 7 /var/backups/db\n  replctl lease break --etag 9f86d081884c7d65 --next-generation 100 /var/backups/db",
-		Args:    cobra.ExactArgs(1),
+		Use:   "break URL --generation N",
+		Short: "Take the lease from whoever holds it",
+		Long:  leaseBreakLong,
+		Example: `  replctl lease break --generation 7 /var/backups/db
+  replctl lease break --etag 9f86d081884c7d65 --next-generation 100 /var/backups/db`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkBreak(cmd, opts); err != nil {
 				return err
@@ -72,8 +72,8 @@ func checkBreak(cmd *cobra.Command, opts replicate.BreakOptions) error {
 	return nil
 }
 
-// breakFailure is leaseFailure where the record is not the one that was named: it says
-// which one is there. Nothing was held, and so nothing is lost.
+// breakFailure is leaseFailure for lease break. If another record is there than the one
+// that was named, it says which. Nothing was held, and so nothing is lost.
 func breakFailure(ctx context.Context, l leaser, err error, url string) error {
 	if !errors.Is(err, replicate.ErrLeaseNotHeld) {
 		return leaseFailure(err, url)

@@ -39,7 +39,7 @@ func leaseFailure(err error, url string) error {
 	return err
 }
 
-// heldBy says who is in the way. The name comes from the store, and may be anything.
+// heldBy names the holder. The name comes from the store, and may be any text.
 func heldBy(e *replicate.LeaseExistsError) string {
 	return fmt.Sprintf("held by %q until %s", e.Owner, stamp(e.ExpiresAt))
 }

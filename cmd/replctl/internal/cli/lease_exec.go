@@ -16,19 +16,19 @@ renew the lease while CMD runs, and release it when CMD, and what it has started
 its process group, has ended.
 
 When the lease is lost, because it could not be renewed in time or somebody broke it,
-CMD's process group gets SIGTERM and, --grace later, SIGKILL. Of a TTL T, a grace G and
-a guard R this is the timetable, counted back from the end of the lease: renewals are
-due every (T - G - R)/3; if none has worked, SIGTERM comes G + R before the end and
-SIGKILL R before it. The guard is for CMD to be dead and for clocks that differ. G and R
-are T/10 unless given, and together less than T: with the defaults, renewals every 8s,
-SIGTERM at 6s and SIGKILL at 3s before the end.
+CMD's process group gets SIGTERM and, --grace later, SIGKILL. With a TTL T, a grace G and
+a guard R, renewals are due every (T - G - R)/3. If none has worked, SIGTERM comes G + R
+before the end of the lease, and SIGKILL R before it. The guard leaves time for CMD to die
+and for clocks that differ. G and R are T/10 by default, and have to be less than T
+together. With the defaults, renewals are due every 8s, SIGTERM comes 6s before the end,
+and SIGKILL 3s before it.
 
-The lease is released when nothing of CMD is left. After a SIGKILL that is G + R later,
-since what CMD had sent may still arrive.
+The lease is released when no process of CMD's group is left. After a SIGKILL it is
+released up to G + R later, since a request that CMD had sent may still arrive.
 
-A replctl that is itself stopped or starved can kill nothing in time, nor can one that
-is killed with SIGKILL: on Linux and FreeBSD CMD is then killed by the kernel, but not
-what CMD has started; elsewhere not even CMD. What must not happen twice should be
+If replctl itself is stopped, starved or killed with SIGKILL, it kills nothing in time.
+On Linux and FreeBSD the kernel kills CMD when replctl dies, but not what CMD has started;
+on other systems it does not even kill CMD. So have writes that must not happen twice
 refused for an old generation, which CMD finds in its environment:
 
   REPLCTL_LEASE_GENERATION  the fencing number, the same while CMD runs
@@ -36,22 +36,22 @@ refused for an old generation, which CMD finds in its environment:
   REPLCTL_LEASE_URL         the URL, without secrets
 
 Signals: SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 are passed to CMD's
-process group. While there is no lease yet, the first four end replctl at once and
-the others do nothing. SIGTSTP (Ctrl-Z), SIGTTIN and SIGTTOU are ignored, also by CMD
-unless it says otherwise: what is stopped cannot end in time. Where standard input and
-output are a terminal in whose foreground replctl is, CMD's group takes its place
-there; otherwise CMD can write to a terminal, but not read from it.
+process group. While there is no lease yet, the first four end replctl (a second one ends
+it at once), and the others do nothing. SIGTSTP (Ctrl-Z), SIGTTIN and SIGTTOU are ignored, also by CMD
+unless it handles them: a stopped command cannot end in time. If standard input and output
+are a terminal and replctl is in its foreground, CMD's group takes its place there;
+otherwise CMD can write to a terminal, but not read from it.
 On Windows there are no process groups to kill: CMD gets Ctrl-Break and is then
 terminated, and what it has started goes on.
 
 Without --wait it waits for ever; --wait 0 tries once.
 
-The exit code is CMD's, or 128 and the signal's number if a signal ended it. Apart
-from that: 75, the lease was not acquired in time; 76, it was lost, even if CMD ended
-by itself at the same time, for its work may have overlapped with another's; 126 and
-127, CMD cannot be executed or is not found; 128 and the signal's number, if replctl
-was ended while it waited; and 1, 2 and 4 as usual. If only the release fails the
-exit code is CMD's, and the lease is left to expire.`
+The exit code is CMD's, or 128 and the signal's number if a signal ended it. Other codes:
+75, the lease was not acquired in time; 76, it was lost, even if CMD ended by itself at
+the same time, since its work may have overlapped with another holder's; 126 and 127, CMD
+cannot be executed or is not found; 128 and the signal's number, a signal ended replctl
+while it waited; and 1, 2 and 4 as usual. If only the release fails, the exit code is
+CMD's, and the lease is left to expire.`
 
 // execFlags are those of lease exec.
 type execFlags struct {
@@ -67,9 +67,10 @@ func newLeaseExecCommand(a *app) *cobra.Command {
 
 		DisableFlagsInUseLine: true,
 
-		Long:    leaseExecLong,
-		Example: "  replctl lease exec /var/backups/db -- litestream replicate\n  replctl lease exec --wait 0 s3://bucket/db -- ./nightly.sh",
-		Args:    urlAndCommand,
+		Long: leaseExecLong,
+		Example: `  replctl lease exec /var/backups/db -- litestream replicate
+  replctl lease exec --wait 0 s3://bucket/db -- ./nightly.sh`,
+		Args: urlAndCommand,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := flags.check(cmd); err != nil {
 				return err
@@ -109,7 +110,7 @@ func urlAndCommand(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// check refuses what makes no sense, and fills in what was not given.
+// check validates the flags, and fills in the defaults.
 func (f *execFlags) check(cmd *cobra.Command) error {
 	if err := f.leaseFlags.check(); err != nil {
 		return err

@@ -36,11 +36,13 @@ type leaseFlags struct {
 }
 
 func (f *leaseFlags) add(cmd *cobra.Command) {
-	cmd.Flags().DurationVar(&f.maxTTL, "max-ttl", replicate.DefaultLeaseMaxTTL, "longest TTL that an honest holder asks for")
+	cmd.Flags().DurationVar(&f.maxTTL, "max-ttl", replicate.DefaultLeaseMaxTTL,
+		"refuse a lease that runs longer than this; set it to the longest TTL any holder of this lease uses")
 }
 
 func (f *leaseFlags) addTTL(cmd *cobra.Command) {
-	cmd.Flags().DurationVar(&f.ttl, "ttl", 0, "how long the lease lasts unless it is renewed (default 30s, or --max-ttl if that is less)")
+	cmd.Flags().DurationVar(&f.ttl, "ttl", 0,
+		"how long the lease lasts unless it is renewed (default 30s, or --max-ttl if that is less)")
 }
 
 func (f *leaseFlags) addOwner(cmd *cobra.Command) {
@@ -50,13 +52,13 @@ func (f *leaseFlags) addOwner(cmd *cobra.Command) {
 // addSkew adds the flag of commands that take the lease over from another holder.
 func (f *leaseFlags) addSkew(cmd *cobra.Command) {
 	cmd.Flags().DurationVar(&f.maxSkew, "max-skew", 0,
-		"how long to wait after another's lease has ended, for clocks that differ by so much")
+		"how long to wait after another holder's lease has ended, in case the clocks differ by so much")
 }
 
 // addGuard adds the flag of commands that work under the lease and renew it.
 func (f *leaseFlags) addGuard(cmd *cobra.Command) {
 	cmd.Flags().DurationVar(&f.guard, "guard", 0,
-		"how long before its end the lease counts as lost unless it is renewed (default a tenth of the TTL)")
+		"give the lease up for lost so long before its end unless it is renewed (default a tenth of the TTL)")
 }
 
 // heldFor is the TTL of the lease.
@@ -92,7 +94,8 @@ func (f *leaseFlags) check() error {
 	case f.ttl < 0 || f.ttl > 0 && f.ttl < minTTL:
 		return usageError("--ttl 30s", "--ttl: %v is less than %v", f.ttl, minTTL)
 	case f.ttl > f.maxTTL:
-		return usageError("--max-ttl "+f.ttl.String()+", here and wherever this lease is used", "--ttl: %v is more than --max-ttl, %v", f.ttl, f.maxTTL)
+		return usageError("--max-ttl "+f.ttl.String()+", here and wherever this lease is used",
+			"--ttl: %v is more than --max-ttl, %v", f.ttl, f.maxTTL)
 	case f.maxSkew < 0:
 		return usageError("--max-skew 2s", "--max-skew: %v is negative", f.maxSkew)
 	case f.guard < 0:
@@ -142,8 +145,8 @@ func (f *leaseFlags) set(maxTTL, ttl *time.Duration, owner *string) {
 	}
 }
 
-// shownURL is the URL of an engine's client or leaser as it may be shown: with what flags
-// add, and without what is secret.
+// shownURL is the URL of an engine's client or leaser as it may be shown: it includes what
+// the flags add, and leaves out secrets.
 func shownURL(engine any, rawURL string) string {
 	if s, ok := engine.(fmt.Stringer); ok {
 		return s.String()

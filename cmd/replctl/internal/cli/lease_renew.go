@@ -79,9 +79,13 @@ func (a *app) openGranted(ctx context.Context, rawURL string, flags leaseFlags, 
 	if err != nil && !errors.Is(err, replicate.ErrLeaseCorrupt) {
 		return nil, err
 	}
-	if current != nil && current.ETag == grant.ETag && (current.Generation != grant.Generation || current.Owner != grant.Owner) {
+	if current == nil || current.ETag != grant.ETag {
+		return l, nil
+	}
+	if current.Generation != grant.Generation || current.Owner != grant.Owner {
 		return nil, usageError("the lease as acquire or renew printed it",
-			"--lease: has generation %d of %q, and the record with its etag has generation %d of %q", grant.Generation, grant.Owner, current.Generation, current.Owner)
+			"--lease: has generation %d of %q, and the record with its etag has generation %d of %q",
+			grant.Generation, grant.Owner, current.Generation, current.Owner)
 	}
 	return l, nil
 }

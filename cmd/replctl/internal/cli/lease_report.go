@@ -12,8 +12,8 @@ import (
 )
 
 // reporter tells on standard error what happens to a lease. It never blocks: a
-// reader of standard error that has stopped must not stop the renewals. What there
-// is no room for is dropped.
+// reader of standard error that has stopped must not stop the renewals. It drops lines
+// that nobody has read in time.
 type reporter struct {
 	verbose bool
 	lines   chan string
@@ -76,7 +76,7 @@ func (r *reporter) only(kinds ...replicate.EventKind) func(replicate.Event) {
 	}
 }
 
-// event is told what happens. Renewals are no news, except after one that failed.
+// event tells of an event. A renewal is told only after one that failed, or with --verbose.
 func (r *reporter) event(e replicate.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -123,7 +123,8 @@ func eventLine(e replicate.Event) string {
 	case replicate.EventLost:
 		return fmt.Sprintf("lost: %v", e.Err)
 	case replicate.EventDraining:
-		return fmt.Sprintf("releasing in %v, when the request that was given up cannot arrive any more", e.Latency.Round(time.Millisecond))
+		return fmt.Sprintf("releasing in %v, when the request that was given up cannot arrive any more",
+			e.Latency.Round(time.Millisecond))
 	case replicate.EventReleased:
 		return fmt.Sprintf("released generation %d", e.Lease.Generation)
 	case replicate.EventSkew:

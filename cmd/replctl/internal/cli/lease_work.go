@@ -29,22 +29,24 @@ func (f *workFlags) addWork(cmd *cobra.Command, when string) {
 	cmd.Flags().DurationVar(&f.wait, "wait", 0, when+"how long to wait for the lease; 0 tries once")
 }
 
-// checkWork refuses what makes no sense; leased is whether the lease is taken, which
-// the given flag asks for.
+// checkWork validates the flags. leased says whether the command takes the lease; flag is
+// the one that asks for it.
 func (f *workFlags) checkWork(leased bool, flag string) error {
 	switch {
 	case f.wait < 0:
 		return usageError("--wait 1m", "--wait: %v is negative", f.wait)
 	case !leased && (f.wait != 0 || f.owner != "" || f.ttl != 0 || f.guard != 0 || f.maxSkew != 0):
 		return usageError(flag,
-			"--wait, --owner, --ttl, --guard and --max-skew are about the lease, which is taken with %s only", flag)
+			"--wait, --owner, --ttl, --guard and --max-skew are about the lease, which only %s takes", flag)
 	}
 	return f.check()
 }
 
-// work lets fn write to a replica: under its lease, with a client that is fenced by
-// it, or without.
-func (a *app) work(ctx context.Context, r *opened, url string, flags workFlags, leased bool, fn func(ctx context.Context, client replicate.Fenceable, generation int64) error) error {
+// work lets fn write to a replica. With a lease, the client is fenced and generation is the
+// lease's; without, generation is 0.
+func (a *app) work(ctx context.Context, r *opened, url string, flags workFlags, leased bool,
+	fn func(ctx context.Context, client replicate.Fenceable, generation int64) error,
+) error {
 	client := r.fenceable()
 	if !leased {
 		return fn(ctx, client, 0)

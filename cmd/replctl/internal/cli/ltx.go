@@ -75,7 +75,9 @@ func (a *app) ltx(ctx context.Context, url string, opts *ltxOptions) error {
 		total += len(files)
 		for _, f := range files {
 			if opts.wants(f.CreatedAt) {
-				out = append(out, ltxJSON{level, f.MinTXID.String(), f.MaxTXID.String(), f.Size, f.CreatedAt.Format(time.RFC3339), f.CreatedAt})
+				out = append(out, ltxJSON{
+					level, f.MinTXID.String(), f.MaxTXID.String(), f.Size, f.CreatedAt.Format(time.RFC3339), f.CreatedAt,
+				})
 			}
 		}
 	}
@@ -142,7 +144,7 @@ func (a *app) printLTX(files []ltxJSON) error {
 	g := newGrid("level", "min txid", "max txid", "size", "created")
 	g.right = []string{"level", "size"}
 	for _, f := range files {
-		g.add(f.Level, f.MinTXID, f.MaxTXID, f.Size, f.CreatedAt.Format("2006-01-02 15:04:05.000Z"))
+		g.add(f.Level, f.MinTXID, f.MaxTXID, f.Size, preciseStamp(f.CreatedAt))
 	}
 	return a.printGrid(g)
 }

@@ -18,13 +18,12 @@ backup that Litestream v0.3.x has made. The backup is only read.
 
 It migrates the latest state, or that of --timestamp and --generation, or with
 --history every state that can be restored, each with the time that it has in the
-backup (in whole milliseconds). The history is read twice: all of it is verified before the first file
-is written. A damaged backup is refused, with exit code 4, and nothing is written; a
-single state is restored around damaged objects where there is a way. Where segments
-may be missing that no name shows, since there is no times.json, SQLite makes a quick
-check of the last state first, or that of --integrity-check. --partial
-migrates the history of a backup that objects are missing from: the states before and
-after the hole.
+backup (in whole milliseconds). The history is read twice: all of it is verified before
+the first file is written. A damaged backup is refused, with exit code 4, and nothing is
+written; a single state is restored around damaged objects if there is a way. A backup
+without times.json may lack segments, and no name shows it: SQLite then checks the last
+state first, quickly or as --integrity-check says. If objects are missing, --partial
+migrates the states before and after the hole.
 
 The order of things:
 
@@ -49,11 +48,11 @@ since it goes by the bucket's times. "replctl restore --timestamp" and "litestre
 restore -txid" give those states; and if DST is the same place as SRC, Litestream sees
 the times of the backup as well, and takes whichever of the two is the better one.
 
-All is written under DST's lease, which is waited for as long as --wait says: exit
+Everything is written under DST's lease, which is waited for as long as --wait says: exit
 code 75 if it is not acquired, 76 if it is lost on the way.
 
-Flags such as --endpoint are for both urls, or for the bucket if the other one is a
-directory; parameters in a url are for that one alone.`
+Flags such as --endpoint are for both URLs, or for the bucket if the other place is a
+directory; parameters in a URL are for that one alone.`
 
 type migrateFlags struct {
 	workFlags
@@ -115,9 +114,11 @@ func newMigrateCommand(a *app) *cobra.Command {
 func (f *migrateFlags) validate() error {
 	switch {
 	case f.history && f.target() != replicate.Target{}:
-		return usageError("one of them", "migrate: --timestamp and --generation ask for one state, and --history for all of them")
+		return usageError("one of them",
+			"migrate: --timestamp and --generation ask for one state, and --history for all of them")
 	case f.generation != "" && !v3compat.IsGenerationID(f.generation):
-		return usageError("replctl generations URL, which lists them", "--generation %q: want 16 lower-case hex digits", f.generation)
+		return usageError("replctl generations URL, which lists them",
+			"--generation %q: want 16 lower-case hex digits", f.generation)
 	case f.partial && !f.history:
 		return usageError("--history", "migrate: --partial is about the history, and --history is missing")
 	}
@@ -132,25 +133,24 @@ func (a *app) migrate(ctx context.Context, from, to string, flags migrateFlags) 
 	if err := flags.validate(); err != nil {
 		return err
 	}
-	src, err := a.beside(from, to).openReplica(from)
-	if err != nil {
-		return err
-	}
-	there := a.beside(to, from)
-	dst, err := there.openReplica(to)
+	src, dst, there, err := a.openBoth(from, to)
 	if err != nil {
 		return err
 	}
 	a.sayZone("timestamp", flags.timestamp.at)
-	return there.work(ctx, dst, to, flags.workFlags, true, func(ctx context.Context, client replicate.Fenceable, generation int64) error {
-		return a.writeMigration(ctx, src, dst, client, flags, generation)
-	})
+	return there.work(ctx, dst, to, flags.workFlags, true,
+		func(ctx context.Context, client replicate.Fenceable, generation int64) error {
+			return a.writeMigration(ctx, src, dst, client, flags, generation)
+		})
 }
 
-func (a *app) writeMigration(ctx context.Context, src, dst *opened, client replicate.ReplicaClient, flags migrateFlags, generation int64) error {
+func (a *app) writeMigration(ctx context.Context, src, dst *opened, client replicate.ReplicaClient,
+	flags migrateFlags, generation int64,
+) error {
 	meters := stepMeters{app: a}
 	m, err := replicate.Migrate(ctx, src.fenceable(), client, replicate.MigrateOptions{
-		History: flags.history, Partial: flags.partial, Target: flags.target(), TempDir: flags.tempDir, Progress: meters.update,
+		History: flags.history, Partial: flags.partial, Target: flags.target(), TempDir: flags.tempDir,
+		Progress: meters.update,
 		Check: func(ctx context.Context, path string) error {
 			return soundDatabase(ctx, path, flags.check.modeFor(true))
 		},
@@ -182,7 +182,8 @@ func (a *app) noMigration(ctx context.Context, src, dst *opened, err error, flag
 		} else if !ok {
 			return src.nothing(ctx)
 		}
-		return &cliError{exitNothing, fmt.Errorf("no v0.3 backup at %s: it is an LTX replica", src.url), "litestream replicate, which goes on with it as it is"}
+		return &cliError{exitNothing, fmt.Errorf("no v0.3 backup at %s: it is an LTX replica", src.url),
+			"litestream replicate, which goes on with it as it is"}
 	case errors.Is(err, replicate.ErrOtherContent):
 		return &cliError{exitFailure, err, otherDestination(ctx, src, dst)}
 	case errors.As(err, &e) && errors.Is(err, replicate.ErrDamaged):
@@ -197,11 +198,12 @@ func (a *app) noMigration(ctx context.Context, src, dst *opened, err error, flag
 	return err
 }
 
-// otherDestination says how to migrate to a place with other content. What is there may
-// be the only replica of something: it is for people to delete it.
+// otherDestination says how to migrate to a place with other content. The content may be
+// the only replica of something: people delete it, not replctl.
 func otherDestination(ctx context.Context, src, dst *opened) string {
 	const unneeded = "another destination; or, if nobody needs what is there, "
-	if ids, err := dst.GenerationsV3(ctx); err != nil || len(ids) > 0 && src.url != dst.url { // another backup
+	ids, err := dst.GenerationsV3(ctx)
+	if err != nil || len(ids) > 0 && src.url != dst.url { // another backup
 		return "another destination"
 	}
 	if dst.dir == "" {
@@ -216,7 +218,8 @@ func (a *app) printMigration(m migrateJSON) error {
 	}
 	states := fmt.Sprintf("the state of %s", preciseStamp(m.To.Time))
 	if m.History {
-		states = fmt.Sprintf("%s, from %s to %s", count(m.States, "state", "states"), preciseStamp(m.From.Time), preciseStamp(m.To.Time))
+		states = fmt.Sprintf("%s, from %s to %s",
+			count(m.States, "state", "states"), preciseStamp(m.From.Time), preciseStamp(m.To.Time))
 	}
 	if !m.Migrated {
 		return a.print("nothing to do: %s has %s already\n", m.Destination, states)
@@ -225,7 +228,8 @@ func (a *app) printMigration(m migrateJSON) error {
 	if m.Kept > 0 {
 		kept = fmt.Sprintf("; %s of an interrupted run kept", count(m.Kept, "file", "files"))
 	}
-	return a.print("migrated %s\nwrote    %s, %s%s\nnext     start Litestream 0.5 with %s as its replica; it goes on after transaction %s\n",
+	return a.print("migrated %s\nwrote    %s, %s%s\n"+
+		"next     start Litestream 0.5 with %s as its replica; it goes on after transaction %s\n",
 		states, count(m.Files, "file", "files"), size(m.Bytes), kept, m.Destination, m.TXID)
 }
 

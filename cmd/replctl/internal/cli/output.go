@@ -92,7 +92,9 @@ func (g *grid) render(width int) safe {
 func (g *grid) without(hidden []string) string {
 	var configs []table.ColumnConfig
 	for _, name := range g.right {
-		configs = append(configs, table.ColumnConfig{Name: name, Align: text.AlignRight, AlignHeader: text.AlignRight, Hidden: slices.Contains(hidden, name)})
+		configs = append(configs, table.ColumnConfig{
+			Name: name, Align: text.AlignRight, AlignHeader: text.AlignRight, Hidden: slices.Contains(hidden, name),
+		})
 	}
 	for _, name := range hidden {
 		if !slices.Contains(g.right, name) {
@@ -125,8 +127,8 @@ func wrap(s, indent string, width int) string {
 	return strings.Join(append(lines, indent+line), "\n")
 }
 
-// print prints text for people. What its arguments have of other lines or controls
-// is made harmless, unless they are safe.
+// print prints text for people. It makes line breaks and controls in its arguments
+// harmless, unless they are safe.
 func (a *app) print(format string, args ...any) error {
 	_, err := fmt.Fprintf(a.stdout, format, harmlessArgs(args)...)
 	return err

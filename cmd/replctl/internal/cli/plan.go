@@ -64,7 +64,8 @@ func addTarget(flags *pflag.FlagSet) *targetFlags {
 	t := &targetFlags{timestamp: timeFlag{now: time.Now}}
 	flags.Var(&t.timestamp, "timestamp", "the last state at or before this time")
 	flags.StringVar(&t.txid, "txid", "", "the state after this `transaction` (16 hex digits, or fewer)")
-	flags.StringVar(&t.generation, "generation", "", "the last state of this generation of a v0.3 backup, or that at --timestamp")
+	flags.StringVar(&t.generation, "generation", "",
+		"the last state of this generation of a v0.3 backup, or that at --timestamp")
 	flags.Var(&t.index, "index", "with --generation: through the WAL of this index (hex, as listings show it)")
 	return t
 }
@@ -72,13 +73,14 @@ func addTarget(flags *pflag.FlagSet) *targetFlags {
 const targetHelp = `The target is the latest state, or one of: --timestamp, the last state at or before
 a time; --txid, the state after a transaction of an LTX replica; --generation, the
 last state of a generation of a v0.3 backup, with --index that after the WAL of an
-index, with --timestamp that at a time. A time is RFC 3339 (2026-11-20T14:05:00Z), local time ("2026-11-20 14:05"),
-which is printed back with its zone, or an offset from now (-90m, -2d). A moment inside a
-compacted file has no state of its own: the state before it is given, and a note says so
-and names the next one. If damage may have changed the answer, the exit code is 4.
+index, with --timestamp that at a time. A time is RFC 3339 (2026-11-20T14:05:00Z), local
+time ("2026-11-20 14:05"), which is printed back with its zone, or an offset from now
+(-90m, -2d). A moment inside a compacted file has no state of its own: the state before it
+is used, and a note says so and names the next one. If damage may have changed the answer,
+the exit code is 4.
 
-Where both formats are in one place, the one with the newer state at or before the
-target is taken.`
+If both formats are in one place, the one with the newer state at or before the target is
+used.`
 
 func (t *targetFlags) target() (replicate.Target, error) {
 	target := replicate.Target{Timestamp: t.timestamp.at, Generation: t.generation, Index: t.index.value}
@@ -218,14 +220,20 @@ func describePoint(p replicate.Point) string {
 func preciseStamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000Z") }
 
 func planDoc(url string, plan *replicate.Plan) planJSON {
-	doc := planJSON{
-		URL: url, Format: plan.Format, Reason: plan.Reason, State: *pointDoc(plan.State), Next: pointDoc(plan.Next), Notes: append([]string{}, plan.Notes...),
-		Objects: []planObjectJSON{}, Bytes: plan.Bytes, Requests: plan.Requests,
+	return planJSON{
+		URL: url, Format: plan.Format, Reason: plan.Reason, State: *pointDoc(plan.State), Next: pointDoc(plan.Next),
+		Notes: append([]string{}, plan.Notes...), Objects: planObjects(plan.Objects),
+		Bytes: plan.Bytes, Requests: plan.Requests,
 	}
-	for _, o := range plan.Objects {
-		doc.Objects = append(doc.Objects, planObjectJSON{o.Key, o.Size})
+}
+
+// planObjects is never null in JSON.
+func planObjects(objects []replicate.PlanObject) []planObjectJSON {
+	docs := []planObjectJSON{}
+	for _, o := range objects {
+		docs = append(docs, planObjectJSON{o.Key, o.Size})
 	}
-	return doc
+	return docs
 }
 
 func pointDoc(p replicate.Point) *pointJSON {
@@ -260,7 +268,9 @@ func describeState(plan *replicate.Plan) string {
 	if plan.Format == replicate.FormatLTX {
 		return fmt.Sprintf("transaction %s of %s", plan.State.TXID, preciseStamp(plan.State.Time))
 	}
-	return fmt.Sprintf("generation %s through index %s, offset %08x, of %s", plan.State.Pos.Generation, hexIndex(plan.State.Pos.Index), plan.State.Pos.Offset, preciseStamp(plan.State.Time))
+	pos := plan.State.Pos
+	return fmt.Sprintf("generation %s through index %s, offset %08x, of %s",
+		pos.Generation, hexIndex(pos.Index), pos.Offset, preciseStamp(plan.State.Time))
 }
 
 // parseTXID takes hex digits, as Litestream prints them, with or without the

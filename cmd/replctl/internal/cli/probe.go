@@ -19,30 +19,31 @@ type prober interface {
 	SetLogger(logger *slog.Logger)
 }
 
-const probeLong = `Find out whether a directory or a bucket does what leases need: whether of two who
-create a record one is refused, also when many do so at once, whether a write on the
-condition of an old version (If-Match) is refused, whether what was written is read
-and listed. Documentation does not tell: some stores ignore conditions and answer 200.
+const probeLong = `Find out whether a directory or a bucket does what leases need. If two writers create
+a record, or many at once, all but one must be refused. A write on the condition of an old
+version (If-Match) must be refused. What was written must be read and listed. Documentation
+does not tell: some stores ignore conditions and answer 200.
 
-This writes: some dozens of small records and objects, and a few of 5 MiB in a bucket,
-all below probe-<random>/ in the root that the URL names, which no replica and
-no lease uses, and deletes them in the end, also when it is interrupted. What could
-not be deleted is named. A bucket that keeps versions keeps these too.
+This writes some dozens of small records and objects, and in a bucket a few of 5 MiB.
+All are below probe-<random>/ in the root that the URL names, where no replica and no lease
+is. It deletes them at the end, also when it is interrupted, and names what it could not
+delete. A bucket that keeps versions keeps these too.
 
-Verdicts: conformant (nothing was caught, which is no proof), violation (proven: a
-lease can be held twice here, or lost), inconclusive (not all could be tried: no
-permission, or the store went away). Checks that are only recorded are no conditions.
+Verdicts: conformant (nothing was caught, which is no proof), violation (proven: a lease
+can be held twice here, or lost), inconclusive (some checks could not be made: no
+permission, or the store went away). Checks that are only recorded do not decide.
 
 Exit codes: 0 conformant, 5 violation, 6 inconclusive.`
 
 func newProbeCommand(a *app) *cobra.Command {
 	var opts probe.Options
 	cmd := &cobra.Command{
-		Use:     "probe URL",
-		Short:   "Find out whether a store does what leases need (writes to it)",
-		Long:    probeLong,
-		Example: "  replctl probe s3://bucket/db --endpoint https://minio:9000\n  replctl probe /var/backups/db --rounds 100 --writers 64",
-		Args:    oneURL,
+		Use:   "probe URL",
+		Short: "Find out whether a store does what leases need (writes to it)",
+		Long:  probeLong,
+		Example: `  replctl probe s3://bucket/db --endpoint https://minio:9000
+  replctl probe /var/backups/db --rounds 100 --writers 64`,
+		Args: oneURL,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case opts.Rounds < 1 || opts.Rounds > probe.MaxRounds:
@@ -137,8 +138,9 @@ func (a *app) printProbeText(doc probeJSON, report *probe.Report) error {
 		g.add(c.Name, a.probeResult(c.Result), safe(wrap(harmless(c.Evidence), "", terminalWidth(a.stdout)-indent)))
 	}
 	took := report.Took.Round(10 * time.Millisecond)
-	err := a.print("%s  %s, %s, %v\n\n%s\n\n%s  %s\n", doc.URL, count(doc.Writers, "writer", "writers"), count(doc.Rounds, "round", "rounds"), took,
-		g.render(0), a.probeResult(doc.Verdict), probeMeaning(report))
+	err := a.print("%s  %s, %s, %v\n\n%s\n\n%s  %s\n",
+		doc.URL, count(doc.Writers, "writer", "writers"), count(doc.Rounds, "round", "rounds"), took, g.render(0),
+		a.probeResult(doc.Verdict), probeMeaning(report))
 	if err != nil || len(doc.Left) == 0 {
 		return err
 	}
@@ -160,7 +162,9 @@ func (a *app) printProbeText(doc probeJSON, report *probe.Report) error {
 
 func probeMeaning(report *probe.Report) string {
 	var names []string
-	bad := map[probe.Verdict]probe.Result{probe.Violation: probe.Failed, probe.Inconclusive: probe.Unknown}[report.Verdict]
+	bad := map[probe.Verdict]probe.Result{
+		probe.Violation: probe.Failed, probe.Inconclusive: probe.Unknown,
+	}[report.Verdict]
 	for _, c := range report.Checks {
 		if c.Result == bad {
 			names = append(names, c.Name)

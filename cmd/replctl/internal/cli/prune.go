@@ -14,30 +14,31 @@ import (
 const pruneLong = `Show what of a replica is not needed any more, and what can be restored without it;
 delete it with --yes.
 
---keep-within promises that every state of that time, up to now, can be restored
-afterwards if it can be now; --keep-snapshots that the newest N snapshots stay. One of
-the two has to be given. Whatever they say, the latest state and the newest snapshot
-stay, and what they need. What is lost, the states that can be restored now and not
-afterwards, is said as well as what is left. Before anything is shown or deleted, it is proved from the
-names of what is kept that every promised state is there, and the snapshots that the
-promise is built on are read from end to end: if one is damaged nothing is deleted
-(exit code 4), since older ones may be the last that are whole. --trust-snapshots
-saves the reading.
+--keep-within promises: every state since that time that can be restored now can be
+restored afterwards. --keep-snapshots promises that the newest N snapshots stay. One of
+the two has to be given. The latest state and the newest snapshot always stay, and so
+does what they need. The output names the states that are lost, and those that are left.
 
-Of LTX files the last snapshot before the promised time stays, all files that end after
-it, and what Litestream has yet to compact. Of a v0.3 generation the last snapshot
-before that time stays, and what is not before it; a generation that ended before goes
-as a whole. Foreign objects and the lease are not touched.
+Before anything is shown or deleted, the names of what is kept have to prove that every
+promised state is there, and the snapshots that the promise needs are read from end to
+end. If one of them is damaged, nothing is deleted (exit code 4): an older one may be the
+last that is whole. --trust-snapshots saves the reading.
 
-A Litestream that replicates to the place may go on meanwhile, and applies its own
-retention: it takes an object that it wants to delete and that is gone for deleted.
-Leave it more than its longest compaction interval takes.
+These LTX files stay: the last snapshot before the promised time, every file that ends
+after it, and what Litestream has yet to compact. In a v0.3 generation the last snapshot
+before that time stays, and everything that is not before it; a generation that ended
+earlier is deleted as a whole. Foreign objects and the lease are not touched.
+
+A Litestream that replicates to the place may go on meanwhile and apply its own
+retention: an object that is gone counts as deleted for it. Keep more than its longest
+compaction interval takes.
 
 With --yes everything happens under the replica's lease, which is waited for as long as
 --wait says: exit code 75 if it is not acquired, 76 if it is lost on the way. Snapshots
-of a v0.3 backup go before the WAL that they are restored with; after a crash, or if a
-store refuses, whatever is left is as good as it was. Then the place is listed: each
-object that is still there, though the store said deleted, is named (exit code 1).`
+of a v0.3 backup are deleted before the WAL that they are restored with: after a crash, or
+if a store refuses, what is left can be restored as before. At the end the place is listed,
+and an object that the store said was deleted and that is still there is named (exit
+code 1).`
 
 type pruneFlags struct {
 	workFlags
@@ -135,12 +136,14 @@ func (a *app) prune(ctx context.Context, url string, flags *pruneFlags) error {
 	if err := r.orNothing(ctx, 0); err != nil { // no lease is left in a place that is none
 		return err
 	}
-	return a.work(ctx, r, url, flags.workFlags, true, func(ctx context.Context, client replicate.Fenceable, generation int64) error {
-		return a.pruneNow(ctx, r, client, flags, generation)
-	})
+	return a.work(ctx, r, url, flags.workFlags, true,
+		func(ctx context.Context, client replicate.Fenceable, generation int64) error {
+			return a.pruneNow(ctx, r, client, flags, generation)
+		})
 }
 
-func (a *app) planPrune(ctx context.Context, r *opened, client replicate.Fenceable, flags *pruneFlags) (*replicate.PrunePlan, pruneJSON, error) {
+func (a *app) planPrune(ctx context.Context, r *opened, client replicate.Fenceable, flags *pruneFlags,
+) (*replicate.PrunePlan, pruneJSON, error) {
 	since := time.Now().Add(-flags.within.d)
 	m := a.newMeter("verifying")
 	plan, err := replicate.PlanPrune(ctx, client, replicate.PruneOptions{
@@ -153,16 +156,16 @@ func (a *app) planPrune(ctx context.Context, r *opened, client replicate.Fenceab
 		return nil, pruneJSON{}, err
 	}
 	doc := pruneJSON{
-		URL: r.url, Since: since.UTC(), KeepSnapshots: max(1, flags.snapshots), Objects: []planObjectJSON{}, Bytes: plan.Bytes,
-		Kept: plan.Kept, KeptBytes: plan.KeptBytes, Before: windowDocs(plan.Before), Restorable: windowDocs(plan.Restorable),
-	}
-	for _, o := range plan.Objects {
-		doc.Objects = append(doc.Objects, planObjectJSON{o.Key, o.Size})
+		URL: r.url, Since: since.UTC(), KeepSnapshots: max(1, flags.snapshots),
+		Objects: planObjects(plan.Objects), Bytes: plan.Bytes, Kept: plan.Kept, KeptBytes: plan.KeptBytes,
+		Before: windowDocs(plan.Before), Restorable: windowDocs(plan.Restorable),
 	}
 	return plan, doc, nil
 }
 
-func (a *app) pruneNow(ctx context.Context, r *opened, client replicate.Fenceable, flags *pruneFlags, generation int64) error {
+func (a *app) pruneNow(ctx context.Context, r *opened, client replicate.Fenceable,
+	flags *pruneFlags, generation int64,
+) error {
 	plan, doc, err := a.planPrune(ctx, r, client, flags)
 	if err != nil {
 		return err

@@ -11,7 +11,9 @@ import (
 func windowDocs(windows []replicate.Window) []windowJSON {
 	docs := []windowJSON{}
 	for _, w := range windows {
-		doc := windowJSON{Format: w.Format, From: optionalTime(w.From.Time), To: optionalTime(w.To.Time), Generation: w.Generation}
+		doc := windowJSON{
+			Format: w.Format, From: optionalTime(w.From.Time), To: optionalTime(w.To.Time), Generation: w.Generation,
+		}
 		if w.Format == replicate.FormatLTX {
 			doc.MinTXID, doc.MaxTXID = w.From.TXID.String(), w.To.TXID.String()
 		}
@@ -54,8 +56,8 @@ func (a *app) printPrune(plan *replicate.PrunePlan, doc pruneJSON) error {
 	return a.printWindows(plan.Restorable)
 }
 
-// lostStates says what of the windows before a plan can not be restored after it. What
-// goes of a window is its beginning, or all of it.
+// lostStates names the states that can be restored before a plan and not after it. A plan
+// deletes the beginning of a window, or all of it.
 func lostStates(before, after []replicate.Window) []string {
 	var lost []string
 	for _, w := range before {

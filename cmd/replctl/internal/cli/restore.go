@@ -52,24 +52,23 @@ func newRestoreCommand(a *app) *cobra.Command {
 The file appears whole and synced, or not at all: it is written under a temporary
 name beside its place (.replicate-*.tmp; what a killed restore leaves is removed by
 the next). Every checksum on the way is verified: of each LTX file or LZ4 frame, of
-the WAL, and of the whole database where the replica has it. A replica that changes
-while it is read is planned again. What was damaged on the way is never in the database.
+the WAL, and of the whole database where the replica has it. If the replica changes while
+it is read, the restore is planned again. Damaged data never gets into the database.
 
-A v0.3 backup without times.json may lack the last segment of an index, which no name
-shows. Then SQLite's quick check is made unless --integrity-check says otherwise, since
-such a database is mostly malformed (exit code 4, and nothing was written). "-o -" makes
-no check.
+A v0.3 backup without times.json may lack the last segment of an index, and no name shows
+it. Such a database is mostly malformed: so SQLite makes its quick check unless
+--integrity-check says otherwise (exit code 4, and nothing was written). "-o -" makes no
+check.
 
-What is there is not replaced without --force. With it a database in PATH is replaced
-together with its -wal, -shm and -journal files. If a process has it open, nothing is
-replaced (exit code 1): the process would go on with files that have no name. An idle
-process shows by the locks of a database in WAL mode, and without WAL on Linux alone,
-to the owner of the file and to root. The new file has the mode 0600, or that of the one
-it replaces.
+An existing file is replaced only with --force, together with its -wal, -shm and -journal
+files. If a process has the database open, nothing is replaced (exit code 1): the process
+would go on with files that have no name. An idle process is found by the locks of a
+database in WAL mode; without WAL it is found only on Linux, by the owner of the file and
+by root. The new file has the mode 0600, or that of the one it replaces.
 
-On standard output the database is complete only if the exit code is 0, and what turns
-out to be damaged is not got around once there is output. Where the plan has too many
-files to read side by side, or WAL, it is made in a temporary file first ($TMPDIR).
+On standard output the database is complete only if the exit code is 0. Once there is
+output, the restore does not look for a way around damage. If the plan has too many files
+to read side by side, or WAL, the database is made in a temporary file first ($TMPDIR).
 
 ` + targetHelp,
 		Example: `  replctl restore s3://backups/db -o db.sqlite
@@ -95,7 +94,8 @@ func (o *restoreOptions) validate(a *app) error {
 	case o.output == "":
 		return usageError("replctl restore URL -o db.sqlite", "restore: where to? -o PATH is missing")
 	case o.output == standardOutput && (a.json || o.check.mode != sqlite.CheckNone || o.force || o.ifDBNotExists):
-		return usageError("a file", "restore: --json, --integrity-check, --force and --if-db-not-exists do not go with standard output")
+		return usageError("a file",
+			"restore: --json, --integrity-check, --force and --if-db-not-exists do not go with standard output")
 	case o.output == standardOutput && terminalWidth(a.stdout) > 0:
 		return usageError("-o db.sqlite, or a pipe", "restore: standard output is a terminal, and a database is no text")
 	case o.force && o.ifDBNotExists:
@@ -225,9 +225,13 @@ func (a *app) restored(r *opened, plan *replicate.Plan, opts *restoreOptions, to
 		return err
 	}
 	if a.json {
-		return a.printJSON(restoreJSON{r.url, opts.output, true, plan.Format, pointDoc(plan.State), pointDoc(plan.Next), plan.Notes, plan.Bytes, fi.Size(), took.Seconds()})
+		return a.printJSON(restoreJSON{
+			r.url, opts.output, true, plan.Format, pointDoc(plan.State), pointDoc(plan.Next), plan.Notes,
+			plan.Bytes, fi.Size(), took.Seconds(),
+		})
 	}
-	return a.print("restored %s, %s, from %s in %v\nstate    %s\n", opts.output, size(fi.Size()), size(plan.Bytes), took.Round(time.Millisecond), describeState(plan))
+	return a.print("restored %s, %s, from %s in %v\nstate    %s\n",
+		opts.output, size(fi.Size()), size(plan.Bytes), took.Round(time.Millisecond), describeState(plan))
 }
 
 // notRestored reports that there was nothing to do.
@@ -245,7 +249,8 @@ type checkFlag struct {
 	set  bool
 }
 
-const checkUsage = "none, quick or full (default quick for a v0.3 backup without times.json that has several indices, else none)"
+const checkUsage = "none, quick or full " +
+	"(default quick for a v0.3 backup without times.json that has several indices, else none)"
 
 func (f *checkFlag) Set(s string) (err error) {
 	f.mode, err = sqlite.ParseCheckMode(s)

@@ -61,9 +61,10 @@ func newRootCommand(a *app) *cobra.Command {
 		return usageError(cmd.CommandPath()+" --help", "%w", err)
 	})
 	root.AddCommand(
-		newInspectCommand(a), newGenerationsCommand(a), newSnapshotsCommand(a),
-		newWALCommand(a), newLTXCommand(a), newPlanCommand(a), newRestoreCommand(a), newSnapshotCommand(a), newMigrateCommand(a), newCheckCommand(a), newLeaseCommand(a), newKVCommand(a), newProbeCommand(a), newVersionCommand(a),
-		newCpCommand(a), newPruneCommand(a),
+		newInspectCommand(a), newGenerationsCommand(a), newSnapshotsCommand(a), newWALCommand(a), newLTXCommand(a),
+		newPlanCommand(a), newRestoreCommand(a), newSnapshotCommand(a), newMigrateCommand(a), newCheckCommand(a),
+		newLeaseCommand(a), newKVCommand(a), newProbeCommand(a), newVersionCommand(a), newCpCommand(a),
+		newPruneCommand(a),
 	)
 	root.InitDefaultHelpFlag()
 	root.InitDefaultHelpCmd()
@@ -98,8 +99,7 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 	return usageError(try, "%sunknown command %q", what, args[0])
 }
 
-// helpAbout is the help command, which cobra's own lets succeed for what is no
-// command.
+// helpAbout is the help command. Cobra's own succeeds for an unknown command.
 func helpAbout(cmd *cobra.Command, args []string) error {
 	about, rest, err := cmd.Root().Find(args)
 	if err != nil || len(rest) > 0 {

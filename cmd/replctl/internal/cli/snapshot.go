@@ -18,23 +18,23 @@ a read transaction, as of one moment, its WAL included. If it has a WAL, nobody 
 wait for that; if not, writers wait until it is done.
 
 The snapshot gets the number of the transaction after the last one in the replica, and
-never replaces anything. Where a replicator such as Litestream was the last to write to
-the replica it is refused: that one numbers transactions too, and if it is running, the
-two would not make one database; and so it is where a v0.3 backup is. With --continue the snapshot is written nevertheless;
-the replicator must have been stopped.
+never replaces anything. If a replicator such as Litestream was the last to write to the
+replica, the snapshot is refused: the replicator numbers transactions too, and if it is
+running, the two would not make one database. It is also refused where a v0.3 backup is.
+With --continue it is written nevertheless; the replicator must have been stopped.
 
 A database that has nothing in common with the replica's newest snapshot is refused: it is
 another database, and would become the replica's latest state. That is a guess from the
 tables, a few pages and SQLite's counters of changes; --force writes nevertheless.
 
-It is written twice, at level 9, where restores look for it, and at level 0, from where
-Litestream goes on when it is pointed at this replica. --archive leaves the latter out:
-half the bytes, for a place to which Litestream will never replicate. If it did, it
+It is written twice: at level 9, where restores look for it, and at level 0, from where
+Litestream goes on when it is pointed at this replica. --archive leaves level 0 out: half
+the bytes, for a place to which Litestream will never replicate. If Litestream did, it
 would start again at transaction 1, and restore the snapshot instead of what it wrote.
 
 With --lease it is written under the replica's lease, which is waited for as long as
---wait says: exit code 75 if it is not acquired, 76 if it is lost on the way. Then
-nothing was written, or all of it was.`
+--wait says: exit code 75 if it is not acquired, 76 if it is lost on the way. Then the
+snapshot was written as a whole, or not at all.`
 
 type snapshotFlags struct {
 	workFlags
@@ -64,9 +64,11 @@ func newSnapshotCommand(a *app) *cobra.Command {
 			return a.snapshot(cmd.Context(), args[0], args[1], flags)
 		},
 	}
-	cmd.Flags().BoolVar(&flags.proceed, "continue", false, "also in a replica that a replicator has written to, and has left")
+	cmd.Flags().BoolVar(&flags.proceed, "continue", false,
+		"also in a replica that a replicator has written to, and has left")
 	cmd.Flags().BoolVar(&flags.force, "force", false, "write even if the replica looks like another database's")
-	cmd.Flags().BoolVar(&flags.archive, "archive", false, "write it once, for a place to which Litestream will never replicate")
+	cmd.Flags().BoolVar(&flags.archive, "archive", false,
+		"write it once, for a place to which Litestream will never replicate")
 	cmd.Flags().BoolVar(&flags.lease, "lease", false, "write under the replica's lease")
 	flags.addWork(cmd, "with --lease: ")
 	a.addJSON(cmd)
@@ -91,12 +93,15 @@ func (a *app) snapshot(ctx context.Context, db, url string, flags snapshotFlags)
 	if err != nil {
 		return err
 	}
-	return a.work(ctx, r, url, flags.workFlags, flags.lease, func(ctx context.Context, client replicate.Fenceable, generation int64) error {
-		return a.writeSnapshot(ctx, r, client, db, flags, generation)
-	})
+	return a.work(ctx, r, url, flags.workFlags, flags.lease,
+		func(ctx context.Context, client replicate.Fenceable, generation int64) error {
+			return a.writeSnapshot(ctx, r, client, db, flags, generation)
+		})
 }
 
-func (a *app) writeSnapshot(ctx context.Context, r *opened, client replicate.ReplicaClient, db string, flags snapshotFlags, generation int64) error {
+func (a *app) writeSnapshot(ctx context.Context, r *opened, client replicate.ReplicaClient, db string,
+	flags snapshotFlags, generation int64,
+) error {
 	im, err := sqlite.Open(ctx, db)
 	if err != nil {
 		return err
@@ -113,7 +118,8 @@ func (a *app) writeSnapshot(ctx context.Context, r *opened, client replicate.Rep
 	case errors.Is(err, replicate.ErrReplicated):
 		return &cliError{exitFailure, err, "another url; or, if the replicator is stopped, --continue"}
 	case errors.Is(err, replicate.ErrOtherDatabase):
-		return &cliError{exitFailure, err, "another url; or, if this is that database after all (a VACUUM changes every page), --force"}
+		return &cliError{exitFailure, err,
+			"another url; or, if this is that database after all (a VACUUM changes every page), --force"}
 	case err != nil:
 		return err
 	}
@@ -141,5 +147,6 @@ func (a *app) printSnapshot(s snapshotFileJSON) error {
 			return err
 		}
 	}
-	return a.print("state transaction %s of %s, a database of %s\n", s.TXID, preciseStamp(s.CreatedAt), size(int64(s.PageSize)*int64(s.Pages)))
+	return a.print("state transaction %s of %s, a database of %s\n",
+		s.TXID, preciseStamp(s.CreatedAt), size(int64(s.PageSize)*int64(s.Pages)))
 }

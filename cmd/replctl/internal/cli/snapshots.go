@@ -60,8 +60,8 @@ func (a *app) snapshots(ctx context.Context, url, generation string) error {
 		}
 		for _, f := range files {
 			snapshots = append(snapshots, snapshotJSON{
-				Format: replicate.FormatLTX, MinTXID: f.MinTXID.String(), MaxTXID: f.MaxTXID.String(), Size: f.Size, CreatedAt: f.CreatedAt,
-				txids: txids(f.MinTXID, f.MaxTXID),
+				Format: replicate.FormatLTX, MinTXID: f.MinTXID.String(), MaxTXID: f.MaxTXID.String(),
+				Size: f.Size, CreatedAt: f.CreatedAt, txids: txids(f.MinTXID, f.MaxTXID),
 			})
 		}
 	}
@@ -86,7 +86,9 @@ func (r *opened) snapshotsV3(ctx context.Context, generation string) ([]snapshot
 			return nil, err
 		}
 		for _, s := range snapshots {
-			out = append(out, snapshotJSON{Format: replicate.FormatV3, Generation: id, Index: &s.Index, Size: s.Size, CreatedAt: s.CreatedAt.UTC()})
+			out = append(out, snapshotJSON{
+				Format: replicate.FormatV3, Generation: id, Index: &s.Index, Size: s.Size, CreatedAt: s.CreatedAt.UTC(),
+			})
 		}
 	}
 	return out, nil

@@ -57,13 +57,16 @@ func parseTime(s string, now time.Time) (time.Time, error) {
 		d, err := parseAgo(s[1:])
 		return now.Add(-d), err
 	}
-	return time.Time{}, errors.New(`want RFC 3339, local time "2006-01-02 15:04", or an offset from now such as -90m or -2d`)
+	return time.Time{}, errors.New(
+		`want RFC 3339, local time "2006-01-02 15:04", or an offset from now such as -90m or -2d`)
 }
 
 // parseAgo is time.ParseDuration with days and weeks.
 func parseAgo(s string) (time.Duration, error) {
 	for suffix, unit := range map[string]time.Duration{"d": 24 * time.Hour, "w": 7 * 24 * time.Hour} {
-		if n, err := strconv.ParseFloat(strings.TrimSuffix(s, suffix), 64); strings.HasSuffix(s, suffix) && err == nil && n >= 0 && n*float64(unit) < math.MaxInt64 {
+		number, ok := strings.CutSuffix(s, suffix)
+		n, err := strconv.ParseFloat(number, 64)
+		if ok && err == nil && n >= 0 && n*float64(unit) < math.MaxInt64 {
 			return time.Duration(n * float64(unit)), nil
 		}
 	}

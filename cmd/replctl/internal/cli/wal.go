@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,9 +23,10 @@ type walJSON struct {
 func newWALCommand(a *app) *cobra.Command {
 	var generation string
 	cmd := &cobra.Command{
-		Use:     "wal URL",
-		Short:   "List the WAL segments of a v0.3 backup",
-		Long:    "List the WAL segments of a Litestream v0.3.x backup, by generation, index and\noffset. The offset is in the uncompressed log, the size is compressed.",
+		Use:   "wal URL",
+		Short: "List the WAL segments of a v0.3 backup",
+		Long: `List the WAL segments of a Litestream v0.3.x backup, by generation, index and
+offset. The offset is in the uncompressed log, the size is compressed.`,
 		Example: "  replctl wal /var/backups/db --generation 0123456789abcdef",
 		Args:    oneURL,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -95,10 +97,8 @@ func (r *opened) generations(ctx context.Context, id string) ([]string, error) {
 	if err != nil || id == "" {
 		return ids, err
 	}
-	for _, have := range ids {
-		if have == id {
-			return []string{id}, nil
-		}
+	if slices.Contains(ids, id) {
+		return []string{id}, nil
 	}
 	if err := r.orNothing(ctx, 0); err != nil {
 		return nil, err

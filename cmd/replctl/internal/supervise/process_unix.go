@@ -16,7 +16,9 @@ import (
 // by nohup, stays so.
 func CatchSignals() (<-chan os.Signal, func()) {
 	signals := make(chan os.Signal, 16)
-	for _, sig := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2} {
+	for _, sig := range []os.Signal{
+		syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2,
+	} {
 		if !signal.Ignored(sig) {
 			signal.Notify(signals, sig)
 		}
