@@ -13,6 +13,7 @@ import (
 	"slices"
 
 	"github.com/replctl/replicate/internal/ordered"
+	"github.com/replctl/replicate/internal/scratch"
 	"github.com/replctl/replicate/ltx"
 	"github.com/replctl/replicate/v3compat"
 )
@@ -45,19 +46,6 @@ type CheckOptions struct {
 	Progress func(done, total int64)
 }
 
-// Window is a stretch of time of which every state that the replica has can be
-// restored. Between two states of it there may be moments inside a compacted file, which
-// have none of their own: see Plan.Next. In a v0.3 backup without times.json the last
-// segment of an index may be missing in it, which no name shows: see Plan.MayMiss.
-// Where no time of a v0.3 generation is known, those of its windows are zero,
-// and it can be restored by generation and index alone; where some are not, it has
-// no windows.
-type Window struct {
-	Format     string
-	Generation string // FormatV3
-	From, To   Point
-}
-
 // CheckReport is what a check has found.
 type CheckReport struct {
 	*Inspection
@@ -80,23 +68,23 @@ func (r *CheckReport) OK() bool { return !r.Damaged() }
 // is missing, cut off, empty, in the wrong place or under the wrong name. With Deep
 // it also finds every changed bit, files that contradict each other, and, with
 // Verify, databases that were broken before they were replicated.
-func (c *StoreClient) Check(ctx context.Context, opts CheckOptions) (*CheckReport, error) {
+func Check(ctx context.Context, src Source, opts CheckOptions) (*CheckReport, error) {
 	if opts.Subset < 0 || opts.Subset > 1 {
 		return nil, fmt.Errorf("check: subset %v: want 0 to 1", opts.Subset)
 	}
-	report, err := c.check(ctx, opts)
+	files, err := Open(ctx, src)
+	if err != nil {
+		return nil, err
+	}
+	report, err := check(ctx, files, opts)
 	if err != nil {
 		return nil, fmt.Errorf("check: %w", err)
 	}
 	return report, nil
 }
 
-func (c *StoreClient) check(ctx context.Context, opts CheckOptions) (*CheckReport, error) {
-	store, layout, err := c.init(ctx)
-	if err != nil {
-		return nil, err
-	}
-	in := &inspector{Inspection: &Inspection{}, store: store, layout: layout, opts: InspectOptions{Progress: opts.Progress}}
+func check(ctx context.Context, files *Files, opts CheckOptions) (*CheckReport, error) {
+	in := &inspector{Inspection: &Inspection{}, Files: files, opts: InspectOptions{Progress: opts.Progress}}
 	if opts.Deep {
 		in.opts.Read = ReadAll
 		in.visit = in.lineage().add
@@ -107,12 +95,12 @@ func (c *StoreClient) check(ctx context.Context, opts CheckOptions) (*CheckRepor
 	if err := in.inspect(ctx); err != nil {
 		return nil, err
 	}
-	report := &CheckReport{Inspection: in.Inspection, Restorable: in.windows()}
+	report := &CheckReport{Inspection: in.Inspection, Restorable: Windows(in.sound, in.Generations)}
 	if err := in.compareTimes(ctx, opts.Deep); err != nil {
 		return nil, err
 	}
 	if opts.Deep {
-		if err := c.restoreWindows(ctx, in, report, opts); err != nil {
+		if err := in.restoreWindows(ctx, report, opts); err != nil {
 			return nil, err
 		}
 	}
@@ -123,7 +111,7 @@ func (c *StoreClient) check(ctx context.Context, opts CheckOptions) (*CheckRepor
 // lineage reports what it sees as problems.
 func (in *inspector) lineage() *lineage {
 	return &lineage{report: func(info *ltx.FileInfo, format string, args ...any) {
-		in.problem(SeverityError, in.key(info), format, args...)
+		in.problem(SeverityError, in.Key(info), format, args...)
 	}}
 }
 
@@ -159,7 +147,7 @@ func (in *inspector) compareTimes(ctx context.Context, deep bool) error {
 		}
 	}
 	wrong := 0
-	for f, err := range ordered.Map(ctx, headerReads, files, in.timeDiffers) {
+	for f, err := range ordered.Map(ctx, HeaderReads, files, in.timeDiffers) {
 		if err != nil {
 			return err
 		}
@@ -167,18 +155,18 @@ func (in *inspector) compareTimes(ctx context.Context, deep bool) error {
 			continue
 		}
 		if wrong++; wrong <= maxForeign {
-			in.problem(SeverityWarning, in.key(f), "the store has another time for it than its header: a copy has lost the times; Litestream would restore another moment than asked for")
+			in.problem(SeverityWarning, in.Key(f), "the store has another time for it than its header: a copy has lost the times; Litestream would restore another moment than asked for")
 		}
 	}
 	if wrong > maxForeign {
-		in.problem(SeverityWarning, rootOf(in.LTX.Layout), "%d more files whose time in the store is not that of their headers", wrong-maxForeign)
+		in.problem(SeverityWarning, rootOf(in.Layout), "%d more files whose time in the store is not that of their headers", wrong-maxForeign)
 	}
 	return nil
 }
 
 // timeDiffers returns the file if it does.
 func (in *inspector) timeDiffers(ctx context.Context, f *ltx.FileInfo) (*ltx.FileInfo, error) {
-	info, err := in.store.Stat(ctx, in.key(f))
+	info, err := in.Store.Stat(ctx, in.Key(f))
 	if errors.Is(err, fs.ErrNotExist) || err == nil && timeAgrees(info, f.CreatedAt) {
 		return nil, nil
 	}
@@ -187,7 +175,7 @@ func (in *inspector) timeDiffers(ctx context.Context, f *ltx.FileInfo) (*ltx.Fil
 
 // restoreWindows restores the end of each window, and shortens those where that
 // cannot be.
-func (c *StoreClient) restoreWindows(ctx context.Context, in *inspector, report *CheckReport, opts CheckOptions) error {
+func (in *inspector) restoreWindows(ctx context.Context, report *CheckReport, opts CheckOptions) error {
 	dir, err := os.MkdirTemp(opts.TempDir, "replicate-check-*")
 	if err != nil {
 		return err
@@ -195,7 +183,7 @@ func (c *StoreClient) restoreWindows(ctx context.Context, in *inspector, report 
 	defer os.RemoveAll(dir)
 	var good []Window
 	for _, w := range report.Restorable {
-		w, ok, err := c.restoreEnd(ctx, in, report, w, filepath.Join(dir, "db"), opts)
+		w, ok, err := in.restoreEnd(ctx, report, w, filepath.Join(dir, "db"), opts)
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
@@ -211,29 +199,29 @@ func (c *StoreClient) restoreWindows(ctx context.Context, in *inspector, report 
 
 // restoreEnd restores the end of a window, or an earlier one that can be; ok is false
 // if there is none.
-func (c *StoreClient) restoreEnd(ctx context.Context, in *inspector, report *CheckReport, w Window, path string, opts CheckOptions) (shorter Window, ok bool, err error) {
+func (in *inspector) restoreEnd(ctx context.Context, report *CheckReport, w Window, path string, opts CheckOptions) (shorter Window, ok bool, err error) {
 	for {
-		err := c.restoreWindow(ctx, in, w, path, opts)
+		err := in.restoreWindow(ctx, w, path, opts)
 		var broken *brokenError
 		switch {
 		case err == nil:
 			report.Restored++
 			return w, true, nil
 		case errors.As(err, &broken):
-			in.problem(SeverityError, w.object(in), "the state of %s can be restored, and is not sound: %v", clockTime(w.To.Time), broken.err)
+			in.problem(SeverityError, in.windowObject(w), "the state of %s can be restored, and is not sound: %v", FormatTime(w.To.Time), broken.err)
 			return w, true, nil
-		case !isDamage(err):
+		case !IsDamage(err):
 			return w, false, err
 		}
-		object, known := c.damagedObject(ctx, err)
+		object, known := in.DamagedObject(err)
 		if !known {
-			object = w.object(in)
+			object = in.windowObject(w)
 		}
-		in.problem(SeverityError, object, "the state of %s cannot be restored: %v", clockTime(w.To.Time), err)
+		in.problem(SeverityError, object, "the state of %s cannot be restored: %v", FormatTime(w.To.Time), err)
 		if !known {
 			return w, false, nil
 		}
-		if w, ok, err = c.shorten(ctx, in, w, object); err != nil || !ok {
+		if w, ok, err = in.shorten(ctx, w, object); err != nil || !ok {
 			return w, false, err
 		}
 	}
@@ -241,11 +229,11 @@ func (c *StoreClient) restoreEnd(ctx context.Context, in *inspector, report *Che
 
 // shorten ends a window before an object that turned out to be in the way of its end;
 // ok is false if nothing is left of it.
-func (c *StoreClient) shorten(ctx context.Context, in *inspector, w Window, key string) (shorter Window, ok bool, err error) {
+func (in *inspector) shorten(ctx context.Context, w Window, key string) (shorter Window, ok bool, err error) {
 	end := w.To
 	if w.Format == FormatLTX {
-		in.sound = slices.DeleteFunc(in.sound, func(f *ltx.FileInfo) bool { return in.key(f) == key })
-		for _, rest := range in.windowsLTX() {
+		in.sound = slices.DeleteFunc(in.sound, func(f *ltx.FileInfo) bool { return in.Key(f) == key })
+		for _, rest := range Windows(in.sound, nil) {
 			if rest.From.TXID <= w.From.TXID && rest.To.TXID >= w.From.TXID {
 				w.To = rest.To
 			}
@@ -268,27 +256,23 @@ type brokenError struct{ err error }
 
 func (e *brokenError) Error() string { return e.err.Error() }
 
-// object is what a problem with a whole window is about.
-func (w Window) object(in *inspector) string {
+// windowObject is what a problem with a whole window is about.
+func (in *inspector) windowObject(w Window) string {
 	if w.Format == FormatV3 {
 		return v3compat.GenerationPrefix(w.Generation)
 	}
-	return rootOf(in.LTX.Layout)
+	return rootOf(in.Layout)
 }
 
-func (c *StoreClient) restoreWindow(ctx context.Context, in *inspector, w Window, path string, opts CheckOptions) error {
-	plan, err := in.planOf(w)
-	if err != nil {
-		return err
-	}
+func (in *inspector) restoreWindow(ctx context.Context, w Window, path string, opts CheckOptions) error {
 	if opts.Verify == nil { // to read it all is enough
-		return c.Restore(ctx, plan, discard{}, RestoreOptions{})
+		return in.restoreTo(ctx, w, scratch.Discard{})
 	}
 	f, err := os.Create(path) // of the window before
 	if err != nil {
 		return err
 	}
-	err = c.Restore(ctx, plan, f, RestoreOptions{})
+	err = in.restoreTo(ctx, w, f)
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
@@ -297,10 +281,3 @@ func (c *StoreClient) restoreWindow(ctx context.Context, in *inspector, w Window
 	}
 	return nil
 }
-
-// discard is a database that nobody looks at.
-type discard struct{}
-
-func (discard) WriteAt(p []byte, _ int64) (int, error) { return len(p), nil }
-
-func (discard) Truncate(int64) error { return nil }

@@ -93,14 +93,12 @@ func (w writer) WriteAt(p []byte, off int64) (int, error) {
 // attempt restores to memory, and tells which state came out, and what it is.
 func attempt(t *testing.T, c *replicate.StoreClient, target replicate.Target) (state replicate.Point, content string, err error) {
 	t.Helper()
-	err = c.Attempt(t.Context(), target, func(p *replicate.Plan) error {
-		var m memoryFile
-		state = p.State
-		err := c.Restore(t.Context(), p, writer{&m, make(chan struct{}, 1)}, replicate.RestoreOptions{})
-		content = sum(m)
-		return err
-	}, func(error) {})
-	return state, content, err
+	var b bytes.Buffer
+	plan, err := replicate.To(t.Context(), c, target, &b, replicate.RestoreOptions{})
+	if plan != nil {
+		state = plan.State
+	}
+	return state, sum(b.Bytes()), err
 }
 
 // stateOf is a state without its time, which damage may change.
@@ -122,7 +120,7 @@ func truth(t *testing.T, name string, c *replicate.StoreClient) (points []replic
 		candidates = append(candidates, replicate.Point{TXID: txid})
 	}
 	for _, g := range testreplica.Expected(t, name).Generations {
-		store, err := c.Store(t.Context())
+		store, _, err := c.Open(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -204,7 +202,7 @@ type hurtReplica struct {
 
 // check reports whether the check named the object.
 func (d *hurtReplica) check(rng *rand.Rand, points []replicate.Point, deep bool) bool {
-	report, err := d.client.Check(d.t.Context(), replicate.CheckOptions{Deep: deep})
+	report, err := replicate.Check(d.t.Context(), d.client, replicate.CheckOptions{Deep: deep})
 	if err != nil {
 		d.t.Errorf("%s: %v", d.name, err)
 		return false
@@ -244,7 +242,7 @@ func (d *hurtReplica) restore(p replicate.Point, promised bool) {
 func TestCheckDamaged(t *testing.T) {
 	for _, v := range damage.Variants() {
 		c := file.NewReplicaClient(testreplica.Copy(t, "damaged/"+v.Name))
-		report, err := c.Check(t.Context(), replicate.CheckOptions{Deep: true})
+		report, err := replicate.Check(t.Context(), c, replicate.CheckOptions{Deep: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -270,7 +268,7 @@ func TestCheckShortens(t *testing.T) {
 	key := v3compat.WALSegmentKey(generation, 6, 0x438)
 	objects[key] = recompressed(t, objects[key], func(b []byte) { b[len(b)-1] ^= 1 })
 	c := replicaOf(t, objects)
-	report, err := c.Check(t.Context(), replicate.CheckOptions{Deep: true})
+	report, err := replicate.Check(t.Context(), c, replicate.CheckOptions{Deep: true})
 	if err != nil || report.OK() {
 		t.Fatalf("got %+v, %v", report, err)
 	}

@@ -26,7 +26,7 @@ func TestCheckGrowth(t *testing.T) {
 		if _, err := c.WriteLTXFile(t.Context(), 0, 2, 2, &b); err != nil {
 			t.Fatal(err)
 		}
-		report, err := c.Check(t.Context(), replicate.CheckOptions{Deep: true})
+		report, err := replicate.Check(t.Context(), c, replicate.CheckOptions{Deep: true})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -66,7 +66,7 @@ func TestCheckRequests(t *testing.T) {
 	}
 	store := &counted{Store: s.Store}
 	c := replicate.NewStoreClient("counted", ltx.LayoutS3, func(context.Context) (blob.Store, error) { return store, nil })
-	report, err := c.Check(t.Context(), replicate.CheckOptions{})
+	report, err := replicate.Check(t.Context(), c, replicate.CheckOptions{})
 	if err != nil || !report.OK() || len(report.Problems) > 0 {
 		t.Fatalf("got %+v, %v", report, err)
 	}
@@ -86,7 +86,7 @@ func TestCheckTwoWriters(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	report, err := c.Check(t.Context(), replicate.CheckOptions{Deep: true})
+	report, err := replicate.Check(t.Context(), c, replicate.CheckOptions{Deep: true})
 	if err != nil || !report.OK() {
 		t.Fatalf("got %+v, %v", report, err)
 	}
@@ -98,7 +98,7 @@ func TestCheckTwoWriters(t *testing.T) {
 	if _, err := c.WriteLTXFile(t.Context(), ltx.SnapshotLevel, 1, 2, &b); err != nil {
 		t.Fatal(err)
 	}
-	report, err = c.Check(t.Context(), replicate.CheckOptions{Deep: true})
+	report, err = replicate.Check(t.Context(), c, replicate.CheckOptions{Deep: true})
 	if err != nil || report.OK() {
 		t.Errorf("two writers: got %+v, %v", report, err)
 	}
@@ -110,7 +110,7 @@ func TestCheckVerify(t *testing.T) {
 	c := file.NewReplicaClient(testreplica.Copy(t, "v0.3"))
 	var seen []string
 	broken := errors.New("row 1 missing from index")
-	report, err := c.Check(t.Context(), replicate.CheckOptions{Deep: true, TempDir: t.TempDir(), Verify: func(_ context.Context, path string) error {
+	report, err := replicate.Check(t.Context(), c, replicate.CheckOptions{Deep: true, TempDir: t.TempDir(), Verify: func(_ context.Context, path string) error {
 		b, err := os.ReadFile(path)
 		seen = append(seen, sum(b))
 		return errors.Join(err, broken)
@@ -135,7 +135,7 @@ func TestCheckLostTimes(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, deep := range []bool{false, true} {
-		report, err := file.NewReplicaClient(root).Check(t.Context(), replicate.CheckOptions{Deep: deep})
+		report, err := replicate.Check(t.Context(), file.NewReplicaClient(root), replicate.CheckOptions{Deep: deep})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -154,7 +154,7 @@ func TestInspectFacades(t *testing.T) {
 	}
 	for key, want := range map[string]int{"resource/head": 0, "other/head": 1} {
 		objects[key] = []byte("x")
-		in, err := replicaOf(t, objects).Inspect(t.Context(), replicate.InspectOptions{Read: replicate.ReadNone})
+		in, err := replicate.Inspect(t.Context(), replicaOf(t, objects), replicate.InspectOptions{Read: replicate.ReadNone})
 		if err != nil || len(in.Problems) != want {
 			t.Errorf("with %s: %+v, %v; want %d problems", key, in.Problems, err, want)
 		}

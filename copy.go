@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"time"
-
-	"github.com/replctl/replicate/blob"
 )
 
 // CopyOptions are how a replica is copied; the zero value copies all of it.
@@ -97,8 +95,8 @@ var ErrSourceChanges = errors.New("the source changes faster than it is copied")
 //
 // The destination's times.json is merged with the source's times, and written
 // before the objects that it is about. Leases and foreign objects are not copied.
-func Copy(ctx context.Context, src, dst Fenceable, opts CopyOptions) (*CopyReport, error) {
-	c, err := newCopier(ctx, src.base(), dst.base(), opts)
+func Copy(ctx context.Context, src, dst Source, opts CopyOptions) (*CopyReport, error) {
+	c, err := newCopier(ctx, src, dst, opts)
 	if err == nil {
 		err = c.run(ctx)
 	}
@@ -113,33 +111,31 @@ func Copy(ctx context.Context, src, dst Fenceable, opts CopyOptions) (*CopyRepor
 
 type copier struct {
 	opts     CopyOptions
-	src, dst *StoreClient
-	from, to blob.Store
+	src, dst *Files
 	report   CopyReport
 
 	damaged  map[string]string // key -> what is wrong with it
 	compared map[string]bool   // keys that are the same on both sides
 	verified map[string]bool   // keys that were read whole before they are copied
 	meter    copyMeter
-	refusals refusals
+	refusals Refusals
 	unread   map[string]error // key -> why it could not be compared with its copy
 }
 
-func newCopier(ctx context.Context, src, dst *StoreClient, opts CopyOptions) (*copier, error) {
+func newCopier(ctx context.Context, src, dst Source, opts CopyOptions) (*copier, error) {
 	if opts.Concurrency <= 0 {
 		opts.Concurrency = copyConcurrency
 	}
 	c := &copier{
-		opts: opts, src: src,
+		opts:    opts,
 		damaged: map[string]string{}, compared: map[string]bool{}, verified: map[string]bool{}, unread: map[string]error{},
 		meter: copyMeter{notify: opts.Progress},
 	}
-	c.dst = &StoreClient{CreateOnly: true, kind: dst.kind, logger: dst.log(), stamp: dst.stamp, open: dst.init}
 	var err error
-	if c.from, err = c.src.Store(ctx); err != nil {
+	if c.src, err = Open(ctx, src); err != nil {
 		return nil, fmt.Errorf("source: %w", err)
 	}
-	if c.to, err = c.dst.Store(ctx); err != nil {
+	if c.dst, err = Open(ctx, dst); err != nil {
 		return nil, fmt.Errorf("destination: %w", err)
 	}
 	return c, nil
@@ -186,7 +182,7 @@ func (c *copier) finish(ctx context.Context, round *copyRound) error {
 		return err
 	}
 	c.report.Problems = append(round.problems(c.damaged), c.uncompared()...)
-	return c.refusals.check(ctx, c.from)
+	return c.refusals.Check(ctx, c.src.Store)
 }
 
 // count says what there is to copy, as of the last look.

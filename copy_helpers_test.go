@@ -88,11 +88,9 @@ func contentsOf(t *testing.T, store blob.Reader) map[string]object {
 	return found
 }
 
-func storeOf(t *testing.T, c interface {
-	Store(context.Context) (blob.Store, error)
-}) blob.Store {
+func storeOf(t *testing.T, c replicate.Source) blob.Store {
 	t.Helper()
-	store, err := c.Store(t.Context())
+	store, _, err := c.Open(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,15 +108,11 @@ func without(objects map[string]object, name string) map[string]object {
 }
 
 // stateAt is the database at a moment: its hash, or the error.
-func stateAt(t *testing.T, c restorer, target replicate.Target) string {
+func stateAt(t *testing.T, c replicate.Source, target replicate.Target) string {
 	t.Helper()
-	p, err := c.Plan(t.Context(), target)
-	if err != nil {
-		return "plan: " + err.Error()
-	}
 	var b bytes.Buffer
-	if err := c.RestoreTo(t.Context(), p, &b, replicate.RestoreOptions{}); err != nil {
-		return "restore: " + err.Error()
+	if _, err := replicate.To(t.Context(), c, target, &b, replicate.RestoreOptions{}); err != nil {
+		return err.Error()
 	}
 	return sum(b.Bytes())
 }
@@ -134,7 +128,7 @@ func instants(t *testing.T) (instants []time.Time) {
 	return instants
 }
 
-func checkInstants(t *testing.T, want, got restorer) {
+func checkInstants(t *testing.T, want, got replicate.Source) {
 	t.Helper()
 	for _, moment := range append(instants(t), time.Time{}) {
 		target := replicate.Target{Timestamp: moment}
@@ -171,7 +165,7 @@ func someOf(targets map[string]replicate.Target) map[string]replicate.Target {
 func targetsOf(t *testing.T, c interface {
 	replicate.ReplicaClient
 	replicate.ReplicaClientV3
-	Store(context.Context) (blob.Store, error)
+	replicate.Source
 }) map[string]replicate.Target {
 	t.Helper()
 	targets := map[string]replicate.Target{}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/replctl/replicate/blob"
 	"github.com/replctl/replicate/ltx"
-	"github.com/replctl/replicate/v3compat"
 )
 
 // copyJob is one object of the source.
@@ -117,9 +116,9 @@ func (c *copier) copyOne(ctx context.Context, j *copyJob) error {
 	r := newCopyReader(ctx, rc, j, &c.meter)
 	defer r.close()
 	if j.file != nil {
-		_, err = c.dst.WriteLTXFile(ctx, j.file.Level, j.file.MinTXID, j.file.MaxTXID, r)
+		_, err = c.dst.Write(ctx, j.file, r, true)
 	} else {
-		err = c.writeV3(ctx, j, r)
+		_, err = Create(ctx, c.dst.Store, j.to, r, blob.WriteOptions{ModTime: j.at})
 	}
 	return c.explain(j, r, err)
 }
@@ -127,30 +126,20 @@ func (c *copier) copyOne(ctx context.Context, j *copyJob) error {
 // openSource opens an object of the source. One that is there and cannot be read is a
 // *damageError.
 func (c *copier) openSource(ctx context.Context, j *copyJob) (io.ReadCloser, error) {
-	err := whyEmpty(ctx, c.from, j.key, j.size)
+	err := WhyEmpty(ctx, c.src.Store, j.key, j.size)
 	var rc io.ReadCloser
 	if err == nil {
-		rc, err = c.from.Open(ctx, j.key, 0, 0)
+		rc, err = c.src.Store.Open(ctx, j.key, 0, 0)
 	}
 	switch {
 	case err == nil:
-		c.refusals.add(1, nil)
+		c.refusals.Add(1, nil)
 		return rc, nil
 	case blob.IsObjects(err):
-		c.refusals.add(0, err)
+		c.refusals.Add(0, err)
 		return nil, &damageError{err}
 	}
 	return nil, fmt.Errorf("source: %w", err)
-}
-
-func (c *copier) writeV3(ctx context.Context, j *copyJob, r *copyReader) error {
-	opts := blob.WriteOptions{ModTime: j.at}
-	if c.dst.stamp != nil {
-		opts.Metadata = map[string]string{}
-		c.dst.stamp(opts.Metadata)
-	}
-	_, err := creator{c.to}.Write(ctx, j.to, r, opts)
-	return err
 }
 
 // explain finds the cause of a failed write.
@@ -171,17 +160,8 @@ func (c *copier) explain(j *copyJob, r *copyReader, err error) error {
 	return fmt.Errorf("destination: %w", err)
 }
 
-// verify checks the content of a whole object. One that is encrypted cannot be.
+// verify checks the content of a whole object.
 func (j *copyJob) verify(r io.Reader) error {
-	if j.file == nil {
-		if err := v3compat.Verify(r); !errors.Is(err, v3compat.ErrEncrypted) {
-			return err
-		}
-		return nil
-	}
-	summary, err := ltx.Verify(r)
-	if err == nil {
-		err = ltx.CheckInfo(j.file, summary.Header)
-	}
+	_, err := VerifyObject(r, j.file, nil)
 	return err
 }

@@ -10,42 +10,31 @@ import (
 	"github.com/replctl/replicate/ltx"
 )
 
-// fileID is what an LTX file is named for.
-type fileID struct {
-	level    int
-	min, max ltx.TXID
-}
-
-func idOf(f *ltx.FileInfo) fileID { return fileID{f.Level, f.MinTXID, f.MaxTXID} }
-
 // planLTX adds the LTX files to a round. It reports whether there are any.
 func (c *copier) planLTX(ctx context.Context, round *copyRound) (found bool, err error) {
-	files, err := c.src.allFiles(ctx)
+	files, err := c.src.All(ctx)
 	if err != nil || len(files) == 0 {
 		return false, err
 	}
-	there, err := c.dst.allFiles(ctx)
+	there, err := c.dst.All(ctx)
 	if err != nil {
 		return true, fmt.Errorf("destination: %w", err)
 	}
-	if err := c.checkNewer(ctx, files, there); err != nil {
+	if err := c.checkNewer(files, there); err != nil {
 		return true, err
 	}
 	if !c.opts.Since.IsZero() {
-		p, err := c.src.newLTXPlanner(ctx, files, nil)
-		if err != nil {
-			return true, err
-		}
-		if files, _, err = p.keepLTX(ctx, files, c.opts.Since, 0); err != nil {
+		if files, _, err = LTX(ctx, c.src, c.src.Timeline(files, nil), c.opts.Since, 0); err != nil {
 			return true, err
 		}
 	}
-	return true, c.addLTX(ctx, round, files, there)
+	c.addLTX(round, files, there)
+	return true, nil
 }
 
 // checkNewer refuses a destination that has transactions which the source does not
 // have: somebody else writes there.
-func (c *copier) checkNewer(ctx context.Context, files, there []*ltx.FileInfo) error {
+func (c *copier) checkNewer(files, there []*ltx.FileInfo) error {
 	byEnd := func(a, b *ltx.FileInfo) int { return cmp.Compare(a.MaxTXID, b.MaxTXID) }
 	if len(there) == 0 {
 		return nil
@@ -54,29 +43,18 @@ func (c *copier) checkNewer(ctx context.Context, files, there []*ltx.FileInfo) e
 	if theirs.MaxTXID <= ours.MaxTXID {
 		return nil
 	}
-	source, err := c.src.Key(ctx, ours)
-	if err != nil {
-		return err
-	}
-	destination, err := c.dst.Key(ctx, theirs)
-	if err != nil {
-		return err
-	}
-	return &CopyConflictError{source, destination, fmt.Sprintf("the source ends with transaction %s, and the destination has later ones", ours.MaxTXID), false}
+	return &CopyConflictError{c.src.Key(ours), c.dst.Key(theirs), fmt.Sprintf("the source ends with transaction %s, and the destination has later ones", ours.MaxTXID), false}
 }
 
-func (c *copier) addLTX(ctx context.Context, round *copyRound, files, there []*ltx.FileInfo) error {
-	sizes := make(map[fileID]int64, len(there))
+func (c *copier) addLTX(round *copyRound, files, there []*ltx.FileInfo) {
+	sizes := make(map[ltx.FileID]int64, len(there))
 	for _, f := range there {
-		sizes[idOf(f)] = f.Size
+		sizes[ltx.IDOf(f)] = f.Size
 	}
 	tree := &ltxTree{}
 	for _, f := range files {
-		j, err := c.ltxJob(ctx, f)
-		if err != nil {
-			return err
-		}
-		size, present := sizes[idOf(f)]
+		j := c.ltxJob(f)
+		size, present := sizes[ltx.IDOf(f)]
 		switch {
 		case present:
 			j.there = size
@@ -92,21 +70,12 @@ func (c *copier) addLTX(ctx context.Context, round *copyRound, files, there []*l
 	}
 	tree.build()
 	slices.SortStableFunc(round.jobs, func(a, b *copyJob) int { return cmp.Compare(tree.rank[a], tree.rank[b]) })
-	return nil
 }
 
-func (c *copier) ltxJob(ctx context.Context, f *ltx.FileInfo) (*copyJob, error) {
-	key, err := c.src.Key(ctx, f)
-	if err != nil {
-		return nil, err
-	}
-	to, err := c.dst.Key(ctx, f)
-	if err != nil {
-		return nil, err
-	}
-	j := newCopyJob(key, to, f.Size)
+func (c *copier) ltxJob(f *ltx.FileInfo) *copyJob {
+	j := newCopyJob(c.src.Key(f), c.dst.Key(f), f.Size)
 	j.file = f
-	return j, nil
+	return j
 }
 
 // ltxTree says for each file which one it is applied to: the file of a state that

@@ -16,22 +16,22 @@ func (c *copier) checkSame(ctx context.Context) error {
 	if c.opts.Force || c.report.Rounds > 1 {
 		return nil
 	}
-	there, err := c.dst.allFiles(ctx)
+	there, err := c.dst.All(ctx)
 	if err != nil {
 		return fmt.Errorf("destination: %w", err)
 	}
-	generations, err := v3compat.New(c.to).Generations(ctx)
+	generations, err := c.dst.Backup().Generations(ctx)
 	if err != nil {
 		return fmt.Errorf("destination: %w", err)
 	}
 	if len(there)+len(generations) == 0 {
 		return nil
 	}
-	files, err := c.src.allFiles(ctx)
+	files, err := c.src.All(ctx)
 	if err != nil {
 		return err
 	}
-	ours, err := v3compat.New(c.from).Generations(ctx)
+	ours, err := c.src.Backup().Generations(ctx)
 	if err != nil || sharesFile(files, there) || slices.ContainsFunc(ours, func(id string) bool { return slices.Contains(generations, id) }) {
 		return err
 	}
@@ -39,11 +39,11 @@ func (c *copier) checkSame(ctx context.Context) error {
 }
 
 func sharesFile(a, b []*ltx.FileInfo) bool {
-	names := make(map[fileID]bool, len(a))
+	names := make(map[ltx.FileID]bool, len(a))
 	for _, f := range a {
-		names[idOf(f)] = true
+		names[ltx.IDOf(f)] = true
 	}
-	return slices.ContainsFunc(b, func(f *ltx.FileInfo) bool { return names[idOf(f)] })
+	return slices.ContainsFunc(b, func(f *ltx.FileInfo) bool { return names[ltx.IDOf(f)] })
 }
 
 // anyKey names something that is in a replica.

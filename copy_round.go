@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/v3compat"
 )
 
 // copyRound is what one look at both sides says is to be done.
@@ -23,7 +24,7 @@ type copyRound struct {
 	left    []*copyJob // not to be copied: damaged, or of no use without such
 	reasons []Problem  // for those of left that are not damaged
 
-	generations []*generationV3 // of the source, as far as they are wanted
+	generations []*v3compat.Generation // of the source, as far as they are wanted
 }
 
 // problems are why the objects of left are there.
@@ -34,8 +35,8 @@ func (r *copyRound) problems(damaged map[string]string) (problems []Problem) {
 		}
 	}
 	for _, g := range r.generations {
-		if g.timesErr != nil {
-			problems = append(problems, Problem{Severity: SeverityError, Object: g.times.Key, Message: fmt.Sprintf("%v; no object's time is known, and none is copied", g.timesErr)})
+		if g.TimesErr != nil {
+			problems = append(problems, Problem{Severity: SeverityError, Object: g.Times.Key, Message: fmt.Sprintf("%v; no object's time is known, and none is copied", g.TimesErr)})
 		}
 	}
 	return append(problems, r.reasons...)
@@ -64,7 +65,7 @@ const copyTail = 1 << 10
 // compare makes sure that what is on both sides is the same, by size and tail.
 func (c *copier) compare(ctx context.Context, present []*copyJob) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(headerReads)
+	g.SetLimit(HeaderReads)
 	done := make(chan comparison, len(present))
 	for _, j := range present {
 		if !c.compared[j.key] {
@@ -100,19 +101,19 @@ func (c *copier) compareOne(ctx context.Context, j *copyJob, done chan<- compari
 	if j.size != j.there {
 		return &CopyConflictError{j.key, j.to, fmt.Sprintf("%d bytes and %d bytes", j.size, j.there), false}
 	}
-	ours, err := readTail(ctx, c.from, j.key, j.size)
+	ours, err := readTail(ctx, c.src.Store, j.key, j.size)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil // deleted since the listing
 	case blob.IsObjects(err):
-		c.refusals.add(0, err)
+		c.refusals.Add(0, err)
 		done <- comparison{j.key, err}
 		return nil
 	case err != nil:
 		return fmt.Errorf("source: %w", err)
 	}
-	c.refusals.add(1, nil)
-	theirs, err := readTail(ctx, c.to, j.to, j.size)
+	c.refusals.Add(1, nil)
+	theirs, err := readTail(ctx, c.dst.Store, j.to, j.size)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil // the next look finds out

@@ -2,9 +2,7 @@ package replicate_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
-	"io"
 	"io/fs"
 	"path/filepath"
 	"slices"
@@ -56,11 +54,6 @@ func TestCopyAround(t *testing.T) {
 			}
 		})
 	}
-}
-
-type restorer interface {
-	Plan(context.Context, replicate.Target) (*replicate.Plan, error)
-	RestoreTo(context.Context, *replicate.Plan, io.Writer, replicate.RestoreOptions) error
 }
 
 // TestCopyMetadata: S3 is told the true time in the way that Litestream reads.

@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/replctl/replicate/v3compat"
 )
 
 // planV3 adds a v0.3 backup to a round, the newest generation first.
@@ -17,20 +19,20 @@ func (c *copier) planV3(ctx context.Context, round *copyRound) error {
 	if err != nil || len(generations) == 0 {
 		return err
 	}
-	there := map[string]*generationV3{}
+	there := map[string]*v3compat.Generation{}
 	for _, g := range generations {
-		if there[g.id], err = listGeneration(ctx, c.to, g.id); err != nil {
+		if there[g.ID], err = c.dst.Backup().List(ctx, g.ID); err != nil {
 			return fmt.Errorf("destination: %w", err)
 		}
 	}
-	slices.SortStableFunc(generations, func(a, b *generationV3) int {
-		atA, _ := a.newest()
-		atB, _ := b.newest()
+	slices.SortStableFunc(generations, func(a, b *v3compat.Generation) int {
+		atA, _ := a.Newest()
+		atB, _ := b.Newest()
 		return atB.Compare(atA)
 	})
 	round.generations = generations
 	for _, g := range generations {
-		line, err := c.verifiedLine(ctx, g, there[g.id])
+		line, err := c.verifiedLine(ctx, g, there[g.ID])
 		if err != nil {
 			return err
 		}
@@ -43,36 +45,36 @@ func (c *copier) planV3(ctx context.Context, round *copyRound) error {
 // twice, and takes of the second listing what is not after the end of the first:
 // a listing takes a while, in which a replicator can write a segment that the
 // listing has passed, and one after it, that it has not.
-func (c *copier) listSource(ctx context.Context) ([]*generationV3, error) {
-	first, err := listGenerations(ctx, c.from)
+func (c *copier) listSource(ctx context.Context) ([]*v3compat.Generation, error) {
+	first, err := c.src.Backup().ListAll(ctx)
 	if err != nil || len(first) == 0 {
 		return nil, err
 	}
-	ends := map[string]*objectV3{}
+	ends := map[string]*v3compat.Object{}
 	for _, g := range first {
-		if n := len(g.segments); n > 0 {
-			ends[g.id] = g.segments[n-1]
+		if n := len(g.Segments); n > 0 {
+			ends[g.ID] = g.Segments[n-1]
 		}
 	}
-	generations, err := listGenerations(ctx, c.from)
+	generations, err := c.src.Backup().ListAll(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for _, g := range generations {
-		end := ends[g.id]
-		g.segments = slices.DeleteFunc(g.segments, func(o *objectV3) bool { return end == nil || compareV3(o, end) > 0 })
+		end := ends[g.ID]
+		g.Segments = slices.DeleteFunc(g.Segments, func(o *v3compat.Object) bool { return end == nil || o.Compare(end) > 0 })
 	}
-	generations = slices.DeleteFunc(generations, (*generationV3).empty)
+	generations = slices.DeleteFunc(generations, (*v3compat.Generation).Empty)
 	if c.opts.Since.IsZero() {
 		return generations, nil
 	}
-	keep, err := keepV3(ctx, generations, c.opts.Since, 0)
+	keep, err := Backup(ctx, generations, c.opts.Since, 0)
 	if err != nil {
 		return nil, err
 	}
-	var wanted []*generationV3
+	var wanted []*v3compat.Generation
 	for _, g := range generations {
-		if g = g.only(keep); !g.empty() {
+		if g = g.Only(keep); !g.Empty() {
 			wanted = append(wanted, g)
 		}
 	}
@@ -96,7 +98,7 @@ type lineV3 struct {
 	strict int // index from which on the strict part is
 
 	snapshots, segments []*copyJob // jobs and present ones; those that are fine, as far as known
-	objects             map[*copyJob]*objectV3
+	objects             map[*copyJob]*v3compat.Object
 	present             map[*copyJob]bool
 
 	// halfLog: a log lacks its end at the destination, and the next log may follow.
@@ -106,34 +108,34 @@ type lineV3 struct {
 	copyRound // of this generation
 }
 
-func (c *copier) newLine(g, there *generationV3) *lineV3 {
-	l := &lineV3{c: c, strict: math.MaxInt, objects: map[*copyJob]*objectV3{}, present: map[*copyJob]bool{}}
-	for _, o := range there.snapshots {
-		l.strict = min(l.strict, o.pos.Index)
+func (c *copier) newLine(g, there *v3compat.Generation) *lineV3 {
+	l := &lineV3{c: c, strict: math.MaxInt, objects: map[*copyJob]*v3compat.Object{}, present: map[*copyJob]bool{}}
+	for _, o := range there.Snapshots {
+		l.strict = min(l.strict, o.Pos.Index)
 	}
 	sizes := map[string]int64{}
-	for _, o := range there.all() {
-		sizes[o.key] = o.size
+	for _, o := range there.All() {
+		sizes[o.Key] = o.Size
 	}
-	job := func(o *objectV3) *copyJob {
-		j := newCopyJob(o.key, o.key, o.size)
-		j.at = o.at
+	job := func(o *v3compat.Object) *copyJob {
+		j := newCopyJob(o.Key, o.Key, o.Size)
+		j.at = o.At
 		l.objects[j] = o
-		if size, ok := sizes[o.key]; ok {
+		if size, ok := sizes[o.Key]; ok {
 			j.there, l.present[j] = size, true
 			j.finish(nil)
 			l.copyRound.present = append(l.copyRound.present, j)
 		}
 		return j
 	}
-	for _, o := range g.snapshots {
+	for _, o := range g.Snapshots {
 		if j := job(o); l.usable(j) {
 			l.snapshots = append(l.snapshots, j)
 		} else {
 			l.left = append(l.left, j)
 		}
 	}
-	for _, o := range g.segments {
+	for _, o := range g.Segments {
 		l.segments = append(l.segments, job(o))
 	}
 	return l
@@ -141,7 +143,7 @@ func (c *copier) newLine(g, there *generationV3) *lineV3 {
 
 func (l *lineV3) usable(j *copyJob) bool { return l.present[j] || l.c.damaged[j.key] == "" }
 
-func (l *lineV3) index(j *copyJob) int { return l.objects[j].pos.Index }
+func (l *lineV3) index(j *copyJob) int { return l.objects[j].Pos.Index }
 
 // stretch is the segments from one snapshot on, up to the next.
 type stretchV3 struct {
@@ -172,7 +174,7 @@ func (l *lineV3) stretches() (strict []*copyJob, loose []*stretchV3) {
 
 // verifiedLine makes a line, and reads the logs before a snapshot that are to be
 // copied; what is damaged in them is known afterwards.
-func (c *copier) verifiedLine(ctx context.Context, g, there *generationV3) (*lineV3, error) {
+func (c *copier) verifiedLine(ctx context.Context, g, there *v3compat.Generation) (*lineV3, error) {
 	for {
 		l := c.newLine(g, there)
 		var unread []*copyJob

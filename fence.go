@@ -6,16 +6,20 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/replctl/replicate/blob"
 	"github.com/replctl/replicate/ltx"
 )
 
-// Fenceable is a client that a [FencedClient] can write through: whatever embeds a
-// *StoreClient, as the engines' ReplicaClient types do.
+// Fenceable is a client that a [FencedClient] can write through.
+//
+// Its methods that write call [Fenced] with the context that they are given, and use the
+// store that it returns. [StoreClient] does, and so does every client that embeds one,
+// whatever methods it overrides.
 type Fenceable interface {
 	ReplicaClient
-	base() *StoreClient
+	Source
 }
 
 // FencedClient is a [ReplicaClient] that writes and deletes only while a [Session]
@@ -38,9 +42,9 @@ type Fenceable interface {
 // Each file written has the lease's generation and owner in its metadata, where the
 // store keeps metadata: [MetadataLeaseGeneration], [MetadataLeaseOwner].
 type FencedClient struct {
-	*StoreClient
-	client  Fenceable
-	session *Session
+	*StoreClient // of the guarded store: for operations on the whole replica
+	client       Fenceable
+	session      *Session
 }
 
 var (
@@ -48,21 +52,22 @@ var (
 	_ ReplicaClientV3 = (*FencedClient)(nil)
 )
 
-// NewFencedClient returns a client of the same replica as the given one, whose
-// fields count, but for CreateOnly: the result has its own, which is true.
+// NewFencedClient returns a client that calls the methods of the given one, under the
+// session's lease. It is create-only, or as the given one is if CreateOnly is set to false.
 func NewFencedClient(client Fenceable, session *Session) *FencedClient {
-	base := client.base()
-	return &FencedClient{client: client, session: session, StoreClient: &StoreClient{
-		CreateOnly: true,
-		kind:       base.kind,
-		logger:     base.log(),
-		stamp:      func(metadata map[string]string) { stampLease(metadata, session.Lease()) },
-		open: func(ctx context.Context) (blob.Store, ltx.Layout, error) {
-			store, layout, err := base.init(ctx)
-			return guardedStore{store, session.Err}, layout, err
-		},
+	c := &FencedClient{client: client, session: session}
+	c.StoreClient = &StoreClient{CreateOnly: true, kind: client.Type(), open: func(ctx context.Context) (*Files, error) {
+		files, err := Open(ctx, client)
+		if err != nil {
+			return nil, err
+		}
+		return &Files{Store: guardedStore{files.Store, c.fence()}, Layout: files.Layout}, nil
 	}}
+	return c
 }
+
+// Init implements [ReplicaClient].
+func (c *FencedClient) Init(ctx context.Context) error { return c.client.Init(ctx) }
 
 // SetLogger implements [ReplicaClient], for the client below as well.
 func (c *FencedClient) SetLogger(logger *slog.Logger) {
@@ -70,11 +75,21 @@ func (c *FencedClient) SetLogger(logger *slog.Logger) {
 	c.client.SetLogger(logger)
 }
 
+// LTXFiles implements [ReplicaClient].
+func (c *FencedClient) LTXFiles(ctx context.Context, level int, seek ltx.TXID, useMetadata bool) (ltx.FileIterator, error) {
+	return c.client.LTXFiles(ctx, level, seek, useMetadata)
+}
+
+// OpenLTXFile implements [ReplicaClient].
+func (c *FencedClient) OpenLTXFile(ctx context.Context, level int, minTXID, maxTXID ltx.TXID, offset, size int64) (io.ReadCloser, error) {
+	return c.client.OpenLTXFile(ctx, level, minTXID, maxTXID, offset, size)
+}
+
 // WriteLTXFile implements [ReplicaClient].
 func (c *FencedClient) WriteLTXFile(ctx context.Context, level int, minTXID, maxTXID ltx.TXID, r io.Reader) (info *ltx.FileInfo, err error) {
 	op := fmt.Sprintf("write ltx file %s of level %d", ltx.FormatName(minTXID, maxTXID), level)
 	err = c.fenced(ctx, op, func(ctx context.Context) error {
-		info, err = c.StoreClient.WriteLTXFile(ctx, level, minTXID, maxTXID, r)
+		info, err = c.client.WriteLTXFile(ctx, level, minTXID, maxTXID, r)
 		return err
 	})
 	return info, err
@@ -83,18 +98,29 @@ func (c *FencedClient) WriteLTXFile(ctx context.Context, level int, minTXID, max
 // DeleteLTXFiles implements [ReplicaClient].
 func (c *FencedClient) DeleteLTXFiles(ctx context.Context, a []*ltx.FileInfo) error {
 	return c.fenced(ctx, "delete ltx files", func(ctx context.Context) error {
-		return c.StoreClient.DeleteLTXFiles(ctx, a)
+		return c.client.DeleteLTXFiles(ctx, a)
 	})
 }
 
 // DeleteAll implements [ReplicaClient].
 func (c *FencedClient) DeleteAll(ctx context.Context) error {
-	return c.fenced(ctx, "delete replica", c.StoreClient.DeleteAll)
+	return c.fenced(ctx, "delete replica", c.client.DeleteAll)
 }
+
+func (c *FencedClient) fence() *fence {
+	return &fence{
+		guard:      c.session.Err,
+		stamp:      func(metadata map[string]string) { stampLease(metadata, c.session.Lease()) },
+		createOnly: c.CreateOnly,
+	}
+}
+
+// errNotFenced: a client's method does not call Fenced.
+var errNotFenced = errors.New("the client did not ask for the fence: what it wrote was not fenced")
 
 // fenced runs fn while the session is valid, with a context that ends with it.
 func (c *FencedClient) fenced(ctx context.Context, op string, fn func(context.Context) error) error {
-	done, err := c.session.request()
+	done, err := c.session.Request()
 	if err != nil {
 		return fmt.Errorf("%s: %w", op, err)
 	}
@@ -103,7 +129,11 @@ func (c *FencedClient) fenced(ctx context.Context, op string, fn func(context.Co
 	defer cancel(nil)
 	stop := context.AfterFunc(c.session.Context(), func() { cancel(c.session.Err()) })
 	defer stop()
-	err = fn(ctx)
+	fence := c.fence()
+	err = fn(context.WithValue(ctx, fenceKey{}, fence))
+	if err == nil && !fence.asked.Load() {
+		err = errNotFenced
+	}
 	var conflict *LTXConflictError
 	if err != nil && !errors.As(err, &conflict) { // it has an answer only then
 		c.session.Abandoned()
@@ -112,4 +142,27 @@ func (c *FencedClient) fenced(ctx context.Context, op string, fn func(context.Co
 		return fmt.Errorf("%w: %w", err, lost) // whatever a library made of it
 	}
 	return err
+}
+
+// fence is what a client's method has to keep to while it writes.
+type fence struct {
+	guard      func() error            // nil while it may write
+	stamp      func(map[string]string) // adds to the metadata of each object
+	createOnly bool
+	asked      atomic.Bool
+}
+
+// fenceKey is the key of a context's *fence.
+type fenceKey struct{}
+
+// Fenced returns the store as a call with this context may use it. Under a [FencedClient]
+// it writes and deletes only while the lease is valid, and createOnly says that no object
+// may be replaced: see [Create]. Otherwise it is the store as it is.
+func Fenced(ctx context.Context, store blob.Store) (fenced blob.Store, createOnly bool) {
+	f, ok := ctx.Value(fenceKey{}).(*fence)
+	if !ok {
+		return store, false
+	}
+	f.asked.Store(true)
+	return guardedStore{store, f}, f.createOnly
 }

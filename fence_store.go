@@ -5,14 +5,26 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 
 	"github.com/replctl/replicate/blob"
 )
 
-// guardedStore is a store that writes and deletes only while guard returns nil.
+// guardedStore is a store that writes and deletes only under a fence.
 type guardedStore struct {
 	blob.Store
-	guard func() error
+	*fence
+}
+
+// stamped are options with the lease in the metadata.
+func (s guardedStore) stamped(opts blob.WriteOptions) blob.WriteOptions {
+	metadata := maps.Clone(opts.Metadata)
+	if metadata == nil {
+		metadata = map[string]string{}
+	}
+	s.stamp(metadata)
+	opts.Metadata = metadata
+	return opts
 }
 
 var (
@@ -31,6 +43,7 @@ func (s guardedStore) Write(ctx context.Context, key string, r io.Reader, opts b
 	if err := s.guard(); err != nil {
 		return blob.Info{}, fmt.Errorf("write %s: %w", key, err)
 	}
+	opts = s.stamped(opts)
 	inner := opts.Guard
 	opts.Guard = func() error {
 		if err := s.guard(); err != nil || inner == nil {
@@ -45,7 +58,7 @@ func (s guardedStore) Write(ctx context.Context, key string, r io.Reader, opts b
 func (s guardedStore) Delete(ctx context.Context, keys []string) error {
 	var errs []error
 	for len(keys) > 0 {
-		n := min(deleteBatch, len(keys))
+		n := min(DeleteBatch, len(keys))
 		if err := s.guard(); err != nil {
 			for _, key := range keys {
 				errs = append(errs, &blob.DeleteError{Key: key, Err: err})
@@ -66,9 +79,8 @@ func (s guardedStore) Sweep(ctx context.Context, prefix string) error {
 	return nil
 }
 
-// guardReader hands nothing over that guard does not let pass once it has been
-// read: reading may be what took too long. It can do what an engine looks for in a
-// reader, as far as r can.
+// guardReader calls guard after every Read, because the read itself may have outlived the
+// lease. It can do what an engine looks for in a reader, as far as r can.
 func guardReader(r io.Reader, guard func() error) io.Reader {
 	g := guardedReader{r, guard}
 	s, seeks := r.(io.Seeker)

@@ -17,24 +17,6 @@ import (
 	"github.com/replctl/replicate/v3compat"
 )
 
-// Problem is one finding about a replica: what, where, and what follows.
-type Problem = v3compat.Problem
-
-// Severity says how bad a Problem is.
-type Severity = v3compat.Severity
-
-const (
-	SeverityError   = v3compat.SeverityError   // something cannot be restored
-	SeverityWarning = v3compat.SeverityWarning // out of order, nothing is lost
-	SeverityInfo    = v3compat.SeverityInfo    // worth knowing
-)
-
-// The formats a replica may have.
-const (
-	FormatLTX = "ltx"  // Litestream 0.5
-	FormatV3  = "v0.3" // Litestream v0.3.x
-)
-
 // ReadMode says how much of a replica an inspection reads.
 type ReadMode int
 
@@ -128,12 +110,12 @@ func (in *Inspection) Damaged() bool {
 // Inspect examines the replica, without restoring it. What is wrong with the
 // replica is in Problems; an error means that it could not look. Objects that
 // vanish while it looks (a replicator may be at work) are passed over.
-func (c *StoreClient) Inspect(ctx context.Context, opts InspectOptions) (*Inspection, error) {
-	store, layout, err := c.init(ctx)
+func Inspect(ctx context.Context, src Source, opts InspectOptions) (*Inspection, error) {
+	files, err := Open(ctx, src)
 	if err != nil {
 		return nil, err
 	}
-	in := &inspector{Inspection: &Inspection{}, store: store, layout: layout, opts: opts}
+	in := &inspector{Inspection: &Inspection{}, Files: files, opts: opts}
 	if err := in.inspect(ctx); err != nil {
 		return nil, fmt.Errorf("inspect: %w", err)
 	}
@@ -151,7 +133,7 @@ func (in *inspector) inspect(ctx context.Context) error {
 }
 
 func (in *inspector) checkRefusals(ctx context.Context) error {
-	return in.refusals.check(ctx, in.store)
+	return in.refusals.Check(ctx, in.Store)
 }
 
 func (in *inspector) sortProblems() {
@@ -166,17 +148,16 @@ func rank(s Severity) int {
 
 type inspector struct {
 	*Inspection
-	store  blob.Reader
-	layout ltx.Layout // that the client uses
+	*Files // in the layout that the client uses
 	opts   InspectOptions
-	files  []*ltx.FileInfo // of the layout that the client uses, by level and name
+	files  []*ltx.FileInfo // by level and name
 	sound  []*ltx.FileInfo // those of them that can be used, with true times as far as read
 	v3     *v3compat.Reader
 
 	wants func(key string) bool // which objects to read from end to end; nil: by opts.Read
 	visit func(*contentSums)    // told of each LTX file that was read from end to end; may be nil
 
-	refusals refusals
+	refusals Refusals
 
 	mu   sync.Mutex
 	done int64 // bytes read
@@ -190,7 +171,7 @@ func (in *inspector) readLease(ctx context.Context) error {
 	if in.Lease == nil {
 		return nil
 	}
-	rc, err := in.store.Open(ctx, DefaultLeaseFile, 0, MaxLeaseRecordSize+1)
+	rc, err := in.Store.Open(ctx, DefaultLeaseFile, 0, MaxLeaseRecordSize+1)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		in.Lease = nil
@@ -213,14 +194,13 @@ func (in *inspector) readLease(ctx context.Context) error {
 
 // judgeLease says of a lease's record what a leaser with the default maximum does.
 func (in *inspector) judgeLease(data []byte) {
-	rec, err := decodeLease(data)
-	if err != nil {
-		in.Lease.State = LeaseCorrupt
+	lease, state, err := ParseLease(data, time.Now(), DefaultLeaseMaxTTL)
+	in.Lease.State = state
+	if lease == nil {
 		in.problem(SeverityError, DefaultLeaseFile, "%v; no writer can take the lease until it is broken", err)
 		return
 	}
-	in.Lease.Lease = rec.Lease
-	in.Lease.State, err = rec.judge(moment{local: time.Now()}, LeaseConfig{MaxTTL: DefaultLeaseMaxTTL})
+	in.Lease.Lease = *lease
 	switch {
 	case in.Lease.State == LeaseCorrupt:
 		in.problem(SeverityError, DefaultLeaseFile, "%v", err)
@@ -258,11 +238,11 @@ func (in *inspector) surveyV3(ctx context.Context) error {
 		return nil
 	}
 	var foreign foreignNames
-	for info, err := range in.store.List(ctx, v3compat.GenerationsPrefix, blob.ListOptions{Delimited: true}) {
+	for info, err := range in.Store.List(ctx, v3compat.GenerationsPrefix, blob.ListOptions{Delimited: true}) {
 		if err != nil {
 			return err
 		}
-		ok, err := isDirectoryOf(ctx, in.store, info, func(prefix string) bool {
+		ok, err := IsDirectory(ctx, in.Store, info, func(prefix string) bool {
 			return v3compat.IsGenerationID(generationOf(prefix))
 		})
 		if err != nil {
@@ -303,7 +283,7 @@ func (in *inspector) verifyV3(ctx context.Context) error {
 			in.Generations[i], rep = deep, deep
 			read := len(rep.Snapshots) + len(rep.WALSegments) - rep.Refused
 			in.Verified += read
-			in.refusals.add(read, rep.Refusal)
+			in.refusals.Add(read, rep.Refusal)
 		}
 		in.Problems = append(in.Problems, rep.Problems...)
 	}

@@ -47,7 +47,7 @@ func TestInspectVanished(t *testing.T) {
 				return file.NewStore(dir, file.Options{}), nil
 			})
 		}
-		whole, err := open().Inspect(t.Context(), replicate.InspectOptions{Read: replicate.ReadAll})
+		whole, err := replicate.Inspect(t.Context(), open(), replicate.InspectOptions{Read: replicate.ReadAll})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -55,7 +55,7 @@ func TestInspectVanished(t *testing.T) {
 		key := ltx.LayoutFile.Key(last.Level, last.MinTXID, last.MinTXID)
 		store := &vanishing{Store: file.NewStore(dir, file.Options{}), key: key, listed: listed}
 		c := replicate.NewStoreClient("file", ltx.LayoutFile, func(context.Context) (blob.Store, error) { return store, nil })
-		in, err := c.Inspect(t.Context(), replicate.InspectOptions{Read: replicate.ReadAll})
+		in, err := replicate.Inspect(t.Context(), c, replicate.InspectOptions{Read: replicate.ReadAll})
 		if err != nil || !store.gone {
 			t.Fatalf("Inspect: %v; read: %v", err, store.gone)
 		}

@@ -34,7 +34,7 @@ func (in *inspector) depths() func(*ltx.FileInfo) depth {
 	switch {
 	case in.wants != nil && !in.reads():
 		return func(f *ltx.FileInfo) depth {
-			if in.wants(in.key(f)) {
+			if in.wants(in.Key(f)) {
 				return byContent
 			}
 			return byOutline
@@ -74,7 +74,7 @@ func (in *inspector) verifyLTX(ctx context.Context) error {
 	if in.visit == nil && in.reads() && in.wants == nil {
 		in.visit = in.lineage().add
 	}
-	depths, n := in.depths(), headerReads
+	depths, n := in.depths(), HeaderReads
 	if in.wants != nil || in.reads() {
 		n = verifiers
 	}
@@ -91,7 +91,7 @@ func (in *inspector) verifyLTX(ctx context.Context) error {
 			gone = append(gone, &f.info)
 			continue
 		case f.damage != nil:
-			in.problem(SeverityError, in.key(&f.info), "%v; the file cannot be used", f.damage)
+			in.problem(SeverityError, in.Key(&f.info), "%v; the file cannot be used", f.damage)
 		default:
 			in.sound = append(in.sound, &f.info)
 			writers = append(writers, f)
@@ -105,7 +105,7 @@ func (in *inspector) verifyLTX(ctx context.Context) error {
 		all = append(all, &f.info)
 	}
 	slices.SortStableFunc(in.sound, func(a, b *ltx.FileInfo) int { // as they were listed
-		return cmp.Or(cmp.Compare(a.Level, b.Level), compareNames(a, b))
+		return cmp.Or(cmp.Compare(a.Level, b.Level), cmp.Compare(a.MinTXID, b.MinTXID), cmp.Compare(a.MaxTXID, b.MaxTXID))
 	})
 	if err := in.reportGone(ctx, gone); err != nil {
 		return err
@@ -120,12 +120,15 @@ func (in *inspector) verifyLTX(ctx context.Context) error {
 // deleted since the listing, as Litestream deletes what it has compacted.
 func (in *inspector) reportGone(ctx context.Context, gone []*ltx.FileInfo) error {
 	for _, f := range gone {
-		for again, err := range listRange(ctx, in.store, in.LTX.Layout, f.Level, f.MinTXID, f.MinTXID) {
+		for again, err := range in.List(ctx, f.Level, f.MinTXID) {
 			if err != nil {
 				return err
 			}
+			if again.MinTXID > f.MinTXID {
+				break
+			}
 			if again.MaxTXID == f.MaxTXID {
-				in.problem(SeverityError, in.key(f), "the store lists it, and says that it does not exist")
+				in.problem(SeverityError, in.Key(f), "the store lists it, and says that it does not exist")
 			}
 		}
 	}
@@ -144,10 +147,6 @@ type checked struct {
 	header     *ltx.Header  // as far as it was read
 	post       ltx.Checksum // of the trailer; zero if that was not read
 	generation int64        // of the lease that it was written under; 0 if that is not known
-}
-
-func (in *inspector) key(f *ltx.FileInfo) string {
-	return in.LTX.Layout.Key(f.Level, f.MinTXID, f.MaxTXID)
 }
 
 // sequence yields the files; where somebody follows their content, in an order in
@@ -190,21 +189,21 @@ func (in *inspector) verifyFile(ctx context.Context, f *ltx.FileInfo, depth dept
 		return c, err
 	}
 	if c.refused {
-		in.refusals.add(0, err)
+		in.refusals.Add(0, err)
 	} else if depth > byName {
-		in.refusals.add(1, nil)
+		in.refusals.Add(1, nil)
 	}
 	return c, nil
 }
 
 func (in *inspector) readFile(ctx context.Context, c *checked) (ltx.Header, error) {
 	if c.info.Size < ltx.HeaderSize+ltx.TrailerSize {
-		if err := whyEmpty(ctx, in.store, in.key(&c.info), c.info.Size); err != nil {
+		if err := WhyEmpty(ctx, in.Store, in.Key(&c.info), c.info.Size); err != nil {
 			return ltx.Header{}, err
 		}
 		return ltx.Header{}, fmt.Errorf("%w: %d bytes are less than a header and a trailer", ltx.ErrTruncated, c.info.Size)
 	}
-	key := in.key(&c.info)
+	key := in.Key(&c.info)
 	switch c.depth {
 	case byHeader:
 		return in.headerOf(ctx, key, c)
@@ -223,10 +222,10 @@ func (in *inspector) readFile(ctx context.Context, c *checked) (ltx.Header, erro
 
 // open opens a file, and notes what its metadata tell.
 func (in *inspector) open(ctx context.Context, key string, offset, length int64, c *checked) (io.ReadCloser, error) {
-	rc, err := in.store.Open(ctx, key, offset, length)
+	rc, err := in.Store.Open(ctx, key, offset, length)
 	if d, ok := rc.(blob.Describer); ok && err == nil {
 		if info, ok := d.Describe(); ok {
-			c.generation = versionOf(info.Size, info.Metadata).Generation
+			c.generation = VersionOf(info).Generation
 		}
 	}
 	return rc, err
@@ -276,7 +275,7 @@ func (in *inspector) summarize(chain *ltx.Chain) {
 	in.LTX.MaxTXID = chain.MaxTXID()
 	for _, level := range in.LTX.Levels {
 		for _, gap := range level.Gaps {
-			in.problem(SeverityWarning, in.LTX.Layout.LevelPrefix(level.Level), "%s missing from this level", transactions(gap.Missing()))
+			in.problem(SeverityWarning, in.Layout.LevelPrefix(level.Level), "%s missing from this level", transactions(gap.Missing()))
 		}
 	}
 }
@@ -287,7 +286,7 @@ func (in *inspector) assess(chain *ltx.Chain) {
 	path, err := chain.Reach(target)
 	var unreachable *ltx.UnreachableError
 	if errors.As(err, &unreachable) {
-		in.problem(SeverityError, rootOf(in.LTX.Layout), "the latest transaction, %s, cannot be restored: %s", target, unreachable.Reason)
+		in.problem(SeverityError, rootOf(in.Layout), "the latest transaction, %s, cannot be restored: %s", target, unreachable.Reason)
 		if target = unreachable.Below; target != 0 {
 			path, err = chain.Reach(target)
 		}

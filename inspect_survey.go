@@ -29,7 +29,7 @@ func (in *inspector) survey(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for l, err := range ordered.Map(ctx, headerReads, each(levels), s.list) {
+	for l, err := range ordered.Map(ctx, HeaderReads, each(levels), s.list) {
 		if err != nil {
 			return err
 		}
@@ -72,11 +72,11 @@ func levelAt(prefix string) (*levelList, bool) {
 
 // root lists the root, and finds the levels.
 func (s *survey) root(ctx context.Context) (levels []*levelList, err error) {
-	for info, err := range s.in.store.List(ctx, "", blob.ListOptions{Delimited: true}) {
+	for info, err := range s.in.Store.List(ctx, "", blob.ListOptions{Delimited: true}) {
 		if err != nil {
 			return nil, err
 		}
-		belongs, err := isDirectoryOf(ctx, s.in.store, info, isFormatRoot)
+		belongs, err := IsDirectory(ctx, s.in.Store, info, isFormatRoot)
 		level, isLevel := levelAt(info.Key)
 		switch {
 		case err != nil:
@@ -87,7 +87,7 @@ func (s *survey) root(ctx context.Context) (levels []*levelList, err error) {
 		case !belongs:
 			s.foreign.add(info.Key)
 		case info.Key == v3compat.GenerationsPrefix:
-			s.in.v3 = v3compat.New(s.in.store)
+			s.in.v3 = v3compat.New(s.in.Store)
 		case isLevel:
 			levels = append(levels, level)
 		default:
@@ -103,11 +103,11 @@ func (s *survey) root(ctx context.Context) (levels []*levelList, err error) {
 
 // levelsIn finds the levels in the directory that LayoutFile has for them.
 func (s *survey) levelsIn(ctx context.Context, dir string) (levels []*levelList, err error) {
-	for info, err := range s.in.store.List(ctx, dir, blob.ListOptions{Delimited: true}) {
+	for info, err := range s.in.Store.List(ctx, dir, blob.ListOptions{Delimited: true}) {
 		if err != nil {
 			return nil, err
 		}
-		belongs, err := isDirectoryOf(ctx, s.in.store, info, func(prefix string) bool {
+		belongs, err := IsDirectory(ctx, s.in.Store, info, func(prefix string) bool {
 			_, ok := levelAt(prefix)
 			return ok
 		})
@@ -123,30 +123,18 @@ func (s *survey) levelsIn(ctx context.Context, dir string) (levels []*levelList,
 	return levels, nil
 }
 
-// isDirectoryOf reports whether an entry of a listing is one of the directories that a
-// replica has. If something else has the name of one, an engine with directories
-// refuses to list it: that is the error.
-func isDirectoryOf(ctx context.Context, store blob.Reader, info blob.Info, known func(prefix string) bool) (bool, error) {
-	if info.IsPrefix() || !known(info.Key+"/") {
-		return known(info.Key), nil
-	}
-	return false, blob.CheckBelow(ctx, store, info.Key)
-}
-
 func isFormatRoot(prefix string) bool {
-	return prefix == v3compat.GenerationsPrefix || isLTXRoot(prefix)
+	return prefix == v3compat.GenerationsPrefix || IsLTXRoot(prefix)
 }
-
-func isLTXRoot(prefix string) bool { return len(ltx.DetectLayout([]string{prefix})) > 0 }
 
 // list lists a level.
 func (s *survey) list(ctx context.Context, l *levelList) (*levelList, error) {
 	prefix := l.layout.LevelPrefix(l.level)
-	for info, err := range s.in.store.List(ctx, prefix, blob.ListOptions{Delimited: true}) {
+	for info, err := range s.in.Store.List(ctx, prefix, blob.ListOptions{Delimited: true}) {
 		if err != nil {
 			return nil, err
 		}
-		if f, ok := levelFile(l.level, prefix, info); ok {
+		if f, ok := LevelFile(l.level, prefix, info); ok {
 			l.files = append(l.files, f)
 		} else {
 			l.foreign = append(l.foreign, info.Key)
@@ -181,12 +169,12 @@ func (s *survey) report() {
 		l.foreign.report(s.in, rootOf(layout))
 		switch {
 		case len(l.files) == 0:
-		case layout == s.in.layout:
+		case layout == s.in.Layout:
 			s.in.files = l.files
 			s.in.LTX = &LTXInspection{Layout: layout}
 		default:
 			s.in.problem(SeverityWarning, rootOf(layout), "%d LTX files in the %v layout beside those in the %v layout: two replicas in one place; only the latter is used",
-				len(l.files), layout, s.in.layout)
+				len(l.files), layout, s.in.Layout)
 		}
 	}
 	s.in.Objects += len(s.in.files)

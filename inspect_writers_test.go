@@ -63,15 +63,15 @@ func writersReplica(t *testing.T, files ...writerFile) *replicate.StoreClient {
 // something about an object, or, if said is empty, have no problem at all.
 func wantSaid(t *testing.T, name string, c *replicate.StoreClient, key, said string) {
 	t.Helper()
-	in, err := c.Inspect(t.Context(), replicate.InspectOptions{})
+	in, err := replicate.Inspect(t.Context(), c, replicate.InspectOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	outlines, err := c.Inspect(t.Context(), replicate.InspectOptions{Read: replicate.ReadOutlines})
+	outlines, err := replicate.Inspect(t.Context(), c, replicate.InspectOptions{Read: replicate.ReadOutlines})
 	if err != nil {
 		t.Fatal(err)
 	}
-	report, err := c.Check(t.Context(), replicate.CheckOptions{})
+	report, err := replicate.Check(t.Context(), c, replicate.CheckOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,17 +98,17 @@ func TestTwoWriters(t *testing.T) {
 	wantSaid(t, "two writers", mixed, a3.key(), "two replicators may have written here")
 
 	var doubts []error
-	plan, err := mixed.Plan(t.Context(), replicate.Target{})
+	plan, err := replicate.NewPlan(t.Context(), mixed, replicate.Target{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	opts := replicate.RestoreOptions{Doubt: func(err error) { doubts = append(doubts, err) }}
 	var m memoryFile
-	if err := mixed.Restore(t.Context(), plan, writer{&m, make(chan struct{}, 1)}, opts); err != nil || len(doubts) != 2 {
+	if err := plan.Write(t.Context(), filesOf(t, mixed), writer{&m, make(chan struct{}, 1)}, opts); err != nil || len(doubts) != 2 {
 		t.Errorf("restore: %v, and says %v; want two doubts, about transactions 2 and 3", err, doubts)
 	}
 	doubts = nil
-	if err := mixed.RestoreTo(t.Context(), plan, &bytes.Buffer{}, opts); err != nil || len(doubts) != 2 {
+	if _, err := replicate.To(t.Context(), mixed, replicate.Target{}, &bytes.Buffer{}, opts); err != nil || len(doubts) != 2 {
 		t.Errorf("restore to a stream: %v, and says %v", err, doubts)
 	}
 	if problems := contradiction(t, first, a2); len(problems) == 0 {
@@ -120,7 +120,7 @@ func TestTwoWriters(t *testing.T) {
 // what it was made of.
 func contradiction(t *testing.T, first, second writerFile) []replicate.Problem {
 	t.Helper()
-	in, err := writersReplica(t, first, second, writerFile{1, 2, 2, 0, 0, second.page + 1, 0}).Inspect(t.Context(), replicate.InspectOptions{})
+	in, err := replicate.Inspect(t.Context(), writersReplica(t, first, second, writerFile{1, 2, 2, 0, 0, second.page + 1, 0}), replicate.InspectOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,22 +138,28 @@ func TestFormerHolder(t *testing.T) {
 		late, writerFile{1, 3, 4, 0, 0, 3, 2}), late.key(), "lease generation 1")
 	alone := writersReplica(t, snapshot, late, writerFile{1, 3, 4, 0, 0, 3, 2})
 	for txid, notes := range map[ltx.TXID]int{3: 1, 4: 0} {
-		if p, err := alone.Plan(t.Context(), replicate.Target{TXID: txid}); err != nil || len(p.Notes) != notes {
+		if p, err := replicate.NewPlan(t.Context(), alone, replicate.Target{TXID: txid}); err != nil || len(p.Notes) != notes {
 			t.Errorf("a plan for transaction %d: %+v, %v; want %d notes", txid, p, err, notes)
 		}
 	}
 	among := writersReplica(t, snapshot, writerFile{0, 3, 3, 0, 0, 1, 2}, writerFile{0, 4, 4, 0, 0, 2, 1})
-	plan, err := among.Plan(t.Context(), replicate.Target{})
-	if err != nil {
-		t.Fatal(err)
-	}
 	var doubts []error
 	opts := replicate.RestoreOptions{Doubt: func(err error) { doubts = append(doubts, err) }}
-	if err := among.RestoreTo(t.Context(), plan, &bytes.Buffer{}, opts); err != nil || len(doubts) != 1 || !strings.Contains(doubts[0].Error(), "lease generation 1") {
+	if _, err := replicate.To(t.Context(), among, replicate.Target{}, &bytes.Buffer{}, opts); err != nil || len(doubts) != 1 || !strings.Contains(doubts[0].Error(), "lease generation 1") {
 		t.Errorf("restore: %v, and says %v; want that transaction 4 is a former holder's", err, doubts)
 	}
 	wantSaid(t, "a handover", writersReplica(t, snapshot,
 		late, writerFile{0, 4, 4, 0, 0, 3, 2}, writerFile{1, 3, 4, 0, 0, 3, 2}), "", "")
 	wantSaid(t, "a handover, compacted at once", writersReplica(t, snapshot,
 		late, writerFile{1, 3, 3, 0, 0, 2, 2}), "", "")
+}
+
+// filesOf opens a replica.
+func filesOf(t *testing.T, src replicate.Source) *replicate.Files {
+	t.Helper()
+	files, err := replicate.Open(t.Context(), src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
 }

@@ -61,15 +61,16 @@ func (r *leaseRecord) encode() ([]byte, error) {
 	return json.Marshal(r)
 }
 
-// ParseLease reads a lease's record and tells its state at the given moment by
-// the holder's clock. A record that does not parse, or has values that no leaser
-// writes, is ErrLeaseCorrupt and LeaseCorrupt.
-func ParseLease(data []byte, now time.Time) (*Lease, LeaseState, error) {
+// ParseLease reads a lease's record and tells its state at the given moment for a leaser
+// that honours leases of up to maxTTL. With an error and no lease the record is corrupt; an
+// error and a lease are a *[LeaseReachError].
+func ParseLease(data []byte, now time.Time, maxTTL time.Duration) (*Lease, LeaseState, error) {
 	rec, err := decodeLease(data)
 	if err != nil {
 		return nil, LeaseCorrupt, err
 	}
-	return &rec.Lease, rec.state(moment{local: now}), nil
+	state, err := rec.judge(moment{local: now}, LeaseConfig{MaxTTL: maxTTL})
+	return &rec.Lease, state, err
 }
 
 func decodeLease(data []byte) (*leaseRecord, error) {

@@ -26,7 +26,7 @@ func TestParseLease(t *testing.T) {
 		`{"generation":0,"expires_at":"2026-11-20T14:05:10Z"}`:          replicate.LeaseCorrupt,
 		`{"generation":1,"expires_at":"2026-11-20T14:05:10Z"} trailing`: replicate.LeaseCorrupt,
 	} {
-		lease, got, err := replicate.ParseLease([]byte(in), now)
+		lease, got, err := replicate.ParseLease([]byte(in), now, time.Minute)
 		if got != want || (err != nil) != (want == replicate.LeaseCorrupt) || (lease == nil) != (err != nil) {
 			t.Errorf("ParseLease(%s): got %v, %q, %v, want %q", in, lease, got, err, want)
 		}
@@ -41,8 +41,13 @@ func FuzzParseLease(f *testing.F) {
 	f.Add([]byte(`{"generation":1e3,"expires_at":null}`))
 	now := time.Now()
 	f.Fuzz(func(t *testing.T, data []byte) {
-		lease, state, err := replicate.ParseLease(data, now)
-		if (err == nil) != (lease != nil) || (err != nil) != (state == replicate.LeaseCorrupt) {
+		lease, state, err := replicate.ParseLease(data, now, time.Minute)
+		var reach *replicate.LeaseReachError
+		if errors.As(err, &reach) {
+			if lease == nil || state != replicate.LeaseHeld && state != replicate.LeaseCorrupt {
+				t.Errorf("lease %v, state %q, error %v", lease, state, err)
+			}
+		} else if (err == nil) != (lease != nil) || (err != nil) != (state == replicate.LeaseCorrupt) {
 			t.Errorf("lease %v, state %q, error %v", lease, state, err)
 		}
 		if lease != nil && (lease.Generation < 1 || lease.ExpiresAt.IsZero()) {

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/replctl/replicate/blob"
 )
 
 // ErrLTXConflict is in the chain of every *LTXConflictError.
@@ -73,8 +75,10 @@ func stampLease(metadata map[string]string, lease Lease) {
 	}
 }
 
-// versionOf is the reverse, of metadata that anybody may have written.
-func versionOf(size int64, metadata map[string]string) LTXVersion {
+// VersionOf tells who wrote an object, by its metadata, which anybody may have written.
+func VersionOf(info blob.Info) LTXVersion { return version(info.Size, info.Metadata) }
+
+func version(size int64, metadata map[string]string) LTXVersion {
 	v := LTXVersion{Size: size, Owner: decodeOwner(metadata[MetadataLeaseOwner])}
 	if n, err := strconv.ParseInt(metadata[MetadataLeaseGeneration], 10, 64); err == nil && n > 0 {
 		v.Generation = n

@@ -13,14 +13,16 @@ import (
 	"github.com/replctl/replicate/blob"
 )
 
-// creator writes objects that must not replace others.
-type creator struct{ blob.Store }
-
-// Write creates the object, or finds it there with the same content.
-func (c creator) Write(ctx context.Context, key string, r io.Reader, opts blob.WriteOptions) (blob.Info, error) {
+// Create writes an object that must not replace another one, or finds it there with the
+// same content. Other content under its name is a *[LTXConflictError].
+func Create(ctx context.Context, store blob.Store, key string, r io.Reader, opts blob.WriteOptions) (blob.Info, error) {
+	if g, ok := store.(guardedStore); ok {
+		opts = g.stamped(opts) // a conflict names both sides
+	}
+	c := creator{store}
 	opts.IfAbsent = true
 	ours := contentOf(r)
-	info, err := c.Store.Write(ctx, key, ours.reader(), opts)
+	info, err := store.Write(ctx, key, ours.reader(), opts)
 	exists := errors.Is(err, fs.ErrExist)
 	if err == nil || ctx.Err() != nil || !exists && !errors.Is(err, blob.ErrIndeterminate) {
 		return info, err
@@ -33,6 +35,9 @@ func (c creator) Write(ctx context.Context, key string, r io.Reader, opts blob.W
 	}
 	return there, c.compare(ctx, ours, there, opts)
 }
+
+// creator compares objects that must not replace others.
+type creator struct{ blob.Store }
 
 // compare returns nil if what is there is what was to be written.
 func (c creator) compare(ctx context.Context, ours *content, there blob.Info, opts blob.WriteOptions) error {
@@ -47,7 +52,7 @@ func (c creator) compare(ctx context.Context, ours *content, there blob.Info, op
 		}
 	}
 	if !same {
-		return &LTXConflictError{Key: there.Key, Ours: versionOf(size, opts.Metadata), Theirs: versionOf(there.Size, there.Metadata)}
+		return &LTXConflictError{Key: there.Key, Ours: version(size, opts.Metadata), Theirs: version(there.Size, there.Metadata)}
 	}
 	return nil
 }

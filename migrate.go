@@ -54,7 +54,7 @@ func (o MigrateOptions) check() error {
 	case o.Partial && !o.History:
 		return errors.New("one state is migrated whole or not at all: partial is for the history")
 	}
-	return o.Target.check()
+	return nil
 }
 
 // Migration is what was done.
@@ -107,16 +107,20 @@ var ErrOtherContent = errors.New("the destination has other content")
 //     last one in the level above.
 //
 // Level 0 is written last: without it nobody can take the replica for complete.
-func Migrate(ctx context.Context, src Fenceable, dst ReplicaClient, opts MigrateOptions) (*Migration, error) {
+func Migrate(ctx context.Context, src Source, dst ReplicaClient, opts MigrateOptions) (*Migration, error) {
+	files, err := Open(ctx, src)
+	if err != nil {
+		return nil, fmt.Errorf("migrate: %w", err)
+	}
 	var damaged []string
-	m, err := migrate(ctx, src.base(), dst, opts, nil)
+	m, err := migrate(ctx, files, dst, opts, nil)
 	for first := err; err != nil && !opts.History && ctx.Err() == nil; {
-		key, ok := src.base().damagedObject(ctx, err)
+		key, ok := files.DamagedObject(err)
 		if !ok || slices.Contains(damaged, key) {
 			break
 		}
 		damaged = append(damaged, key)
-		if m, err = migrate(ctx, src.base(), dst, opts, damaged); err != nil {
+		if m, err = migrate(ctx, files, dst, opts, damaged); err != nil {
 			err = fmt.Errorf("%w; and around it: %w", first, err)
 		}
 	}
@@ -129,11 +133,11 @@ func Migrate(ctx context.Context, src Fenceable, dst ReplicaClient, opts Migrate
 	return m, nil
 }
 
-func migrate(ctx context.Context, src *StoreClient, dst ReplicaClient, opts MigrateOptions, damaged []string) (*Migration, error) {
+func migrate(ctx context.Context, src *Files, dst ReplicaClient, opts MigrateOptions, damaged []string) (*Migration, error) {
 	if err := opts.check(); err != nil {
 		return nil, err
 	}
-	s, err := src.migrateSource(ctx, opts, damaged)
+	s, err := newMigrateSource(ctx, src, opts, damaged)
 	if err != nil {
 		return nil, err
 	}
@@ -170,17 +174,16 @@ type migrator struct {
 	dst     ReplicaClient
 	opts    MigrateOptions
 	states  []migrateState
-	there   map[ltxName]*ltx.FileInfo // in the destination
-	inPlace bool                      // the backup is there too
+	there   map[ltx.FileID]*ltx.FileInfo // in the destination
+	inPlace bool                         // the backup is there too
 	result  Migration
 
 	telling sync.Mutex // of progress
 }
 
-// ltxName names a file of a replica.
-type ltxName struct {
-	level    int
-	min, max ltx.TXID
+// named is the name of a file.
+func named(level int, from, to ltx.TXID) ltx.FileID {
+	return ltx.FileID{Level: level, MinTXID: from, MaxTXID: to}
 }
 
 // last is the transaction that a replicator goes on from.
@@ -208,19 +211,19 @@ func (m *migrator) group(txid ltx.TXID) (from, to ltx.TXID) {
 }
 
 // names are all the files that there will be.
-func (m *migrator) names() map[ltxName]bool {
+func (m *migrator) names() map[ltx.FileID]bool {
 	last := m.last()
-	names := map[ltxName]bool{{ltx.SnapshotLevel, 1, last}: true}
+	names := map[ltx.FileID]bool{named(ltx.SnapshotLevel, 1, last): true}
 	for level := ltx.MinLevel; level < ltx.SnapshotLevel; level++ {
-		names[ltxName{level, last, last}] = level != 2
+		names[named(level, last, last)] = level != 2
 	}
 	for txid := ltx.TXID(2); txid <= last; txid++ {
 		from, to := m.group(txid)
-		names[ltxName{1, txid, txid}], names[ltxName{2, from, to}] = true, true
+		names[named(1, txid, txid)], names[named(2, from, to)] = true, true
 	}
 	for i, s := range m.states {
 		if s.snapshot {
-			names[ltxName{ltx.SnapshotLevel, 1, ltx.TXID(i) + 1}] = true
+			names[named(ltx.SnapshotLevel, 1, ltx.TXID(i)+1)] = true
 		}
 	}
 	return names

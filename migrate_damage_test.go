@@ -117,7 +117,7 @@ func TestMigratePartial(t *testing.T) {
 
 func planFor(t *testing.T, dir string, at time.Time) (*replicate.Plan, error) {
 	t.Helper()
-	return file.NewReplicaClient(dir).Plan(t.Context(), replicate.Target{Timestamp: at})
+	return replicate.NewPlan(t.Context(), file.NewReplicaClient(dir), replicate.Target{Timestamp: at})
 }
 
 // A database without a page cannot be told in LTX. That it was so once is no obstacle.

@@ -22,18 +22,15 @@ type migrateSource struct {
 	id        uint64           // of what is read, and how
 }
 
-func (c *StoreClient) migrateSource(ctx context.Context, opts MigrateOptions, damaged []string) (*migrateSource, error) {
-	r, err := c.backupV3(ctx)
-	if err != nil {
-		return nil, err
-	}
-	s := &migrateSource{reader: r, snapshots: map[string][]int{}}
+func newMigrateSource(ctx context.Context, files *Files, opts MigrateOptions, damaged []string) (*migrateSource, error) {
+	s := &migrateSource{reader: files.Backup(), snapshots: map[string][]int{}}
+	var err error
 	if opts.History {
 		err = s.findHistory(ctx, opts.Partial)
 	} else {
 		var plan *Plan
-		if plan, err = c.planV3(ctx, opts.Target, damaged); err == nil {
-			s.plans = []*v3compat.Plan{plan.v3}
+		if plan, err = PlanBackup(ctx, files, opts.Target, damaged); err == nil {
+			s.plans = []*v3compat.Plan{plan.Backup}
 		}
 	}
 	if err != nil {
@@ -119,7 +116,7 @@ func (s *migrateSource) checkWhole(found []*v3compat.Report) error {
 	for _, rep := range found {
 		for _, p := range rep.Problems {
 			if p.Severity == v3compat.SeverityError && e == nil {
-				e = &PlanError{Format: FormatV3, Reason: fmt.Sprintf("%s: %s", p.Object, p.Message), kind: ErrDamaged}
+				e = &PlanError{Format: FormatV3, Reason: fmt.Sprintf("%s: %s", p.Object, p.Message), Kind: ErrDamaged}
 			}
 		}
 	}
@@ -128,7 +125,7 @@ func (s *migrateSource) checkWhole(found []*v3compat.Report) error {
 	}
 	var windows []string
 	for _, p := range s.plans {
-		windows = append(windows, fmt.Sprintf("%s to %s", clockTime(p.Snapshot.CreatedAt), clockTime(p.Time)))
+		windows = append(windows, fmt.Sprintf("%s to %s", FormatTime(p.Snapshot.CreatedAt), FormatTime(p.Time)))
 		e.Before = Point{Pos: p.Pos, Time: p.Time}
 	}
 	if len(windows) == 0 {
@@ -150,7 +147,7 @@ func (s *migrateSource) checkTimes() error {
 		}
 		if i > 0 && !end.Before(p.Snapshot.CreatedAt) {
 			return fmt.Errorf("generation %s goes on until %s, and %s begins at %s: two replicators wrote at the same time, or a copy has lost the times, and the states cannot be put in one order",
-				s.plans[i-1].Generation, clockTime(end), p.Generation, clockTime(p.Snapshot.CreatedAt))
+				s.plans[i-1].Generation, FormatTime(end), p.Generation, FormatTime(p.Snapshot.CreatedAt))
 		}
 		end = p.Time
 	}

@@ -8,15 +8,9 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/replctl/replicate/internal/scratch"
 	"github.com/replctl/replicate/v3compat"
 )
-
-// nowhere takes a database that is restored to see whether that works.
-type nowhere struct{}
-
-func (nowhere) WriteAt(p []byte, _ int64) (int, error) { return len(p), nil }
-
-func (nowhere) Truncate(int64) error { return nil }
 
 var (
 	errEmptyDatabase = errors.New("the database has no page: there is nothing to migrate")
@@ -43,11 +37,11 @@ func (m *migrator) survey(ctx context.Context) error {
 }
 
 func (m *migrator) findStates(ctx context.Context) error {
-	progress := RestoreOptions{Progress: m.step("checking")}.progress(m.src.bytes)
+	progress := SumProgress(m.step("checking"), m.src.bytes)
 	pageSize, first := 0, true
 	for _, p := range m.src.plans {
 		first = true
-		_, err := m.src.reader.Restore(ctx, p, nowhere{}, v3compat.RestoreOptions{Progress: progress, OnState: func(s v3compat.State) error {
+		_, err := m.src.reader.Restore(ctx, p, scratch.Discard{}, v3compat.RestoreOptions{Progress: progress, OnState: func(s v3compat.State) error {
 			if s.Size == 0 {
 				return nil
 			}
@@ -59,8 +53,8 @@ func (m *migrator) findStates(ctx context.Context) error {
 			first = false
 			return nil
 		}})
-		if n := len(m.states); isDamage(err) && n > 0 {
-			return fmt.Errorf("%w; the states before that are sound, from %s to %s", err, clockTime(m.states[0].at), clockTime(m.states[n-1].at))
+		if n := len(m.states); IsDamage(err) && n > 0 {
+			return fmt.Errorf("%w; the states before that are sound, from %s to %s", err, FormatTime(m.states[0].at), FormatTime(m.states[n-1].at))
 		} else if err != nil {
 			return err
 		}
@@ -95,7 +89,7 @@ func (m *migrator) checkDatabase(ctx context.Context, p *v3compat.Plan) (err err
 	if err != nil {
 		return err
 	}
-	_, err = m.src.reader.Restore(ctx, p, f, v3compat.RestoreOptions{Progress: RestoreOptions{Progress: m.step("checking")}.progress(p.Bytes)})
+	_, err = m.src.reader.Restore(ctx, p, f, v3compat.RestoreOptions{Progress: SumProgress(m.step("checking"), p.Bytes)})
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}

@@ -46,12 +46,8 @@ func mustMigrate(t *testing.T, src, dst string, opts replicate.MigrateOptions) *
 func restoredSum(t *testing.T, dir string, target replicate.Target) string {
 	t.Helper()
 	c := file.NewReplicaClient(dir)
-	p, err := c.Plan(t.Context(), target)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var b bytes.Buffer
-	if err := c.RestoreTo(t.Context(), p, &b, replicate.RestoreOptions{}); err != nil {
+	if _, err := replicate.To(t.Context(), c, target, &b, replicate.RestoreOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	sum := sha256.Sum256(b.Bytes())
@@ -89,7 +85,7 @@ func TestMigrate(t *testing.T) {
 	if got := restoredSum(t, dst, replicate.Target{}); got != facts.DBSHA256 {
 		t.Error("the latest state is not that of the backup")
 	}
-	plan, err := file.NewReplicaClient(dst).Plan(t.Context(), replicate.Target{})
+	plan, err := replicate.NewPlan(t.Context(), file.NewReplicaClient(dst), replicate.Target{})
 	if err != nil || !plan.State.Time.Equal(m.To.Time.Truncate(1e6)) || len(plan.Objects) != 1 {
 		t.Errorf("plan %+v, %v: want one file of %v", plan, err, m.To.Time)
 	}

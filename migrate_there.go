@@ -20,7 +20,7 @@ func (m *migrator) look(ctx context.Context) error {
 	if err := m.lookForBackup(ctx); err != nil {
 		return err
 	}
-	m.there = map[ltxName]*ltx.FileInfo{}
+	m.there = map[ltx.FileID]*ltx.FileInfo{}
 	var levels [ltx.MaxLevel + 1][]*ltx.FileInfo
 	var found *ltx.FileInfo
 	for level := range levels {
@@ -31,7 +31,7 @@ func (m *migrator) look(ctx context.Context) error {
 		for itr.Next() {
 			f := itr.Item()
 			levels[level] = append(levels[level], f)
-			m.there[ltxName{level, f.MinTXID, f.MaxTXID}] = f
+			m.there[named(level, f.MinTXID, f.MaxTXID)] = f
 			found = f
 		}
 		if err := itr.Close(); err != nil {

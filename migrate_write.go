@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/replctl/replicate/internal/scratch"
 	"github.com/replctl/replicate/ltx"
 	"github.com/replctl/replicate/v3compat"
 )
@@ -27,9 +28,9 @@ type migrateWriter struct {
 	files *errgroup.Group // what is on its way
 	ctx   context.Context //nolint:containedctx // that of files
 
-	db, before *scratchFile // the database; with the last state of the chain before
-	size       uint32       // of the database, in pages
-	sizeBefore uint32       // of that before
+	db, before *scratch.File // the database; with the last state of the chain before
+	size       uint32        // of the database, in pages
+	sizeBefore uint32        // of that before
 	pageSize   int
 
 	txid    ltx.TXID // of the state that db has
@@ -50,7 +51,7 @@ func (m *migrator) write(ctx context.Context) (err error) {
 		w.before = w.db
 		w.dropBefore()
 	}()
-	progress := RestoreOptions{Progress: m.step("reading")}.progress(m.src.bytes)
+	progress := SumProgress(m.step("reading"), m.src.bytes)
 	for _, p := range m.src.plans {
 		if err := w.restore(p, progress); err != nil {
 			return err
@@ -80,7 +81,7 @@ func (w *migrateWriter) restore(p *v3compat.Plan, progress func(int64)) error {
 
 // newFile makes room for the next chain, and keeps the database as it was.
 func (w *migrateWriter) newFile() error {
-	f, err := newScratchFile(w.opts.TempDir)
+	f, err := scratch.New(w.opts.TempDir)
 	if err != nil {
 		return err
 	}
@@ -92,7 +93,7 @@ func (w *migrateWriter) newFile() error {
 
 func (w *migrateWriter) dropBefore() {
 	if w.before != nil {
-		w.before.drop()
+		w.before.Drop()
 		w.before = nil
 	}
 }
@@ -122,7 +123,7 @@ func (w *migrateWriter) state(s v3compat.State) error {
 		}
 	}
 	if now.snapshot {
-		return w.put(ltxName{ltx.SnapshotLevel, 1, w.txid}, nil)
+		return w.put(named(ltx.SnapshotLevel, 1, w.txid), nil)
 	}
 	return nil
 }
@@ -136,7 +137,7 @@ func (w *migrateWriter) delta(pages []uint32) error {
 	for _, pgno := range pages {
 		w.changed.add(pgno)
 	}
-	if err := w.put(ltxName{1, w.txid, w.txid}, pages); err != nil {
+	if err := w.put(named(1, w.txid, w.txid), pages); err != nil {
 		return err
 	}
 	from, to := w.group(w.txid)
@@ -145,7 +146,7 @@ func (w *migrateWriter) delta(pages []uint32) error {
 	}
 	group := w.changed.upTo(w.size)
 	clear(w.changed)
-	return w.put(ltxName{2, from, to}, group)
+	return w.put(named(2, from, to), group)
 }
 
 // difference is the pages that are not as they were in the chain before.
@@ -174,14 +175,14 @@ func (w *migrateWriter) finish(ctx context.Context) error {
 		return errChanged
 	}
 	w.txid++
-	if err := w.put(ltxName{ltx.SnapshotLevel, 1, w.txid}, nil); err != nil {
+	if err := w.put(named(ltx.SnapshotLevel, 1, w.txid), nil); err != nil {
 		return err
 	}
 	if err := w.delta(nil); err != nil {
 		return err
 	}
 	for level := ltx.SnapshotLevel - 1; level > 2; level-- {
-		if err := w.put(ltxName{level, w.txid, w.txid}, []uint32{1}); err != nil {
+		if err := w.put(named(level, w.txid, w.txid), []uint32{1}); err != nil {
 			return err
 		}
 	}
@@ -189,7 +190,7 @@ func (w *migrateWriter) finish(ctx context.Context) error {
 		return err
 	}
 	w.ctx = ctx // that of files has ended
-	if err := w.put(ltxName{0, w.txid, w.txid}, []uint32{1}); err != nil {
+	if err := w.put(named(0, w.txid, w.txid), []uint32{1}); err != nil {
 		return err
 	}
 	return w.files.Wait()
@@ -197,8 +198,8 @@ func (w *migrateWriter) finish(ctx context.Context) error {
 
 // put writes a file of the database as it is, with some pages or, if pages is nil,
 // with all of them. It returns when the database has been read.
-func (w *migrateWriter) put(name ltxName, pages []uint32) error {
-	opts := ltx.SnapshotOptions{MinTXID: name.min, TXID: name.max, Time: w.at(name.max), PageSize: uint32(w.pageSize), Commit: w.size, NodeID: w.src.id}
+func (w *migrateWriter) put(name ltx.FileID, pages []uint32) error {
+	opts := ltx.SnapshotOptions{MinTXID: name.MinTXID, TXID: name.MaxTXID, Time: w.at(name.MaxTXID), PageSize: uint32(w.pageSize), Commit: w.size, NodeID: w.src.id}
 	if f := w.there[name]; f != nil {
 		return w.keep(f, opts)
 	}
@@ -253,7 +254,7 @@ func (w *migrateWriter) measured(read func(uint32, []byte) error) func(uint32, [
 }
 
 // stream lets a file flow to the client.
-func (w *migrateWriter) stream(name ltxName, encode func(io.Writer) error) error {
+func (w *migrateWriter) stream(name ltx.FileID, encode func(io.Writer) error) error {
 	r, pipe := io.Pipe()
 	encoded := make(chan struct{})
 	go func() {
@@ -266,8 +267,8 @@ func (w *migrateWriter) stream(name ltxName, encode func(io.Writer) error) error
 	return err
 }
 
-func (w *migrateWriter) store(name ltxName, r io.Reader) error {
-	info, err := w.dst.WriteLTXFile(w.ctx, name.level, name.min, name.max, r)
+func (w *migrateWriter) store(name ltx.FileID, r io.Reader) error {
+	info, err := w.dst.WriteLTXFile(w.ctx, name.Level, name.MinTXID, name.MaxTXID, r)
 	if err != nil {
 		return err
 	}

@@ -42,25 +42,8 @@ func (t Target) check() error {
 	return nil
 }
 
-// Point is a state that a replica can be brought to.
-type Point struct {
-	TXID ltx.TXID     // of an LTX replica
-	Pos  v3compat.Pos // of a v0.3 backup: where its last WAL segment or its snapshot begins
-	Time time.Time    // of its last transaction, or of the object that it is in
-}
-
-// IsZero reports whether p is no point at all.
-func (p Point) IsZero() bool { return p.TXID == 0 && p.Pos.IsZero() }
-
-// PlanObject is one object that a restore reads.
-type PlanObject struct {
-	Key  string // relative to the replica's root
-	Size int64  // as stored
-}
-
-// Plan says what a restore reads, and what comes out. It is made by
-// [StoreClient.Plan]; the replica may change afterwards, and then the restore
-// fails and a new plan is needed.
+// Plan says what a restore reads, and what comes out. It is made by [NewPlan]; the
+// replica may change afterwards, and then the restore fails and a new plan is needed.
 type Plan struct {
 	Format string // FormatLTX or FormatV3
 	Target Target
@@ -82,26 +65,20 @@ type Plan struct {
 	// database should then be checked by SQLite. See [v3compat.Plan].
 	MayMiss bool
 
-	Objects  []PlanObject // in the order in which they make up the database
-	Bytes    int64        // of all objects
-	Requests int          // that reading them takes, if none has to be repeated
+	Objects  []Object // in the order in which they make up the database
+	Bytes    int64    // of all objects
+	Requests int      // that reading them takes, if none has to be repeated
 
-	files   []*ltx.FileInfo                        // FormatLTX
+	Files  []*ltx.FileInfo // FormatLTX: the objects, in the order in which they are applied
+	Backup *v3compat.Plan  // FormatV3
+
 	confirm func(context.Context, time.Time) error // on which side of a time State is; FormatLTX
-	v3      *v3compat.Plan                         // FormatV3
 }
 
-// Errors about targets, found with errors.Is in that of [StoreClient.Plan].
-var (
-	// ErrNoReplica: nothing of either format is there. Every listing came back whole,
-	// and none had an object of a replica; a listing that failed is another error.
-	ErrNoReplica = errors.New("no replica there")
-	// ErrNoSuchState: the replica is sound, as far as a listing shows, but has no
-	// such state: the time is before the first, the transaction after the last.
-	ErrNoSuchState = errors.New("no such state")
-	// ErrDamaged: objects are missing that a restore would need.
-	ErrDamaged = errors.New("objects are missing")
-)
+// ErrNoSuchState is the kind of a [PlanError]: the replica is sound, as far as a listing
+// shows, but has no such state: the time is before the first, the transaction after the
+// last.
+var ErrNoSuchState = errors.New("no such state")
 
 // PlanError says why a target cannot be restored, and what can be instead.
 type PlanError struct {
@@ -115,18 +92,18 @@ type PlanError struct {
 	// is none.
 	Before, After Point
 
-	kind error // ErrNoSuchState or ErrDamaged
+	Kind error // ErrNoSuchState or ErrDamaged
 
 	// wanted is the time of the state that the target means and that cannot be
 	// restored; zero if it is not known.
 	wanted time.Time
 }
 
-func (e *PlanError) Error() string { return fmt.Sprintf("%v: %s", e.kind, e.Reason) }
+func (e *PlanError) Error() string { return fmt.Sprintf("%v: %s", e.Kind, e.Reason) }
 
-func (e *PlanError) Unwrap() error { return e.kind }
+func (e *PlanError) Unwrap() error { return e.Kind }
 
-// Plan finds the objects from which the target can be restored with the least
+// NewPlan finds the objects from which the target can be restored with the least
 // bytes to read. It reads listings, and for a Timestamp the headers of about
 // log2(N) of N LTX files. An error about the target is a *[PlanError]; where there
 // is nothing at all it is ErrNoReplica.
@@ -137,12 +114,28 @@ func (e *PlanError) Unwrap() error { return e.kind }
 // A hole in the replica is an error even if something older can be restored: whoever
 // asks for the latest state must not get yesterday's without a word. Before says
 // what to ask for instead.
-func (c *StoreClient) Plan(ctx context.Context, target Target) (*Plan, error) {
-	return c.planAround(ctx, target, nil)
+func NewPlan(ctx context.Context, src Source, target Target) (*Plan, error) {
+	files, err := Open(ctx, src)
+	if err != nil {
+		return nil, err
+	}
+	return planner{files}.plan(ctx, target, nil)
 }
 
-// planAround is Plan without the objects that were found to be damaged.
-func (c *StoreClient) planAround(ctx context.Context, target Target, damaged []string) (*Plan, error) {
+// PlanBackup is NewPlan for the Litestream v0.3.x backup alone, without the objects whose
+// keys are given: they were found to be damaged.
+func PlanBackup(ctx context.Context, files *Files, target Target, without []string) (*Plan, error) {
+	if err := target.check(); err != nil {
+		return nil, err
+	}
+	return planner{files}.planV3(ctx, target, without)
+}
+
+// planner makes plans for a replica.
+type planner struct{ *Files }
+
+// plan plans without the objects that were found to be damaged.
+func (c planner) plan(ctx context.Context, target Target, damaged []string) (*Plan, error) {
 	if err := target.check(); err != nil {
 		return nil, fmt.Errorf("plan: %w", err)
 	}
@@ -150,8 +143,8 @@ func (c *StoreClient) planAround(ctx context.Context, target Target, damaged []s
 	inV3, v3Err := c.planFormat(ctx, target, damaged, FormatV3)
 	if inLTX != nil && inV3 != nil { // the times decide between them
 		err := inLTX.confirm(ctx, inV3.State.Time)
-		if key, isDamaged := c.damagedObject(ctx, err); isDamaged {
-			return c.planAround(ctx, target, append(slices.Clone(damaged), key))
+		if key, isDamaged := c.DamagedObject(err); isDamaged {
+			return c.plan(ctx, target, append(slices.Clone(damaged), key))
 		} else if err != nil {
 			return nil, fmt.Errorf("plan: %w", err)
 		}
@@ -169,7 +162,7 @@ func (c *StoreClient) planAround(ctx context.Context, target Target, damaged []s
 
 // planFormat returns ErrNoReplica if there is nothing of the format, or it cannot
 // have such a target.
-func (c *StoreClient) planFormat(ctx context.Context, target Target, damaged []string, format string) (*Plan, error) {
+func (c planner) planFormat(ctx context.Context, target Target, damaged []string, format string) (*Plan, error) {
 	switch {
 	case format == FormatLTX && target.Generation == "":
 		return c.planLTX(ctx, target, damaged)
@@ -180,15 +173,15 @@ func (c *StoreClient) planFormat(ctx context.Context, target Target, damaged []s
 }
 
 // otherFormat is for a transaction that is wanted where no LTX file is.
-func (c *StoreClient) otherFormat(ctx context.Context, target Target) error {
-	ids, err := c.GenerationsV3(ctx)
+func (c planner) otherFormat(ctx context.Context, target Target) error {
+	ids, err := c.Backup().Generations(ctx)
 	switch {
 	case err != nil:
 		return err
 	case len(ids) == 0:
 		return ErrNoReplica
 	}
-	return &PlanError{Target: target, Format: FormatV3, Reason: "that is a v0.3 backup, whose states have a generation and a time, and no number", kind: ErrNoSuchState}
+	return &PlanError{Target: target, Format: FormatV3, Reason: "that is a v0.3 backup, whose states have a generation and a time, and no number", Kind: ErrNoSuchState}
 }
 
 // choose takes the better of two plans. One that failed counts by what it could
@@ -222,14 +215,14 @@ func choose(a *Plan, aErr error, b *Plan, bErr error) (*Plan, error) {
 		newer, older = b, a
 	}
 	newer.Reason = fmt.Sprintf("both formats are there; the %s data reach to %s, the %s data to %s",
-		newer.Format, clockTime(newer.State.Time), older.Format, clockTime(older.State.Time))
+		newer.Format, FormatTime(newer.State.Time), older.Format, FormatTime(older.State.Time))
 	return newer, nil
 }
 
 // undated is for a state of unknown time where the replica has both formats: which is
 // the newer one is not known, and the older one must not be given for it.
 func undated(plan *Plan) error {
-	e := &PlanError{Format: plan.Format, Before: plan.State, kind: ErrDamaged}
+	e := &PlanError{Format: plan.Format, Before: plan.State, Kind: ErrDamaged}
 	e.Reason = fmt.Sprintf("both formats are there, and of when the %s data are cannot be read; "+
 		"a generation or a transaction names the state without a time", plan.Format)
 	return e
@@ -245,10 +238,10 @@ func beside(plan *Plan, otherErr error) (*Plan, error) {
 		return plan, nil
 	}
 	if !other.wanted.IsZero() && other.wanted.Before(plan.State.Time) {
-		plan.Reason = fmt.Sprintf("both formats are there; the %s data end before %s, and objects of them are missing", other.Format, clockTime(plan.State.Time))
+		plan.Reason = fmt.Sprintf("both formats are there; the %s data end before %s, and objects of them are missing", other.Format, FormatTime(plan.State.Time))
 		return plan, nil
 	}
-	other.Reason += fmt.Sprintf("; the %s data in the same place can be restored as of %s", plan.Format, clockTime(plan.State.Time))
+	other.Reason += fmt.Sprintf("; the %s data in the same place can be restored as of %s", plan.Format, FormatTime(plan.State.Time))
 	if other.Before.IsZero() || other.Before.Time.Before(plan.State.Time) {
 		other.Before = plan.State
 	}
@@ -262,5 +255,3 @@ func betterError(a, b error) error {
 	}
 	return a
 }
-
-func clockTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.999Z") }

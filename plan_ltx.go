@@ -9,38 +9,25 @@ import (
 	"sort"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/replctl/replicate/ltx"
 )
 
 // ltxPlanner is the work on a plan of an LTX replica.
 type ltxPlanner struct {
-	c     *StoreClient
-	files []*ltx.FileInfo // all there are
-	chain *ltx.Chain
-
-	// ends has, for each transaction that a file ends with, ascending, the file
-	// that tells its time best: that of the lowest level. A snapshot's header may
-	// have the time when it was taken.
-	ends  *TimeIndex
+	*Timeline
+	of    *Files
 	notes []string
 	next  Point // the first state after the moment, if the moment has not one of its own
-
-	// useless are files that are there and do not count: cut off, or damaged. The
-	// chain whole has them, as if they were sound.
-	useless []*ltx.FileInfo
-	whole   *ltx.Chain
 }
 
 // planLTX plans around the files that the search by time finds to be damaged, and says
 // which these are.
-func (c *StoreClient) planLTX(ctx context.Context, target Target, damaged []string) (*Plan, error) {
+func (c planner) planLTX(ctx context.Context, target Target, damaged []string) (*Plan, error) {
 	var notes []string
 	for again := true; ; {
 		plan, err := c.planLTXOnce(ctx, target, damaged)
-		key, isDamaged := c.damagedObject(ctx, err)
-		if isDamaged && isRefusal(err) && !c.opensLTX(ctx, append(damaged, key)) {
+		key, isDamaged := c.DamagedObject(err)
+		if isDamaged && IsRefusal(err) && !c.opensLTX(ctx, append(damaged, key)) {
 			return nil, err // all files are refused
 		}
 		switch {
@@ -60,18 +47,15 @@ func (c *StoreClient) planLTX(ctx context.Context, target Target, damaged []stri
 	}
 }
 
-func (c *StoreClient) planLTXOnce(ctx context.Context, target Target, damaged []string) (*Plan, error) {
-	files, err := c.allFiles(ctx)
+func (c planner) planLTXOnce(ctx context.Context, target Target, damaged []string) (*Plan, error) {
+	files, err := c.All(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if len(files) == 0 {
 		return nil, ErrNoReplica
 	}
-	p, err := c.newLTXPlanner(ctx, files, damaged)
-	if err != nil {
-		return nil, err
-	}
+	p := &ltxPlanner{Timeline: c.Timeline(files, damaged), of: c.Files}
 	path, err := p.find(ctx, target)
 	if err != nil {
 		return nil, err
@@ -79,75 +63,17 @@ func (c *StoreClient) planLTXOnce(ctx context.Context, target Target, damaged []
 	return p.plan(ctx, path)
 }
 
-// newLTXPlanner leaves out what is too short to be a file, and what is known to be
-// damaged.
-func (c *StoreClient) newLTXPlanner(ctx context.Context, files []*ltx.FileInfo, damaged []string) (*ltxPlanner, error) {
-	_, layout, err := c.init(ctx)
+// opensLTX reports whether any LTX file can be read that is not among others.
+func (c planner) opensLTX(ctx context.Context, others []string) bool {
+	files, err := c.All(ctx)
 	if err != nil {
-		return nil, err
+		return false
 	}
-	p := &ltxPlanner{c: c, files: files}
-	var usable []*ltx.FileInfo
+	var keys []string
 	for _, f := range files {
-		if f.Size < ltx.MinFileSize || slices.Contains(damaged, layout.Key(f.Level, f.MinTXID, f.MaxTXID)) {
-			p.useless = append(p.useless, f)
-		} else {
-			usable = append(usable, f)
-		}
+		keys = append(keys, c.Key(f))
 	}
-	p.chain, p.ends = ltx.NewChain(usable), c.timeIndex(ends(usable))
-	p.whole = p.chain
-	if len(p.useless) > 0 {
-		p.whole = ltx.NewChain(files)
-	}
-	return p, nil
-}
-
-// allFiles lists all levels, concurrently.
-func (c *StoreClient) allFiles(ctx context.Context) (files []*ltx.FileInfo, err error) {
-	var levels [ltx.MaxLevel + 1][]*ltx.FileInfo
-	g, ctx := errgroup.WithContext(ctx)
-	for level := range levels {
-		g.Go(func() (err error) {
-			levels[level], err = c.levelFiles(ctx, level)
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	for _, level := range levels {
-		files = append(files, level...)
-	}
-	return files, nil
-}
-
-// ends takes files by level.
-func ends(files []*ltx.FileInfo) []*ltx.FileInfo {
-	seen := make(map[ltx.TXID]bool, len(files))
-	var ends []*ltx.FileInfo
-	for _, f := range files {
-		if !seen[f.MaxTXID] {
-			seen[f.MaxTXID] = true
-			ends = append(ends, f)
-		}
-	}
-	sort.Slice(ends, func(i, j int) bool { return ends[i].MaxTXID < ends[j].MaxTXID })
-	return ends
-}
-
-// end is the position in ends of the first file that ends with a transaction or later.
-func (p *ltxPlanner) end(txid ltx.TXID) int {
-	return sort.Search(p.ends.Len(), func(i int) bool { return p.ends.files[i].MaxTXID >= txid })
-}
-
-// point is the state after a transaction that a file ends with; zero for 0.
-func (p *ltxPlanner) point(ctx context.Context, txid ltx.TXID) (Point, error) {
-	if txid == 0 {
-		return Point{}, nil
-	}
-	at, err := p.ends.time(ctx, p.end(txid))
-	return Point{TXID: txid, Time: at}, err
+	return c.OpensAny(ctx, keys, others)
 }
 
 func (p *ltxPlanner) find(ctx context.Context, target Target) (*ltx.Path, error) {
@@ -157,44 +83,35 @@ func (p *ltxPlanner) find(ctx context.Context, target Target) (*ltx.Path, error)
 	case target.TXID != 0:
 		return p.reach(ctx, target, target.TXID)
 	}
-	return p.reach(ctx, target, p.latest())
-}
-
-// latest is the last transaction that any file is named for.
-func (p *ltxPlanner) latest() ltx.TXID {
-	last := p.chain.MaxTXID()
-	for _, f := range p.useless {
-		last = max(last, f.MaxTXID)
-	}
-	return last
+	return p.reach(ctx, target, p.Latest())
 }
 
 // reach makes a PlanError of what is not there.
 func (p *ltxPlanner) reach(ctx context.Context, target Target, txid ltx.TXID) (*ltx.Path, error) {
-	path, err := p.chain.Reach(txid)
+	path, err := p.Chain.Reach(txid)
 	var unreachable *ltx.UnreachableError
 	if !errors.As(err, &unreachable) {
 		return path, err
 	}
-	planErr := &PlanError{Target: target, Format: FormatLTX, Reason: unreachable.Reason, kind: ErrDamaged}
-	if txid > p.chain.MaxTXID() || !p.hole(0, txid) {
-		planErr.kind = ErrNoSuchState
+	planErr := &PlanError{Target: target, Format: FormatLTX, Reason: unreachable.Reason, Kind: ErrDamaged}
+	if txid > p.Chain.MaxTXID() || !p.hole(0, txid) {
+		planErr.Kind = ErrNoSuchState
 	}
 	way := p.wayThroughDamage(txid)
-	for _, f := range p.useless {
+	for _, f := range p.Useless {
 		r := unreachable.Missing
 		if f.MinTXID <= r.Max && f.MaxTXID >= r.Min || f.MaxTXID == txid || slices.Contains(way, f) {
-			planErr.kind = ErrDamaged
+			planErr.Kind = ErrDamaged
 			planErr.Reason += fmt.Sprintf("; level %d has %s, %s", f.Level, ltx.FormatName(f.MinTXID, f.MaxTXID), p.flaw(ctx, f))
 		}
 	}
-	if txid <= p.chain.MaxTXID() {
-		if wanted, err := p.point(ctx, txid); err == nil { // of a damaged file it is not known
+	if txid <= p.Chain.MaxTXID() {
+		if wanted, err := p.Point(ctx, txid); err == nil { // of a damaged file it is not known
 			planErr.wanted = wanted.Time
 		}
 	}
-	if planErr.Before, err = p.point(ctx, unreachable.Below); err == nil {
-		planErr.After, err = p.point(ctx, unreachable.Above)
+	if planErr.Before, err = p.Point(ctx, unreachable.Below); err == nil {
+		planErr.After, err = p.Point(ctx, unreachable.Above)
 	}
 	if err != nil {
 		return nil, err
@@ -204,11 +121,7 @@ func (p *ltxPlanner) reach(ctx context.Context, target Target, txid ltx.TXID) (*
 
 // flaw says what is wrong with a useless file.
 func (p *ltxPlanner) flaw(ctx context.Context, f *ltx.FileInfo) string {
-	store, layout, err := p.c.init(ctx)
-	if err == nil {
-		err = whyUnread(ctx, store, layout.Key(f.Level, f.MinTXID, f.MaxTXID))
-	}
-	if err != nil {
+	if err := WhyUnread(ctx, p.of.Store, p.of.Key(f)); err != nil {
 		return fmt.Sprintf("but %v", err)
 	}
 	return fmt.Sprintf("of %d bytes, but that is damaged", f.Size)
@@ -216,7 +129,7 @@ func (p *ltxPlanner) flaw(ctx context.Context, f *ltx.FileInfo) string {
 
 // wayThroughDamage is the files that would lead to a transaction if none were damaged.
 func (p *ltxPlanner) wayThroughDamage(txid ltx.TXID) []*ltx.FileInfo {
-	path, err := p.whole.Reach(txid)
+	path, err := p.Whole.Reach(txid)
 	if err != nil {
 		return nil
 	}
@@ -226,9 +139,9 @@ func (p *ltxPlanner) wayThroughDamage(txid ltx.TXID) []*ltx.FileInfo {
 // lostToDamage is the last transaction after one and up to another whose state could be
 // restored if no file were damaged, and cannot be; 0 if there is none.
 func (p *ltxPlanner) lostToDamage(after, upTo ltx.TXID) ltx.TXID {
-	states := p.whole.Restorable()
+	states := p.Whole.Restorable()
 	n := sort.Search(len(states), func(i int) bool { return states[i] > upTo })
-	if len(p.useless) == 0 || n == 0 || states[n-1] <= after {
+	if len(p.Useless) == 0 || n == 0 || states[n-1] <= after {
 		return 0
 	}
 	return states[n-1]
@@ -236,7 +149,7 @@ func (p *ltxPlanner) lostToDamage(after, upTo ltx.TXID) ltx.TXID {
 
 // hole reports whether transactions after one and up to another are in no file.
 func (p *ltxPlanner) hole(after, upTo ltx.TXID) bool {
-	for _, gap := range p.chain.Gaps() {
+	for _, gap := range p.Chain.Gaps() {
 		if missing := gap.Missing(); missing.Max > after && missing.Min <= upTo {
 			return true
 		}
@@ -247,7 +160,7 @@ func (p *ltxPlanner) hole(after, upTo ltx.TXID) bool {
 // at finds the last state at or before a time. Time grows with the transaction, so
 // that a binary search needs few headers.
 func (p *ltxPlanner) at(ctx context.Context, target Target) (*ltx.Path, error) {
-	later, err := p.ends.until(ctx, target.Timestamp)
+	later, err := p.Until(ctx, target.Timestamp)
 	if err != nil {
 		return nil, err
 	}
@@ -257,11 +170,11 @@ func (p *ltxPlanner) at(ctx context.Context, target Target) (*ltx.Path, error) {
 		}
 		return nil, p.untimed(ctx, target, lost)
 	}
-	states := p.chain.Restorable()
+	states := p.Chain.Restorable()
 	if later == 0 {
 		return nil, p.tooEarly(ctx, target, states)
 	}
-	last := p.ends.files[later-1].MaxTXID
+	last := p.Ends[later-1].MaxTXID
 	n := sort.Search(len(states), func(i int) bool { return states[i] > last })
 	var got ltx.TXID
 	if n > 0 {
@@ -288,13 +201,13 @@ func (p *ltxPlanner) at(ctx context.Context, target Target) (*ltx.Path, error) {
 // is timed if the store confirms the time in its header: if not, it may be of any time
 // between its neighbours'.
 func (p *ltxPlanner) lostBefore(ctx context.Context, t time.Time, later int) (lost *ltx.FileInfo, timed bool) {
-	for _, f := range p.useless {
-		if later > 0 && f.MaxTXID <= p.ends.files[later-1].MaxTXID || p.isAfter(f, later) || lost != nil && f.MaxTXID <= lost.MaxTXID {
+	for _, f := range p.Useless {
+		if later > 0 && f.MaxTXID <= p.Ends[later-1].MaxTXID || p.isAfter(f, later) || lost != nil && f.MaxTXID <= lost.MaxTXID {
 			continue
 		}
-		seen, err := p.c.headerTime(ctx, f)
-		confirmed := err == nil && seen.agrees(t)
-		if !confirmed || !seen.at.After(t) {
+		seen, err := p.of.Time(ctx, f)
+		confirmed := err == nil && seen.Agrees(t)
+		if !confirmed || !seen.At.After(t) {
 			lost, timed = f, confirmed
 		}
 	}
@@ -305,10 +218,10 @@ func (p *ltxPlanner) lostBefore(ctx context.Context, t time.Time, later int) (lo
 // snapshot is left that ends there, its time is when it was taken, and the transaction
 // may have been earlier.
 func (p *ltxPlanner) isAfter(f *ltx.FileInfo, later int) bool {
-	if later == p.ends.Len() {
+	if later == len(p.Ends) {
 		return false
 	}
-	next := p.ends.files[later]
+	next := p.Ends[later]
 	onlySnapshot := next.Level == ltx.SnapshotLevel && f.Level != ltx.SnapshotLevel
 	return f.MaxTXID > next.MaxTXID || f.MaxTXID == next.MaxTXID && !onlySnapshot
 }
@@ -316,17 +229,17 @@ func (p *ltxPlanner) isAfter(f *ltx.FileInfo, later int) bool {
 // untimed is for a state that can be restored, of which only a damaged file tells
 // whether it is at or before the time.
 func (p *ltxPlanner) untimed(ctx context.Context, target Target, f *ltx.FileInfo) error {
-	e := &PlanError{Target: target, Format: FormatLTX, kind: ErrDamaged}
+	e := &PlanError{Target: target, Format: FormatLTX, Kind: ErrDamaged}
 	e.Reason = fmt.Sprintf("when transaction %s was is not known: level %d has %s, of %d bytes, but that is damaged",
 		f.MaxTXID, f.Level, ltx.FormatName(f.MinTXID, f.MaxTXID), f.Size)
-	states := p.chain.Restorable()
+	states := p.Chain.Restorable()
 	i := sort.Search(len(states), func(i int) bool { return states[i] >= f.MaxTXID })
 	var err error
 	if i > 0 {
-		e.Before, err = p.point(ctx, states[i-1])
+		e.Before, err = p.Point(ctx, states[i-1])
 	}
 	if i < len(states) && err == nil {
-		e.After, err = p.point(ctx, states[i])
+		e.After, err = p.Point(ctx, states[i])
 	}
 	if err != nil {
 		return err
@@ -336,17 +249,17 @@ func (p *ltxPlanner) untimed(ctx context.Context, target Target, f *ltx.FileInfo
 
 // tooEarly is for a time before the first state that can be restored.
 func (p *ltxPlanner) tooEarly(ctx context.Context, target Target, states []ltx.TXID) error {
-	e := &PlanError{Target: target, Format: FormatLTX, kind: ErrNoSuchState}
+	e := &PlanError{Target: target, Format: FormatLTX, Kind: ErrNoSuchState}
 	if len(states) == 0 { // no file begins at 1
-		_, err := p.reach(ctx, target, p.chain.MaxTXID())
+		_, err := p.reach(ctx, target, p.Chain.MaxTXID())
 		return err
 	}
-	first, err := p.point(ctx, states[0])
+	first, err := p.Point(ctx, states[0])
 	if err != nil {
 		return err
 	}
 	e.After = first
-	e.Reason = fmt.Sprintf("%s is before the earliest state that can be restored, transaction %s of %s", clockTime(target.Timestamp), first.TXID, clockTime(first.Time))
+	e.Reason = fmt.Sprintf("%s is before the earliest state that can be restored, transaction %s of %s", FormatTime(target.Timestamp), first.TXID, FormatTime(first.Time))
 	return e
 }
 
@@ -354,17 +267,17 @@ func (p *ltxPlanner) tooEarly(ctx context.Context, target Target, states []ltx.T
 // transaction that will be restored, those after it are later, and last is the last
 // transaction before the time.
 func (p *ltxPlanner) note(ctx context.Context, target Target, states []ltx.TXID, last ltx.TXID) error {
-	got, err := p.point(ctx, states[0])
+	got, err := p.Point(ctx, states[0])
 	if err != nil {
 		return err
 	}
 	within := got.Time.Before(target.Timestamp) && p.inside(last)
 	if (within || got.TXID != last) && len(states) > 1 {
-		if p.next, err = p.point(ctx, states[1]); err != nil {
+		if p.next, err = p.Point(ctx, states[1]); err != nil {
 			return err
 		}
 	}
-	moment, state := clockTime(target.Timestamp), clockTime(got.Time)
+	moment, state := FormatTime(target.Timestamp), FormatTime(got.Time)
 	switch {
 	case got.TXID != last:
 		p.notef("transactions after %s and up to %s are also before that time, but compaction has left no file that ends between them; "+
@@ -374,7 +287,7 @@ func (p *ltxPlanner) note(ctx context.Context, target Target, states []ltx.TXID,
 	case within:
 		p.notef("%s lies inside a compacted file: transactions after %s may be before that time as well, and no file ends with them; "+
 			"the state is that of %s%s", moment, got.TXID, state, p.nextState())
-	case last == p.latest() && got.Time.Before(target.Timestamp):
+	case last == p.Latest() && got.Time.Before(target.Timestamp):
 		p.notef("%s is after the last transaction, which is %s of %s", moment, last, state)
 	}
 	return nil
@@ -387,32 +300,29 @@ func (p *ltxPlanner) notef(format string, args ...any) {
 // inside reports whether the first file end after a transaction is more than one
 // transaction later: then those between have no state of their own.
 func (p *ltxPlanner) inside(last ltx.TXID) bool {
-	i := p.end(last + 1)
-	return i < p.ends.Len() && p.ends.files[i].MaxTXID > last+1
+	i := p.End(last + 1)
+	return i < len(p.Ends) && p.Ends[i].MaxTXID > last+1
 }
 
 func (p *ltxPlanner) nextState() string {
 	if p.next.IsZero() {
 		return ""
 	}
-	return fmt.Sprintf(", and the next one is %s of %s", p.next.TXID, clockTime(p.next.Time))
+	return fmt.Sprintf(", and the next one is %s of %s", p.next.TXID, FormatTime(p.next.Time))
 }
 
 func (p *ltxPlanner) plan(ctx context.Context, path *ltx.Path) (*Plan, error) {
-	_, layout, err := p.c.init(ctx)
-	if err != nil {
-		return nil, err
-	}
 	if err := p.noteFormerHolder(ctx, path); err != nil {
 		return nil, err
 	}
-	plan := &Plan{Format: FormatLTX, Notes: p.notes, Next: p.next, Bytes: path.Bytes, files: path.Files}
-	plan.confirm = func(ctx context.Context, t time.Time) error { return p.ends.confirm(ctx, p.end(path.TXID()), t) }
-	if plan.State, err = p.point(ctx, path.TXID()); err != nil {
+	plan := &Plan{Format: FormatLTX, Notes: p.notes, Next: p.next, Bytes: path.Bytes, Files: path.Files}
+	plan.confirm = func(ctx context.Context, t time.Time) error { return p.Confirm(ctx, path.TXID(), t) }
+	var err error
+	if plan.State, err = p.Point(ctx, path.TXID()); err != nil {
 		return nil, err
 	}
 	for _, f := range path.Files {
-		plan.Objects = append(plan.Objects, PlanObject{layout.Key(f.Level, f.MinTXID, f.MaxTXID), f.Size})
+		plan.Objects = append(plan.Objects, Object{Key: p.of.Key(f), Size: f.Size})
 		plan.Requests++
 	}
 	return plan, nil

@@ -92,7 +92,7 @@ func TestPlanLTX(t *testing.T) {
 		"the last, exactly":  {replicate.Target{Timestamp: planTime(13)}, objects(snapshot, level1b, l13), 13, 0},
 		"far after the last": {replicate.Target{Timestamp: planTime(1 << 30)}, objects(snapshot, level1b, l13), 13, 1},
 	} {
-		p, err := c.Plan(t.Context(), test.target)
+		p, err := replicate.NewPlan(t.Context(), c, test.target)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -117,7 +117,7 @@ func TestPlanLTX(t *testing.T) {
 // state before it can, and that is said.
 func TestPlanBetweenStates(t *testing.T) {
 	_, c := planStore(t, planned{9, 1, 2, 0}, planned{1, 3, 10, 0}, planned{0, 8, 8, 0}, planned{0, 9, 9, 0}, planned{0, 10, 10, 0})
-	p, err := c.Plan(t.Context(), replicate.Target{Timestamp: planTime(9)})
+	p, err := replicate.NewPlan(t.Context(), c, replicate.Target{Timestamp: planTime(9)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +148,7 @@ func TestPlanErrors(t *testing.T) {
 		"of the other format":  {gap, replicate.Target{Generation: "0123456789abcdef"}, replicate.ErrNoSuchState, 0, 0, "0123456789abcdef"},
 	} {
 		_, c := planStore(t, test.files...)
-		p, err := c.Plan(t.Context(), test.target)
+		p, err := replicate.NewPlan(t.Context(), c, test.target)
 		if !errors.Is(err, test.want) || !strings.Contains(err.Error(), test.names) {
 			t.Errorf("%s: got %+v, %v; want %v that names %q", name, p, err, test.want, test.names)
 			continue
@@ -170,11 +170,11 @@ func TestPlanDamageBesideOther(t *testing.T) {
 		if _, err := s.Write(t.Context(), key, strings.NewReader("snapshot"), blob.WriteOptions{ModTime: planTime(after)}); err != nil {
 			t.Fatal(err)
 		}
-		p, err := c.Plan(t.Context(), replicate.Target{})
+		p, err := replicate.NewPlan(t.Context(), c, replicate.Target{})
 		if !errors.Is(err, want) || want == nil && (p.Format != replicate.FormatV3 || p.Reason == "") {
 			t.Errorf("beside a backup of the time of transaction %d: got %+v, %v, want %v", after, p, err, want)
 		}
-		if _, err := c.Plan(t.Context(), replicate.Target{TXID: 4}); err != nil {
+		if _, err := replicate.NewPlan(t.Context(), c, replicate.Target{TXID: 4}); err != nil {
 			t.Errorf("what is sound: %v", err)
 		}
 	}
@@ -198,7 +198,7 @@ func TestPlanRefusesTargets(t *testing.T) {
 		"negative index":   {Generation: "0123456789abcdef", Index: &negative},
 		"no generation ID": {Generation: "../../etc"},
 	} {
-		if p, err := c.Plan(t.Context(), target); err == nil {
+		if p, err := replicate.NewPlan(t.Context(), c, target); err == nil {
 			t.Errorf("%s: got %+v", name, p)
 		}
 	}
@@ -213,7 +213,7 @@ func TestPlanCutOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, target := range []replicate.Target{{}, {Timestamp: planTime(20)}} {
-		_, err := c.Plan(t.Context(), target)
+		_, err := replicate.NewPlan(t.Context(), c, target)
 		if !errors.Is(err, replicate.ErrDamaged) || !strings.Contains(err.Error(), ltx.FormatName(4, 4)) {
 			t.Errorf("%+v: got %v, want ErrDamaged that names the file", target, err)
 		}
@@ -245,7 +245,7 @@ func TestPlanAtDamage(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		p, err := c.Plan(t.Context(), replicate.Target{Timestamp: planTime(test.at)})
+		p, err := replicate.NewPlan(t.Context(), c, replicate.Target{Timestamp: planTime(test.at)})
 		switch {
 		case test.want == 0 && !errors.Is(err, replicate.ErrDamaged):
 			t.Errorf("%s: got %+v, %v, want ErrDamaged", name, p, err)
@@ -264,7 +264,7 @@ func TestPlanReadsFewHeaders(t *testing.T) {
 	s, c := planStore(t, files...)
 	for _, txid := range []ltx.TXID{100, 101, 2500, 4999, 5000} {
 		s.opens.Store(0)
-		p, err := c.Plan(t.Context(), replicate.Target{Timestamp: planTime(txid)})
+		p, err := replicate.NewPlan(t.Context(), c, replicate.Target{Timestamp: planTime(txid)})
 		if err != nil || p.State.TXID != txid {
 			t.Fatalf("got %+v, %v, want transaction %d", p, err, txid)
 		}
@@ -273,7 +273,7 @@ func TestPlanReadsFewHeaders(t *testing.T) {
 		}
 	}
 	s.opens.Store(0)
-	if p, err := c.Plan(t.Context(), replicate.Target{}); err != nil || p.State.TXID != 5000 || s.opens.Load() > 1 {
+	if p, err := replicate.NewPlan(t.Context(), c, replicate.Target{}); err != nil || p.State.TXID != 5000 || s.opens.Load() > 1 {
 		t.Errorf("latest: %+v, %v, %d headers read", p, err, s.opens.Load())
 	}
 }
@@ -308,7 +308,7 @@ func TestPlanAgain(t *testing.T) {
 		}
 	}}
 	c := replicate.NewStoreClient("moving", ltx.LayoutS3, func(context.Context) (blob.Store, error) { return m, nil })
-	p, err := c.Plan(t.Context(), replicate.Target{})
+	p, err := replicate.NewPlan(t.Context(), c, replicate.Target{})
 	if err != nil || !slices.Contains(keysOf(p), compacted.key()) {
 		t.Errorf("got %+v, %v, want a plan with %s", p, err, compacted.key())
 	}
@@ -332,7 +332,7 @@ func TestPlanNext(t *testing.T) {
 		"the last":                       {planTime(12), 12, 0},
 		"after the last, which is noted": {planTime(20), 12, 0},
 	} {
-		p, err := c.Plan(t.Context(), replicate.Target{Timestamp: test.at})
+		p, err := replicate.NewPlan(t.Context(), c, replicate.Target{Timestamp: test.at})
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}

@@ -32,14 +32,14 @@ func TestPlanUndated(t *testing.T) {
 	c := replicate.NewStoreClient("file", ltx.LayoutFile, func(context.Context) (blob.Store, error) {
 		return timeless{file.NewStore(dir, file.Options{})}, nil
 	})
-	plan, err := c.Plan(t.Context(), replicate.Target{})
+	plan, err := replicate.NewPlan(t.Context(), c, replicate.Target{})
 	if !errors.Is(err, replicate.ErrDamaged) {
 		t.Errorf("latest state: got %+v, %v, want damage", plan, err)
 	}
-	if _, err := c.Plan(t.Context(), replicate.Target{Generation: "cc3d8cd75808a4ef"}); err != nil {
+	if _, err := replicate.NewPlan(t.Context(), c, replicate.Target{Generation: "cc3d8cd75808a4ef"}); err != nil {
 		t.Errorf("latest state of a generation: %v", err)
 	}
-	if _, err := c.Plan(t.Context(), replicate.Target{TXID: 0x4d}); err != nil {
+	if _, err := replicate.NewPlan(t.Context(), c, replicate.Target{TXID: 0x4d}); err != nil {
 		t.Errorf("a transaction: %v", err)
 	}
 }

@@ -8,11 +8,8 @@ import (
 	"github.com/replctl/replicate/v3compat"
 )
 
-func (c *StoreClient) planV3(ctx context.Context, target Target, damaged []string) (*Plan, error) {
-	r, err := c.backupV3(ctx)
-	if err != nil {
-		return nil, err
-	}
+func (c planner) planV3(ctx context.Context, target Target, damaged []string) (*Plan, error) {
+	r := c.Backup()
 	if target.Generation == "" { // a replica of LTX files alone takes one request to tell
 		switch ids, err := r.Generations(ctx); {
 		case err != nil:
@@ -25,7 +22,7 @@ func (c *StoreClient) planV3(ctx context.Context, target Target, damaged []strin
 	var unreachable *v3compat.UnreachableError
 	switch {
 	case errors.Is(err, v3compat.ErrNoObjects) && target.Generation != "":
-		return nil, &PlanError{Target: target, Format: FormatV3, Reason: fmt.Sprintf("there is no generation %s", target.Generation), kind: ErrNoSuchState}
+		return nil, &PlanError{Target: target, Format: FormatV3, Reason: fmt.Sprintf("there is no generation %s", target.Generation), Kind: ErrNoSuchState}
 	case errors.Is(err, v3compat.ErrNoObjects):
 		return nil, ErrNoReplica
 	case errors.As(err, &unreachable):
@@ -37,12 +34,12 @@ func (c *StoreClient) planV3(ctx context.Context, target Target, damaged []strin
 }
 
 func planErrorV3(target Target, e *v3compat.UnreachableError) error {
-	planErr := &PlanError{Target: target, Format: FormatV3, Reason: e.Reason, kind: ErrNoSuchState, wanted: e.Time}
+	planErr := &PlanError{Target: target, Format: FormatV3, Reason: e.Reason, Kind: ErrNoSuchState, wanted: e.Time}
 	if e.Object != "" {
-		planErr.Reason, planErr.kind = e.Object+": "+e.Reason, ErrDamaged
+		planErr.Reason, planErr.Kind = e.Object+": "+e.Reason, ErrDamaged
 	}
 	if !target.Timestamp.IsZero() {
-		planErr.Reason = fmt.Sprintf("state at %s: %s", clockTime(target.Timestamp), planErr.Reason)
+		planErr.Reason = fmt.Sprintf("state at %s: %s", FormatTime(target.Timestamp), planErr.Reason)
 	}
 	for point, found := range map[*Point]*v3compat.Point{&planErr.Before: e.Before, &planErr.After: e.After} {
 		if found != nil {
@@ -55,14 +52,14 @@ func planErrorV3(target Target, e *v3compat.UnreachableError) error {
 func planOfV3(target Target, found *v3compat.Plan) *Plan {
 	plan := &Plan{
 		Format: FormatV3, State: Point{Pos: found.Pos, Time: found.Time},
-		Objects: []PlanObject{{v3compat.SnapshotKey(found.Generation, found.Snapshot.Index), found.Snapshot.Size}},
-		MayMiss: found.MayMiss, Bytes: found.Bytes, Requests: found.Requests, v3: found,
+		Objects: []Object{{Key: v3compat.SnapshotKey(found.Generation, found.Snapshot.Index), Size: found.Snapshot.Size}},
+		MayMiss: found.MayMiss, Bytes: found.Bytes, Requests: found.Requests, Backup: found,
 	}
 	for _, s := range found.Segments {
-		plan.Objects = append(plan.Objects, PlanObject{v3compat.WALSegmentKey(found.Generation, s.Index, s.Offset), s.Size})
+		plan.Objects = append(plan.Objects, Object{Key: v3compat.WALSegmentKey(found.Generation, s.Index, s.Offset), Size: s.Size})
 	}
 	if found.Latest && found.Time.Before(target.Timestamp) {
-		plan.Notes = append(plan.Notes, fmt.Sprintf("%s is after the last object, which was written at %s", clockTime(target.Timestamp), clockTime(found.Time)))
+		plan.Notes = append(plan.Notes, fmt.Sprintf("%s is after the last object, which was written at %s", FormatTime(target.Timestamp), FormatTime(found.Time)))
 	}
 	return plan
 }

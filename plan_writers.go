@@ -2,10 +2,8 @@ package replicate
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"sync"
 
 	"github.com/replctl/replicate/blob"
@@ -22,11 +20,11 @@ func (p *ltxPlanner) noteFormerHolder(ctx context.Context, path *ltx.Path) error
 		if over == nil {
 			continue
 		}
-		version, err := p.c.writerOf(ctx, f)
+		version, err := p.of.Writer(ctx, f)
 		if err != nil || version.Generation == 0 {
 			return err
 		}
-		later, err := p.c.writerOf(ctx, over)
+		later, err := p.of.Writer(ctx, over)
 		if err != nil {
 			return err
 		}
@@ -45,7 +43,7 @@ func (p *ltxPlanner) aloneBelow(f *ltx.FileInfo) (over *ltx.FileInfo) {
 	if f.Level == ltx.SnapshotLevel {
 		return nil
 	}
-	for _, g := range p.files {
+	for _, g := range p.Files {
 		switch {
 		case g.Level == f.Level && g.MinTXID == f.MaxTXID+1:
 			return nil
@@ -56,33 +54,20 @@ func (p *ltxPlanner) aloneBelow(f *ltx.FileInfo) (over *ltx.FileInfo) {
 	return over
 }
 
-// writerOf is what a file's metadata tell of its writer. A file that is gone has none.
-func (c *StoreClient) writerOf(ctx context.Context, f *ltx.FileInfo) (LTXVersion, error) {
-	store, layout, err := c.init(ctx)
-	if err != nil {
-		return LTXVersion{}, err
-	}
-	info, err := store.Stat(ctx, layout.Key(f.Level, f.MinTXID, f.MaxTXID))
-	if errors.Is(err, fs.ErrNotExist) {
-		return LTXVersion{}, nil
-	}
-	return versionOf(info.Size, info.Metadata), err
-}
-
 // writers notes under which lease each file was written, as a restore opens it.
 type writers struct {
-	c  *StoreClient
-	mu sync.Mutex
-	of map[*ltx.FileInfo]int64 // generations that are known
+	from *Files
+	mu   sync.Mutex
+	of   map[*ltx.FileInfo]int64 // generations that are known
 }
 
 func (w *writers) open(ctx context.Context, f *ltx.FileInfo, offset, length int64) (io.ReadCloser, error) {
-	rc, err := w.c.openFile(ctx, f, offset, length)
+	rc, err := w.from.OpenFile(ctx, f, offset, length)
 	if d, ok := rc.(blob.Describer); ok && err == nil {
 		if info, ok := d.Describe(); ok {
 			w.mu.Lock()
 			defer w.mu.Unlock()
-			w.of[f] = versionOf(info.Size, info.Metadata).Generation
+			w.of[f] = VersionOf(info).Generation
 		}
 	}
 	return rc, err

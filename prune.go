@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"time"
 
 	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/v3compat"
 )
 
 // PruneOptions say what of a replica has to stay.
@@ -32,8 +34,8 @@ type PruneOptions struct {
 
 // PrunePlan says what can be deleted. It is made by [PlanPrune].
 type PrunePlan struct {
-	Objects []PlanObject // to delete, in this order
-	Bytes   int64        // of these
+	Objects []Object // to delete, in this order
+	Bytes   int64    // of these
 
 	Kept      int // objects that stay
 	KeptBytes int64
@@ -47,9 +49,9 @@ type PrunePlan struct {
 // pruneStep is a number of objects that may be deleted in any order, once those of
 // the step that it comes after are gone.
 type pruneStep struct {
-	objects []PlanObject
-	after   int           // index of that step, or -1
-	times   *generationV3 // whose times.json is to be cut down to it afterwards
+	objects []Object
+	after   int                  // index of that step, or -1
+	times   *v3compat.Generation // whose times.json is to be cut down to it afterwards
 }
 
 // ErrNotPromised is the error of a plan that would break a promise. It is not
@@ -71,11 +73,15 @@ var ErrNotPromised = errors.New("a state that was promised could not be restored
 // Before it returns, it proves from the names that are kept alone that every state
 // of the window is still there. It never plans to delete what is not part of a
 // replica.
-func PlanPrune(ctx context.Context, client Fenceable, opts PruneOptions) (*PrunePlan, error) {
+func PlanPrune(ctx context.Context, client Source, opts PruneOptions) (*PrunePlan, error) {
 	if opts.Since.IsZero() {
 		return nil, errors.New("plan prune: no window is promised")
 	}
-	pr := &pruner{c: client.base(), opts: opts, plan: &PrunePlan{}}
+	files, err := Open(ctx, client)
+	if err != nil {
+		return nil, fmt.Errorf("plan prune: %w", err)
+	}
+	pr := &pruner{of: files, opts: opts, plan: &PrunePlan{}}
 	pr.opts.Snapshots = max(1, opts.Snapshots)
 	if err := pr.run(ctx); err != nil {
 		return nil, fmt.Errorf("plan prune: %w", err)
@@ -90,8 +96,8 @@ func PlanPrune(ctx context.Context, client Fenceable, opts PruneOptions) (*Prune
 //
 // The client should be a [FencedClient]. An object that appeared after the plan
 // was made is not touched.
-func Prune(ctx context.Context, client Fenceable, plan *PrunePlan) error {
-	store, err := client.base().Store(ctx)
+func Prune(ctx context.Context, client Source, plan *PrunePlan) error {
+	store, _, err := client.Open(ctx)
 	if err != nil {
 		return fmt.Errorf("prune: %w", err)
 	}
@@ -129,7 +135,7 @@ func (s *pruneStep) refuse() (errs []error) {
 // run deletes in batches, in order, and looks.
 func (s *pruneStep) run(ctx context.Context, store blob.Store) error {
 	var errs []error
-	for batch := range slices.Chunk(keysOfObjects(s.objects), deleteBatch) {
+	for batch := range slices.Chunk(Keys(s.objects), DeleteBatch) {
 		if err := store.Delete(ctx, batch); err != nil {
 			errs = append(errs, err)
 		}
@@ -146,22 +152,15 @@ func (s *pruneStep) run(ctx context.Context, store blob.Store) error {
 	return nil
 }
 
-func keysOfObjects(objects []PlanObject) (keys []string) {
-	for _, o := range objects {
-		keys = append(keys, o.Key)
-	}
-	return keys
-}
-
 var errStillListed = errors.New("the store says deleted, and still lists it")
 
 // stillThere returns a *blob.DeleteError for each object that a listing still shows.
-func stillThere(ctx context.Context, store blob.Store, objects []PlanObject) error {
+func stillThere(ctx context.Context, store blob.Store, objects []Object) error {
 	deleted := make(map[string]bool, len(objects))
 	prefixes := map[string]bool{}
 	for _, o := range objects {
 		deleted[o.Key] = true
-		prefixes[dirOf(o.Key)] = true
+		prefixes[path.Dir(o.Key)+"/"] = true
 	}
 	var errs []error
 	for prefix := range prefixes {

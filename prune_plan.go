@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"path"
 	"slices"
 
 	"github.com/replctl/replicate/blob"
@@ -16,27 +14,29 @@ import (
 
 // pruner is the work on a plan.
 type pruner struct {
-	c    *StoreClient
+	of   *Files
 	opts PruneOptions
 	plan *PrunePlan
 
-	bases       []*copyJob      // that the window is built on, to be read
-	files       []*ltx.FileInfo // that are kept
-	generations []*generationV3 // as they are kept
-	planner     *ltxPlanner     // of files
-	before      *ltxPlanner     // of all LTX files that are there
+	bases       []base                 // that the window is built on, to be read
+	files       []*ltx.FileInfo        // that are kept
+	generations []*v3compat.Generation // as they are kept
+	planner     *Timeline              // of files
+	before      *Timeline              // of all LTX files that are there
+}
+
+// base is an object that states are restored from.
+type base struct {
+	Object
+	file *ltx.FileInfo // nil for a snapshot of a v0.3 backup
 }
 
 func (pr *pruner) run(ctx context.Context) error {
-	store, err := pr.c.Store(ctx)
+	files, err := pr.of.All(ctx)
 	if err != nil {
 		return err
 	}
-	files, err := pr.c.allFiles(ctx)
-	if err != nil {
-		return err
-	}
-	generations, err := listGenerations(ctx, store)
+	generations, err := pr.of.Backup().ListAll(ctx)
 	if err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func (pr *pruner) run(ctx context.Context) error {
 		return err
 	}
 	if len(pr.plan.Objects) > 0 && !pr.opts.Trust {
-		if err := pr.readBases(ctx, store); err != nil {
+		if err := pr.readBases(ctx); err != nil {
 			return err
 		}
 	}
@@ -66,19 +66,13 @@ func (pr *pruner) run(ctx context.Context) error {
 }
 
 func (pr *pruner) pruneLTX(ctx context.Context, files []*ltx.FileInfo) error {
-	before, err := pr.c.newLTXPlanner(ctx, files, nil)
-	if err != nil {
-		return err
-	}
-	kept, floor, err := before.keepLTX(ctx, files, pr.opts.Since, pr.opts.Snapshots)
+	before := pr.of.Timeline(files, nil)
+	kept, floor, err := LTX(ctx, pr.of, before, pr.opts.Since, pr.opts.Snapshots)
 	if err != nil {
 		return err
 	}
 	pr.files = withUncompacted(files, kept)
-	if pr.planner, err = pr.c.newLTXPlanner(ctx, pr.files, nil); err != nil {
-		return err
-	}
-	pr.before = before
+	pr.planner, pr.before = pr.of.Timeline(pr.files, nil), before
 	if err := proveLTX(before, pr.planner, floor); err != nil {
 		return err
 	}
@@ -94,21 +88,11 @@ func (pr *pruner) pruneLTX(ctx context.Context, files []*ltx.FileInfo) error {
 	})
 	step := pruneStep{after: -1}
 	for _, f := range gone {
-		key, err := pr.c.Key(ctx, f)
-		if err != nil {
-			return err
-		}
-		step.objects = append(step.objects, PlanObject{key, f.Size})
+		step.objects = append(step.objects, Object{Key: pr.of.Key(f), Size: f.Size})
 	}
 	pr.add(step)
 	if floor != nil {
-		key, err := pr.c.Key(ctx, floor)
-		if err != nil {
-			return err
-		}
-		base := newCopyJob(key, key, floor.Size)
-		base.file = floor
-		pr.bases = append(pr.bases, base)
+		pr.bases = append(pr.bases, base{Object{Key: pr.of.Key(floor), Size: floor.Size}, floor})
 	}
 	return nil
 }
@@ -132,15 +116,15 @@ func withUncompacted(files, kept []*ltx.FileInfo) []*ltx.FileInfo {
 }
 
 // proveLTX compares what can be restored from the floor on.
-func proveLTX(before, after *ltxPlanner, floor *ltx.FileInfo) error {
+func proveLTX(before, after *Timeline, floor *ltx.FileInfo) error {
 	if floor == nil {
 		return nil
 	}
 	left := make(map[ltx.TXID]bool)
-	for _, txid := range after.chain.Restorable() {
+	for _, txid := range after.Chain.Restorable() {
 		left[txid] = true
 	}
-	for _, txid := range before.chain.Restorable() {
+	for _, txid := range before.Chain.Restorable() {
 		if txid >= floor.MaxTXID && !left[txid] {
 			return fmt.Errorf("%w: transaction %s", ErrNotPromised, txid)
 		}
@@ -148,21 +132,21 @@ func proveLTX(before, after *ltxPlanner, floor *ltx.FileInfo) error {
 	return nil
 }
 
-func (pr *pruner) pruneV3(ctx context.Context, generations []*generationV3) error {
-	keep, err := keepV3(ctx, generations, pr.opts.Since, pr.opts.Snapshots)
+func (pr *pruner) pruneV3(ctx context.Context, generations []*v3compat.Generation) error {
+	keep, err := Backup(ctx, generations, pr.opts.Since, pr.opts.Snapshots)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNotPromised, err)
 	}
 	for _, g := range generations {
-		kept := g.only(keep)
-		for _, o := range kept.all() {
-			pr.keep(o.size)
+		kept := g.Only(keep)
+		for _, o := range kept.All() {
+			pr.keep(o.Size)
 		}
-		if !kept.empty() {
+		if !kept.Empty() {
 			pr.generations = append(pr.generations, kept)
 		}
-		if len(kept.snapshots) > 0 {
-			pr.bases = append(pr.bases, newCopyJob(kept.snapshots[0].key, "", kept.snapshots[0].size))
+		if len(kept.Snapshots) > 0 {
+			pr.bases = append(pr.bases, base{Object{Key: kept.Snapshots[0].Key, Size: kept.Snapshots[0].Size}, nil})
 		}
 		pr.dropV3(g, kept, keep)
 	}
@@ -172,12 +156,12 @@ func (pr *pruner) pruneV3(ctx context.Context, generations []*generationV3) erro
 // dropV3 adds what is not kept of a generation: its snapshots first. Without them
 // nothing is restored from the segments, of which some may be gone already: a log
 // that lacks its end does not show.
-func (pr *pruner) dropV3(g, kept *generationV3, keep map[string]bool) {
+func (pr *pruner) dropV3(g, kept *v3compat.Generation, keep map[string]bool) {
 	steps := [2]pruneStep{{after: -1}, {after: len(pr.plan.steps)}}
-	for i, objects := range [][]*objectV3{g.snapshots, g.segments} {
+	for i, objects := range [][]*v3compat.Object{g.Snapshots, g.Segments} {
 		for _, o := range objects {
-			if !keep[o.key] {
-				steps[i].objects = append(steps[i].objects, PlanObject{o.key, o.size})
+			if !keep[o.Key] {
+				steps[i].objects = append(steps[i].objects, Object{Key: o.Key, Size: o.Size})
 			}
 		}
 	}
@@ -185,9 +169,9 @@ func (pr *pruner) dropV3(g, kept *generationV3, keep map[string]bool) {
 		return
 	}
 	switch {
-	case g.times == nil:
-	case kept.empty():
-		steps[1].objects = append(steps[1].objects, PlanObject{g.times.Key, g.times.Size})
+	case g.Times == nil:
+	case kept.Empty():
+		steps[1].objects = append(steps[1].objects, Object{Key: g.Times.Key, Size: g.Times.Size})
 	default:
 		steps[1].times = kept
 	}
@@ -208,52 +192,56 @@ func (pr *pruner) add(s pruneStep) {
 	}
 }
 
-// readBases reads what the window is built on.
-func (pr *pruner) readBases(ctx context.Context, store blob.Reader) error {
-	meter := &copyMeter{notify: pr.opts.Progress}
-	meter.grow(pr.bases)
-	for _, j := range pr.bases {
-		rc, err := store.Open(ctx, j.key, 0, 0)
-		if err != nil {
-			return err
-		}
-		r := newCopyReader(ctx, rc, j, meter)
-		_, err = io.Copy(io.Discard, r)
-		r.close()
-		rc.Close()
-		if err != nil {
-			return fmt.Errorf("%s, which later states are built on: %w; older snapshots may be all that is left", j.key, err)
+// readBases verifies what the window is built on.
+func (pr *pruner) readBases(ctx context.Context) error {
+	total := int64(0)
+	for _, base := range pr.bases {
+		total += base.Size
+	}
+	progress := SumProgress(pr.opts.Progress, total)
+	for _, base := range pr.bases {
+		if err := pr.readBase(ctx, base, progress); err != nil {
+			return fmt.Errorf("%s, which later states are built on: %w; older snapshots may be all that is left", base.Key, err)
 		}
 	}
 	return nil
 }
 
+func (pr *pruner) readBase(ctx context.Context, base base, progress func(int64)) error {
+	rc, err := pr.of.Store.Open(ctx, base.Key, 0, 0)
+	if err != nil {
+		return err
+	}
+	defer rc.Close()
+	n, err := VerifyObject(blob.ContextReader(ctx, rc), base.file, progress)
+	if err == nil && n != base.Size {
+		err = fmt.Errorf("it has %d bytes, and was listed with %d", n, base.Size)
+	}
+	return err
+}
+
 // windowsOf are what can be restored from some files and generations, by their names, with
 // the true times of their ends. A time that only a damaged file has is not known.
 func windowsOf(
-	ctx context.Context, planner *ltxPlanner, files []*ltx.FileInfo, generations []*generationV3,
+	ctx context.Context, planner *Timeline, files []*ltx.FileInfo, generations []*v3compat.Generation,
 ) ([]Window, error) {
-	in := &inspector{Inspection: &Inspection{}}
-	for _, f := range files {
-		if f.Size >= ltx.MinFileSize {
-			in.sound = append(in.sound, f)
-		}
-	}
+	sound := slices.DeleteFunc(slices.Clone(files), func(f *ltx.FileInfo) bool { return f.Size < ltx.MinFileSize })
+	var reports []*v3compat.Report
 	for _, g := range generations {
-		rep, err := v3compat.New(listingOf(g)).Inspect(ctx, g.id, v3compat.InspectOptions{})
+		rep, err := v3compat.NamesOnly(g).Inspect(ctx, g.ID, v3compat.InspectOptions{})
 		if err != nil {
 			return nil, err
 		}
-		in.Generations = append(in.Generations, rep)
+		reports = append(reports, rep)
 	}
-	windows := in.windows()
+	windows := Windows(sound, reports)
 	for i := range windows {
 		w := &windows[i]
 		if w.Format != FormatLTX {
 			continue
 		}
 		for _, p := range []*Point{&w.From, &w.To} {
-			at, err := planner.point(ctx, p.TXID)
+			at, err := planner.Point(ctx, p.TXID)
 			if err != nil && !errors.Is(err, ltx.ErrCorrupt) && !errors.Is(err, ltx.ErrTruncated) {
 				return nil, err
 			}
@@ -264,26 +252,23 @@ func windowsOf(
 }
 
 // cutTimes removes from a times.json what is gone.
-func cutTimes(ctx context.Context, store blob.Store, kept *generationV3) error {
-	times, err := readTimes(ctx, store, kept.id)
+func cutTimes(ctx context.Context, store blob.Store, kept *v3compat.Generation) error {
+	times, err := v3compat.New(store).ReadTimes(ctx, kept.ID)
 	if err != nil {
 		return err
 	}
-	now, err := listGeneration(ctx, store, kept.id)
+	now, err := v3compat.New(store).List(ctx, kept.ID)
 	if err != nil {
 		return err
 	}
 	left := make(map[string]bool)
-	for _, o := range now.all() {
-		left[now.name(o.key)] = true
+	for _, o := range now.All() {
+		left[now.Name(o.Key)] = true
 	}
 	for name := range times {
 		if !left[name] {
 			delete(times, name)
 		}
 	}
-	return putTimes(ctx, store, kept.id, times)
+	return v3compat.PutTimes(ctx, store, kept.ID, times)
 }
-
-// dirOf is the prefix of a key's directory.
-func dirOf(key string) string { return path.Dir(key) + "/" }

@@ -33,10 +33,7 @@ func prunePlan(t *testing.T, c replicate.Fenceable, opts replicate.PruneOptions)
 }
 
 // pruned does what a plan says, and checks that this, and no more, is gone.
-func pruned(t *testing.T, c interface {
-	replicate.Fenceable
-	Store(context.Context) (blob.Store, error)
-}, plan *replicate.PrunePlan) {
+func pruned(t *testing.T, c replicate.Source, plan *replicate.PrunePlan) {
 	t.Helper()
 	before := keysIn(t, storeOf(t, c))
 	if err := replicate.Prune(t.Context(), c, plan); err != nil {
@@ -83,7 +80,7 @@ func TestPruneReplicas(t *testing.T) {
 					}
 				}
 			}
-			in, err := c.Inspect(t.Context(), replicate.InspectOptions{})
+			in, err := replicate.Inspect(t.Context(), c, replicate.InspectOptions{})
 			if err != nil || len(in.Problems) > 0 {
 				t.Errorf("%s: what is left has problems: %v, %v", name, in.Problems, err)
 			}
@@ -212,7 +209,7 @@ func wantSnapshots(t *testing.T, store blob.Reader, plan *replicate.PrunePlan, p
 		}
 	}
 	for _, key := range snapshots[max(0, len(snapshots)-n):] {
-		if slices.ContainsFunc(plan.Objects, func(o replicate.PlanObject) bool { return o.Key == key }) {
+		if slices.ContainsFunc(plan.Objects, func(o replicate.Object) bool { return o.Key == key }) {
 			t.Errorf("%s is one of the %d newest snapshots", key, n)
 		}
 	}
@@ -224,14 +221,14 @@ func wantSame(t *testing.T, what string, c *replicate.StoreClient, moments []tim
 	t.Helper()
 	states := map[time.Time]replicate.Point{}
 	for _, at := range moments {
-		if p, err := c.Plan(t.Context(), replicate.Target{Timestamp: at}); err == nil {
+		if p, err := replicate.NewPlan(t.Context(), c, replicate.Target{Timestamp: at}); err == nil {
 			states[at] = p.State
 		}
 	}
-	latest, latestErr := c.Plan(t.Context(), replicate.Target{})
+	latest, latestErr := replicate.NewPlan(t.Context(), c, replicate.Target{})
 	do()
 	for at, want := range states {
-		p, err := c.Plan(t.Context(), replicate.Target{Timestamp: at})
+		p, err := replicate.NewPlan(t.Context(), c, replicate.Target{Timestamp: at})
 		if err != nil {
 			t.Fatalf("%s: at %v was %+v, now %v", what, at, want, err)
 		}
@@ -240,7 +237,7 @@ func wantSame(t *testing.T, what string, c *replicate.StoreClient, moments []tim
 		}
 	}
 	if latestErr == nil {
-		if p, err := c.Plan(t.Context(), replicate.Target{}); err != nil || p.State.TXID != latest.State.TXID || p.State.Pos != latest.State.Pos {
+		if p, err := replicate.NewPlan(t.Context(), c, replicate.Target{}); err != nil || p.State.TXID != latest.State.TXID || p.State.Pos != latest.State.Pos {
 			t.Fatalf("%s: the latest state was %+v, now %v", what, latest.State, err)
 		}
 	}
@@ -377,7 +374,7 @@ func TestPruneDamagedBase(t *testing.T) {
 		store := storeOf(t, c)
 		for _, key := range keysIn(t, store) {
 			snapshot := strings.Contains(key, "/snapshots/") || strings.HasPrefix(key, "ltx/9/")
-			if !snapshot || slices.ContainsFunc(kept.Objects, func(o replicate.PlanObject) bool { return o.Key == key }) {
+			if !snapshot || slices.ContainsFunc(kept.Objects, func(o replicate.Object) bool { return o.Key == key }) {
 				continue
 			}
 			b := contentOf(t, store, key)

@@ -4,28 +4,25 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
-	"io/fs"
-	"iter"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/replctl/replicate/blob"
 	"github.com/replctl/replicate/v3compat"
 )
 
-// keptV3 says what of a v0.3 backup is needed for every state that can be restored
-// at a time or after it, and for the newest snapshots.
+// keptV3 finds what of a v0.3 backup is needed.
 type keptV3 struct {
-	generations []*generationV3
+	generations []*v3compat.Generation
 	since       time.Time
-	owner       *generationV3 // that the state at since is of; nil if there is none
-	latest      []*objectV3   // the snapshots to keep in any case
+	owner       *v3compat.Generation // that the state at since is of; nil if there is none
+	latest      []*v3compat.Object   // the snapshots to keep in any case
 }
 
-func keepV3(ctx context.Context, generations []*generationV3, since time.Time, snapshots int) (keep map[string]bool, err error) {
+// Backup says what of a v0.3 backup is needed for every state that can be restored at a time
+// or after it, and for the newest snapshots: it has the keys. Before it returns it proves,
+// from the names that are kept alone, that each of these states is still there.
+func Backup(ctx context.Context, generations []*v3compat.Generation, since time.Time, snapshots int) (keep map[string]bool, err error) {
 	k := &keptV3{generations: generations, since: since}
 	k.findOwner(ctx)
 	k.findLatest(snapshots)
@@ -41,16 +38,16 @@ func keepV3(ctx context.Context, generations []*generationV3, since time.Time, s
 // findOwner finds the generation that the state at the time is of, as a restore
 // would; if there is no such state, the generation with the newest object of then.
 func (k *keptV3) findOwner(ctx context.Context) {
-	plan, err := v3compat.New(listingOf(k.generations...)).Plan(ctx, v3compat.Target{Timestamp: k.since})
+	plan, err := v3compat.NamesOnly(k.generations...).Plan(ctx, v3compat.Target{Timestamp: k.since})
 	var newest time.Time
 	for _, g := range k.generations {
-		if err == nil && g.id == plan.Generation {
+		if err == nil && g.ID == plan.Generation {
 			k.owner = g
 			return
 		}
-		for _, o := range g.all() {
-			if !o.at.After(k.since) && o.at.After(newest) {
-				k.owner, newest = g, o.at
+		for _, o := range g.All() {
+			if !o.At.After(k.since) && o.At.After(newest) {
+				k.owner, newest = g, o.At
 			}
 		}
 	}
@@ -58,33 +55,33 @@ func (k *keptV3) findOwner(ctx context.Context) {
 
 func (k *keptV3) findLatest(n int) {
 	for _, g := range k.generations {
-		for _, s := range g.snapshots {
-			if s.size > 0 {
+		for _, s := range g.Snapshots {
+			if s.Size > 0 {
 				k.latest = append(k.latest, s)
 			}
 		}
 	}
-	slices.SortStableFunc(k.latest, func(a, b *objectV3) int {
-		return cmp.Or(b.at.Compare(a.at), -compareV3(a, b))
+	slices.SortStableFunc(k.latest, func(a, b *v3compat.Object) int {
+		return cmp.Or(b.At.Compare(a.At), -a.Compare(b))
 	})
 	k.latest = k.latest[:min(n, len(k.latest))]
 }
 
 // keep adds what is kept of a generation: a snapshot and all that is not before
 // it, for the newest snapshot with which every state that counts is still there.
-func (k *keptV3) keep(ctx context.Context, g *generationV3, keep map[string]bool) error {
+func (k *keptV3) keep(ctx context.Context, g *v3compat.Generation, keep map[string]bool) error {
 	before, err := k.states(ctx, g)
 	if err != nil {
 		return err
 	}
 	for _, floor := range k.floors(g) {
 		kept := map[string]bool{}
-		for _, o := range g.all() {
-			if o.pos.Index >= floor {
-				kept[o.key] = true
+		for _, o := range g.All() {
+			if o.Pos.Index >= floor {
+				kept[o.Key] = true
 			}
 		}
-		after, err := k.states(ctx, g.only(kept))
+		after, err := k.states(ctx, g.Only(kept))
 		if err != nil {
 			return err
 		}
@@ -100,25 +97,25 @@ func (k *keptV3) keep(ctx context.Context, g *generationV3, keep map[string]bool
 
 // floors are the indices from which on a generation may be kept, the best first;
 // the last is always good.
-func (k *keptV3) floors(g *generationV3) (floors []int) {
+func (k *keptV3) floors(g *v3compat.Generation) (floors []int) {
 	fixed := math.MaxInt
 	for _, s := range k.latest {
-		if s.pos.Generation == g.id {
-			fixed = min(fixed, s.pos.Index)
+		if s.Pos.Generation == g.ID {
+			fixed = min(fixed, s.Pos.Index)
 		}
 	}
-	newest, known := g.newest()
+	newest, known := g.Newest()
 	switch {
 	case !known:
 		return []int{0}
 	case !newest.After(k.since) && g != k.owner:
 		return []int{fixed, 0}
-	case !g.inOrder():
+	case !inOrder(g):
 		return []int{0}
 	}
-	for _, s := range slices.Backward(g.snapshots) {
-		if s.size > 0 && !s.at.After(k.since) {
-			floors = append(floors, min(fixed, s.pos.Index))
+	for _, s := range slices.Backward(g.Snapshots) {
+		if s.Size > 0 && !s.At.After(k.since) {
+			floors = append(floors, min(fixed, s.Pos.Index))
 		}
 	}
 	return append(floors, 0)
@@ -126,19 +123,19 @@ func (k *keptV3) floors(g *generationV3) (floors []int) {
 
 // inOrder reports whether segments were written one after the other, by the clock.
 // Where not, what a moment means depends on all of them.
-func (g *generationV3) inOrder() bool {
-	return slices.IsSortedFunc(g.segments, func(a, b *objectV3) int { return a.at.Compare(b.at) })
+func inOrder(g *v3compat.Generation) bool {
+	return slices.IsSortedFunc(g.Segments, func(a, b *v3compat.Object) int { return a.At.Compare(b.At) })
 }
 
 // states are those of a generation that count: after the time, and, of one that has
 // a state at the time, that one.
-func (k *keptV3) states(ctx context.Context, g *generationV3) (states map[v3compat.Point]bool, err error) {
+func (k *keptV3) states(ctx context.Context, g *v3compat.Generation) (states map[v3compat.Point]bool, err error) {
 	states = map[v3compat.Point]bool{}
-	if g.empty() {
+	if g.Empty() {
 		return states, nil
 	}
-	r := v3compat.New(listingOf(g))
-	points, err := r.Points(ctx, g.id)
+	r := v3compat.NamesOnly(g)
+	points, err := r.Points(ctx, g.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -147,10 +144,10 @@ func (k *keptV3) states(ctx context.Context, g *generationV3) (states map[v3comp
 			states[p] = true
 		}
 	}
-	if newest, _ := g.newest(); g != k.owner && !newest.After(k.since) {
+	if newest, _ := g.Newest(); g != k.owner && !newest.After(k.since) {
 		return states, nil
 	}
-	if at, err := r.Plan(ctx, v3compat.Target{Generation: g.id, Timestamp: k.since}); err == nil {
+	if at, err := r.Plan(ctx, v3compat.Target{Generation: g.ID, Timestamp: k.since}); err == nil {
 		states[v3compat.Point{Pos: at.Pos, Time: at.Time}] = true
 	}
 	return states, nil
@@ -167,11 +164,11 @@ func covers(after, before map[v3compat.Point]bool) bool {
 
 // prove plans for the time and for the latest state, before and after.
 func (k *keptV3) prove(ctx context.Context, keep map[string]bool) error {
-	var kept []*generationV3
+	var kept []*v3compat.Generation
 	for _, g := range k.generations {
-		kept = append(kept, g.only(keep))
+		kept = append(kept, g.Only(keep))
 	}
-	before, after := v3compat.New(listingOf(k.generations...)), v3compat.New(listingOf(kept...))
+	before, after := v3compat.NamesOnly(k.generations...), v3compat.NamesOnly(kept...)
 	for _, target := range []v3compat.Target{{}, {Timestamp: k.since}} {
 		want, err := before.Plan(ctx, target)
 		if err != nil {
@@ -186,49 +183,4 @@ func (k *keptV3) prove(ctx context.Context, keep map[string]bool) error {
 		}
 	}
 	return nil
-}
-
-// listingOf is a store that has the names, the sizes and the times of objects.
-func listingOf(generations ...*generationV3) listing {
-	var l listing
-	for _, g := range generations {
-		for _, o := range g.all() {
-			l = append(l, blob.Info{Key: o.key, Size: o.size, ModTime: o.at})
-		}
-	}
-	slices.SortFunc(l, func(a, b blob.Info) int { return strings.Compare(a.Key, b.Key) })
-	return l
-}
-
-// listing is a blob.Reader of objects that cannot be read.
-type listing []blob.Info
-
-// List implements [blob.Reader].
-func (l listing) List(_ context.Context, prefix string, opts blob.ListOptions) iter.Seq2[blob.Info, error] {
-	return func(yield func(blob.Info, error) bool) {
-		last := ""
-		for _, info := range l {
-			rest, ok := strings.CutPrefix(info.Key, prefix)
-			if !ok || info.Key <= opts.After {
-				continue
-			}
-			if segment, _, deeper := strings.Cut(rest, "/"); opts.Delimited && deeper {
-				info = blob.Info{Key: prefix + segment + "/"}
-			}
-			if info.Key != last && !yield(info, nil) {
-				return
-			}
-			last = info.Key
-		}
-	}
-}
-
-// Open implements [blob.Reader].
-func (listing) Open(_ context.Context, key string, _, _ int64) (io.ReadCloser, error) {
-	return nil, fmt.Errorf("open %s: %w", key, fs.ErrNotExist)
-}
-
-// Stat implements [blob.Reader].
-func (listing) Stat(_ context.Context, key string) (blob.Info, error) {
-	return blob.Info{}, fmt.Errorf("stat %s: %w", key, fs.ErrNotExist)
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/internal/scratch"
 	"github.com/replctl/replicate/ltx"
 	"github.com/replctl/replicate/v3compat"
 )
@@ -23,6 +25,14 @@ type RestoreOptions struct {
 	// made without an error: that two writers have written them, or that one of them
 	// had lost its lease.
 	Doubt func(error)
+
+	// Planned, if set, is told each plan before it is followed. Its error ends the
+	// restore.
+	Planned func(*Plan) error
+
+	// Around, if set, is told why a plan failed that another one is made after: an
+	// object is damaged or refused, or gone since the listing.
+	Around func(error)
 }
 
 // applyOptions are those of a plan's LTX files.
@@ -34,84 +44,72 @@ func (o RestoreOptions) applyOptions(total int64) ltx.ApplyOptions {
 	return opts
 }
 
-// progress sums up.
-func (o RestoreOptions) progress(total int64) func(int64) {
-	if o.Progress == nil {
-		return nil
-	}
-	var done int64
-	return func(n int64) {
-		done += n
-		o.Progress(done, total)
-	}
-}
+func (o RestoreOptions) progress(total int64) func(int64) { return SumProgress(o.Progress, total) }
 
-// Restore writes the database that the plan says. It verifies everything that the
+// Write writes the database that the plan says. It verifies everything that the
 // format lets it verify; with an error, what was written is of no use. Nothing is
-// synced: that is for the caller, or for [StoreClient.RestoreFile].
+// synced.
 //
 // An object that is gone by now is fs.ErrNotExist: the replica was compacted or
 // pruned, and a new plan is needed.
-func (c *StoreClient) Restore(ctx context.Context, plan *Plan, db Database, opts RestoreOptions) error {
-	if plan.Format == FormatV3 {
-		r, err := c.backupV3(ctx)
-		if err != nil {
-			return err
-		}
-		_, err = r.Restore(ctx, plan.v3, db, v3compat.RestoreOptions{Progress: opts.progress(plan.Bytes)})
+func (p *Plan) Write(ctx context.Context, files *Files, db Database, opts RestoreOptions) error {
+	if p.Format == FormatV3 {
+		_, err := files.Backup().Restore(ctx, p.Backup, db, v3compat.RestoreOptions{Progress: opts.progress(p.Bytes)})
 		if err != nil && ctx.Err() != nil {
 			return fmt.Errorf("restore: %w", context.Cause(ctx))
 		}
 		return err
 	}
-	from := &writers{c: c, of: map[*ltx.FileInfo]int64{}}
-	_, err := ltx.Apply(ctx, plan.files, from.open, db, opts.applyOptions(plan.Bytes))
+	from := &writers{from: files, of: map[*ltx.FileInfo]int64{}}
+	_, err := ltx.Apply(ctx, p.Files, from.open, db, opts.applyOptions(p.Bytes))
 	if err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
-	from.tell(plan.files, opts.Doubt)
+	from.tell(p.Files, opts.Doubt)
 	return nil
 }
 
-func (c *StoreClient) openFile(ctx context.Context, f *ltx.FileInfo, offset, length int64) (io.ReadCloser, error) {
-	return c.OpenLTXFile(ctx, f.Level, f.MinTXID, f.MaxTXID, offset, length)
-}
-
-// ErrPartial: [StoreClient.RestoreTo] failed when w had a part of the database.
+// ErrPartial: [To] failed when w had a part of the database.
 var ErrPartial = errors.New("only a part of the database was written")
 
-// RestoreTo writes the database to w, page after page. Up to ltx.MaxStreamFiles LTX
-// files are read side by side, and nothing is held on disk; then the last checksums
-// are verified when all is written, and what w has is complete only if there is no
-// error. One that is ErrPartial says that w has something. With more files, or from a
-// v0.3 backup, the database is first made in a temporary file, and nothing is written
-// unless it is complete.
-func (c *StoreClient) RestoreTo(ctx context.Context, plan *Plan, w io.Writer, opts RestoreOptions) error {
-	if plan.Format == FormatLTX && len(plan.files) <= ltx.MaxStreamFiles {
+// To restores a state to w, page after page. It plans, and plans again around damage, as
+// [File] does; it returns the plan that it followed last.
+//
+// Up to ltx.MaxStreamFiles LTX files are read side by side, and nothing is held on disk;
+// then the last checksums are verified when all is written, and what w has is complete
+// only if there is no error. One that is ErrPartial says that w has something. With more
+// files, or from a v0.3 backup, the database is first made in a temporary file, and
+// nothing is written unless it is complete.
+func To(ctx context.Context, src Source, target Target, w io.Writer, opts RestoreOptions) (*Plan, error) {
+	return replan(ctx, src, target, opts, func(files *Files, p *Plan) error { return p.stream(ctx, files, w, opts) })
+}
+
+func (p *Plan) stream(ctx context.Context, files *Files, w io.Writer, opts RestoreOptions) error {
+	if p.Format == FormatLTX && len(p.Files) <= ltx.MaxStreamFiles {
 		out := &beganWriter{w: w}
-		from := &writers{c: c, of: map[*ltx.FileInfo]int64{}}
-		_, err := ltx.Stream(ctx, plan.files, from.open, out, opts.applyOptions(plan.Bytes))
+		from := &writers{from: files, of: map[*ltx.FileInfo]int64{}}
+		_, err := ltx.Stream(ctx, p.Files, from.open, out, opts.applyOptions(p.Bytes))
 		switch {
 		case err != nil && out.began:
 			return fmt.Errorf("restore: %w: %w", ErrPartial, err)
 		case err != nil:
 			return fmt.Errorf("restore: %w", err)
 		}
-		from.tell(plan.files, opts.Doubt)
+		from.tell(p.Files, opts.Doubt)
 		return nil
 	}
-	f, err := newScratchFile("")
+	f, err := scratch.New("")
 	if err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
-	defer f.drop()
-	if err := c.Restore(ctx, plan, f, opts); err != nil {
+	defer f.Drop()
+	if err := p.Write(ctx, files, f, opts); err != nil {
 		return err
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
-	if _, err := io.Copy(w, contextReader{ctx, f}); err != nil {
+	if _, err := io.Copy(w, blob.ContextReader(ctx, f)); err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
 	return nil
@@ -127,17 +125,4 @@ func (b *beganWriter) Write(p []byte) (int, error) {
 	n, err := b.w.Write(p)
 	b.began = b.began || n > 0
 	return n, err
-}
-
-// contextReader ends with its context.
-type contextReader struct {
-	ctx context.Context //nolint:containedctx // it is for the time of one copy
-	io.Reader
-}
-
-func (r contextReader) Read(p []byte) (int, error) {
-	if r.ctx.Err() != nil {
-		return 0, context.Cause(r.ctx)
-	}
-	return r.Reader.Read(p)
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io/fs"
-	"path/filepath"
 	"testing"
 
 	"github.com/replctl/replicate"
@@ -41,9 +40,7 @@ func TestAttemptStream(t *testing.T) {
 	for n, partial := range map[int]bool{small: false, large: true} {
 		c := twoWays(t, n)
 		var out bytes.Buffer
-		err := c.Attempt(t.Context(), replicate.Target{}, func(p *replicate.Plan) error {
-			return c.RestoreTo(t.Context(), p, &out, replicate.RestoreOptions{})
-		}, func(error) {})
+		_, err := replicate.To(t.Context(), c, replicate.Target{}, &out, replicate.RestoreOptions{})
 		if errors.Is(err, replicate.ErrPartial) != partial || errors.Is(err, ltx.ErrCorrupt) != partial {
 			t.Errorf("%d pages: got %v", n, err)
 		}
@@ -59,13 +56,11 @@ func TestAttemptStream(t *testing.T) {
 // TestAttemptOtherErrors: an output that cannot be is no reason to plan again.
 func TestAttemptOtherErrors(t *testing.T) {
 	c := file.NewReplicaClient(testreplica.Copy(t, "v0.3"))
-	missing := &fs.PathError{Op: "open", Path: filepath.Join("no", "such"), Err: fs.ErrNotExist}
-	attempts := 0
-	err := c.Attempt(t.Context(), replicate.Target{}, func(*replicate.Plan) error {
-		attempts++
-		return missing
-	}, func(err error) { t.Errorf("again: %v", err) })
-	if !errors.Is(err, missing) || attempts != 1 {
-		t.Errorf("got %v after %d attempts", err, attempts)
+	missing := &fs.PathError{Op: "write", Path: "pipe", Err: fs.ErrNotExist}
+	_, err := replicate.To(t.Context(), c, replicate.Target{}, failingWriter{missing}, replicate.RestoreOptions{
+		Around: func(err error) { t.Errorf("again: %v", err) },
+	})
+	if !errors.Is(err, missing) {
+		t.Errorf("got %v, want %v", err, missing)
 	}
 }

@@ -40,35 +40,45 @@ type RestoreFileOptions struct {
 // sidecars are what SQLite keeps beside a database.
 var sidecars = []string{"-wal", "-shm", "-journal"}
 
-// RestoreFile restores what the plan says to a file. It is written under a
-// temporary name beside it, synced, and renamed, so that at any moment, also after
-// a crash or with a full disk, there is the whole database or what was there
-// before. Directories that are missing are made. Only one thing cannot be done in one
+// File restores a state to a file, and returns the plan that it followed last. It plans,
+// and if the replica turns out to have changed since it was listed, or an object to be
+// damaged or refused, it plans again, around that object. What cannot be got around is the
+// error of the first plan that failed. An error about the target is a *[PlanError].
+//
+// The file is written under a temporary name beside it, synced, and renamed, so that at any
+// moment, also after a crash or with a full disk, there is the whole database or what was
+// there before. Directories that are missing are made. Only one thing cannot be done in one
 // step: a crash in the instant between moving away the old database's -wal and
 // -journal and renaming the new one to its name leaves the old one with those beside
 // it under longer names, that end as the temporary's does.
 //
 // If something is there and Replace is not set, the error is fs.ErrExist.
-func (c *StoreClient) RestoreFile(ctx context.Context, plan *Plan, path string, opts RestoreFileOptions) error {
-	t, err := openTarget(path)
+func File(ctx context.Context, src Source, target Target, path string, opts RestoreFileOptions) (*Plan, error) {
+	return replan(ctx, src, target, opts.RestoreOptions, func(files *Files, p *Plan) error {
+		return p.toFile(ctx, files, path, opts)
+	})
+}
+
+func (p *Plan) toFile(ctx context.Context, files *Files, path string, opts RestoreFileOptions) error {
+	t, err := openPlace(path)
 	if err != nil {
 		return fmt.Errorf("restore to %s: %w", path, err)
 	}
 	defer t.dir.Close()
-	if err := t.restore(ctx, c, plan, opts); err != nil {
+	if err := t.restore(ctx, files, p, opts); err != nil {
 		return fmt.Errorf("restore to %s: %w", path, err)
 	}
 	return nil
 }
 
-// target is where a database is to be.
-type target struct {
+// place is where a database is to be.
+type place struct {
 	dir  *os.Root
 	name string
 	old  os.FileInfo // what is there; nil if nothing is
 }
 
-func openTarget(path string) (*target, error) {
+func openPlace(path string) (*place, error) {
 	// What a link leads to is replaced, not the link.
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
@@ -84,7 +94,7 @@ func openTarget(path string) (*target, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &target{dir: root, name: name}
+	t := &place{dir: root, name: name}
 	if t.old, err = root.Lstat(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		_ = root.Close()
 		return nil, err
@@ -126,7 +136,7 @@ func makeDir(dir string) error {
 	return durable.MkdirAll(root, filepath.ToSlash(rel), 0o700)
 }
 
-func (t *target) restore(ctx context.Context, c *StoreClient, plan *Plan, opts RestoreFileOptions) error {
+func (t *place) restore(ctx context.Context, files *Files, plan *Plan, opts RestoreFileOptions) error {
 	if err := t.isFree(opts); err != nil {
 		return err
 	}
@@ -142,7 +152,7 @@ func (t *target) restore(ctx context.Context, c *StoreClient, plan *Plan, opts R
 		return err
 	}
 	defer temp.Abort()
-	if err := c.Restore(ctx, plan, temp, opts.RestoreOptions); err != nil {
+	if err := plan.Write(ctx, files, temp, opts.RestoreOptions); err != nil {
 		return err
 	}
 	if opts.Check != nil {
@@ -167,7 +177,7 @@ func (t *target) restore(ctx context.Context, c *StoreClient, plan *Plan, opts R
 // isFree reports what is in the way: a process that has the old database open or, if it
 // is not to be replaced, the old database. A -wal or -journal file without its database
 // is in the way, too.
-func (t *target) isFree(opts RestoreFileOptions) error {
+func (t *place) isFree(opts RestoreFileOptions) error {
 	if opts.Replace && opts.Unused != nil {
 		return opts.Unused(filepath.Join(t.dir.Name(), t.name))
 	}
@@ -187,7 +197,7 @@ func (t *target) isFree(opts RestoreFileOptions) error {
 
 // publish gives the file its name. The old one's sidecars are out of the way
 // before, and back if that fails.
-func (t *target) publish(temp *durable.Temp, replace bool) error {
+func (t *place) publish(temp *durable.Temp, replace bool) error {
 	if !replace {
 		return temp.Publish(t.name, time.Time{}, true)
 	}
@@ -205,7 +215,7 @@ func (t *target) publish(temp *durable.Temp, replace bool) error {
 	return err
 }
 
-func (t *target) moveSidecars(suffix string) (aside map[string]string, err error) {
+func (t *place) moveSidecars(suffix string) (aside map[string]string, err error) {
 	aside = map[string]string{}
 	for _, sidecar := range sidecars {
 		from := t.name + sidecar

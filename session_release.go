@@ -118,9 +118,9 @@ func (s *Session) Abandoned() {
 	s.settled = s.opts.Clock.Now().Add(s.opts.Guard)
 }
 
-// request notes that a fenced client's request begins. The client calls done when it
+// Request notes that a fenced client's request begins. The client calls done when it
 // has its answer, or has given up. An error means that the session is over.
-func (s *Session) request() (done func(), err error) {
+func (s *Session) Request() (done func(), err error) {
 	if err := s.Err(); err != nil {
 		return nil, err
 	}

@@ -35,7 +35,7 @@ func checkSameDatabase(ctx context.Context, client ReplicaClient, im Image, file
 	slices.SortFunc(bases, func(a, b *ltx.FileInfo) int { return cmp.Compare(b.MaxTXID, a.MaxTXID) })
 	for _, f := range bases {
 		err := compareWith(ctx, client, im, f)
-		if !isDamage(err) { // a damaged one says nothing; the one before it may
+		if !IsDamage(err) { // a damaged one says nothing; the one before it may
 			return err
 		}
 	}

@@ -41,12 +41,8 @@ func memoryClient() *replicate.StoreClient {
 
 func restored(t *testing.T, c *replicate.StoreClient, target replicate.Target) []byte {
 	t.Helper()
-	p, err := c.Plan(t.Context(), target)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var b bytes.Buffer
-	if err := c.RestoreTo(t.Context(), p, &b, replicate.RestoreOptions{}); err != nil {
+	if _, err := replicate.To(t.Context(), c, target, &b, replicate.RestoreOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()
@@ -117,7 +113,7 @@ func TestWriteSnapshotFails(t *testing.T) {
 	if _, err := replicate.WriteSnapshot(ctx, c, pages(1000, 1), replicate.SnapshotOptions{Time: time.Now()}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
-	if _, err := c.Plan(t.Context(), replicate.Target{}); !errors.Is(err, replicate.ErrNoReplica) {
+	if _, err := replicate.NewPlan(t.Context(), c, replicate.Target{}); !errors.Is(err, replicate.ErrNoReplica) {
 		t.Errorf("plan: %v, want ErrNoReplica", err)
 	}
 }

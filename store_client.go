@@ -1,6 +1,7 @@
 package replicate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,10 +11,11 @@ import (
 	"log/slog"
 	"path"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/internal/lazy"
 	"github.com/replctl/replicate/internal/ordered"
 	"github.com/replctl/replicate/ltx"
 )
@@ -23,8 +25,8 @@ import (
 // not keep the time of a file.
 const MetadataTimestamp = "litestream-timestamp"
 
-// headerReads is how many headers LTXFiles reads at a time.
-const headerReads = 32
+// HeaderReads is how many small reads of a replica, as of headers, go on at a time.
+const HeaderReads = 32
 
 // StoreClient is the one implementation of [ReplicaClient] and
 // [ReplicaClientV3], over any blob.Store. The engines' ReplicaClient types are
@@ -42,83 +44,79 @@ type StoreClient struct {
 	// write. It must not change during a call.
 	CreateOnly bool
 
-	kind  string
-	open  func(context.Context) (blob.Store, ltx.Layout, error)
-	stamp func(metadata map[string]string) // adds to that of each file; may be nil
+	kind string
+	open func(context.Context) (*Files, error)
 
-	mu     sync.Mutex
-	store  blob.Store // nil until initialized
-	layout ltx.Layout // that the replica has
-	logger *slog.Logger
+	files  lazy.Value[*Files]
+	logger atomic.Pointer[slog.Logger]
 }
 
 var (
 	_ ReplicaClient   = (*StoreClient)(nil)
 	_ ReplicaClientV3 = (*StoreClient)(nil)
+	_ Source          = (*StoreClient)(nil)
 )
 
 // NewStoreClient returns a client of the engine named kind. It calls open when
 // it is first used, and again if that failed.
 func NewStoreClient(kind string, native ltx.Layout, open func(context.Context) (blob.Store, error)) *StoreClient {
-	c := &StoreClient{kind: kind, logger: slog.Default().WithGroup(kind)}
-	c.open = func(ctx context.Context) (blob.Store, ltx.Layout, error) {
+	c := &StoreClient{kind: kind}
+	c.open = func(ctx context.Context) (*Files, error) {
 		store, err := open(ctx)
 		if err != nil {
-			return nil, 0, fmt.Errorf("open %s replica: %w", kind, err)
+			return nil, fmt.Errorf("open %s replica: %w", kind, err)
 		}
-		layout, err := detectLayout(ctx, store, native, c.logger)
+		layout, err := detectLayout(ctx, store, native, c.log())
 		if err != nil {
-			return nil, 0, fmt.Errorf("open %s replica: %w", kind, err)
+			return nil, fmt.Errorf("open %s replica: %w", kind, err)
 		}
-		return store, layout, nil
+		return &Files{Store: store, Layout: layout}, nil
 	}
 	return c
 }
 
-// base is the client itself: what the fronts have in common.
-func (c *StoreClient) base() *StoreClient { return c }
-
 // Type implements [ReplicaClient].
 func (c *StoreClient) Type() string { return c.kind }
 
-// SetLogger implements [ReplicaClient].
-func (c *StoreClient) SetLogger(logger *slog.Logger) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.logger = logger.WithGroup(c.kind)
-}
+// SetLogger implements [ReplicaClient]; nil is the default logger.
+func (c *StoreClient) SetLogger(logger *slog.Logger) { c.logger.Store(logger) }
 
 func (c *StoreClient) log() *slog.Logger {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.logger
+	return cmp.Or(c.logger.Load(), slog.Default()).WithGroup(c.kind)
 }
 
 // Init implements [ReplicaClient]. It costs one listing of the replica's root.
 func (c *StoreClient) Init(ctx context.Context) error {
-	_, _, err := c.init(ctx)
+	_, err := c.init(ctx)
 	return err
 }
 
-// Store returns the store under the client, initialized: for what replicas have
-// beside LTX files.
-func (c *StoreClient) Store(ctx context.Context) (blob.Store, error) {
-	store, _, err := c.init(ctx)
-	return store, err
-}
-
-func (c *StoreClient) init(ctx context.Context) (blob.Store, ltx.Layout, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.store != nil {
-		return c.store, c.layout, nil
-	}
-	store, layout, err := c.open(ctx)
+// Open implements [Source].
+func (c *StoreClient) Open(ctx context.Context) (blob.Store, ltx.Layout, error) {
+	files, err := c.init(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
-	c.store, c.layout = store, layout
-	return store, layout, nil
+	return files.Store, files.Layout, nil
+}
+
+var errNoConstructor = errors.New("the client has no store: its constructor makes one that has")
+
+// init returns the files of the replica.
+func (c *StoreClient) init(ctx context.Context) (*Files, error) {
+	if c == nil || c.open == nil {
+		return nil, errNoConstructor
+	}
+	return c.files.Get(ctx, c.open)
+}
+
+// forWriting returns the files as a call may write them under the fence in its context.
+func (c *StoreClient) forWriting(ctx context.Context) (files *Files, createOnly bool, err error) {
+	if files, err = c.init(ctx); err != nil {
+		return nil, false, err
+	}
+	store, createOnly := Fenced(ctx, files.Store)
+	return &Files{Store: store, Layout: files.Layout}, createOnly || c.CreateOnly, nil
 }
 
 func detectLayout(ctx context.Context, store blob.Store, native ltx.Layout, logger *slog.Logger) (ltx.Layout, error) {
@@ -143,7 +141,7 @@ func detectLayout(ctx context.Context, store blob.Store, native ltx.Layout, logg
 // one layout lists empty does not tell that there is no replica before the other does.
 // A client that may not list at all may still write, and what it writes goes where a
 // reader of this engine looks first.
-func layoutByLevels(ctx context.Context, store blob.Reader, native ltx.Layout) (ltx.Layout, error) {
+func layoutByLevels(ctx context.Context, store blob.Store, native ltx.Layout) (ltx.Layout, error) {
 	has, err := hasFiles(ctx, store, native)
 	if has || errors.Is(err, fs.ErrPermission) {
 		return native, nil // any listing of a level will be refused as well, and say so
@@ -162,9 +160,9 @@ func layoutByLevels(ctx context.Context, store blob.Reader, native ltx.Layout) (
 }
 
 // hasFiles reports whether any level has an LTX file in the given layout.
-func hasFiles(ctx context.Context, store blob.Reader, layout ltx.Layout) (bool, error) {
+func hasFiles(ctx context.Context, store blob.Store, layout ltx.Layout) (bool, error) {
 	for level := ltx.MinLevel; level <= ltx.MaxLevel; level++ {
-		for _, err := range listRange(ctx, store, layout, level, 0, maxTXID) {
+		for _, err := range (&Files{Store: store, Layout: layout}).List(ctx, level, 0) {
 			return err == nil, err
 		}
 	}
@@ -177,7 +175,7 @@ func rootPrefixes(ctx context.Context, store blob.Reader) (prefixes []string, er
 		if err != nil {
 			return nil, err
 		}
-		if ok, err := isDirectoryOf(ctx, store, info, isLTXRoot); err != nil {
+		if ok, err := IsDirectory(ctx, store, info, IsLTXRoot); err != nil {
 			return nil, err
 		} else if ok {
 			prefixes = append(prefixes, info.Key)
@@ -186,65 +184,63 @@ func rootPrefixes(ctx context.Context, store blob.Reader) (prefixes []string, er
 	return prefixes, nil
 }
 
-// Key is where a file is, or would be, in the client's store: its name relative to
-// the replica's root.
-func (c *StoreClient) Key(ctx context.Context, f *ltx.FileInfo) (string, error) {
-	if err := checkFile(f.Level, f.MinTXID, f.MaxTXID); err != nil {
-		return "", err
-	}
-	_, layout, err := c.init(ctx)
-	if err != nil {
-		return "", err
-	}
-	return layout.Key(f.Level, f.MinTXID, f.MaxTXID), nil
-}
-
 // LTXFiles implements [ReplicaClient].
 func (c *StoreClient) LTXFiles(ctx context.Context, level int, seek ltx.TXID, useMetadata bool) (ltx.FileIterator, error) {
 	if err := ltx.CheckLevel(level); err != nil {
 		return nil, fmt.Errorf("list ltx files: %w", err)
 	}
-	store, layout, err := c.init(ctx)
+	f, err := c.init(ctx)
 	if err != nil {
 		return nil, err
 	}
-	files := listRange(ctx, store, layout, level, seek, maxTXID)
+	files := f.List(ctx, level, seek)
 	if useMetadata {
-		files = withTrueTimes(ctx, store, layout, files)
+		files = f.withTrueTimes(ctx, files)
 	}
 	return newFileIterator(files), nil
 }
 
-const maxTXID = ^ltx.TXID(0)
+// IsDirectory reports whether an entry of a listing is one of the directories that a
+// replica has. If something else has the name of one, an engine with directories
+// refuses to list it: that is the error.
+func IsDirectory(ctx context.Context, store blob.Reader, info blob.Info, known func(prefix string) bool) (bool, error) {
+	if info.IsPrefix() || !known(info.Key+"/") {
+		return known(info.Key), nil
+	}
+	return false, blob.CheckBelow(ctx, store, info.Key)
+}
 
-// listRange yields the LTX files of a level whose MinTXID is from from to to. Names
-// are fixed-width hex, so that the order of keys is the order of transactions.
-func listRange(ctx context.Context, store blob.Reader, layout ltx.Layout, level int, from, to ltx.TXID) iter.Seq2[*ltx.FileInfo, error] {
-	prefix := layout.LevelPrefix(level)
+// IsLTXRoot reports whether an entry of the root's listing belongs to an LTX replica.
+func IsLTXRoot(prefix string) bool { return len(ltx.DetectLayout([]string{prefix})) > 0 }
+
+// List yields the LTX files of a level whose MinTXID is from or more. Names are fixed-width
+// hex, so that the order of keys is the order of transactions.
+func (f *Files) List(ctx context.Context, level int, from ltx.TXID) iter.Seq2[*ltx.FileInfo, error] {
+	prefix := f.Layout.LevelPrefix(level)
 	opts := blob.ListOptions{Delimited: true}
 	if from > 0 {
 		opts.After = prefix + from.String() // before "<from>-<max>.ltx", after all that is less
 	}
 	return func(yield func(*ltx.FileInfo, error) bool) {
-		for info, err := range store.List(ctx, prefix, opts) {
+		for info, err := range f.Store.List(ctx, prefix, opts) {
 			if err != nil {
 				yield(nil, fmt.Errorf("list ltx files of level %d: %w", level, err))
 				return
 			}
-			f, ok := levelFile(level, prefix, info)
+			file, ok := LevelFile(level, prefix, info)
 			if !ok {
-				continue // foreign, or a leftover; Inspect reports it
+				continue // foreign, or a leftover; check.Inspect reports it
 			}
-			if f.MinTXID > to || !yield(f, nil) {
+			if !yield(file, nil) {
 				return
 			}
 		}
 	}
 }
 
-// levelFile is the LTX file that an entry of a level's listing stands for. A directory
+// LevelFile is the LTX file that an entry of a level's listing stands for. A directory
 // in the place of a file is that file, without any bytes.
-func levelFile(level int, prefix string, info blob.Info) (f *ltx.FileInfo, ok bool) {
+func LevelFile(level int, prefix string, info blob.Info) (f *ltx.FileInfo, ok bool) {
 	minTXID, maxTXID, err := ltx.ParseName(strings.TrimSuffix(strings.TrimPrefix(info.Key, prefix), "/"))
 	if err != nil {
 		return nil, false
@@ -253,9 +249,9 @@ func levelFile(level int, prefix string, info blob.Info) (f *ltx.FileInfo, ok bo
 }
 
 // withTrueTimes replaces CreatedAt by the time in each file's header.
-func withTrueTimes(ctx context.Context, store blob.Reader, layout ltx.Layout, files iter.Seq2[*ltx.FileInfo, error]) iter.Seq2[*ltx.FileInfo, error] {
-	return ordered.Map(ctx, headerReads, files, func(ctx context.Context, info *ltx.FileInfo) (*ltx.FileInfo, error) {
-		h, err := readHeader(ctx, store, layout.Key(info.Level, info.MinTXID, info.MaxTXID))
+func (f *Files) withTrueTimes(ctx context.Context, files iter.Seq2[*ltx.FileInfo, error]) iter.Seq2[*ltx.FileInfo, error] {
+	return ordered.Map(ctx, HeaderReads, files, func(ctx context.Context, info *ltx.FileInfo) (*ltx.FileInfo, error) {
+		h, err := f.Header(ctx, info)
 		if err != nil {
 			return nil, err
 		}
@@ -264,34 +260,13 @@ func withTrueTimes(ctx context.Context, store blob.Reader, layout ltx.Layout, fi
 	})
 }
 
-func readHeader(ctx context.Context, store blob.Reader, key string) (ltx.Header, error) {
-	rc, err := store.Open(ctx, key, 0, ltx.HeaderSize)
-	if err != nil {
-		return ltx.Header{}, missing("read ltx header", key, err)
-	}
-	defer rc.Close()
-	h, err := ltx.ReadHeader(rc)
-	if err != nil {
-		return ltx.Header{}, fmt.Errorf("read ltx header of %s: %w", key, err)
-	}
-	return h, nil
-}
-
 // OpenLTXFile implements [ReplicaClient].
 func (c *StoreClient) OpenLTXFile(ctx context.Context, level int, minTXID, maxTXID ltx.TXID, offset, size int64) (io.ReadCloser, error) {
-	if err := checkFile(level, minTXID, maxTXID); err != nil {
-		return nil, fmt.Errorf("open ltx file: %w", err)
-	}
-	store, layout, err := c.init(ctx)
+	files, err := c.init(ctx)
 	if err != nil {
 		return nil, err
 	}
-	key := layout.Key(level, minTXID, maxTXID)
-	rc, err := store.Open(ctx, key, offset, size)
-	if err != nil {
-		return nil, missing("open ltx file", key, err)
-	}
-	return rc, nil
+	return files.OpenFile(ctx, &ltx.FileInfo{Level: level, MinTXID: minTXID, MaxTXID: maxTXID}, offset, size)
 }
 
 // missing is the error of a read: of a missing object one for which os.IsNotExist holds.
@@ -304,7 +279,7 @@ func missing(op, key string, err error) error {
 
 // DeleteLTXFiles implements [ReplicaClient].
 func (c *StoreClient) DeleteLTXFiles(ctx context.Context, a []*ltx.FileInfo) error {
-	store, layout, err := c.init(ctx)
+	files, _, err := c.forWriting(ctx)
 	if err != nil {
 		return err
 	}
@@ -315,18 +290,19 @@ func (c *StoreClient) DeleteLTXFiles(ctx context.Context, a []*ltx.FileInfo) err
 			errs = append(errs, fmt.Errorf("delete ltx file: %w", err))
 			continue
 		}
-		keys = append(keys, layout.Key(info.Level, info.MinTXID, info.MaxTXID))
+		keys = append(keys, files.Key(info))
 	}
 	c.log().Debug("deleting ltx files", "count", len(keys))
-	return errors.Join(append(errs, store.Delete(ctx, keys))...)
+	return errors.Join(append(errs, files.Store.Delete(ctx, keys))...)
 }
 
 // DeleteAll implements [ReplicaClient]: both layouts, in batches.
 func (c *StoreClient) DeleteAll(ctx context.Context) error {
-	store, _, err := c.init(ctx)
+	files, _, err := c.forWriting(ctx)
 	if err != nil {
 		return err
 	}
+	store := files.Store
 	var errs []error
 	for _, layout := range []ltx.Layout{ltx.LayoutFile, ltx.LayoutS3} {
 		for level := ltx.MinLevel; level <= ltx.MaxLevel; level++ {
@@ -342,9 +318,9 @@ func (c *StoreClient) DeleteAll(ctx context.Context) error {
 	return nil
 }
 
-// deleteBatch is how many keys are deleted at a time: as many as one DeleteObjects
+// DeleteBatch is how many keys are deleted at a time: as many as one DeleteObjects
 // request takes.
-const deleteBatch = 1000
+const DeleteBatch = 1000
 
 func deleteLevel(ctx context.Context, store blob.Store, prefix string) error {
 	var errs []error
@@ -356,7 +332,7 @@ func deleteLevel(ctx context.Context, store blob.Store, prefix string) error {
 		if info.IsPrefix() || !isLTXOrLeftover(info.Key) {
 			continue
 		}
-		if keys = append(keys, info.Key); len(keys) == deleteBatch {
+		if keys = append(keys, info.Key); len(keys) == DeleteBatch {
 			errs = append(errs, store.Delete(ctx, keys))
 			keys = keys[:0]
 		}

@@ -7,9 +7,9 @@ import (
 	"github.com/replctl/replicate/v3compat"
 )
 
-// backupV3 returns the reader of the v0.3.x backup in the client's store.
-func (c *StoreClient) backupV3(ctx context.Context) (*v3compat.Reader, error) {
-	store, err := c.Store(ctx)
+// backup reads the v0.3.x backup in the client's store.
+func (c *StoreClient) backup(ctx context.Context) (*v3compat.Reader, error) {
+	store, _, err := c.Open(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -18,7 +18,7 @@ func (c *StoreClient) backupV3(ctx context.Context) (*v3compat.Reader, error) {
 
 // GenerationsV3 implements [ReplicaClientV3].
 func (c *StoreClient) GenerationsV3(ctx context.Context) ([]string, error) {
-	r, err := c.backupV3(ctx)
+	r, err := c.backup(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -27,7 +27,7 @@ func (c *StoreClient) GenerationsV3(ctx context.Context) ([]string, error) {
 
 // SnapshotsV3 implements [ReplicaClientV3].
 func (c *StoreClient) SnapshotsV3(ctx context.Context, generation string) ([]SnapshotInfoV3, error) {
-	r, err := c.backupV3(ctx)
+	r, err := c.backup(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +36,7 @@ func (c *StoreClient) SnapshotsV3(ctx context.Context, generation string) ([]Sna
 
 // WALSegmentsV3 implements [ReplicaClientV3].
 func (c *StoreClient) WALSegmentsV3(ctx context.Context, generation string) ([]WALSegmentInfoV3, error) {
-	r, err := c.backupV3(ctx)
+	r, err := c.backup(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +45,7 @@ func (c *StoreClient) WALSegmentsV3(ctx context.Context, generation string) ([]W
 
 // OpenSnapshotV3 implements [ReplicaClientV3].
 func (c *StoreClient) OpenSnapshotV3(ctx context.Context, generation string, index int) (io.ReadCloser, error) {
-	r, err := c.backupV3(ctx)
+	r, err := c.backup(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func (c *StoreClient) OpenSnapshotV3(ctx context.Context, generation string, ind
 
 // OpenWALSegmentV3 implements [ReplicaClientV3].
 func (c *StoreClient) OpenWALSegmentV3(ctx context.Context, generation string, index int, offset int64) (io.ReadCloser, error) {
-	r, err := c.backupV3(ctx)
+	r, err := c.backup(ctx)
 	if err != nil {
 		return nil, err
 	}

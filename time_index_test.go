@@ -3,7 +3,6 @@ package replicate_test
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"iter"
 	"sync/atomic"
@@ -35,8 +34,19 @@ func (p *paged) Open(ctx context.Context, key string, offset, length int64) (io.
 	return p.Store.Open(ctx, key, offset, length)
 }
 
-// TestTimeIndex: the right file, in a logarithmic number of reads.
-func TestTimeIndex(t *testing.T) {
+// lastOf is the last point of level 0 at or before a moment.
+func lastOf(t *testing.T, src replicate.Source, at time.Time) (replicate.Point, error) {
+	t.Helper()
+	files := filesOf(t, src)
+	level, err := files.Level(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files.Timeline(level, nil).Last(t.Context(), at)
+}
+
+// TestTimeline: the right file, in a logarithmic number of reads.
+func TestTimeline(t *testing.T) {
 	const n = 5000
 	at := func(i int) time.Time { return time.UnixMilli(1_700_000_000_000 + int64(i)*1500).UTC() }
 	mem := blob.NewMemory()
@@ -46,7 +56,7 @@ func TestTimeIndex(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := mem.Write(t.Context(), ltx.LayoutS3.Key(0, ltx.TXID(i), ltx.TXID(i)), bytes.NewReader(b), asWritten(h)); err != nil {
+		if _, err := mem.Write(t.Context(), ltx.LayoutS3.Key(0, ltx.TXID(i), ltx.TXID(i)), bytes.NewReader(append(b, make([]byte, ltx.MinFileSize)...)), asWritten(h)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -62,15 +72,11 @@ func TestTimeIndex(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.listings.Store(0)
-		x, err := client.TimeIndex(t.Context(), 0)
+		got, err := lastOf(t, client, c.t)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := x.Last(t.Context(), c.t)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if c.want == 0 != (got == nil) || got != nil && (got.MaxTXID != ltx.TXID(c.want) || !got.CreatedAt.Equal(at(c.want))) {
+		if got.TXID != ltx.TXID(c.want) || c.want > 0 && !got.Time.Equal(at(c.want)) {
 			t.Errorf("last at or before %v: got %+v, want %d", c.t, got, c.want)
 		}
 		if s.listings.Load() != 1 || s.opens.Load() > 14 {
@@ -79,19 +85,15 @@ func TestTimeIndex(t *testing.T) {
 	}
 }
 
-func TestTimeIndexFails(t *testing.T) {
+func TestTimelineFails(t *testing.T) {
 	mem := blob.NewMemory()
 	for i := 1; i <= 3; i++ {
-		if _, err := mem.Write(t.Context(), ltx.LayoutS3.Key(0, ltx.TXID(i), ltx.TXID(i)), bytes.NewReader([]byte(fmt.Sprint(i))), blob.WriteOptions{}); err != nil {
+		if _, err := mem.Write(t.Context(), ltx.LayoutS3.Key(0, ltx.TXID(i), ltx.TXID(i)), bytes.NewReader(bytes.Repeat([]byte{byte(i)}, ltx.MinFileSize)), blob.WriteOptions{}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	c := replicate.NewStoreClient("memory", ltx.LayoutS3, func(context.Context) (blob.Store, error) { return mem, nil })
-	x, err := c.TimeIndex(t.Context(), 0)
-	if err != nil || x.Len() != 3 {
-		t.Fatalf("TimeIndex: %d files, %v", x.Len(), err)
-	}
-	if got, err := x.Last(t.Context(), time.Now()); err == nil {
+	if got, err := lastOf(t, c, time.Now()); err == nil {
 		t.Errorf("a header that cannot be read gives %+v", got)
 	}
 }

@@ -9,10 +9,9 @@ import (
 	"time"
 )
 
-// Limits, so that every engine can hold what any other can. A key of S3 has at most 1,024
-// bytes: MaxKeyLen leaves 128 of them for the path in the bucket that the records are below.
+// Limits, so that every engine can hold what any other can.
 const (
-	MaxKeyLen     = 896     // bytes
+	MaxKeyLen     = 512     // bytes
 	MaxSegmentLen = 200     // bytes of a key between two slashes; a file name has room for 255
 	MaxValueSize  = 1 << 20 // bytes
 )

@@ -245,7 +245,7 @@ func loneSession(t *testing.T, i int, c *byhand.Clock) *replicate.Session {
 func testStamp(t *testing.T, f Fenced) {
 	c := replicate.NewFencedClient(f.Client(false), loneSession(t, 4, nil))
 	write(t, c, 0, 1, 1, makeFile(1, 1, 10))
-	store, err := c.Store(t.Context())
+	store, _, err := c.Open(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

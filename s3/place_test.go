@@ -66,7 +66,7 @@ func TestFieldsOfOnePlace(t *testing.T) {
 	}
 	c := NewReplicaClient()
 	c.Bucket, c.Path, c.Endpoint = "bkt", "two", "http://bkt.h:9000"
-	if _, err := c.Store(t.Context()); err == nil || !strings.Contains(err.Error(), "write endpoint=http://h:9000") {
+	if _, _, err := c.Open(t.Context()); err == nil || !strings.Contains(err.Error(), "write endpoint=http://h:9000") {
 		t.Errorf("client: got error %v", err)
 	}
 	c.Path, c.Endpoint = "/two//three/", "http://h:9000"

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/internal/fakes3"
 	"github.com/replctl/replicate/ltx"
 )
@@ -22,7 +23,7 @@ func replicaFile(t testing.TB, txid ltx.TXID) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return data
+	return append(data, make([]byte, ltx.MinFileSize)...)
 }
 
 // replicaTime is long before the upload.
@@ -65,13 +66,17 @@ func TestReplicaRequests(t *testing.T) {
 	wantEqual(t, "writes", operations(srv), map[string]int{"PutObject": n})
 
 	for _, want := range []ltx.TXID{1, 2500, n} {
-		x, err := c.TimeIndex(t.Context(), 0)
+		files, err := replicate.Open(t.Context(), c)
 		if err != nil {
 			t.Fatal(err)
 		}
-		info, err := x.Last(t.Context(), replicaTime(want).Add(time.Millisecond))
-		if err != nil || info == nil || info.MaxTXID != want {
-			t.Errorf("last file at or before %v: got %v, error %v, want transaction %v", replicaTime(want), info, err, want)
+		level, err := files.Level(t.Context(), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		last, err := files.Timeline(level, nil).Last(t.Context(), replicaTime(want).Add(time.Millisecond))
+		if err != nil || last.TXID != want {
+			t.Errorf("last file at or before %v: got %v, error %v, want transaction %v", replicaTime(want), last, err, want)
 		}
 		got := operations(srv)
 		if lists, reads := got["ListObjectsV2"], got["GetObject"]; lists != 5 || reads > 26 || len(got) != 2 {

@@ -168,10 +168,9 @@ func restoreStills(t *testing.T, binary03, binary05, src, dst string, stills []s
 			t.Errorf("moment %d, %s: v0.5 restores another database", i, at)
 		}
 		c := file.NewReplicaClient(dst)
-		plan, err := c.Plan(t.Context(), root.Target{Timestamp: m.at})
-		must(t, err)
 		out := filepath.Join(t.TempDir(), "ours.db")
-		must(t, c.RestoreFile(t.Context(), plan, out, root.RestoreFileOptions{}))
+		_, err := root.File(t.Context(), c, root.Target{Timestamp: m.at}, out, root.RestoreFileOptions{})
+		must(t, err)
 		if got := dump(t, out); got != m.dump {
 			t.Errorf("moment %d, %s: we restore another database", i, at)
 		}

@@ -130,11 +130,13 @@ func countLast(t *testing.T, c *s3.ReplicaClient, proxy *counter) {
 	most := counts{}
 	for _, want := range []ltx.TXID{0, 1, 2, 1234, 2500, 4999, budgetFiles} {
 		for _, late := range []time.Duration{0, 500 * time.Millisecond} {
-			x, err := c.TimeIndex(t.Context(), 0)
+			files, err := root.Open(t.Context(), c)
 			must(t, err)
-			info, err := x.Last(t.Context(), fileTime(want).Add(late))
+			level, err := files.Level(t.Context(), 0)
 			must(t, err)
-			if got := maxTXID(info); got != want {
+			last, err := files.Timeline(level, nil).Last(t.Context(), fileTime(want).Add(late))
+			must(t, err)
+			if got := last.TXID; got != want {
 				t.Errorf("at %v: transaction %v, want %v", fileTime(want), got, want)
 			}
 			got := proxy.take()

@@ -51,7 +51,7 @@ func (b bucket) client() *s3.ReplicaClient {
 
 func (b bucket) keys(t *testing.T, prefix string) (keys []string) {
 	t.Helper()
-	store, err := b.client().Store(t.Context())
+	store, _, err := b.client().Open(t.Context())
 	must(t, err)
 	for info, err := range store.List(t.Context(), prefix, blob.ListOptions{}) {
 		must(t, err)
@@ -63,7 +63,7 @@ func (b bucket) keys(t *testing.T, prefix string) (keys []string) {
 // download copies the bucket to a directory, name by name.
 func (b bucket) download(t *testing.T) string {
 	t.Helper()
-	from, err := b.client().Store(t.Context())
+	from, _, err := b.client().Open(t.Context())
 	must(t, err)
 	dir := filepath.Join(t.TempDir(), "copy")
 	to := file.NewStore(dir, file.Options{})
@@ -82,9 +82,9 @@ func (b bucket) download(t *testing.T) string {
 func (b bucket) sameInspection(t *testing.T) *root.Inspection {
 	t.Helper()
 	opts := root.InspectOptions{Read: root.ReadAll}
-	there, err := b.client().Inspect(t.Context(), opts)
+	there, err := root.Inspect(t.Context(), b.client(), opts)
 	must(t, err)
-	here, err := file.NewReplicaClient(b.download(t)).Inspect(t.Context(), opts)
+	here, err := root.Inspect(t.Context(), file.NewReplicaClient(b.download(t)), opts)
 	must(t, err)
 	if diff := gocmp.Diff(there, here); diff != "" {
 		t.Errorf("bucket (-) and disk (+) differ:\n%s", diff)

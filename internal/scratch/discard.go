@@ -1,4 +1,4 @@
-// Package scratch has places for a database that nobody keeps.
+// Package scratch has places for a database on its way to somewhere else, or nowhere.
 package scratch
 
 // Discard is an ltx.Database and a v3compat.Database that keeps nothing: it is for

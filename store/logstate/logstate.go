@@ -13,7 +13,7 @@ import (
 
 // Limits.
 const (
-	MaxIDLen          = 253                               // bytes; any bytes
+	MaxIDLen          = names.MaxLen                      // bytes; any bytes
 	MaxCheckpointSize = cas.MaxValueSize - record.MaxSeal // bytes; a real one has some hundred
 )
 

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"time"
 
 	"github.com/benbjohnson/litestream"
 	lsfile "github.com/benbjohnson/litestream/file"
@@ -122,9 +121,7 @@ func (p *place) put(ctx context.Context, key string, txid ltx.TXID, body io.Read
 type ourClient interface {
 	replicate.ReplicaClient
 	replicate.ReplicaClientV3
-	LastLTXFile(ctx context.Context, level int, t time.Time) (*ltx.FileInfo, error)
-	Plan(ctx context.Context, target replicate.Target) (*replicate.Plan, error)
-	RestoreFile(ctx context.Context, plan *replicate.Plan, path string, opts replicate.RestoreFileOptions) error
+	replicate.Source
 }
 
 // theirClient is what Litestream's are.

@@ -158,11 +158,20 @@ func openLastBefore(ctx context.Context, p *place) (contest, error) {
 }
 
 func lastBefore(ctx context.Context, c ourClient, txid ltx.TXID) (ltx.TXID, error) {
-	info, err := c.LastLTXFile(ctx, 0, timeOf(txid))
-	if err != nil || info == nil {
+	files, err := replicate.Open(ctx, c)
+	if err != nil {
 		return 0, err
 	}
-	return info.MaxTXID, nil
+	level, err := files.Level(ctx, 0)
+	if err != nil {
+		return 0, err
+	}
+	timeline := files.Timeline(level, nil)
+	n, err := timeline.Until(ctx, timeOf(txid))
+	if err != nil || n == 0 {
+		return 0, err
+	}
+	return timeline.Ends[n-1].MaxTXID, nil
 }
 
 // lastBeforeByListing is how Litestream's restore finds it.

@@ -60,11 +60,8 @@ func (p *place) restorers(ctx context.Context) (contest, error) {
 func ourRestore(ctx context.Context, p *place) (func(ctx context.Context, to string) error, error) {
 	c, err := p.ours(ctx)
 	return func(ctx context.Context, to string) error {
-		plan, err := c.Plan(ctx, replicate.Target{})
-		if err != nil {
-			return err
-		}
-		return c.RestoreFile(ctx, plan, to, replicate.RestoreFileOptions{})
+		_, err := replicate.File(ctx, c, replicate.Target{}, to, replicate.RestoreFileOptions{})
+		return err
 	}, err
 }
 

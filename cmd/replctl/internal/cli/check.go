@@ -145,7 +145,7 @@ func (a *app) runCheck(ctx context.Context, r *opened, opts *checkOptions, subse
 ) (*replicate.CheckReport, error) {
 	m := a.newMeter("checking")
 	defer m.done()
-	return r.Check(ctx, replicate.CheckOptions{
+	return replicate.Check(ctx, r, replicate.CheckOptions{
 		Deep: opts.deep, Subset: subset, Round: opts.round, TempDir: opts.tempDir, Progress: m.update,
 		Verify: func(ctx context.Context, path string) error { return soundDatabase(ctx, path, sqlite.CheckFull) },
 	})

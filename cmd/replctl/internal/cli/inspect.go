@@ -92,7 +92,7 @@ func (a *app) look(ctx context.Context, url, read string) (*opened, *replicate.I
 	}
 	m := a.newMeter("reading")
 	defer m.done()
-	in, err := r.Inspect(ctx, replicate.InspectOptions{Read: mode, Progress: m.update})
+	in, err := replicate.Inspect(ctx, r, replicate.InspectOptions{Read: mode, Progress: m.update})
 	return r, in, err
 }
 

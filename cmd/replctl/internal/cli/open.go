@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net/url"
 	"os"
@@ -25,14 +24,7 @@ import (
 type client interface {
 	replicate.ReplicaClient
 	replicate.ReplicaClientV3
-	Store(ctx context.Context) (blob.Store, error)
-	Inspect(ctx context.Context, opts replicate.InspectOptions) (*replicate.Inspection, error)
-	Check(ctx context.Context, opts replicate.CheckOptions) (*replicate.CheckReport, error)
-	Key(ctx context.Context, f *ltx.FileInfo) (string, error)
-	Plan(ctx context.Context, target replicate.Target) (*replicate.Plan, error)
-	Attempt(ctx context.Context, target replicate.Target, restore func(*replicate.Plan) error, why func(error)) error
-	RestoreFile(ctx context.Context, plan *replicate.Plan, path string, opts replicate.RestoreFileOptions) error
-	RestoreTo(ctx context.Context, plan *replicate.Plan, w io.Writer, opts replicate.RestoreOptions) error
+	replicate.Source
 }
 
 // opened is the replica that a command works on.
@@ -131,7 +123,7 @@ func (a *app) openReplica(rawURL string) (*opened, error) {
 // and where a replica may be.
 func (r *opened) nothing(ctx context.Context) error {
 	var names []string
-	store, err := r.Store(ctx)
+	store, _, err := r.Open(ctx)
 	if err != nil {
 		return err
 	}
@@ -237,7 +229,7 @@ func shellQuote(s string) string {
 
 // isReplica reports whether anything of either format is at the root.
 func (r *opened) isReplica(ctx context.Context) (bool, error) {
-	store, err := r.Store(ctx)
+	store, _, err := r.Open(ctx)
 	if err != nil {
 		return false, err
 	}

@@ -153,7 +153,7 @@ func (a *app) makePlan(ctx context.Context, url string, flags *targetFlags) (*op
 	if err != nil {
 		return nil, nil, err
 	}
-	plan, err := r.Plan(ctx, target)
+	plan, err := replicate.NewPlan(ctx, r, target)
 	if err != nil {
 		return nil, nil, a.noPlan(ctx, r, err)
 	}
@@ -228,7 +228,7 @@ func planDoc(url string, plan *replicate.Plan) planJSON {
 }
 
 // planObjects is never null in JSON.
-func planObjects(objects []replicate.PlanObject) []planObjectJSON {
+func planObjects(objects []replicate.Object) []planObjectJSON {
 	docs := []planObjectJSON{}
 	for _, o := range objects {
 		docs = append(docs, planObjectJSON{o.Key, o.Size})

@@ -124,14 +124,7 @@ func (a *app) restore(ctx context.Context, url string, opts *restoreOptions) err
 		return err
 	}
 	began := time.Now()
-	var done *replicate.Plan
-	err = r.Attempt(ctx, target, func(plan *replicate.Plan) error {
-		a.sayPlan(target, plan)
-		done = plan
-		return a.restorePlan(ctx, r, plan, opts)
-	}, func(err error) {
-		a.talk("note: planning again: %v", err)
-	})
+	done, err := a.restoreTo(ctx, r, target, opts)
 	var planErr *replicate.PlanError
 	switch {
 	case err == nil:
@@ -189,23 +182,38 @@ func inTheWay(output string, err error) error {
 	return err
 }
 
-func (a *app) restorePlan(ctx context.Context, r *opened, plan *replicate.Plan, opts *restoreOptions) error {
+// restoreTo restores, and returns the plan that was followed last; nil if there is none.
+func (a *app) restoreTo(ctx context.Context, r *opened, target replicate.Target, opts *restoreOptions) (plan *replicate.Plan, err error) {
 	m := a.newMeter("restoring")
-	defer m.done()
-	restore := replicate.RestoreOptions{Progress: m.update, Doubt: func(err error) {
-		note := fmt.Sprintf("%v; replctl check --deep tells more", err)
-		plan.Notes = append(plan.Notes, note)
-		if !a.json {
-			a.talk("note: %s", note)
-		}
-	}}
-	if opts.output == standardOutput {
-		if plan.MayMiss {
-			a.talk("note: this backup has no times.json, and may lack segments that no name shows; with -o FILE, SQLite checks the database")
-		}
-		return r.RestoreTo(ctx, plan, a.stdout, restore)
+	defer func() { m.done() }()
+	restore := replicate.RestoreOptions{
+		Progress: func(done, total int64) { m.update(done, total) },
+		Planned: func(p *replicate.Plan) error {
+			if plan != nil {
+				m.done()
+				m = a.newMeter("restoring")
+			}
+			plan = p
+			a.sayPlan(target, plan)
+			if opts.output == standardOutput && plan.MayMiss {
+				a.talk("note: this backup has no times.json, and may lack segments that no name shows; with -o FILE, SQLite checks the database")
+			}
+			return nil
+		},
+		Around: func(err error) { a.talk("note: planning again: %v", err) },
+		Doubt: func(err error) {
+			note := fmt.Sprintf("%v; replctl check --deep tells more", err)
+			plan.Notes = append(plan.Notes, note)
+			if !a.json {
+				a.talk("note: %s", note)
+			}
+		},
 	}
-	return r.RestoreFile(ctx, plan, opts.output, replicate.RestoreFileOptions{
+	if opts.output == standardOutput {
+		_, err = replicate.To(ctx, r, target, a.stdout, restore)
+		return plan, err
+	}
+	_, err = replicate.File(ctx, r, target, opts.output, replicate.RestoreFileOptions{
 		RestoreOptions: restore,
 		Replace:        opts.force,
 		Unused:         sqlite.CheckUnused,
@@ -213,6 +221,7 @@ func (a *app) restorePlan(ctx context.Context, r *opened, plan *replicate.Plan, 
 			return soundDatabase(ctx, path, opts.check.modeFor(plan.MayMiss))
 		},
 	})
+	return plan, err
 }
 
 func (a *app) restored(r *opened, plan *replicate.Plan, opts *restoreOptions, took time.Duration) error {

@@ -128,12 +128,12 @@ func (a *app) writeSnapshot(ctx context.Context, r *opened, client replicate.Rep
 		URL: r.url, TXID: info.MaxTXID.String(), CreatedAt: info.CreatedAt.UTC(),
 		PageSize: im.PageSize(), Pages: im.Pages(), LeaseGeneration: generation,
 	}
+	of, err := replicate.Open(ctx, r)
+	if err != nil {
+		return err
+	}
 	for _, f := range files {
-		key, err := r.Key(ctx, f)
-		if err != nil {
-			return err
-		}
-		doc.Objects = append(doc.Objects, planObjectJSON{key, f.Size})
+		doc.Objects = append(doc.Objects, planObjectJSON{of.Key(f), f.Size})
 	}
 	return a.printSnapshot(doc)
 }
