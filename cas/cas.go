@@ -9,9 +9,10 @@ import (
 	"time"
 )
 
-// Limits, so that every engine can hold what any other can.
+// Limits, so that every engine can hold what any other can. A key of S3 has at most 1,024
+// bytes: MaxKeyLen leaves 128 of them for the path in the bucket that the records are below.
 const (
-	MaxKeyLen     = 512     // bytes
+	MaxKeyLen     = 896     // bytes
 	MaxSegmentLen = 200     // bytes of a key between two slashes; a file name has room for 255
 	MaxValueSize  = 1 << 20 // bytes
 )

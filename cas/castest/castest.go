@@ -221,6 +221,9 @@ func testSizes(t *testing.T, h Harness) {
 		token := write(t, open(), key, value, "")
 		wantRecord(t, open(), key, value, token)
 	}
+	longest := strings.Repeat(strings.Repeat("k", cas.MaxSegmentLen)+"/", 4)
+	longest += strings.Repeat("k", cas.MaxKeyLen-len(longest))
+	wantRecord(t, open(), longest, "x", write(t, open(), longest, "x", ""))
 	_, err := open().Write(t.Context(), "size/more", make([]byte, cas.MaxValueSize+1), "")
 	wantIs(t, "Write of too much", err, cas.ErrTooLarge)
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/cas"
-	"github.com/replctl/replicate/store/internal/names"
 	"github.com/replctl/replicate/store/internal/record"
 )
 
@@ -18,7 +17,7 @@ import (
 const (
 	// MaxNameLen is the longest collection, version, instance or status, in bytes.
 	// They are valid UTF-8 and not empty; any character is allowed.
-	MaxNameLen = names.MaxLen
+	MaxNameLen = 253
 
 	// MaxContentSize is that of a snapshot, in bytes: a record, less what says
 	// whose it is.

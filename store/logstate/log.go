@@ -22,6 +22,9 @@ type log struct {
 func (s *Store) log(id string) (log, error) {
 	store, ctx := s.open()
 	part, err := names.Encode(id)
+	if err == nil && len(id) > MaxIDLen {
+		err = fmt.Errorf("%w: %d bytes long, at most %d allowed", cas.ErrInvalidKey, len(id), MaxIDLen)
+	}
 	if err != nil {
 		return log{}, coded(ctx, fmt.Errorf("%w: log id: %w", errInvalid, err))
 	}

@@ -13,7 +13,7 @@ import (
 
 // Limits.
 const (
-	MaxIDLen          = names.MaxLen                      // bytes; any bytes
+	MaxIDLen          = 253                               // bytes; any bytes
 	MaxCheckpointSize = cas.MaxValueSize - record.MaxSeal // bytes; a real one has some hundred
 )
 

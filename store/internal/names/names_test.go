@@ -2,6 +2,7 @@ package names
 
 import (
 	"cmp"
+	"errors"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -27,7 +28,13 @@ func TestEncode(t *testing.T) {
 		"a/b.c":      "a-2fb-2ec",
 		"Upper_case": "=55pper=5fcase",
 		"zoo~":       "z-ooz7e",
-		"\x00\xff":   "-00zff",
+		"\x00\xff":   "-00zvs",
+		"\xff":       "zff",
+		"\x00":       "-00",
+		"worker/1/z": "worker-2f1-2fz-",
+		"zzzzzz":     "z-z-z-z-z-zf8",
+		"ab.":        "ab-2e",
+		"a....":      "a-2e-5on2s",
 		".":          "-2e",
 	} {
 		if got := mustEncode(t, name); got != want {
@@ -35,8 +42,8 @@ func TestEncode(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"", strings.Repeat("a", MaxLen+1)} {
-		if key, err := Encode(name); err == nil {
-			t.Errorf("Encode of %d bytes: got %q, want an error", len(name), key)
+		if key, err := Encode(name); !errors.Is(err, cas.ErrInvalidKey) {
+			t.Errorf("Encode of %d bytes: got %q, %v", len(name), key, err)
 		}
 	}
 }
@@ -44,15 +51,20 @@ func TestEncode(t *testing.T) {
 // TestOrder: keys are in the order of names, and no key is the directory of another.
 func TestOrder(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	alphabet := "az09 /.-=_~AZ\x00\xff`{"
+	const plain = "az09by18"
+	alphabet := plain + " /.-=_~AZ\x00\xff`{"
 	random := func() string {
-		b := make([]byte, 1+rng.IntN(MaxLen))
+		b, plainer := make([]byte, 1+rng.IntN(1+rng.IntN(MaxLen))), rng.IntN(10)
 		for i := range b {
-			b[i] = alphabet[rng.IntN(len(alphabet))]
+			from := alphabet
+			if rng.IntN(10) < plainer {
+				from = plain
+			}
+			b[i] = from[rng.IntN(len(from))]
 		}
 		return string(b)
 	}
-	for range 20000 {
+	for range 10000 {
 		a := random()
 		b := random()
 		if rng.IntN(2) == 0 { // a long way together
@@ -63,6 +75,9 @@ func TestOrder(t *testing.T) {
 		if cmp.Compare(a, b) != cmp.Compare(ka, kb) {
 			t.Fatalf("%q and %q are not in the order of their keys %q and %q", a, b, ka, kb)
 		}
+		if len(ka) > MaxEncodedLen(len(a)) {
+			t.Fatalf("%q is encoded in %d bytes, at most %d allowed", a, len(ka), MaxEncodedLen(len(a)))
+		}
 		if strings.HasPrefix(ka, kb+"/") || strings.HasPrefix(kb, ka+"/") {
 			t.Fatalf("the key of one of %q and %q is the directory of the other", a, b)
 		}
@@ -72,8 +87,22 @@ func TestOrder(t *testing.T) {
 	}
 }
 
+// TestLongest: the longest name fits into a key, whatever its bytes are.
+func TestLongest(t *testing.T) {
+	for _, of := range []string{"a", "z", "/", "\x00", "\xff", "a/", "ab/", "aaa/", "A", "é"} {
+		name := strings.Repeat(of, MaxLen/len(of))
+		key := mustEncode(t, name)
+		if len(key) > MaxEncodedLen(len(name)) {
+			t.Errorf("%d bytes of %q are encoded in %d, at most %d allowed", len(name), of, len(key), MaxEncodedLen(len(name)))
+		}
+		if got, err := Decode(key); err != nil || got != name {
+			t.Errorf("Decode(Encode(%.20q...)): %v", name, err)
+		}
+	}
+}
+
 func TestDecodeRefuses(t *testing.T) {
-	for _, key := range []string{"", "A", "-", "-2", "-2g", "-61", "=2f", "z61", "z", "-2F", "a./b", "a/b", ".", strings.Repeat("a", MaxLen+1)} {
+	for _, key := range []string{"", "A", "-", "-2", "-2g", "-61", "=2f", "z61", "z", "-2F", "a./b", "a/b", ".", "a-2e-2e", "a-5on2s", "a-2e-5on2t", "zzzz", strings.Repeat("a", MaxLen+1)} {
 		if name, err := Decode(key); err == nil {
 			t.Errorf("Decode(%q) = %q, want an error", key, name)
 		}
@@ -83,6 +112,7 @@ func TestDecodeRefuses(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add("node7")
 	f.Add("-2f=55z7ez-")
+	f.Add("a-2e-5on2s")
 	f.Fuzz(func(t *testing.T, key string) {
 		name, err := Decode(key)
 		if err != nil {
