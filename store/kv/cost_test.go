@@ -20,8 +20,8 @@ func TestCost(t *testing.T) {
 	t.Parallel()
 	srv, clock, ctx := fakes3.New(t), byhand.New(), t.Context()
 	s, other := handle(t, fakeBucket(t, srv), clock, kv.Options{}), handle(t, fakeBucket(t, srv), clock, kv.Options{LeaseCache: -1})
-	var lease, untrusted kv.Lease
-	get := func(key string, want error) func() error {
+	var lease, untrusted *kv.StoreLease
+	get := func(key kv.Key, want error) func() error {
 		return func() error {
 			if _, err := s.Get(ctx, key); !errors.Is(err, want) {
 				return err
@@ -40,7 +40,7 @@ func TestCost(t *testing.T) {
 			return nil
 		}
 	}
-	list := func(start, end string) func() error {
+	list := func(start, end kv.Key) func() error {
 		return func() error { _, err := s.GetRange(ctx, start, end); return err }
 	}
 	for _, c := range []struct {
@@ -70,7 +70,7 @@ func TestCost(t *testing.T) {
 		{"GetRange of 3, with a lease", 5, list("", "")},
 		{"GetRange of 1", 2, list("k", "k")},
 		{"GetRange of none", 1, list("m", "n")},
-		{"Release where nothing is trusted", 2, func() error { return untrusted.Release(ctx) }},
+		{"Release where nothing is trusted", 2, func() error { return untrusted.ReleaseContext(ctx) }},
 		{"Get of what is gone", 2, get("u", kv.ErrNotFound)},
 		{"Get of what is known to be gone", 1, get("u", kv.ErrNotFound)},
 		{"GetRange that finds it gone", 4, list("", "")},
@@ -120,7 +120,7 @@ func TestCostOfTheEnd(t *testing.T) {
 		}
 		get := func() error { _, err := s.Get(t.Context(), "k"); return err }
 		l := leasedRecord(t, s, time.Minute, false)
-		want("Release", 3, func() error { return l.Release(t.Context()) })
+		want("Release", 3, func() error { return l.ReleaseContext(t.Context()) })
 		want("Get of what was released", 2, get)
 		leasedRecord(t, s, time.Minute, false)
 		time.Sleep(time.Hour)

@@ -10,10 +10,11 @@
 //   - Each key is linearizable: Create, Get, CasByVersion, Delete, and each record of
 //     a GetRange, from any number of processes, behave as if they happened at one
 //     instant between call and return.
-//   - Versions of a key grow by one with each change, and never repeat: not after
-//     deleting and creating again, nor after a lease has ended.
+//   - Versions of a key grow by one with each change, and never repeat. After deleting and
+//     creating again, or after a lease has ended, the next one is higher than the last,
+//     by whatever amount.
 //   - All records of a lease vanish at one instant, on every reader, for good: a lease
-//     that has ended is not revived, and its ID is never given again.
+//     that has ended is not revived. IDs are drawn at random from 2^53.
 //   - A GetRange asks about each lease once, after it has read the records. It never
 //     shows a part of the records that were there when the lease ended.
 //   - An error means that nothing was changed, and nothing will be, unless it is
@@ -21,7 +22,7 @@
 //     that are lost and found again are no errors. A record names its last eight
 //     writes, so that a writer finds its own below up to seven later ones.
 //   - A record that was cut short or changed in the store is ErrCorrupt, not another value.
-//   - The holder of a lease that is kept alive is told when it is lost (Lease.Done).
+//   - The holder of a lease that is kept alive is told when it is lost (StoreLease.Done).
 //   - Durable on return, where the store is.
 //
 // # What it does not promise
@@ -63,9 +64,9 @@
 //
 //	Get                    1
 //	GetRange               1 for each 1000 keys in the range, and 1 for each record
-//	Create                 2
+//	Create                 2; 4 where the store can delete and the key had nothing
 //	CasByVersion           2; 1 where the version is wrong
-//	Delete                 2
+//	Delete                 2; 3 where the store can delete
 //	WaitForVersionChange   1, and 1 for each look
 //	NewLease               2
 //	GetLease               1
@@ -76,14 +77,17 @@
 // CasByVersion, which has then failed. A lease that is kept alive is written three times
 // in its TTL.
 //
-// The number of keys does not matter, but to GetRange, which lists those in the
-// range alone and reads sixteen at a time. What is deleted
-// stays in the store as a small record that keeps the version ([cas] has no
-// deletion), and so does the record of a lease. GetRange lists them, and reads each
-// once: a handle remembers some ten thousand that it has found to be gone for good.
-// So names that are used again are better than new ones: a counter of
-// jobs in the keys is not for a store of this kind. In a directory, listing reads each
-// file, too.
+// The number of keys matters to GetRange only, which lists those in the range and reads
+// sixteen at a time. In a directory, listing reads each file, too.
+//
+// What is deleted leaves nothing in memory and in a directory ([cas.Deleter]). The first
+// deletion of a version as high costs 2 more there, because it raises the floor, above
+// which the versions of new records begin. The first GetRange that finds the lease of a record ended
+// removes what is left of it. On S3, where a conditional DELETE is not to be trusted, a
+// small record stays for each key and each lease. GetRange lists those of keys, and reads
+// each once: a handle remembers some ten thousand that it has found to be gone for good. So
+// names that are used again are better there than new ones: a counter of jobs in the keys is not
+// for a bucket.
 //
 // R2 and GCS take about one write per key and second. Of a key that many want to
 // change at once, any object store lets one through per round trip.
@@ -98,7 +102,8 @@
 //
 // # In the store
 //
-// Keys, of any bytes, are encoded in a way that keeps their order, below "kv/record/".
+// Keys, of any bytes, are encoded in a way that keeps their order, below "kv/record/". The
+// longest takes 842 bytes, so that a bucket has room for a path of 182 bytes above it.
 // A record is two lines of JSON and then the value, as it is:
 //
 //	{"format":"kv/1","size":29,"sum":"...","seq":3,"nonces":["...","...","..."]}
@@ -109,5 +114,7 @@
 //
 // Leases are below "kv/lease/", in the form of lock.json.
 //
-// All of this is tested by package kvtest, on each engine.
+// "kv/floor" has the highest version that was removed.
+//
+// All of this is tested by package kvtest, which takes any [Storage].
 package kv

@@ -19,11 +19,18 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	lease, err := s.Lessor().NewLease(ctx, 10*time.Second, true)
+	version, err := s.Create(ctx, kv.Record{Key: "limit", Value: []byte("5")})
+	fmt.Println("limit has version", version, err)
+	next, err := s.CasByVersion(ctx, kv.Record{Key: "limit", Value: []byte("7"), Version: version})
+	fmt.Println("limit has version", next, err)
+	_, err = s.CasByVersion(ctx, kv.Record{Key: "limit", Value: []byte("9"), Version: version})
+	fmt.Println(errors.Is(err, kv.ErrWrongVersion))
+
+	lease, err := s.NewLease(ctx, 10*time.Second, true)
 	if err != nil {
 		log.Fatal(err)
 	}
-	for key, value := range map[string]string{"worker/1": "10.0.0.1:80", "worker/2": "10.0.0.2:80"} {
+	for key, value := range map[kv.Key]string{"worker/1": "10.0.0.1:80", "worker/2": "10.0.0.2:80"} {
 		if _, err := s.Create(ctx, kv.Record{Key: key, Value: []byte(value), Lease: lease.Id()}); err != nil {
 			log.Fatal(err)
 		}
@@ -34,23 +41,16 @@ func Example() {
 		log.Fatal(lease.Err())
 	default:
 	}
-	if err := lease.Release(ctx); err != nil { // or the process ends, and after 10s
+	if err := lease.ReleaseContext(ctx); err != nil { // or the process ends, and after 10s
 		log.Fatal(err)
 	}
 	show(ctx, s)
-
-	version, err := s.Create(ctx, kv.Record{Key: "limit", Value: []byte("5")})
-	fmt.Println("limit has version", version, err)
-	limit, err := s.CasByVersion(ctx, kv.Record{Key: "limit", Value: []byte("7"), Version: version})
-	fmt.Println("limit has version", limit.Version, err)
-	_, err = s.CasByVersion(ctx, kv.Record{Key: "limit", Value: []byte("9"), Version: version})
-	fmt.Println(errors.Is(err, kv.ErrWrongVersion))
 	// Output:
-	// workers: 10.0.0.1:80 10.0.0.2:80
-	// workers:
 	// limit has version 1 <nil>
 	// limit has version 2 <nil>
 	// true
+	// workers: 10.0.0.1:80 10.0.0.2:80
+	// workers:
 }
 
 func show(ctx context.Context, s kv.Storage) {

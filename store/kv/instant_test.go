@@ -11,7 +11,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/cas/castest"
 	"github.com/replctl/replicate/internal/clock/faketime"
@@ -58,7 +57,7 @@ type leaseWorld struct {
 	t       *testing.T
 	m       cas.Memory
 	machine *faketime.Clock // the holder's
-	lease   kv.Lease
+	lease   *kv.StoreLease
 	begun   atomic.Bool // from here on the holder's network loses things, too
 
 	mu   sync.Mutex
@@ -86,7 +85,7 @@ func newLeaseWorld(t *testing.T, seed uint64, keepAlive bool) *leaseWorld {
 		t.Fatal(err)
 	}
 	for i := range leasedRecords {
-		if _, err := s.Create(t.Context(), kv.Record{Key: fmt.Sprint(i), Lease: w.lease.Id()}); err != nil {
+		if _, err := s.Create(t.Context(), kv.Record{Key: kv.Key(fmt.Sprint(i)), Lease: w.lease.Id()}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -125,6 +124,12 @@ func (s slowly) Write(ctx context.Context, key string, value []byte, expect cas.
 	return s.Store.Write(ctx, key, value, expect)
 }
 
+func (s slowly) Delete(ctx context.Context, key string, expect cas.Token) error {
+	s.w.pause(20 * time.Millisecond)
+	defer s.w.pause(20 * time.Millisecond)
+	return s.Store.(cas.Deleter).Delete(ctx, key, expect)
+}
+
 // open is a handle on another machine, over a network that loses things.
 func (w *leaseWorld) open() *kv.Store {
 	faulty := castest.NewFaulty(slowly{&w.m, w}, uint64(w.draw(time.Hour)))
@@ -152,7 +157,7 @@ func (w *leaseWorld) run(end func(*leaseWorld)) {
 	if w.seen == 0 || !w.gone {
 		w.t.Errorf("the records were seen %d times, and gone: %v", w.seen, w.gone)
 	}
-	_ = w.lease.Release(w.t.Context()) // and so ends its renewals
+	_ = w.lease.ReleaseContext(w.t.Context()) // and so ends its renewals
 }
 
 // look gets or lists the records.
@@ -163,11 +168,11 @@ func (w *leaseWorld) look(s *kv.Store) {
 	n := leasedRecords
 	var err error
 	if w.draw(2) == 0 {
-		if _, err = s.Get(w.t.Context(), fmt.Sprint(int64(w.draw(leasedRecords)))); errors.Is(err, kv.ErrNotFound) {
+		if _, err = s.Get(w.t.Context(), kv.Key(fmt.Sprint(int64(w.draw(leasedRecords))))); errors.Is(err, kv.ErrNotFound) {
 			n, err = 0, nil
 		}
 	} else {
-		var records []kv.Record
+		var records kv.Records
 		records, err = s.GetRange(w.t.Context(), "", "")
 		n = len(records)
 	}
@@ -187,7 +192,7 @@ func (w *leaseWorld) look(s *kv.Store) {
 }
 
 // found is the lease in other hands; nil if it has ended.
-func (w *leaseWorld) found() kv.Lease {
+func (w *leaseWorld) found() *kv.StoreLease {
 	for s := w.open(); ; {
 		l, err := s.GetLease(w.t.Context(), w.lease.Id())
 		if err == nil || errors.Is(err, kv.ErrNotFound) {
@@ -197,9 +202,9 @@ func (w *leaseWorld) found() kv.Lease {
 }
 
 // release goes on until it is done, by whomever; then everybody knows.
-func (w *leaseWorld) release(l kv.Lease) {
+func (w *leaseWorld) release(l *kv.StoreLease) {
 	for l != nil {
-		if err := l.Release(w.t.Context()); err == nil || errors.Is(err, replicate.ErrSessionLost) {
+		if err := l.ReleaseContext(w.t.Context()); err == nil || errors.Is(err, kv.ErrLeaseLost) {
 			break
 		}
 		w.pause(time.Second)
@@ -213,5 +218,5 @@ func (w *leaseWorld) release(l kv.Lease) {
 func (w *leaseWorld) interrupt() {
 	ctx, cancel := context.WithTimeout(w.t.Context(), w.draw(2*time.Second))
 	defer cancel()
-	_ = w.lease.Release(ctx)
+	_ = w.lease.ReleaseContext(ctx)
 }

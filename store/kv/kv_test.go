@@ -18,7 +18,7 @@ func TestMain(m *testing.M) {
 
 func TestMemory(t *testing.T) {
 	t.Parallel()
-	kvtest.Run(t, kvtest.Harness{New: func(*testing.T) func() cas.Store {
+	kvtest.Run(t, kvtest.Harness{Records: func(*testing.T) func() cas.Store {
 		store := new(cas.Memory)
 		return func() cas.Store { return store }
 	}})
@@ -26,7 +26,7 @@ func TestMemory(t *testing.T) {
 
 func TestFile(t *testing.T) {
 	t.Parallel()
-	kvtest.Run(t, kvtest.Harness{Slow: true, New: func(t *testing.T) func() cas.Store {
+	kvtest.Run(t, kvtest.Harness{Slow: true, Records: func(t *testing.T) func() cas.Store {
 		dir := t.TempDir()
 		return func() cas.Store { return file.NewRecords(dir, file.Options{}) }
 	}})
@@ -34,7 +34,7 @@ func TestFile(t *testing.T) {
 
 func TestS3(t *testing.T) {
 	t.Parallel()
-	kvtest.Run(t, kvtest.Harness{Slow: true, New: func(t *testing.T) func() cas.Store {
+	kvtest.Run(t, kvtest.Harness{Slow: true, Records: func(t *testing.T) func() cas.Store {
 		srv := fakes3.New(t)
 		return func() cas.Store { return fakeBucket(t, srv) }
 	}})

@@ -45,55 +45,108 @@ func parseTerms(s string) (t terms, ok bool) {
 	return terms{fields[0] == "kv-ending", ttl, cache, fields[3]}, true
 }
 
-// lease implements [Lease].
-type lease struct {
-	s     *Store
-	id    LeaseId
-	ttl   time.Duration
-	alive *replicate.Session // that renews it; nil if nobody does here
+// StoreLease is a Lease of a [Store]. [Store.NewLease] and [Store.GetLease] return one, and
+// those of its Lessor are *StoreLease, too.
+type StoreLease struct {
+	s       *Store
+	id      LeaseId
+	fullTTL time.Duration
+	leaser  *replicate.StoreLeaser
+	alive   *replicate.Session // that renews it; nil if nobody does here
+	found   replicate.Lease    // as it was made or found, where nobody renews it here
 
 	ending atomic.Bool // a release has begun while the lease was there
+	ended  atomic.Bool // it was released here
 }
 
-func (l *lease) Id() LeaseId { return l.id }
+var _ Lease = (*StoreLease)(nil)
 
-func (l *lease) TTL() time.Duration { return l.ttl }
+// Id implements [Lease].
+func (l *StoreLease) Id() LeaseId { return l.id }
 
-// Done implements [Lease].
-func (l *lease) Done() <-chan struct{} {
+// FullTTL is how long the lease lasts from when it is made or renewed.
+func (l *StoreLease) FullTTL() time.Duration { return l.fullTTL }
+
+// TTL implements [Lease].
+func (l *StoreLease) TTL() time.Duration {
+	if l.s == nil || l.ended.Load() {
+		return 0
+	}
+	held := l.found
+	if l.alive != nil {
+		held = l.alive.Lease()
+	}
+	return max(0, held.ExpiresAt.Sub(l.leaser.Now()))
+}
+
+// Done is closed when a lease that NewLease keeps alive is not kept alive any
+// more: because it was lost, which is known a tenth of the TTL before it ends, or
+// because it was released. Of a lease that is not kept alive here it is nil.
+func (l *StoreLease) Done() <-chan struct{} {
 	if l.alive == nil {
 		return nil
 	}
 	return l.alive.Context().Done()
 }
 
-// Err implements [Lease].
-func (l *lease) Err() error {
+// Err is nil until Done is closed, and then says why: ErrLeaseLost or ErrLeaseReleased is
+// in its chain. It asks the clocks, too, so that it is right at once after the machine was
+// suspended.
+func (l *StoreLease) Err() error {
 	if l.alive == nil {
 		return nil
 	}
 	return l.alive.Err()
 }
 
+// lessor is the Lessor of a Store.
+type lessor struct{ s *Store }
+
+// Lessor implements [Storage]. As a Lessor's GetLease and a Lease's Release have no context,
+// they take as long as the store does; [Store.GetLease] and [StoreLease.ReleaseContext] have one.
+func (s *Store) Lessor() Lessor { return lessor{s} }
+
+func (l lessor) NewLease(ctx context.Context, ttl time.Duration, keepAlive bool) (Lease, error) {
+	made, err := l.s.NewLease(ctx, ttl, keepAlive)
+	if err != nil {
+		return nil, err
+	}
+	return made, nil
+}
+
+func (l lessor) GetLease(id LeaseId) (Lease, error) {
+	found, err := l.s.GetLease(context.Background(), id)
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
 // leaser is the state machine of one lease, whose owner and TTL may change.
 func (s *Store) leaser(id LeaseId, owner *string, ttl *time.Duration) *replicate.StoreLeaser {
 	return replicate.NewStoreLeaser("kv",
 		func() replicate.LeaseConfig {
-			return replicate.LeaseConfig{Key: leaseKey(id), Owner: *owner, TTL: *ttl, MaxTTL: MaxTTL + trustMargin, MaxSkew: s.opts.MaxSkew, Clock: s.opts.Clock}
+			return replicate.LeaseConfig{Key: leaseKey(id), Owner: *owner, TTL: *ttl, MaxTTL: MaxTTL + trustMargin, MaxSkew: s.opts.MaxSkew, Clock: s.opts.clock}
 		},
 		func(context.Context) (cas.Store, error) { return s.store, nil })
 }
 
-// NewLease implements [Lessor].
-func (s *Store) NewLease(ctx context.Context, ttl time.Duration, keepAlive bool) (Lease, error) {
+// NewLease makes a lease: see [Lessor]. With keepAlive it is renewed three times in its TTL.
+// If the store cannot be reached for so long that the lease may have ended, it is not
+// renewed any more: see [StoreLease.Done].
+func (s *Store) NewLease(ctx context.Context, ttl time.Duration, keepAlive bool) (*StoreLease, error) {
+	if err := s.ready(); err != nil {
+		return nil, fmt.Errorf("new lease: %w", err)
+	}
 	if ttl < MinTTL || ttl > MaxTTL {
 		return nil, fmt.Errorf("new lease: ttl %v: want %v to %v", ttl, MinTTL, MaxTTL)
 	}
 	t := terms{false, ttl.Truncate(time.Millisecond), min(s.opts.LeaseCache, ttl).Truncate(time.Millisecond), replicate.DefaultLeaseOwner()}
 	owner := t.String()
 	for {
-		l := &lease{s: s, id: randomId(), ttl: t.ttl}
-		isNew, err := l.take(ctx, s.leaser(l.id, &owner, &t.ttl), keepAlive)
+		l := &StoreLease{s: s, id: randomId(), fullTTL: t.ttl}
+		l.leaser = s.leaser(l.id, &owner, &t.ttl)
+		isNew, err := l.take(ctx, keepAlive)
 		if err != nil {
 			return nil, fmt.Errorf("new lease: %w", err)
 		}
@@ -105,16 +158,17 @@ func (s *Store) NewLease(ctx context.Context, ttl time.Duration, keepAlive bool)
 
 // take makes the lease's record. It is not new if there was one already: an ID
 // that has been given is not given again.
-func (l *lease) take(ctx context.Context, leaser *replicate.StoreLeaser, keepAlive bool) (isNew bool, err error) {
-	var taken *replicate.Lease
+func (l *StoreLease) take(ctx context.Context, keepAlive bool) (isNew bool, err error) {
 	if keepAlive {
-		opts := replicate.SessionOptions{TTL: l.ttl, Clock: l.s.opts.Clock}
-		if l.alive, err = replicate.TryAcquire(ctx, kept{leaser}, opts); err == nil {
-			first := l.alive.Lease()
-			taken = &first
+		opts := replicate.SessionOptions{TTL: l.fullTTL, Clock: l.s.opts.clock}
+		if l.alive, err = replicate.TryAcquire(ctx, kept{l.leaser}, opts); err == nil {
+			l.found = l.alive.Lease()
 		}
 	} else {
-		taken, err = leaser.AcquireLease(ctx)
+		var taken *replicate.Lease
+		if taken, err = l.leaser.AcquireLease(ctx); err == nil {
+			l.found = *taken
+		}
 	}
 	var exists *replicate.LeaseExistsError
 	switch {
@@ -122,7 +176,7 @@ func (l *lease) take(ctx context.Context, leaser *replicate.StoreLeaser, keepAli
 		return false, nil
 	case err != nil:
 		return false, err
-	case taken.Generation == 1:
+	case l.found.Generation == 1:
 		return true, nil
 	}
 	_ = l.endRenewals(ctx) // of one that had ended
@@ -135,7 +189,7 @@ type kept struct{ *replicate.StoreLeaser }
 func (kept) ReleaseLease(context.Context, *replicate.Lease) error { return nil }
 
 // endRenewals returns why the lease was lost before, if it was.
-func (l *lease) endRenewals(ctx context.Context) error {
+func (l *StoreLease) endRenewals(ctx context.Context) error {
 	if l.alive == nil {
 		return nil
 	}
@@ -153,32 +207,57 @@ func randomId() LeaseId {
 	return LeaseId(max(1, binary.BigEndian.Uint64(b[:])>>11))
 }
 
-// GetLease implements [Lessor].
-func (s *Store) GetLease(ctx context.Context, id LeaseId) (Lease, error) {
-	if id <= NoLeaseId {
-		return nil, fmt.Errorf("get lease %d: %w", id, ErrNotFound)
-	}
-	found, err := s.look(ctx, s.view(id))
-	if err == nil && found == nil {
-		err = ErrNotFound
-	}
+// GetLease returns a lease that has not ended, whoever made it, or ErrNotFound.
+func (s *Store) GetLease(ctx context.Context, id LeaseId) (*StoreLease, error) {
+	l, err := s.getLease(ctx, id)
 	if err != nil {
 		return nil, fmt.Errorf("get lease %d: %w", id, err)
 	}
+	return l, nil
+}
+
+func (s *Store) getLease(ctx context.Context, id LeaseId) (*StoreLease, error) {
+	switch {
+	case s.ready() != nil:
+		return nil, s.ready()
+	case id <= NoLeaseId:
+		return nil, ErrNotFound
+	}
+	v := s.view(id)
+	found, err := s.look(ctx, v)
+	switch {
+	case err != nil:
+		return nil, err
+	case found == nil:
+		return nil, ErrNotFound
+	}
 	t, ok := parseTerms(found.Owner)
 	if !ok {
-		return nil, fmt.Errorf("get lease %d: %w: terms %q", id, ErrCorrupt, found.Owner)
+		return nil, fmt.Errorf("%w: terms %q", ErrCorrupt, found.Owner)
 	}
-	return &lease{s: s, id: id, ttl: t.ttl}, nil
+	return &StoreLease{s: s, id: id, fullTTL: t.ttl, leaser: v.leaser, found: *found}, nil
 }
 
 // Release implements [Lease].
-func (l *lease) Release(ctx context.Context) error {
+func (l *StoreLease) Release() error { return l.ReleaseContext(context.Background()) }
+
+// ReleaseContext is Release. It waits as long as readers may take the lease on trust (see
+// the package's comment); if ctx ends before, the lease expires a second after that time.
+//
+// ErrLeaseLost says that the records are gone, and that a lease which was kept alive here
+// had been lost before: its records were perhaps missing for a while.
+func (l *StoreLease) ReleaseContext(ctx context.Context) error {
+	if l.s == nil {
+		return fmt.Errorf("release lease: %w", errNoStore)
+	}
 	lost := l.endRenewals(ctx)
 	for {
 		there, done, err := l.s.release(ctx, l.id)
 		if there {
 			l.ending.Store(true)
+		}
+		if err == nil && done {
+			l.ended.Store(true)
 		}
 		switch {
 		case err == nil && !done:
@@ -203,7 +282,7 @@ func (l *lease) Release(ctx context.Context) error {
 func (s *Store) release(ctx context.Context, id LeaseId) (there, done bool, err error) {
 	owner, ttl := endedBy(), replicate.DefaultLeaseTTL
 	leaser := s.leaser(id, &owner, &ttl)
-	held, err := s.look(ctx, &view{leaser: leaser})
+	held, err := s.look(ctx, &view{id: id, leaser: leaser})
 	if err != nil || held == nil {
 		return false, err == nil, err
 	}
@@ -214,11 +293,11 @@ func (s *Store) release(ctx context.Context, id LeaseId) (there, done bool, err 
 		if !t.ending {
 			t.ending = true
 			owner, ttl = t.String(), t.cache+trustMargin // nobody, of whatever clock, sees it expire before the pause is over
-			held.Owner, held.ExpiresAt = owner, s.opts.Clock.Now().Add(left).Time()
+			held.Owner, held.ExpiresAt = owner, s.opts.clock.Now().Add(left).Time()
 			held, err = leaser.RenewLease(ctx, held)
 		}
 		if err == nil {
-			err = s.opts.Clock.Sleep(ctx, t.cache)
+			err = s.opts.clock.Sleep(ctx, t.cache)
 		}
 	}
 	if err == nil {

@@ -10,7 +10,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/cas/castest"
 	"github.com/replctl/replicate/internal/clock"
@@ -20,15 +19,14 @@ import (
 
 func handle(t *testing.T, store cas.Store, c clock.Clock, opts kv.Options) *kv.Store {
 	t.Helper()
-	opts.Clock = c
-	s, err := kv.New(store, opts)
+	s, err := kv.New(store, opts.WithClock(c))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
-func leasedRecord(t *testing.T, s *kv.Store, ttl time.Duration, keepAlive bool) kv.Lease {
+func leasedRecord(t *testing.T, s *kv.Store, ttl time.Duration, keepAlive bool) *kv.StoreLease {
 	t.Helper()
 	l, err := s.NewLease(t.Context(), ttl, keepAlive)
 	if err == nil {
@@ -101,7 +99,7 @@ func TestNoRevival(t *testing.T) {
 				wantThere(t, reader, "its holder is back", false)
 				wantThere(t, holder, "its holder is back", false)
 				for range 2 {
-					if err := l.Release(t.Context()); !errors.Is(err, replicate.ErrSessionLost) {
+					if err := l.ReleaseContext(t.Context()); !errors.Is(err, kv.ErrLeaseLost) {
 						t.Errorf("Release of what has been lost: %v", err)
 					}
 				}
@@ -134,15 +132,15 @@ func TestLostKeepAlive(t *testing.T) {
 		if took := time.Since(start); took > 9*time.Second || took < 5*time.Second {
 			t.Errorf("the holder is told after %v", took)
 		}
-		if !errors.Is(l.Err(), replicate.ErrSessionLost) {
+		if !errors.Is(l.Err(), kv.ErrLeaseLost) {
 			t.Errorf("the holder is told %v", l.Err())
 		}
 		wantThere(t, reader, "when the holder is told", true)
-		if err := l.Release(t.Context()); !errors.Is(err, castest.ErrInjected) || errors.Is(err, replicate.ErrSessionLost) {
+		if err := l.ReleaseContext(t.Context()); !errors.Is(err, castest.ErrInjected) || errors.Is(err, kv.ErrLeaseLost) {
 			t.Errorf("Release while the store cannot be reached: %v", err)
 		}
 		cut.Store(false)
-		if err := l.Release(t.Context()); !errors.Is(err, replicate.ErrSessionLost) {
+		if err := l.ReleaseContext(t.Context()); !errors.Is(err, kv.ErrLeaseLost) {
 			t.Errorf("Release: %v", err)
 		}
 		wantThere(t, reader, "when the lease was released", false)
@@ -161,11 +159,11 @@ func TestDone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := kept.Release(t.Context()); err != nil {
+		if err := kept.ReleaseContext(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		<-kept.Done()
-		if !errors.Is(kept.Err(), replicate.ErrSessionReleased) {
+		if !errors.Is(kept.Err(), kv.ErrLeaseReleased) {
 			t.Errorf("released: %v", kept.Err())
 		}
 	})
@@ -184,7 +182,7 @@ func TestTrust(t *testing.T) {
 				wantThere(t, reader, "before", true)
 				released := make(chan error)
 				start := time.Now()
-				go func() { released <- l.Release(t.Context()) }()
+				go func() { released <- l.ReleaseContext(t.Context()) }()
 				if c.want > 0 {
 					time.Sleep(c.want - time.Millisecond)
 					wantThere(t, reader, "until it is released", true)
@@ -205,7 +203,7 @@ func TestReleaseInterrupted(t *testing.T) {
 		l := leasedRecord(t, s, time.Hour, true)
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
-		if err := l.Release(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		if err := l.ReleaseContext(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Release: %v", err)
 		}
 		wantThere(t, s, "at once", true)
@@ -239,7 +237,7 @@ func TestWaitSeesExpiry(t *testing.T) {
 		s, start := handle(t, new(cas.Memory), faketime.New(0), kv.Options{}), time.Now()
 		leasedRecord(t, s, 10*time.Second, false)
 		r, err := s.WaitForVersionChange(t.Context(), "k", 1)
-		if r != nil || err != nil || time.Since(start) > 11*time.Second {
+		if r.Key != "" || err != nil || time.Since(start) > 11*time.Second {
 			t.Errorf("got %+v, %v after %v", r, err, time.Since(start))
 		}
 	})
@@ -272,7 +270,7 @@ func TestWrongClocks(t *testing.T) {
 			wantThere(t, other, "while it is kept alive", true)
 			found, err := holder.GetLease(t.Context(), kept.Id())
 			if err == nil {
-				err = found.Release(t.Context())
+				err = found.ReleaseContext(t.Context())
 			}
 			if err != nil {
 				t.Fatal(err)
@@ -281,21 +279,56 @@ func TestWrongClocks(t *testing.T) {
 
 			interrupted := leasedRecord(t, other, time.Hour, false)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-			if err := interrupted.Release(ctx); err == nil {
+			if err := interrupted.ReleaseContext(ctx); err == nil {
 				t.Error("released at once")
 			}
 			cancel()
 			_, _ = holder.Get(t.Context(), "k")
 			time.Sleep(5 * time.Second)
 			wantThere(t, holder, "after it was cut short", false)
-			for _, l := range []kv.Lease{left, interrupted} {
-				if err := l.Release(t.Context()); err != nil {
+			for _, l := range []*kv.StoreLease{left, interrupted} {
+				if err := l.ReleaseContext(t.Context()); err != nil {
 					t.Error(err)
 				}
 			}
-			if err := kept.Release(t.Context()); !errors.Is(err, replicate.ErrSessionLost) {
+			if err := kept.ReleaseContext(t.Context()); !errors.Is(err, kv.ErrLeaseLost) {
 				t.Errorf("Release by the holder of what somebody else has released: %v", err)
 			}
 		}
 	})
+}
+
+// TestTTL: it is the time until the lease expires, of one that is kept alive until the
+// next renewal comes.
+func TestTTL(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := handle(t, new(cas.Memory), faketime.New(0), kv.Options{LeaseCache: -1})
+		left, kept := leasedRecord(t, s, 9*time.Second, false), must(s.NewLease(t.Context(), 9*time.Second, true))
+		want := func(what string, l *kv.StoreLease, most, least time.Duration) {
+			t.Helper()
+			if got := l.TTL(); got > most || got < least || l.FullTTL() != 9*time.Second {
+				t.Errorf("%s: it expires in %v of %v, want %v to %v", what, got, l.FullTTL(), least, most)
+			}
+		}
+		want("made", left, 9*time.Second, 9*time.Second)
+		time.Sleep(4 * time.Second)
+		found := must(s.GetLease(t.Context(), left.Id()))
+		for name, l := range map[string]*kv.StoreLease{"made": left, "found": found} {
+			want(name+", after 4s", l, 5*time.Second, 5*time.Second)
+		}
+		time.Sleep(time.Minute)
+		want("left, and expired", left, 0, 0)
+		want("kept", kept, 9*time.Second, 5*time.Second)
+		if err := kept.Release(); err != nil {
+			t.Error(err)
+		}
+		want("released", kept, 0, 0)
+	})
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }

@@ -18,7 +18,7 @@ import (
 // TestMutants: what kvtest must not let pass.
 func TestMutants(t *testing.T) {
 	over := func(wrap func(cas.Store) cas.Store) kvtest.Harness {
-		return kvtest.Harness{New: func(*testing.T) func() cas.Store {
+		return kvtest.Harness{Records: func(*testing.T) func() cas.Store {
 			m := new(cas.Memory)
 			return func() cas.Store { return wrap(m) }
 		}}

@@ -13,7 +13,7 @@ import (
 )
 
 // Get implements [Storage].
-func (s *Store) Get(ctx context.Context, key string) (Record, error) {
+func (s *Store) Get(ctx context.Context, key Key) (Record, error) {
 	e, live, err := s.get(ctx, key, entry{})
 	if err == nil && !live {
 		err = ErrNotFound
@@ -26,7 +26,7 @@ func (s *Store) Get(ctx context.Context, key string) (Record, error) {
 
 // get reads the record first and then asks about its lease: if that is there, it was
 // there when the record was read.
-func (s *Store) get(ctx context.Context, name string, known entry) (e entry, live bool, err error) {
+func (s *Store) get(ctx context.Context, name Key, known entry) (e entry, live bool, err error) {
 	key, err := recordKey(name)
 	if err != nil {
 		return entry{}, false, err
@@ -39,7 +39,7 @@ func (s *Store) get(ctx context.Context, name string, known entry) (e entry, liv
 }
 
 // GetRange implements [Storage].
-func (s *Store) GetRange(ctx context.Context, start, end string) ([]Record, error) {
+func (s *Store) GetRange(ctx context.Context, start, end Key) (Records, error) {
 	found, err := s.list(ctx, start, end)
 	if err == nil {
 		err = s.readAll(ctx, found)
@@ -51,19 +51,22 @@ func (s *Store) GetRange(ctx context.Context, start, end string) ([]Record, erro
 	if err != nil {
 		return nil, fmt.Errorf("get %q to %q: %w", start, end, err)
 	}
-	records := []Record{}
+	records := Records{}
 	for _, f := range found {
 		if f.stored.Exists() && !f.Deleted && live[f.Lease] {
 			records = append(records, f.record(f.name))
 		}
 	}
-	s.remember(found, live)
+	for _, f := range s.remember(found, live) {
+		s.bury(ctx, f.key, f.entry)
+	}
 	return records, nil
 }
 
 // inRange is an entry of a range.
 type inRange struct {
-	name string // the record's key
+	name Key
+	key  string // in the store
 	entry
 }
 
@@ -71,9 +74,12 @@ type inRange struct {
 const parallel = 16
 
 // list finds what is in a range, but for what is known to be gone.
-func (s *Store) list(ctx context.Context, start, end string) ([]*inRange, error) {
+func (s *Store) list(ctx context.Context, start, end Key) ([]*inRange, error) {
 	var found []*inRange
 	after, err := before(start)
+	if err == nil {
+		err = s.ready()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -81,14 +87,15 @@ func (s *Store) list(ctx context.Context, start, end string) ([]*inRange, error)
 		if err != nil {
 			return nil, err
 		}
-		name, err := names.Decode(strings.TrimPrefix(e.Key, recordPrefix))
+		decoded, err := names.Decode(strings.TrimPrefix(e.Key, recordPrefix))
+		name := Key(decoded)
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 		case end != "" && name > end:
 			return found, nil
 		case name >= start && !s.isGone(e):
-			found = append(found, &inRange{name: name})
+			found = append(found, &inRange{name: name, key: e.Key})
 		}
 	}
 	return found, nil
@@ -97,7 +104,7 @@ func (s *Store) list(ctx context.Context, start, end string) ([]*inRange, error)
 // before is a string that is below the key in the store of start, but not below that
 // of any record before it: one that ends in a character below, and "~", which is above
 // all that is in keys.
-func before(start string) (string, error) {
+func before(start Key) (string, error) {
 	if start == "" {
 		return "", nil
 	}
@@ -113,12 +120,8 @@ func (s *Store) readAll(ctx context.Context, found []*inRange) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallel)
 	for _, f := range found {
-		g.Go(func() error {
-			key, err := recordKey(f.name)
-			if err == nil {
-				f.entry, err = s.read(ctx, key, entry{})
-			}
-			if err != nil {
+		g.Go(func() (err error) {
+			if f.entry, err = s.read(ctx, f.key, entry{}); err != nil {
 				return fmt.Errorf("%q: %w", f.name, err)
 			}
 			return nil
@@ -157,9 +160,9 @@ func (s *Store) whichAlive(ctx context.Context, found []*inRange) (map[LeaseId]b
 // maxGone bounds what a handle remembers.
 const maxGone = 10_000
 
-// remember notes which versions need not be read again. What a version says does not
-// change, and a lease that has ended does not come back.
-func (s *Store) remember(found []*inRange, live map[LeaseId]bool) {
+// remember notes which versions need not be read again, and returns them. What a version
+// says does not change, and a lease that has ended does not come back.
+func (s *Store) remember(found []*inRange, live map[LeaseId]bool) (gone []*inRange) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, f := range found {
@@ -169,10 +172,10 @@ func (s *Store) remember(found []*inRange, live map[LeaseId]bool) {
 		if len(s.gone) >= maxGone {
 			clear(s.gone)
 		}
-		if key, err := recordKey(f.name); err == nil {
-			s.gone[key] = f.stored.Token
-		}
+		s.gone[f.key] = f.stored.Token
+		gone = append(gone, f)
 	}
+	return gone
 }
 
 func (s *Store) isGone(e cas.Entry) bool {

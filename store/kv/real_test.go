@@ -13,7 +13,7 @@ import (
 
 func TestRealServers(t *testing.T) {
 	s3servers.Each(t, func(t *testing.T, s s3servers.Server) {
-		kvtest.Run(t, kvtest.Harness{New: func(t *testing.T) func() cas.Store {
+		kvtest.Run(t, kvtest.Harness{Records: func(t *testing.T) func() cas.Store {
 			name := s.NewBucket(t)
 			return func() cas.Store { return bucket(t, s3.Config{Bucket: name, Endpoint: s.Endpoint}) }
 		}})

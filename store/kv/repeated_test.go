@@ -43,7 +43,7 @@ func TestRepeatedOnS3(t *testing.T) {
 				srv.Fail(fakes3.Rule{Match: isRecordPut, Fault: func(w http.ResponseWriter, c *fakes3.Call) {
 					c.Apply()
 					for range others {
-						change(t, other, strings.TrimPrefix(c.Key, "some/prefix/kv/record/"))
+						change(t, other, kv.Key(strings.TrimPrefix(c.Key, "some/prefix/kv/record/")))
 					}
 					c.Send(w)
 				}})
@@ -67,7 +67,7 @@ func isRecordPut(r fakes3.Request) bool {
 }
 
 // change gives a record another value, whether or not it is there.
-func change(t *testing.T, s *kv.Store, key string) {
+func change(t *testing.T, s *kv.Store, key kv.Key) {
 	t.Helper()
 	r, err := s.Get(t.Context(), key)
 	if errors.Is(err, kv.ErrNotFound) {

@@ -1,7 +1,9 @@
 package kv
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -9,6 +11,7 @@ import (
 
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/internal/clock"
+	"github.com/replctl/replicate/store/internal/floor"
 	"github.com/replctl/replicate/store/internal/names"
 	"github.com/replctl/replicate/store/internal/record"
 )
@@ -16,6 +19,7 @@ import (
 // The keys of records and of leases in the store.
 const (
 	root         = "kv/"
+	floorKey     = root + "floor"
 	recordPrefix = root + "record/"
 	leasePrefix  = root + "lease/"
 )
@@ -36,26 +40,30 @@ type Options struct {
 	// clocks that differ by more than a second. It has to be the same everywhere.
 	MaxSkew time.Duration
 
-	Clock clock.Clock // for tests; the machine's if nil
+	clock clock.Clock // for tests; the machine's if nil
 }
 
-// Store is a Storage in a [cas.Store].
+// Store is a Storage in a [cas.Store]. [New] makes one: the methods of a zero Store return
+// errors.
 type Store struct {
 	store cas.Store
 	opts  Options
+	floor *floor.Floor
 
 	mu    sync.Mutex
 	views map[LeaseId]*view
 	gone  map[string]cas.Token // versions that are deleted, or whose lease has ended, by their keys
 }
 
-var (
-	_ Storage = (*Store)(nil)
-	_ Lessor  = (*Store)(nil)
-)
+var _ Storage = (*Store)(nil)
 
-// New returns the records that are kept in store, below "kv/".
+// New returns the records that are kept in store, below "kv/". Every program has to use
+// them by way of the same engine: a decorator that hides that it is a cas.Deleter takes
+// versions for new that others have removed.
 func New(store cas.Store, opts Options) (*Store, error) {
+	if store == nil {
+		return nil, fmt.Errorf("kv: %w", errNoStore)
+	}
 	if opts.PollEvery < 0 || opts.MaxSkew < 0 {
 		return nil, fmt.Errorf("kv: poll interval %v, skew %v: neither may be negative", opts.PollEvery, opts.MaxSkew)
 	}
@@ -66,18 +74,26 @@ func New(store cas.Store, opts Options) (*Store, error) {
 		opts.LeaseCache = time.Second
 	}
 	opts.LeaseCache = max(0, opts.LeaseCache)
-	if opts.Clock == nil {
-		opts.Clock = clock.System
+	if opts.clock == nil {
+		opts.clock = clock.System
 	}
-	return &Store{store: store, opts: opts, views: map[LeaseId]*view{}, gone: map[string]cas.Token{}}, nil
+	f := &floor.Floor{Store: store, Key: floorKey, Format: floorFormat}
+	return &Store{store: store, opts: opts, floor: f, views: map[LeaseId]*view{}, gone: map[string]cas.Token{}}, nil
 }
 
-// Lessor implements [Storage].
-func (s *Store) Lessor() Lessor { return s }
+var errNoStore = errors.New("no store: kv.New makes what can be used")
+
+// ready is an error for the zero Store.
+func (s *Store) ready() error {
+	if s.store == nil {
+		return errNoStore
+	}
+	return nil
+}
 
 // recordKey is the key in the store of a record's.
-func recordKey(key string) (string, error) {
-	encoded, err := names.Encode(key)
+func recordKey(key Key) (string, error) {
+	encoded, err := names.Encode(string(key))
 	if err != nil {
 		return "", fmt.Errorf("key: %w", err)
 	}
@@ -89,6 +105,9 @@ func leaseKey(id LeaseId) string { return leasePrefix + strconv.FormatInt(int64(
 // read reads an entry by its key in the store. If it is still the one that is known,
 // the result is that.
 func (s *Store) read(ctx context.Context, storeKey string, known entry) (entry, error) {
+	if err := s.ready(); err != nil {
+		return entry{}, err
+	}
 	r, err := recordFormat.Read(ctx, s.store, storeKey, known.stored)
 	if err != nil {
 		return entry{}, err
@@ -111,19 +130,32 @@ func (s *Store) isLive(ctx context.Context, e entry) (bool, error) {
 }
 
 // swap replaces an entry. If somebody else has certainly been faster, that is no
-// error, and the entry is theirs.
-func (s *Store) swap(ctx context.Context, storeKey string, old entry, h header, value []byte) (e entry, ok bool, err error) {
+// error, and the entry is theirs. A placeholder is never ok: what is there now may be
+// replaced next, whoever has written it.
+func (s *Store) swap(ctx context.Context, storeKey string, old entry, h header, value Value) (e entry, ok bool, err error) {
 	body, err := h.encode(value)
 	if err != nil {
 		return entry{}, false, err
 	}
 	now, err := recordFormat.Swap(ctx, s.store, storeKey, body, old.stored)
 	switch {
-	case err == nil:
-		return entry{header: h, value: value}, true, nil
-	case !record.Lost(err):
+	case err == nil && h != placeholder:
+		e = entry{header: h, value: value}
+		if bytes.Equal(now.Body, body) { // otherwise somebody has replaced it already
+			e.stored = now
+		}
+		return e, true, nil
+	case err != nil && !record.Lost(err):
 		return entry{}, false, err
 	}
 	e, err = decode(now)
 	return e, false, err
+}
+
+// bury removes what is left of a record that is gone for good, where the store can. It
+// does no harm if that fails, and stays.
+func (s *Store) bury(ctx context.Context, storeKey string, e entry) {
+	if e.stored.Exists() && e.Version > 0 && s.floor.Deletes() {
+		_ = s.floor.Remove(ctx, storeKey, e.stored.Token, int64(e.Version))
+	}
 }

@@ -8,11 +8,13 @@ import (
 	"time"
 
 	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/internal/clock"
 )
 
 // view is what this handle knows of a lease as a reader.
 type view struct {
+	id     LeaseId
 	leaser *replicate.StoreLeaser
 
 	// Below s.mu.
@@ -32,7 +34,7 @@ func (s *Store) view(id LeaseId) *view {
 			clear(s.views)
 		}
 		owner, ttl := endedBy(), replicate.DefaultLeaseTTL
-		v = &view{leaser: s.leaser(id, &owner, &ttl)}
+		v = &view{id: id, leaser: s.leaser(id, &owner, &ttl)}
 		s.views[id] = v
 	}
 	return v
@@ -47,9 +49,12 @@ func (s *Store) hasEnded(id LeaseId) bool { return s.views[id] != nil && s.views
 // isAlive reports whether a lease is there: it was at some instant after the call, or is
 // trusted to have been.
 func (s *Store) isAlive(ctx context.Context, id LeaseId) (bool, error) {
+	if err := s.ready(); err != nil {
+		return false, err
+	}
 	v := s.view(id)
 	s.mu.Lock()
-	ended, trusted := v.ended, !s.opts.Clock.Now().Reached(v.trust)
+	ended, trusted := v.ended, !s.opts.clock.Now().Reached(v.trust)
 	s.mu.Unlock()
 	if ended || trusted {
 		return !ended, nil
@@ -64,7 +69,7 @@ func (s *Store) isAlive(ctx context.Context, id LeaseId) (bool, error) {
 // look reads a lease. One that has ended is nil; one that has expired is ended here
 // and now, so that nobody can find it alive later.
 func (s *Store) look(ctx context.Context, v *view) (*replicate.Lease, error) {
-	before := s.opts.Clock.Now()
+	before := s.opts.clock.Now()
 	held, state, err := v.leaser.ReadLease(ctx)
 	if err == nil && state == replicate.LeaseExpired && held.Generation == 1 {
 		held, state, err = s.end(ctx, v, held)
@@ -74,8 +79,9 @@ func (s *Store) look(ctx context.Context, v *view) (*replicate.Lease, error) {
 	}
 	if held == nil || held.Generation > 1 || state == replicate.LeaseReleased {
 		s.mu.Lock()
-		defer s.mu.Unlock()
 		v.ended = true
+		s.mu.Unlock()
+		s.buryLease(ctx, v.id, held)
 		return nil, nil
 	}
 	if state == replicate.LeaseExpired { // who may not write goes by the clock, each time
@@ -85,13 +91,21 @@ func (s *Store) look(ctx context.Context, v *view) (*replicate.Lease, error) {
 	return held, nil
 }
 
+// buryLease removes the record of a lease that has ended, where the store can: without a
+// record a lease has ended, too, and its ID is one of 2^53 that are given at random.
+func (s *Store) buryLease(ctx context.Context, id LeaseId, ended *replicate.Lease) {
+	if d, ok := s.store.(cas.Deleter); ok && ended != nil {
+		_ = d.Delete(ctx, leaseKey(id), cas.Token(ended.ETag))
+	}
+}
+
 // end ends a lease that has expired, unless it has been renewed, or ended, by now.
 func (s *Store) end(ctx context.Context, v *view, expired *replicate.Lease) (*replicate.Lease, replicate.LeaseState, error) {
-	_, err := v.leaser.AcquireLease(ctx)
+	ended, err := v.leaser.AcquireLease(ctx)
 	var exists *replicate.LeaseExistsError
 	switch {
 	case err == nil:
-		return nil, replicate.LeaseReleased, nil
+		return ended, replicate.LeaseReleased, nil
 	case errors.Is(err, fs.ErrPermission):
 		return expired, replicate.LeaseExpired, nil
 	case !errors.As(err, &exists) && !errors.Is(err, replicate.ErrLeaseNotHeld): // it is there, but the answer was late

@@ -8,21 +8,24 @@ import (
 )
 
 // WaitForVersionChange implements [Storage].
-func (s *Store) WaitForVersionChange(ctx context.Context, key string, version Version) (*Record, error) {
+func (s *Store) WaitForVersionChange(ctx context.Context, key Key, version Version) (Record, error) {
 	r, err := s.wait(ctx, key, version)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx) // whatever the store made of it
+	}
 	if err != nil {
-		return nil, fmt.Errorf("wait for a change of %q from version %d: %w", key, version, err)
+		return Record{}, fmt.Errorf("wait for a change of %q from version %d: %w", key, version, err)
 	}
 	return r, nil
 }
 
-func (s *Store) wait(ctx context.Context, key string, version Version) (*Record, error) {
+func (s *Store) wait(ctx context.Context, key Key, version Version) (Record, error) {
 	e, live, err := s.get(ctx, key, entry{})
 	switch {
 	case err != nil:
-		return nil, err
+		return Record{}, err
 	case !live:
-		return nil, ErrNotFound
+		return Record{}, ErrNotFound
 	}
 	// Nobody tells when a lease expires.
 	prefix, patience := recordPrefix, 5*s.opts.PollEvery
@@ -36,8 +39,7 @@ func (s *Store) wait(ctx context.Context, key string, version Version) (*Record,
 		})
 	}
 	if err != nil || !live {
-		return nil, err
+		return Record{}, err
 	}
-	r := e.record(key)
-	return &r, nil
+	return e.record(key), nil
 }

@@ -35,17 +35,41 @@ func (s *Store) create(ctx context.Context, r Record) (Version, error) {
 		} else if live {
 			return e.Version, ErrAlreadyExists
 		}
-		h := header{Version: e.Version + 1, Lease: r.Lease}
+		h, value, err := s.first(ctx, e, r)
+		if err != nil {
+			return 0, err
+		}
 		var ok bool
-		if e, ok, err = s.swap(ctx, key, e, h, r.Value); err != nil || ok {
+		if e, ok, err = s.swap(ctx, key, e, h, value); err != nil || ok {
 			return e.Version, err
 		}
 	}
 	return 0, err
 }
 
+// first returns what is to replace an entry where there is no record: the record, or a
+// placeholder for the time in which the floor is read; see package floor.
+func (s *Store) first(ctx context.Context, e entry, r Record) (header, Value, error) {
+	version := int64(e.Version)
+	if e.stored.Exists() && e.header == placeholder {
+		var err error
+		if version, err = s.floor.Read(ctx); err != nil {
+			return header{}, nil, err
+		}
+	} else if !e.stored.Exists() && s.floor.Deletes() {
+		return placeholder, nil, nil
+	}
+	return header{Version: Version(version) + 1, Lease: r.Lease}, r.Value, nil
+}
+
 // CasByVersion implements [Storage].
-func (s *Store) CasByVersion(ctx context.Context, r Record) (Record, error) {
+func (s *Store) CasByVersion(ctx context.Context, r Record) (Version, error) {
+	r, err := s.Replace(ctx, r)
+	return r.Version, err
+}
+
+// Replace is CasByVersion, and returns the record with its new version and its lease.
+func (s *Store) Replace(ctx context.Context, r Record) (Record, error) {
 	e, err := s.casByVersion(ctx, r)
 	if err != nil {
 		return Record{}, fmt.Errorf("replace version %d of %q: %w", r.Version, r.Key, err)
@@ -79,14 +103,14 @@ func (s *Store) casByVersion(ctx context.Context, r Record) (entry, error) {
 }
 
 // Delete implements [Storage].
-func (s *Store) Delete(ctx context.Context, key string) error {
+func (s *Store) Delete(ctx context.Context, key Key) error {
 	if err := s.delete(ctx, key); err != nil {
 		return fmt.Errorf("delete %q: %w", key, err)
 	}
 	return nil
 }
 
-func (s *Store) delete(ctx context.Context, name string) error {
+func (s *Store) delete(ctx context.Context, name Key) error {
 	key, err := recordKey(name)
 	if err != nil {
 		return err
@@ -100,7 +124,10 @@ func (s *Store) delete(ctx context.Context, name string) error {
 		}
 		h := header{Version: e.Version + 1, Deleted: true}
 		var ok bool
-		if e, ok, err = s.swap(ctx, key, e, h, nil); err != nil || ok {
+		if e, ok, err = s.swap(ctx, key, e, h, nil); ok {
+			s.bury(ctx, key, e)
+		}
+		if err != nil || ok {
 			return err
 		}
 	}
@@ -113,7 +140,7 @@ func checkWrite(r Record) (string, error) {
 		return "", fmt.Errorf("%w: %d bytes, at most %d allowed", cas.ErrTooLarge, len(r.Value), MaxValueSize)
 	}
 	if r.Lease < 0 {
-		return "", fmt.Errorf("lease %d: there is none", r.Lease)
+		return "", fmt.Errorf("lease %d: %w", r.Lease, ErrNotFound)
 	}
 	return recordKey(r.Key)
 }

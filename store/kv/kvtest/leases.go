@@ -9,47 +9,52 @@ import (
 	"testing"
 	"time"
 
-	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/cas/castest"
 	"github.com/replctl/replicate/store/kv"
 )
 
 func testLeases(t *testing.T, h Harness) {
-	open := h.handles(t)
+	open := h.New(t)
 	l, other := newLease(t, open(), time.Minute, false), newLease(t, open(), time.Hour, true)
 	if l.Id() <= kv.NoLeaseId || l.Id() == other.Id() {
 		t.Errorf("leases %d and %d", l.Id(), other.Id())
 	}
-	got, err := open().Lessor().GetLease(t.Context(), l.Id())
-	if err != nil || got.Id() != l.Id() || got.TTL() != time.Minute || l.TTL() != time.Minute {
-		t.Errorf("GetLease: got %+v, %v", got, err)
+	found, err := open().Lessor().GetLease(l.Id())
+	if err != nil || found.Id() != l.Id() {
+		t.Fatalf("GetLease: got %+v, %v", found, err)
+	}
+	for name, l := range map[string]kv.Lease{"made": l, "found": found} {
+		if ttl := l.TTL(); ttl <= 0 || ttl > time.Minute {
+			t.Errorf("a lease of a minute expires in %v where it was %s", ttl, name)
+		}
+	}
+	if ttl := other.TTL(); ttl <= time.Minute || ttl > time.Hour {
+		t.Errorf("a lease of an hour expires in %v", ttl)
 	}
 	v := create(t, open(), "k", "one", l.Id())
 	want := kv.Record{Key: "k", Value: []byte("one"), Version: v, Lease: l.Id()}
 	wantRecord(t, open(), want)
 	_, err = open().Create(t.Context(), kv.Record{Key: "k", Lease: other.Id()})
 	wantIs(t, "Create of what is there", err, kv.ErrAlreadyExists)
-	want.Version, want.Value = v+1, []byte("two")
-	r, err := open().CasByVersion(t.Context(), kv.Record{Key: "k", Value: []byte("two"), Version: v, Lease: other.Id()})
-	if err != nil || r.Lease != l.Id() {
-		t.Errorf("CasByVersion with another lease: got %+v, %v", r, err)
+	want.Value = []byte("two") // and the lease stays
+	if want.Version, err = open().CasByVersion(t.Context(), kv.Record{Key: "k", Value: []byte("two"), Version: v, Lease: other.Id()}); err != nil {
+		t.Errorf("CasByVersion with another lease: %v", err)
 	}
 	wantRecord(t, open(), want)
 	wantKeys(t, open(), "", "", "k")
 }
 
 func testNoLease(t *testing.T, h Harness) {
-	s := h.handles(t)()
+	s := h.New(t)()
 	for _, id := range []kv.LeaseId{-1, kv.NoLeaseId, 1, math.MaxInt64} {
-		_, err := s.Lessor().GetLease(t.Context(), id)
+		_, err := s.Lessor().GetLease(id)
 		wantIs(t, fmt.Sprintf("GetLease(%d)", id), err, kv.ErrNotFound)
 	}
 	_, err := s.Create(t.Context(), kv.Record{Key: "k", Lease: 1})
 	wantIs(t, "Create with no such lease", err, kv.ErrNotFound)
-	if _, err := s.Create(t.Context(), kv.Record{Key: "k", Lease: -1}); err == nil {
-		t.Error("Create takes a lease of -1")
-	}
+	_, err = s.Create(t.Context(), kv.Record{Key: "k", Lease: -1})
+	wantIs(t, "Create with a lease of -1", err, kv.ErrNotFound)
 	wantNone(t, s, "k")
 	for _, ttl := range []time.Duration{-1, 0, kv.MinTTL - 1, kv.MaxTTL + 1} {
 		if _, err := s.Lessor().NewLease(t.Context(), ttl, false); err == nil {
@@ -58,34 +63,45 @@ func testNoLease(t *testing.T, h Harness) {
 	}
 }
 
+// kept is what a lease may offer besides, as that of a kv.Store does.
+type kept interface {
+	Done() <-chan struct{}
+	Err() error
+}
+
 // testRelease: by whoever knows the lease, also while it is kept alive; and what
 // happens to its records then.
 func testRelease(t *testing.T, h Harness) {
-	open := h.handles(t)
-	for name, keepAlive := range map[string]bool{"kept": true, "left": false} {
+	open := h.New(t)
+	for name, keepAlive := range map[kv.Key]bool{"kept": true, "left": false} {
 		l := newLease(t, open(), time.Minute, keepAlive)
 		v := create(t, open(), name, "x", l.Id())
 		reader := open()
 		wantRecord(t, reader, kv.Record{Key: name, Value: []byte("x"), Version: v, Lease: l.Id()})
-		found, err := open().Lessor().GetLease(t.Context(), l.Id())
+		found, err := open().Lessor().GetLease(l.Id())
 		if err != nil {
 			t.Fatal(err)
 		}
+		_, tells := l.(kept)
 		for i, l := range []kv.Lease{found, l, found} { // the second and the third find it done
-			err := l.Release(t.Context())
-			if lost := errors.Is(err, replicate.ErrSessionLost); lost != (keepAlive && i == 1) || err != nil && !lost {
+			err := l.Release()
+			lost := errors.Is(err, kv.ErrLeaseLost)
+			if tells && lost != (keepAlive && i == 1) || err != nil && !lost {
 				t.Fatalf("release %d of a lease that is %s: %v", i+1, name, err)
+			}
+			if ttl := l.TTL(); ttl != 0 && i != 1 {
+				t.Errorf("a lease that was released expires in %v", ttl)
 			}
 			wantNone(t, reader, name)
 		}
-		_, err = open().Lessor().GetLease(t.Context(), l.Id())
+		_, err = open().Lessor().GetLease(l.Id())
 		wantIs(t, "GetLease of one that has ended", err, kv.ErrNotFound)
 		wantGone(t, open(), name, v, l.Id())
 	}
 }
 
 // wantGone is what is true of a record whose lease has ended, as of one that was deleted.
-func wantGone(t *testing.T, s kv.Storage, key string, v kv.Version, lease kv.LeaseId) {
+func wantGone(t *testing.T, s kv.Storage, key kv.Key, v kv.Version, lease kv.LeaseId) {
 	t.Helper()
 	wantNone(t, s, key)
 	wantKeys(t, s, key, key)
@@ -103,13 +119,13 @@ func wantGone(t *testing.T, s kv.Storage, key string, v kv.Version, lease kv.Lea
 }
 
 func testExpiry(t *testing.T, h Harness) {
-	open := h.handles(t)
+	open := h.New(t)
 	patiently(t, func(ttl time.Duration) error {
 		l, err := open().Lessor().NewLease(t.Context(), ttl, false)
 		if err != nil {
 			return err
 		}
-		key := ttl.String()
+		key := kv.Key(ttl.String())
 		v, err := open().Create(t.Context(), kv.Record{Key: key, Lease: l.Id()})
 		if err != nil {
 			return err
@@ -126,16 +142,16 @@ func testExpiry(t *testing.T, h Harness) {
 
 // testKeepAlive: a lease that is kept alive outlives its TTL.
 func testKeepAlive(t *testing.T, h Harness) {
-	open := h.handles(t)
+	open := h.New(t)
 	patiently(t, func(ttl time.Duration) error {
 		s := open()
 		l := newLease(t, s, ttl, true)
-		if _, err := s.Create(t.Context(), kv.Record{Key: ttl.String(), Lease: l.Id()}); err != nil {
+		if _, err := s.Create(t.Context(), kv.Record{Key: kv.Key(ttl.String()), Lease: l.Id()}); err != nil {
 			return err
 		}
 		reader := open()
 		for end := time.Now().Add(2 * ttl); time.Now().Before(end); time.Sleep(ttl / 10) {
-			if _, err := reader.Get(t.Context(), ttl.String()); err != nil {
+			if _, err := reader.Get(t.Context(), kv.Key(ttl.String())); err != nil {
 				return err
 			}
 		}
@@ -146,12 +162,14 @@ func testKeepAlive(t *testing.T, h Harness) {
 // testLostKeepAlive: a holder that cannot renew its lease any more is told, and its
 // Release says so, though the records are gone then.
 func testLostKeepAlive(t *testing.T, h Harness) {
-	open := h.New(t)
+	open := h.Records(t)
 	patiently(t, func(ttl time.Duration) error {
 		holder := newMortal(open())
 		s := on(t, holder)
-		l := newLease(t, s, ttl, true)
-		if _, err := s.Create(t.Context(), kv.Record{Key: ttl.String(), Lease: l.Id()}); err != nil {
+		l := newLease(t, s, ttl, true).(kept)
+		id := l.(kv.Lease).Id()
+		key := kv.Key(ttl.String())
+		if _, err := s.Create(t.Context(), kv.Record{Key: key, Lease: id}); err != nil {
 			return err
 		}
 		if l.Err() != nil {
@@ -164,11 +182,11 @@ func testLostKeepAlive(t *testing.T, h Harness) {
 			t.Fatal("nobody tells the holder that its lease is lost")
 		}
 		holder.dead.Store(false)
-		err := l.Release(t.Context())
-		if !errors.Is(l.Err(), replicate.ErrSessionLost) || !errors.Is(err, replicate.ErrSessionLost) {
+		err := l.(kv.Lease).Release()
+		if !errors.Is(l.Err(), kv.ErrLeaseLost) || !errors.Is(err, kv.ErrLeaseLost) {
 			t.Errorf("the holder is told %v, and Release returns %v", l.Err(), err)
 		}
-		wantNone(t, on(t, open()), ttl.String())
+		wantNone(t, on(t, open()), key)
 		return nil
 	})
 }
@@ -176,7 +194,7 @@ func testLostKeepAlive(t *testing.T, h Harness) {
 // leased makes n records with one lease.
 func leased(ctx context.Context, s kv.Storage, l kv.Lease, n int) error {
 	for i := range n {
-		if _, err := s.Create(ctx, kv.Record{Key: fmt.Sprintf("%d/%03d", l.Id(), i), Lease: l.Id()}); err != nil {
+		if _, err := s.Create(ctx, kv.Record{Key: kv.Key(fmt.Sprintf("%d/%03d", l.Id(), i)), Lease: l.Id()}); err != nil {
 			return err
 		}
 	}
@@ -187,14 +205,14 @@ const together = 100
 
 // testVanishTogether: when a lease is released, its records vanish at one instant.
 func testVanishTogether(t *testing.T, h Harness) {
-	open := h.handles(t)
+	open := h.New(t)
 	l := newLease(t, open(), time.Minute, true)
 	if err := leased(t.Context(), open(), l, together); err != nil {
 		t.Fatal(err)
 	}
 	watched := watchRange(t, open, l)
 	watched.see(t, together)
-	if err := l.Release(t.Context()); err != nil {
+	if err := l.Release(); err != nil {
 		t.Fatal(err)
 	}
 	watched.ended.Store(true)
@@ -203,14 +221,14 @@ func testVanishTogether(t *testing.T, h Harness) {
 
 // testCrashTogether: and so they do when its holder cannot be heard of any more.
 func testCrashTogether(t *testing.T, h Harness) {
-	open := h.New(t)
+	open := h.Records(t)
 	patiently(t, func(ttl time.Duration) error {
 		holder := newMortal(open())
 		l := newLease(t, on(t, holder), ttl, true)
 		if err := leased(t.Context(), on(t, open()), l, together); err != nil {
 			return err
 		}
-		watched := watchRange(t, func() *kv.Store { return on(t, open()) }, l)
+		watched := watchRange(t, func() kv.Storage { return on(t, open()) }, l)
 		if !watched.see(t, together) {
 			watched.wantEnd(t)
 			return errors.New("the lease was over before it was seen")

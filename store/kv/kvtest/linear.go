@@ -20,8 +20,9 @@ import (
 
 // call is one operation on a record.
 type call struct {
-	op, key, value string
-	version        kv.Version // of cas
+	op, value string
+	key       kv.Key
+	version   kv.Version // of cas
 }
 
 // result is what it returned.
@@ -31,40 +32,39 @@ type result struct {
 	version kv.Version
 }
 
-// state is what a key has, and its version, which is that of what it had last where
-// there is nothing.
+// state is what a key has. Its version is that of what it had last where there is nothing.
 type state struct {
 	there   bool
 	value   string
 	version kv.Version
+	above   bool // the version is above that one, and not known
 }
+
+// is reports whether the key may have that version.
+func (s state) is(v kv.Version) bool { return v == s.version && !s.above || v > s.version && s.above }
 
 // after is every state that an operation may leave, if it may have that result.
 func (s state) after(c call, r result) []any {
 	same := []any{s}
-	done := state{c.op != "delete", c.value, s.version + 1}
-	applies := map[string]bool{"create": !s.there, "cas": s.there && s.version == c.version, "delete": s.there}[c.op]
-	ok := false
+	applies := map[string]bool{"create": !s.there, "cas": s.there && s.is(c.version), "delete": s.there}[c.op]
 	switch {
+	case errors.Is(r.err, cas.ErrIndeterminate) && applies && c.op == "delete":
+		return []any{s, state{version: s.version, above: s.above}}
+	case errors.Is(r.err, cas.ErrIndeterminate) && applies:
+		return []any{s, state{true, c.value, max(s.version, c.version), true}}
 	case errors.Is(r.err, cas.ErrIndeterminate):
-		if applies {
-			return []any{s, done}
-		}
 		return same
-	case r.err == nil && c.op == "get":
-		ok = s == state{true, r.value, r.version}
-	case r.err == nil:
-		if applies && (c.op == "delete" || r.version == done.version) {
-			return []any{done}
-		}
-	case errors.Is(r.err, kv.ErrNotFound):
-		ok = !s.there
-	case errors.Is(r.err, kv.ErrAlreadyExists):
-		ok = s.there && r.version == s.version
-	case errors.Is(r.err, kv.ErrWrongVersion):
-		ok = s.there && s.version != c.version
-	}
-	if ok {
+	case r.err == nil && c.op == "delete" && applies:
+		return []any{state{version: s.version, above: s.above}}
+	case r.err == nil && c.op == "get" && s.there && s.value == r.value && s.is(r.version):
+		return []any{state{true, r.value, r.version, false}}
+	case r.err == nil && applies && r.version > max(s.version, c.version):
+		return []any{state{true, c.value, r.version, false}}
+	case errors.Is(r.err, kv.ErrNotFound) && !s.there:
+		return same
+	case errors.Is(r.err, kv.ErrAlreadyExists) && s.there && s.is(r.version):
+		return []any{state{true, s.value, r.version, false}}
+	case errors.Is(r.err, kv.ErrWrongVersion) && s.there && (s.above || s.version != c.version):
 		return same
 	}
 	return nil
@@ -84,19 +84,29 @@ var model = porcupine.NondeterministicModel{
 	},
 }
 
-var linearKeys = []string{"a", "b", "c"}
+var linearKeys = []kv.Key{"a", "b", "c"}
 
-// testLinearizable: clients on stores that lose requests and answers make a history
-// that could have happened one after the other.
+// testLinearizable: clients, on stores that lose requests and answers where a store is
+// below, make a history that could have happened one after the other.
 func testLinearizable(t *testing.T, h Harness) {
-	open := h.New(t)
+	var open func(id int) kv.Storage
+	if h.Records != nil {
+		records := h.Records(t)
+		open = func(id int) kv.Storage {
+			engine := records()
+			return on(t, like(engine, castest.NewFaulty(dawdling{engine}, uint64(id))))
+		}
+	} else {
+		storages := h.New(t)
+		open = func(int) kv.Storage { return storages() }
+	}
 	var mu sync.Mutex
 	var history []porcupine.Operation
 	var clients sync.WaitGroup
 	start := time.Now()
 	for id := range 5 {
 		clients.Go(func() {
-			c := &client{s: on(t, castest.NewFaulty(dawdling{open()}, uint64(id))), rand: rand.New(rand.NewPCG(uint64(id), 2)), id: id}
+			c := &client{s: open(id), rand: rand.New(rand.NewPCG(uint64(id), 2)), id: id}
 			for range max(40, h.rounds(200)) {
 				o := c.step(t, start)
 				mu.Lock()
@@ -133,9 +143,14 @@ func (s dawdling) Read(ctx context.Context, key string, known cas.Token) (cas.Re
 	return s.Store.Read(ctx, key, known)
 }
 
+// Delete implements cas.Deleter, for an engine that is one.
+func (s dawdling) Delete(ctx context.Context, key string, expect cas.Token) error {
+	return s.Store.(cas.Deleter).Delete(ctx, key, expect)
+}
+
 // client does random operations, with versions that it has seen.
 type client struct {
-	s    *kv.Store
+	s    kv.Storage
 	rand *rand.Rand
 	id   int
 	n    int
@@ -170,8 +185,7 @@ func (c *client) do(t *testing.T, in call) (out result) {
 	case "create":
 		out.version, out.err = c.s.Create(t.Context(), r)
 	case "cas":
-		r, out.err = c.s.CasByVersion(t.Context(), r)
-		out.version = r.Version
+		out.version, out.err = c.s.CasByVersion(t.Context(), r)
 	case "delete":
 		out.err = c.s.Delete(t.Context(), in.key)
 	}

@@ -1,7 +1,7 @@
 package kvtest
 
 import (
-	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -10,7 +10,7 @@ import (
 )
 
 func testCreate(t *testing.T, h Harness) {
-	open := h.handles(t)
+	open := h.New(t)
 	wantNone(t, open(), "k")
 	v := create(t, open(), "k", "one", kv.NoLeaseId)
 	if v < 1 {
@@ -26,11 +26,14 @@ func testCreate(t *testing.T, h Harness) {
 }
 
 func testCasByVersion(t *testing.T, h Harness) {
-	open := h.handles(t)
+	open := h.New(t)
 	_, err := open().CasByVersion(t.Context(), kv.Record{Key: "k", Version: 1})
 	wantIs(t, "CasByVersion of nothing", err, kv.ErrNotFound)
 	first := create(t, open(), "k", "one", kv.NoLeaseId)
 	second := replace(t, open(), "two", first)
+	if h.Records != nil && second != first+1 { // which is a promise of kv.Store alone
+		t.Errorf("version %d follows version %d", second, first)
+	}
 	for _, version := range []kv.Version{first, second + 1, 0, -1} {
 		_, err := open().CasByVersion(t.Context(), kv.Record{Key: "k", Value: []byte("three"), Version: version})
 		wantIs(t, "CasByVersion", err, kv.ErrWrongVersion)
@@ -40,7 +43,7 @@ func testCasByVersion(t *testing.T, h Harness) {
 }
 
 func testDelete(t *testing.T, h Harness) {
-	open := h.handles(t)
+	open := h.New(t)
 	wantIs(t, "Delete of nothing", open().Delete(t.Context(), "k"), kv.ErrNotFound)
 	v := create(t, open(), "k", "one", kv.NoLeaseId)
 	if err := open().Delete(t.Context(), "k"); err != nil {
@@ -55,9 +58,13 @@ func testDelete(t *testing.T, h Harness) {
 	wantIs(t, "WaitForVersionChange of what was deleted", err, kv.ErrNotFound)
 }
 
-// testVersions: they grow, whatever happens.
+// testVersions: they grow, whatever happens to this key and others.
 func testVersions(t *testing.T, h Harness) {
-	open := h.handles(t)
+	open := h.New(t)
+	create(t, open(), "other", "x", kv.NoLeaseId)
+	if err := open().Delete(t.Context(), "other"); err != nil {
+		t.Fatal(err)
+	}
 	var last kv.Version
 	next := func(v kv.Version) kv.Version {
 		t.Helper()
@@ -78,35 +85,39 @@ func testVersions(t *testing.T, h Harness) {
 }
 
 // odd keys, in the order of their bytes.
-var oddKeys = []string{"\x00", " ", ".", "..", "/", "A", "Z", "a", "a/", "a/b", "aa", "b", "lock.json", "z", "z-", "z\xff", "ü", "\xff"}
+var oddKeys = []kv.Key{"\x00", " ", ".", "..", "/", "A", "Z", "a", "a/", "a/b", "aa", "b", "lock.json", "z", "z-", "z\xff", "ü", "\xff"}
 
 func testKeys(t *testing.T, h Harness) {
-	open := h.handles(t)
+	open := h.New(t)
+	versions := map[kv.Key]kv.Version{}
 	for i := range oddKeys {
 		key := oddKeys[(i*7)%len(oddKeys)]
-		create(t, open(), key, "value of "+key, kv.NoLeaseId)
+		versions[key] = create(t, open(), key, "value of "+string(key), kv.NoLeaseId)
 	}
 	for _, key := range oddKeys {
-		wantRecord(t, open(), kv.Record{Key: key, Value: []byte("value of " + key), Version: 1})
+		wantRecord(t, open(), kv.Record{Key: key, Value: []byte("value of " + key), Version: versions[key]})
 	}
 	wantKeys(t, open(), "", "", oddKeys...)
-	longest := strings.Repeat("\xfe", kv.MaxKeyLen)
+	longest := kv.Key(strings.Repeat("\xfe", kv.MaxKeyLen))
 	create(t, open(), longest, "x", kv.NoLeaseId)
 	wantKeys(t, open(), longest, longest, longest)
 	wantKeys(t, open(), longest+"\x00", longest+"\xff")
-	for _, key := range []string{"", longest + "x"} {
+	for _, key := range []kv.Key{"", longest + "x"} {
 		_, getErr := open().Get(t.Context(), key)
 		_, createErr := open().Create(t.Context(), kv.Record{Key: key})
-		deleteErr := open().Delete(t.Context(), key)
-		if getErr == nil || createErr == nil || deleteErr == nil || errors.Is(getErr, kv.ErrNotFound) {
-			t.Errorf("a key of %d bytes: %v, %v, %v", len(key), getErr, createErr, deleteErr)
+		_, casErr := open().CasByVersion(t.Context(), kv.Record{Key: key, Version: 1})
+		_, waitErr := open().WaitForVersionChange(t.Context(), key, 1)
+		for op, err := range map[string]error{
+			"Get": getErr, "Create": createErr, "CasByVersion": casErr, "WaitForVersionChange": waitErr, "Delete": open().Delete(t.Context(), key),
+		} {
+			wantIs(t, fmt.Sprintf("%s of a key of %d bytes", op, len(key)), err, cas.ErrInvalidKey)
 		}
 	}
 }
 
 func testSizes(t *testing.T, h Harness) {
-	open := h.handles(t)
-	for name, value := range map[string]string{"nothing": "", "lines": "\n\n{}\n", "much": strings.Repeat("\x00", kv.MaxValueSize)} {
+	open := h.New(t)
+	for name, value := range map[kv.Key]string{"nothing": "", "lines": "\n\n{}\n", "much": strings.Repeat("\x00", kv.MaxValueSize)} {
 		v := create(t, open(), name, value, kv.NoLeaseId)
 		wantRecord(t, open(), kv.Record{Key: name, Value: []byte(value), Version: v})
 	}
@@ -115,12 +126,37 @@ func testSizes(t *testing.T, h Harness) {
 	wantNone(t, open(), "more")
 }
 
+// testAliasing: what is given to a storage, and what it returns, is the caller's to change.
+func testAliasing(t *testing.T, h Harness) {
+	s := h.New(t)()
+	given := []byte("one")
+	v, err := s.Create(t.Context(), kv.Record{Key: "k", Value: given})
+	if err != nil {
+		t.Fatal(err)
+	}
+	given[0] = 'X'
+	want := kv.Record{Key: "k", Value: kv.Value("one"), Version: v}
+	wantRecord(t, s, want)
+	got, err := s.Get(t.Context(), "k")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got.Value[0] = 'X'
+	wantRecord(t, s, want)
+	records, err := s.GetRange(t.Context(), "", "")
+	if err != nil || len(records) != 1 {
+		t.Fatalf("GetRange: %v, %v", records, err)
+	}
+	records[0].Value[0] = 'X'
+	wantRecord(t, s, want)
+}
+
 func testGetRange(t *testing.T, h Harness) {
-	open := h.handles(t)
+	open := h.New(t)
 	s := open()
 	wantKeys(t, s, "", "")
-	for _, key := range []string{"b", "d", "c", "bb", "a", "gone"} {
-		create(t, s, key, key, kv.NoLeaseId)
+	for _, key := range []kv.Key{"b", "d", "c", "bb", "a", "gone"} {
+		create(t, s, key, string(key), kv.NoLeaseId)
 	}
 	if err := s.Delete(t.Context(), "gone"); err != nil {
 		t.Fatal(err)

@@ -23,9 +23,9 @@ type watched struct {
 	readers sync.WaitGroup
 }
 
-func watchRange(t *testing.T, open func() *kv.Store, l kv.Lease) *watched {
+func watchRange(t *testing.T, open func() kv.Storage, l kv.Lease) *watched {
 	w := new(watched)
-	prefix := fmt.Sprintf("%d/", l.Id())
+	prefix := kv.Key(fmt.Sprintf("%d/", l.Id()))
 	for range 2 {
 		w.readers.Go(func() {
 			for s := open(); w.look(t, func() (int, error) {

@@ -18,7 +18,8 @@ a record changes by compare-and-swap on its version, which grows with each chang
 never repeats.
 
 A key is 1 to 512 bytes, a value up to about a megabyte. A deleted record leaves a small
-object behind, which keeps the version.
+object behind in a bucket, which keeps the version. In a directory it leaves nothing, and
+new records begin above the highest version that was deleted.
 
 Exit codes: 3, there is no such record; 4, it is damaged; 1, its version is another one,
 it exists already, or the answer of the store was lost. In the last case the error says

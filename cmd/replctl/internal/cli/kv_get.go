@@ -1,6 +1,10 @@
 package cli
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/replctl/replicate/store/kv"
+)
 
 func newKVGetCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
@@ -15,7 +19,7 @@ func newKVGetCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			r, err := s.Get(cmd.Context(), args[1])
+			r, err := s.Get(cmd.Context(), kv.Key(args[1]))
 			if err != nil {
 				return kvFailure(err, url, args[1])
 			}

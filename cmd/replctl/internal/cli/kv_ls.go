@@ -34,7 +34,7 @@ Keys that are no plain text are quoted, as Go does it.`,
 			if err != nil {
 				return err
 			}
-			records, err := s.GetRange(cmd.Context(), from, to)
+			records, err := s.GetRange(cmd.Context(), kv.Key(from), kv.Key(to))
 			if err != nil {
 				return kvFailure(err, url, from)
 			}
@@ -48,7 +48,7 @@ Keys that are no plain text are quoted, as Go does it.`,
 	return cmd
 }
 
-func (a *app) printRecords(records []kv.Record) error {
+func (a *app) printRecords(records kv.Records) error {
 	if a.json {
 		docs := []recordJSON{}
 		for _, r := range records {
@@ -68,7 +68,7 @@ func (a *app) printRecords(records []kv.Record) error {
 		if r.Lease != kv.NoLeaseId {
 			lease, leased = strconv.FormatInt(int64(r.Lease), 10), true
 		}
-		g.add(shownText(r.Key), int64(r.Version), len(r.Value), lease)
+		g.add(shownText(string(r.Key)), int64(r.Version), len(r.Value), lease)
 	}
 	if !leased {
 		g.hidden = []string{"lease"}

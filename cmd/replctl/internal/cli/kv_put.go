@@ -63,7 +63,7 @@ lease of its own that nobody renews; replacing it later does not change that.`,
 			if err != nil {
 				return err
 			}
-			r, err := put(cmd.Context(), s, kv.Record{Key: args[1], Value: value}, flags)
+			r, err := put(cmd.Context(), s, kv.Record{Key: kv.Key(args[1]), Value: value}, flags)
 			if err != nil {
 				return kvFailure(err, url, args[1])
 			}
@@ -99,7 +99,7 @@ func put(ctx context.Context, s *kv.Store, r kv.Record, flags putFlags) (kv.Reco
 	switch {
 	case flags.version != 0:
 		r.Version = kv.Version(flags.version)
-		return s.CasByVersion(ctx, r)
+		return s.Replace(ctx, r)
 	case flags.ttl != 0:
 		l, err := s.NewLease(ctx, flags.ttl, false)
 		if err != nil {
@@ -118,7 +118,7 @@ func put(ctx context.Context, s *kv.Store, r kv.Record, flags putFlags) (kv.Reco
 			out, err = createRecord(ctx, s, r)
 		} else if err == nil {
 			r.Version = old.Version
-			out, err = s.CasByVersion(ctx, r)
+			out, err = s.Replace(ctx, r)
 		}
 		if !errors.Is(err, kv.ErrNotFound) && !errors.Is(err, kv.ErrWrongVersion) && !errors.Is(err, kv.ErrAlreadyExists) {
 			return out, err

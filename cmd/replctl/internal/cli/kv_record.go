@@ -20,7 +20,7 @@ type recordJSON struct {
 
 func newRecordJSON(r kv.Record) recordJSON {
 	out := recordJSON{Version: int64(r.Version), Lease: int64(r.Lease)}
-	out.Key, out.KeyBase64 = textOrBase64(r.Key)
+	out.Key, out.KeyBase64 = textOrBase64(string(r.Key))
 	out.Value, out.ValueBase64 = textOrBase64(string(r.Value))
 	return out
 }

@@ -1,6 +1,10 @@
 package cli
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/replctl/replicate/store/kv"
+)
 
 func newKVRemoveCommand(a *app) *cobra.Command {
 	return &cobra.Command{
@@ -14,7 +18,7 @@ func newKVRemoveCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return kvFailure(s.Delete(cmd.Context(), args[1]), url, args[1])
+			return kvFailure(s.Delete(cmd.Context(), kv.Key(args[1])), url, args[1])
 		},
 	}
 }

@@ -47,9 +47,9 @@ In a directory of this machine a change is seen at once, in a bucket within --ev
 }
 
 func (a *app) watchRecord(ctx context.Context, s *kv.Store, key string, every time.Duration) error {
-	var shown *kv.Record // nil while there is none
+	var shown kv.Version // 0 while there is no record: no record has that one
 	for contact := false; ; {
-		r, err := nextVersion(ctx, s, key, shown)
+		r, err := nextVersion(ctx, s, kv.Key(key), shown)
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx) // interrupting is how it ends
@@ -57,15 +57,15 @@ func (a *app) watchRecord(ctx context.Context, s *kv.Store, key string, every ti
 			return err
 		case err != nil:
 			a.talk("%v", plain(err))
-		case !contact || r != nil || shown != nil:
+		case !contact || r.Version != 0 || shown != 0:
 			if err := a.printVersion(key, r); err != nil {
 				return err
 			}
 		}
 		if err == nil {
-			shown, contact = r, true
+			shown, contact = r.Version, true
 		}
-		if shown != nil && err == nil {
+		if shown != 0 && err == nil {
 			continue
 		}
 		// Nobody tells when a record is created: look again.
@@ -76,35 +76,31 @@ func (a *app) watchRecord(ctx context.Context, s *kv.Store, key string, every ti
 }
 
 // nextVersion returns the version after the one that was shown, as soon as there is one;
-// nil if there is no record.
-func nextVersion(ctx context.Context, s *kv.Store, key string, shown *kv.Record) (*kv.Record, error) {
-	var r *kv.Record
-	var err error
-	if shown != nil {
-		r, err = s.WaitForVersionChange(ctx, key, shown.Version)
+// the zero Record if there is none.
+func nextVersion(ctx context.Context, s *kv.Store, key kv.Key, shown kv.Version) (r kv.Record, err error) {
+	if shown != 0 {
+		r, err = s.WaitForVersionChange(ctx, key, shown)
 	} else {
-		var found kv.Record
-		found, err = s.Get(ctx, key)
-		r = &found
+		r, err = s.Get(ctx, key)
 	}
 	if errors.Is(err, kv.ErrNotFound) {
-		return nil, nil
+		return kv.Record{}, nil
 	}
 	return r, err
 }
 
-func (a *app) printVersion(key string, r *kv.Record) error {
+func (a *app) printVersion(key string, r kv.Record) error {
 	now := stamp(time.Now())
 	switch {
 	case a.json:
-		doc := changeJSON{Gone: r == nil}
-		if r != nil {
-			doc.recordJSON = newRecordJSON(*r)
+		doc := changeJSON{Gone: r.Version == 0}
+		if !doc.Gone {
+			doc.recordJSON = newRecordJSON(r)
 		} else {
 			doc.Key, doc.KeyBase64 = textOrBase64(key)
 		}
 		return a.printJSONLine(doc)
-	case r == nil:
+	case r.Version == 0:
 		return a.print("%s  none\n", now)
 	}
 	return a.print("%s  version %d  %s\n", now, r.Version, shownText(string(r.Value)))
