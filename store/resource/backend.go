@@ -19,7 +19,9 @@ const (
 // that keeps it on a cas.Store.
 //
 // Resources that go in and come out are copies. Empty and nil Data are the same, and
-// so are empty and nil Metadata. Strings are valid UTF-8; Kind and Name are not empty.
+// so are empty and nil Metadata and Status. Strings are valid UTF-8; Kind and Name are
+// not empty. Versions are decimal numbers that grow with every change. A Consistency
+// other than Eventual and Strong is ErrInvalid.
 type Backend interface {
 	// Read returns the resource of that type, tenancy and name.
 	//
@@ -43,9 +45,11 @@ type Backend interface {
 	DeleteCAS(ctx context.Context, id ID, version string) error
 
 	// List returns the resources of a type whose tenancy matches and whose names
-	// start with prefix, all as they were at one instant, ordered by partition,
-	// namespace and name. They may be of different GroupVersions.
-	List(ctx context.Context, consistency Consistency, typ UnversionedType, tenancy Tenancy, namePrefix string) ([]*Resource, error)
+	// start with prefix, all as they were at one instant, ordered by partition, peer
+	// name, namespace and name. They may be of different GroupVersions.
+	List(
+		ctx context.Context, consistency Consistency, typ UnversionedType, tenancy Tenancy, namePrefix string,
+	) ([]*Resource, error)
 
 	// ListByOwner returns the resources, of all types, whose owner has that type
 	// (of whatever GroupVersion), tenancy, name and UID. It is eventual: after a watch of the
@@ -58,10 +62,26 @@ type Backend interface {
 	WatchList(ctx context.Context, typ UnversionedType, tenancy Tenancy, namePrefix string) (Watch, error)
 
 	// Snapshot returns all resources as they were at one instant during the call.
-	Snapshot(ctx context.Context) (*Snapshot, error)
+	// WriteSnapshot writes it as bytes.
+	Snapshot(ctx context.Context) (Snapshot, error)
 
-	// Restore begins to replace all resources by others.
+	// Restore begins to replace all resources by others. ReadSnapshot reads them from
+	// bytes.
 	Restore() (Restoration, error)
+}
+
+// Snapshot is all resources as they were at one instant. It is for one goroutine.
+type Snapshot interface {
+	// Next returns the next resource, ordered by type, tenancy and name; nil after
+	// the last.
+	Next() *Resource
+
+	// Len is the number of resources that Next has yet to return.
+	Len() int
+
+	// Version is the last one that the store had given at that instant, for
+	// Restoration.Above. A deleted resource may have had it.
+	Version() string
 }
 
 // Watch is a watch on a list. It is for one reader.

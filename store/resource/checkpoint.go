@@ -67,7 +67,8 @@ func (s *Store) settleHead(ctx context.Context) error {
 		case token == "":
 			return fmt.Errorf("%w: the head is missing", ErrCorrupt)
 		case h != nil && h.Manifest.Generation < s.view.head.generation:
-			return fmt.Errorf("%w: the head is at checkpoint %d, and this handle has seen it at %d", ErrCorrupt, h.Manifest.Generation, s.view.head.generation)
+			return fmt.Errorf("%w: the head is at checkpoint %d, and this handle has seen it at %d",
+				ErrCorrupt, h.Manifest.Generation, s.view.head.generation)
 		case h != nil:
 			s.view.head = head{token, h.Manifest.Generation, h.Manifest.Position}
 		}

@@ -227,7 +227,8 @@ func (s *Store) loadChunks(ctx context.Context, m manifest) (*state, error) {
 func (m manifest) addOffset(r *Resource) error {
 	n, err := strconv.ParseUint(r.Version, 10, 64)
 	if err != nil || n > m.Revision-m.Offset {
-		return fmt.Errorf("%w: chunk: resource %s has version %.40q, beyond %d", ErrCorrupt, r.ID, r.Version, m.Revision-m.Offset)
+		return fmt.Errorf("%w: chunk: resource %s has version %.40q, beyond %d",
+			ErrCorrupt, r.ID, r.Version, m.Revision-m.Offset)
 	}
 	if m.Offset > 0 {
 		r.Version = strconv.FormatUint(m.Offset+n, 10)

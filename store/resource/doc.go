@@ -1,6 +1,7 @@
 // Package resource stores versioned, typed resources in any cas.Store: a
 // directory, a bucket. Its operations and rules are those of the storage backend
-// under Consul's resource API; see [Backend].
+// under Consul's resource API. [Backend] is the contract, and package resourcetest
+// tests it. [Store] keeps it on a cas.Store.
 //
 // # The log is the truth
 //
@@ -62,6 +63,19 @@
 //   - Durable on return. An error that is [ErrInconsistent] means not applied; one that
 //     is cas.ErrIndeterminate, that it is not known. No error is both.
 //   - Memory, files and requests are bounded by what is stored, not by its history.
+//
+// # A snapshot as bytes
+//
+// [WriteSnapshot] writes a snapshot as lines of JSON: a head, a line for each resource,
+// and an end that has the number of resources and the SHA-256 of the lines before it.
+//
+//	{"format":"resource-snapshot/1","version":"42"}
+//	{"resource":{"id":{"type":{"kind":"Node"},"tenancy":{},"name":"a"},"version":"7"}}
+//	{"end":{"resources":1,"sha256":"..."}}
+//
+// Data is in base64. The version in the head is that of the snapshot, for
+// Restoration.Above. No line is longer than 769 KiB, and nothing follows the end.
+// [ReadSnapshot] applies such a stream to a restoration, of any [Backend].
 //
 // # What it does not
 //

@@ -1,6 +1,7 @@
 package resource_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -31,8 +32,9 @@ func Example() {
 		panic(err)
 	}
 	defer user.Close()
+	shop := resource.Tenancy{Partition: "default", Namespace: "shop"}
 	created, err := user.WriteCAS(ctx, &resource.Resource{
-		ID:   resource.ID{Type: workloads, Tenancy: resource.Tenancy{Partition: "default", Namespace: "shop"}, Name: "api-1", UID: "7f3a"},
+		ID:   resource.ID{Type: workloads, Tenancy: shop, Name: "api-1", UID: "7f3a"},
 		Data: []byte("port 80"),
 	})
 	if err != nil {
@@ -62,6 +64,47 @@ func Example() {
 	// up to date
 	// api-1: port 80
 	// api-1: port 8080
+}
+
+// A snapshot is kept as a file, and restored into another store.
+func ExampleWriteSnapshot() {
+	ctx := context.Background()
+	source, err := resource.Open(new(cas.Memory), resource.Options{})
+	if err != nil {
+		panic(err)
+	}
+	defer source.Close()
+	id := resource.ID{Type: resource.Type{Kind: "Node"}, Name: "a"}
+	if _, err := source.WriteCAS(ctx, &resource.Resource{ID: id, Data: []byte("rack 7")}); err != nil {
+		panic(err)
+	}
+	snapshot, err := source.Snapshot(ctx)
+	if err != nil {
+		panic(err)
+	}
+	var file bytes.Buffer
+	if err := resource.WriteSnapshot(&file, snapshot); err != nil {
+		panic(err)
+	}
+
+	target, err := resource.Open(new(cas.Memory), resource.Options{})
+	if err != nil {
+		panic(err)
+	}
+	defer target.Close()
+	restoration, err := target.Restore()
+	if err != nil {
+		panic(err)
+	}
+	if err := resource.ReadSnapshot(&file, restoration); err != nil {
+		panic(err)
+	}
+	if err := restoration.Commit(ctx); err != nil {
+		panic(err)
+	}
+	node, err := target.Read(ctx, resource.Strong, id)
+	fmt.Println(string(node.Data), err)
+	// Output: rack 7 <nil>
 }
 
 // A snapshot of one store becomes the content of another, all at one instant. What was

@@ -21,7 +21,7 @@ func TestMutants(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			mutant.MustFail(t, func(t *testing.T) {
 				c.plant()
-				resourcetest.Run(t, resourcetest.Harness{New: func(*testing.T) func() cas.Store {
+				resourcetest.Run(t, resourcetest.Harness{Records: func(*testing.T) func() cas.Store {
 					m := new(cas.Memory)
 					return func() cas.Store { return m }
 				}})

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/store/internal/record"
 )
 
 // proposal is a write or a delete on its way into the log.
@@ -22,6 +23,9 @@ type proposal struct {
 // propose has decide called, under the turn and perhaps several times, until its
 // change is in the log. Nil instead of a change means that there is nothing to do.
 func (s *Store) propose(ctx context.Context, size int, decide func(*draft) (*change, error)) (*Resource, error) {
+	if s.cas == nil {
+		return nil, record.ErrNoStore
+	}
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInconsistent, context.Cause(ctx))
 	}

@@ -10,7 +10,9 @@ import (
 )
 
 func TestOptions(t *testing.T) {
-	for _, o := range []Options{{Interval: -1}, {Timeout: -1}, {WatchBuffer: -1}, {LogRecords: -1}, {LogRecords: 63}, {LogRecords: 65537}} {
+	for _, o := range []Options{
+		{Interval: -1}, {Timeout: -1}, {WatchBuffer: -1}, {LogRecords: -1}, {LogRecords: 63}, {LogRecords: 65537},
+	} {
 		_, err := Open(new(cas.Memory), o)
 		wantIs(t, "Open", err, ErrInvalid)
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/replctl/replicate/store/internal/record"
@@ -147,10 +148,11 @@ func (r *logRecord) check() error {
 	if r.Manifest == nil {
 		return nil
 	}
-	if r.Manifest.Generation == 0 || r.Manifest.Restored != (r.Manifest.Position == r.Position) || r.Manifest.Position > r.Position {
-		return fmt.Errorf("%w: manifest of position %d", ErrCorrupt, r.Manifest.Position)
+	m := r.Manifest
+	if m.Generation == 0 || m.Restored != (m.Position == r.Position) || m.Position > r.Position {
+		return fmt.Errorf("%w: manifest of position %d", ErrCorrupt, m.Position)
 	}
-	return r.Manifest.check(!r.Manifest.Restored)
+	return m.check(!m.Restored)
 }
 
 func (c change) check() error {
@@ -165,7 +167,7 @@ func (c change) check() error {
 
 // check checks a manifest, which has the checksum of the last log record or has none.
 func (m manifest) check(hasLast bool) error {
-	if m.Generation > maxRevision || m.Position > maxRevision || m.Revision > maxRevision || m.Offset > m.Revision || m.Offset > 0 && !m.Restored {
+	if max(m.Generation, m.Position, m.Revision) > maxRevision || m.Offset > m.Revision || m.Offset > 0 && !m.Restored {
 		return fmt.Errorf("%w: manifest: numbers out of range", ErrCorrupt)
 	}
 	if !isSum(m.Last, hasLast) {
@@ -210,9 +212,6 @@ func decodeResources(payload []byte) ([]*Resource, error) {
 		return nil, fmt.Errorf("chunk: %w: %w", ErrCorrupt, err)
 	}
 	for _, r := range list {
-		if r == nil {
-			return nil, fmt.Errorf("chunk: %w: null", ErrCorrupt)
-		}
 		if err := checkStored(r); err != nil {
 			return nil, fmt.Errorf("chunk: %w: %w", ErrCorrupt, err)
 		}
@@ -250,24 +249,40 @@ func isSum(s string, want bool) bool {
 
 // checkStored checks a resource that is, or was, in a store.
 func checkStored(r *Resource) error {
-	if r.Version == "" {
+	if r != nil && r.Version == "" {
 		return fmt.Errorf("%w resource %s: no version", ErrInvalid, r.ID)
 	}
 	return checkResource(r)
 }
 
 func checkResource(r *Resource) error {
+	if r == nil {
+		return fmt.Errorf("%w resource: nil", ErrInvalid)
+	}
 	if err := checkID(r.ID); err != nil {
 		return err
 	}
-	texts := []string{r.Version, r.Generation}
+	for controller, s := range r.Status {
+		if err := s.check(); err != nil {
+			return fmt.Errorf("%w resource %s: status of %.40q: %w", ErrInvalid, r.ID, controller, err)
+		}
+	}
+	return checkTexts(r.ID, r.texts())
+}
+
+// texts returns all strings of a resource.
+func (r *Resource) texts() []string {
+	texts := append(r.ID.texts(), r.Version, r.Generation)
 	if r.Owner != nil {
 		texts = append(texts, r.Owner.texts()...)
 	}
 	for k, v := range r.Metadata {
 		texts = append(texts, k, v)
 	}
-	return checkTexts(r.ID, texts)
+	for controller, s := range r.Status {
+		texts = append(append(texts, controller), s.texts()...)
+	}
+	return texts
 }
 
 // checkID refuses what names no single resource.
@@ -275,14 +290,17 @@ func checkID(id ID) error {
 	switch {
 	case id.Type.Kind == "" || id.Name == "":
 		return fmt.Errorf("%w resource %s: kind and name must not be empty", ErrInvalid, id)
-	case id.Tenancy.Partition == Wildcard || id.Tenancy.Namespace == Wildcard:
+	case slices.Contains([]string{id.Tenancy.Partition, id.Tenancy.PeerName, id.Tenancy.Namespace}, Wildcard):
 		return fmt.Errorf("%w resource %s: a wildcard names no single one", ErrInvalid, id)
 	}
 	return checkTexts(id, id.texts())
 }
 
 func (id ID) texts() []string {
-	return []string{id.Type.Group, id.Type.GroupVersion, id.Type.Kind, id.Tenancy.Partition, id.Tenancy.Namespace, id.Name, id.UID}
+	return []string{
+		id.Type.Group, id.Type.GroupVersion, id.Type.Kind,
+		id.Tenancy.Partition, id.Tenancy.Namespace, id.Tenancy.PeerName, id.Name, id.UID,
+	}
 }
 
 // checkTexts: what is not UTF-8 would come out of JSON as something else.

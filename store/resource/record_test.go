@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -13,8 +14,11 @@ import (
 
 func TestRecords(t *testing.T) {
 	owner := idOf("owner")
-	full := &Resource{ID: idOf("x"), Owner: &owner, Version: "7", Generation: "g", Metadata: map[string]string{"k": "v"}, Data: []byte{0, 255}}
-	full.ID.UID, full.ID.Tenancy = "u", Tenancy{"p", "n"}
+	full := &Resource{
+		ID: idOf("x"), Owner: &owner, Version: "7", Generation: "g", Status: map[string]Status{"c": fullStatus()},
+		Metadata: map[string]string{"k": "v"}, Data: []byte{0, 255},
+	}
+	full.ID.UID, full.ID.Tenancy = "u", Tenancy{"p", "n", "peer"}
 	log := &logRecord{Changes: []change{{Put: full}, {Delete: &owner}}}
 	value, err := log.encode(5, checksum(nil))
 	if err != nil {
@@ -24,7 +28,9 @@ func TestRecords(t *testing.T) {
 	if diff := cmp.Diff(log, got); err != nil || diff != "" {
 		t.Errorf("log record: %v (-want +got):\n%s", err, diff)
 	}
-	head := &headRecord{LogRecords: 64, Manifest: manifest{Generation: 2, Position: 3, Revision: 4, Chunks: []chunkRef{{7, checksum(nil)}}, Last: checksum(nil)}}
+	head := &headRecord{LogRecords: 64, Manifest: manifest{
+		Generation: 2, Position: 3, Revision: 4, Chunks: []chunkRef{{7, checksum(nil)}}, Last: checksum(nil),
+	}}
 	if value, err = head.encode(); err != nil {
 		t.Fatal(err)
 	}
@@ -49,6 +55,15 @@ func TestRecords(t *testing.T) {
 	}
 }
 
+// fullStatus has every field.
+func fullStatus() Status {
+	about := Reference{typ, Tenancy{"p", "n", "peer"}, "y", "spec"}
+	return Status{
+		ObservedGeneration: "g", UpdatedAt: time.Date(2026, 5, 4, 3, 2, 1, 7, time.UTC),
+		Conditions: []Condition{{"Accepted", StateTrue, "Found", "it is there", &about}, {Type: "Bound"}},
+	}
+}
+
 const aSum = "00000000000000000000000000000000"
 
 // badLogs are bodies of log records that no handle writes.
@@ -67,8 +82,10 @@ var badLogs = []string{
 	`{"position":2,"prev":"` + aSum + `","manifest":{"generation":1,"position":1,"restored":true}}`,
 	`{"position":2,"prev":"` + aSum + `","manifest":{"generation":1,"position":2,"restored":true,"last":"` + aSum + `"}}`,
 	`{"position":2,"prev":"` + aSum + `","manifest":{"generation":1,"position":1}}`,
-	`{"position":2,"prev":"` + aSum + `","manifest":{"generation":1,"position":1,"last":"` + aSum + `","offset":1,"revision":1}}`,
-	`{"position":2,"prev":"` + aSum + `","manifest":{"generation":1,"position":1,"last":"` + aSum + `","chunks":[{"slot":1,"sum":"x"}]}}`,
+	`{"position":2,"prev":"` + aSum + `","manifest":{"generation":1,"position":1,"last":"` + aSum +
+		`","offset":1,"revision":1}}`,
+	`{"position":2,"prev":"` + aSum + `","manifest":{"generation":1,"position":1,"last":"` + aSum +
+		`","chunks":[{"slot":1,"sum":"x"}]}}`,
 }
 
 const goodLog = `{"position":2,"prev":"` + aSum + `","manifest":{"generation":1,"position":1,"last":"` + aSum + `"}}`
@@ -119,7 +136,8 @@ func FuzzLog(f *testing.F) {
 	for _, body := range badLogs {
 		f.Add([]byte(body))
 	}
-	f.Add([]byte(`{"position":1,"changes":[{"put":{"id":{"type":{"kind":"k"},"name":"n"},"version":"1","data":"AA=="}},{"delete":{"type":{"kind":"k"},"name":"n"}}]}`))
+	f.Add([]byte(`{"position":1,"changes":[{"put":{"id":{"type":{"kind":"k"},"name":"n"},"version":"1","data":"AA=="}},` +
+		`{"delete":{"type":{"kind":"k"},"name":"n"}}]}`))
 	f.Add([]byte(goodLog))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		r, err := decodeLog(sealedOrFatal(t, logFormat, string(body)))
@@ -133,7 +151,8 @@ func FuzzLog(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if again, err := decodeLog(encoded); err != nil || again.Position != r.Position || len(again.Changes) != len(r.Changes) {
+		again, err := decodeLog(encoded)
+		if err != nil || again.Position != r.Position || len(again.Changes) != len(r.Changes) {
 			t.Errorf("%q is encoded as %q: %v", body, encoded, err)
 		}
 	})
@@ -143,7 +162,8 @@ func FuzzHead(f *testing.F) {
 	for _, body := range badHeads {
 		f.Add([]byte(body))
 	}
-	f.Add([]byte(`{"log_records":64,"manifest":{"generation":1,"position":1,"last":"` + aSum + `","chunks":[{"slot":1,"sum":"` + aSum + `"}]}}`))
+	f.Add([]byte(`{"log_records":64,"manifest":{"generation":1,"position":1,"last":"` + aSum +
+		`","chunks":[{"slot":1,"sum":"` + aSum + `"}]}}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		h, err := decodeHead(sealedOrFatal(t, headFormat, string(body)))
 		if err == nil && (h.LogRecords < minLogRecords || h.LogRecords > maxLogRecords) {

@@ -11,7 +11,7 @@ import (
 // Wildcard in a field of a Tenancy matches every value, in List and WatchList.
 const Wildcard = "*"
 
-// MaxResourceSize is the largest resource, in bytes, as it is stored: JSON, with
+// MaxResourceSize is the largest resource, in bytes: as JSON without its Version, with
 // Data in base64.
 const MaxResourceSize = 768 << 10
 
@@ -37,11 +37,15 @@ type UnversionedType struct {
 type Tenancy struct {
 	Partition string `json:"partition,omitempty"`
 	Namespace string `json:"namespace,omitempty"`
+
+	// PeerName is the peer that the resource was imported from; empty for local ones.
+	PeerName string `json:"peer_name,omitempty"`
 }
 
 // matches reports whether t, with its wildcards, includes other.
 func (t Tenancy) matches(other Tenancy) bool {
 	return (t.Partition == Wildcard || t.Partition == other.Partition) &&
+		(t.PeerName == Wildcard || t.PeerName == other.PeerName) &&
 		(t.Namespace == Wildcard || t.Namespace == other.Namespace)
 }
 
@@ -52,12 +56,16 @@ type ID struct {
 	Name    string  `json:"name"`
 
 	// UID tells one life of a name from the next, after it was deleted and
-	// created again. It is chosen by who creates the resource.
+	// created again. The creator of the resource chooses it.
 	UID string `json:"uid,omitempty"`
 }
 
 func (id ID) String() string {
-	return fmt.Sprintf("%s/%s/%s %q in %q/%q", id.Type.Group, id.Type.GroupVersion, id.Type.Kind, id.Name, id.Tenancy.Partition, id.Tenancy.Namespace)
+	at := fmt.Sprintf("%q/%q", id.Tenancy.Partition, id.Tenancy.Namespace)
+	if id.Tenancy.PeerName != "" {
+		at += fmt.Sprintf(" of peer %q", id.Tenancy.PeerName)
+	}
+	return fmt.Sprintf("%s/%s/%s %q in %s", id.Type.Group, id.Type.GroupVersion, id.Type.Kind, id.Name, at)
 }
 
 // key is an ID without what it does not find resources by.
@@ -73,7 +81,8 @@ func (id ID) key() key { return key{id.Type.Unversioned(), id.Tenancy, id.Name} 
 func compareKeys(a, b key) int {
 	for _, pair := range [][2]string{
 		{a.Type.Group, b.Type.Group}, {a.Type.Kind, b.Type.Kind},
-		{a.Tenancy.Partition, b.Tenancy.Partition}, {a.Tenancy.Namespace, b.Tenancy.Namespace},
+		{a.Tenancy.Partition, b.Tenancy.Partition}, {a.Tenancy.PeerName, b.Tenancy.PeerName},
+		{a.Tenancy.Namespace, b.Tenancy.Namespace},
 	} {
 		if c := strings.Compare(pair[0], pair[1]); c != 0 {
 			return c
@@ -86,15 +95,19 @@ func compareKeys(a, b key) int {
 type Resource struct {
 	ID ID `json:"id"`
 
-	// Owner is the resource that this one is to be deleted with, by whoever does
-	// that; see ListByOwner.
+	// Owner is the resource that this one is to be deleted with. The backend does not
+	// delete it; see ListByOwner.
 	Owner *ID `json:"owner,omitempty"`
 
-	// Version is given by the store with every write.
+	// Version is a decimal number, which the backend gives with every write.
 	Version string `json:"version,omitempty"`
 
 	// Generation is the writer's: what it calls a change of meaning.
 	Generation string `json:"generation,omitempty"`
+
+	// Status is what controllers say of the resource, each under its own key. To the
+	// backend it is data like the rest: a write replaces it.
+	Status map[string]Status `json:"status,omitempty"`
 
 	Metadata map[string]string `json:"metadata,omitempty"`
 	Data     []byte            `json:"data,omitempty"`
@@ -104,7 +117,13 @@ type Resource struct {
 // they are when read from the store.
 func (r *Resource) clone() *Resource {
 	c := *r
-	c.Metadata, c.Data = nil, nil
+	c.Metadata, c.Data, c.Status = nil, nil, nil
+	if len(r.Status) > 0 {
+		c.Status = make(map[string]Status, len(r.Status))
+	}
+	for controller, s := range r.Status {
+		c.Status[controller] = s.clone()
+	}
 	if r.Owner != nil {
 		owner := *r.Owner
 		c.Owner = &owner
@@ -141,7 +160,7 @@ var (
 	// begins with a new snapshot.
 	ErrWatchClosed = errors.New("watch closed")
 
-	// ErrInvalid: the resource, ID or option is none that can be stored or used.
+	// ErrInvalid: the resource, ID, consistency or option cannot be stored or used.
 	ErrInvalid = errors.New("invalid")
 
 	// ErrCorrupt: what is stored was not written by this package, or was deleted
@@ -153,12 +172,17 @@ var (
 )
 
 // GroupVersionMismatchError is what Read returns when the resource is stored with
-// another GroupVersion than was asked for. Who can translate it has it here.
+// another GroupVersion than was asked for. It has the resource, for callers that can
+// translate it.
 type GroupVersionMismatchError struct {
 	RequestedType Type
 	Stored        *Resource
 }
 
 func (e GroupVersionMismatchError) Error() string {
-	return fmt.Sprintf("group version %q was asked for, %q is stored", e.RequestedType.GroupVersion, e.Stored.ID.Type.GroupVersion)
+	stored := "another"
+	if e.Stored != nil {
+		stored = fmt.Sprintf("%q", e.Stored.ID.Type.GroupVersion)
+	}
+	return fmt.Sprintf("group version %q was asked for, %s is stored", e.RequestedType.GroupVersion, stored)
 }

@@ -7,31 +7,29 @@ import (
 	"strconv"
 
 	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/store/internal/record"
 )
 
-// Snapshot is all resources as they were at one instant.
-type Snapshot struct {
+type snapshot struct {
 	rest     []*Resource
 	revision uint64
 }
 
-// Version is the last one that the store had given at that instant, for
-// Restoration.Above. A deleted resource may have had it.
-func (s *Snapshot) Version() string { return strconv.FormatUint(s.revision, 10) }
+// Version implements [Snapshot].
+func (s *snapshot) Version() string { return strconv.FormatUint(s.revision, 10) }
 
 // Snapshot implements [Backend].
-func (s *Store) Snapshot(ctx context.Context) (*Snapshot, error) {
+func (s *Store) Snapshot(ctx context.Context) (Snapshot, error) {
 	if err := s.refresh(ctx, Strong); err != nil {
 		return nil, fmt.Errorf("snapshot: %w", err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return &Snapshot{s.view.state.all(), s.view.revision}, nil
+	return &snapshot{s.view.state.all(), s.view.revision}, nil
 }
 
-// Next returns the next resource, ordered by type, tenancy and name; nil after the
-// last.
-func (s *Snapshot) Next() *Resource {
+// Next implements [Snapshot].
+func (s *snapshot) Next() *Resource {
 	if len(s.rest) == 0 {
 		return nil
 	}
@@ -40,11 +38,14 @@ func (s *Snapshot) Next() *Resource {
 	return r.clone()
 }
 
-// Len is the number of resources that Next has yet to return.
-func (s *Snapshot) Len() int { return len(s.rest) }
+// Len implements [Snapshot].
+func (s *snapshot) Len() int { return len(s.rest) }
 
 // Restore implements [Backend].
 func (s *Store) Restore() (Restoration, error) {
+	if s.cas == nil {
+		return nil, fmt.Errorf("restore: %w", record.ErrNoStore)
+	}
 	return &restoration{s: s, state: newState()}, nil
 }
 
@@ -67,7 +68,8 @@ func (r *restoration) Apply(res *Resource) error {
 		return fmt.Errorf("restore %s: %w", res.ID, err)
 	}
 	if size := r.state.size + sizeOf(res); size > maxStored {
-		return fmt.Errorf("restore %s: %w: all resources would have %d bytes, at most %d allowed", res.ID, cas.ErrTooLarge, size, maxStored)
+		return fmt.Errorf("restore %s: %w: all resources would have %d bytes, at most %d allowed",
+			res.ID, cas.ErrTooLarge, size, maxStored)
 	}
 	// A version of another store is none of this one's, but it could become one, unless
 	// it is no number.

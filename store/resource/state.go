@@ -113,17 +113,9 @@ func clones(list []*Resource) []*Resource {
 
 // sizeOf is about the size of a resource when encoded.
 func sizeOf(r *Resource) int64 {
-	n := 200 + len(r.Data)*4/3 + len(r.Version) + len(r.Generation)
-	for _, s := range r.ID.texts() {
-		n += len(s)
-	}
-	if r.Owner != nil {
-		for _, s := range r.Owner.texts() {
-			n += len(s)
-		}
-	}
-	for k, v := range r.Metadata {
-		n += len(k) + len(v) + 6
+	n := 200 + len(r.Data)*4/3
+	for _, s := range r.texts() {
+		n += len(s) + 3
 	}
 	return int64(n)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/store/internal/record"
 )
 
 // Options are settings of a handle. The zero value is ready for use.
@@ -45,7 +46,8 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.LogRecords, defaultLogRecords)
 	setDefault(&o.Timeout, defaultTimeout)
 	if o.Interval < 0 || o.Timeout < 0 || o.WatchBuffer < 0 {
-		return o, fmt.Errorf("%w options: interval %v, timeout %v, watch buffer %d: none may be negative", ErrInvalid, o.Interval, o.Timeout, o.WatchBuffer)
+		return o, fmt.Errorf("%w options: interval %v, timeout %v, watch buffer %d: none may be negative",
+			ErrInvalid, o.Interval, o.Timeout, o.WatchBuffer)
 	}
 	if err := checkLogRecords(uint64(o.LogRecords)); err != nil {
 		return o, fmt.Errorf("%w options: %w", ErrInvalid, err)
@@ -68,13 +70,14 @@ func checkLogRecords(n uint64) error {
 }
 
 // Store is a handle on the resources in a cas.Store. It is safe for concurrent
-// use. Any number of handles, in any processes, may be on one store.
+// use. Any number of handles, in any processes, may be on one store. Open makes one; the
+// methods of the zero Store return errors.
 type Store struct {
 	cas  cas.Store
 	opts Options
 
-	// turn is held by who talks to the log; only they change the view, and they
-	// may read it without mu.
+	// turn is held by the goroutine that talks to the log. Only it changes the view, and
+	// it may read the view without mu.
 	turn chan struct{}
 
 	// life ends with Close, and background is what Close waits for.
@@ -106,6 +109,9 @@ var _ Backend = (*Store)(nil)
 // Open returns a handle. It sends no request; a store without any record is empty.
 func Open(store cas.Store, opts Options) (*Store, error) {
 	opts, err := opts.withDefaults()
+	if store == nil {
+		err = record.ErrNoStore
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open resources: %w", err)
 	}
@@ -121,6 +127,9 @@ func Open(store cas.Store, opts Options) (*Store, error) {
 // Close ends the watches of the handle, and waits for what it is writing: a write
 // whose caller has left, a checkpoint. A handle that is not closed loses nothing.
 func (s *Store) Close() error {
+	if s.cas == nil {
+		return fmt.Errorf("close resources: %w", record.ErrNoStore)
+	}
 	s.mu.Lock()
 	s.closed = true
 	s.announce()
@@ -152,7 +161,9 @@ func (s *Store) Read(ctx context.Context, consistency Consistency, id ID) (*Reso
 }
 
 // List implements [Backend].
-func (s *Store) List(ctx context.Context, consistency Consistency, typ UnversionedType, tenancy Tenancy, namePrefix string) ([]*Resource, error) {
+func (s *Store) List(
+	ctx context.Context, consistency Consistency, typ UnversionedType, tenancy Tenancy, namePrefix string,
+) ([]*Resource, error) {
 	if err := s.refresh(ctx, consistency); err != nil {
 		return nil, fmt.Errorf("list: %w", err)
 	}
@@ -175,7 +186,12 @@ func (s *Store) ListByOwner(ctx context.Context, owner ID) ([]*Resource, error) 
 
 // refresh makes the view as current as asked for.
 func (s *Store) refresh(ctx context.Context, c Consistency) error {
-	if ctx.Err() != nil {
+	switch {
+	case s.cas == nil:
+		return record.ErrNoStore
+	case c != Eventual && c != Strong:
+		return fmt.Errorf("%w consistency %d", ErrInvalid, c)
+	case ctx.Err() != nil:
 		return fmt.Errorf("%w: %w", ErrInconsistent, context.Cause(ctx))
 	}
 	s.mu.Lock()

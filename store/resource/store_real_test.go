@@ -13,7 +13,7 @@ import (
 
 func TestRealS3(t *testing.T) {
 	s3servers.Each(t, func(t *testing.T, s s3servers.Server) {
-		resourcetest.Run(t, resourcetest.Harness{Slow: true, New: func(t *testing.T) func() cas.Store {
+		resourcetest.Run(t, resourcetest.Harness{Slow: true, Records: func(t *testing.T) func() cas.Store {
 			bucket := s.NewBucket(t)
 			return func() cas.Store {
 				return openS3(t, s3.Config{Bucket: bucket, Prefix: "some/prefix", Endpoint: s.Endpoint})

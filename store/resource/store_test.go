@@ -12,7 +12,7 @@ import (
 
 func TestMemory(t *testing.T) {
 	t.Parallel()
-	resourcetest.Run(t, resourcetest.Harness{New: func(*testing.T) func() cas.Store {
+	resourcetest.Run(t, resourcetest.Harness{Records: func(*testing.T) func() cas.Store {
 		m := new(cas.Memory)
 		return func() cas.Store { return m }
 	}})
@@ -20,7 +20,7 @@ func TestMemory(t *testing.T) {
 
 func TestFile(t *testing.T) {
 	t.Parallel()
-	resourcetest.Run(t, resourcetest.Harness{Slow: true, New: func(t *testing.T) func() cas.Store {
+	resourcetest.Run(t, resourcetest.Harness{Slow: true, Records: func(t *testing.T) func() cas.Store {
 		dir := t.TempDir()
 		return func() cas.Store { return file.NewRecords(dir, file.Options{}) }
 	}})
@@ -28,7 +28,7 @@ func TestFile(t *testing.T) {
 
 func TestS3(t *testing.T) {
 	t.Parallel()
-	resourcetest.Run(t, resourcetest.Harness{Slow: true, New: func(t *testing.T) func() cas.Store {
+	resourcetest.Run(t, resourcetest.Harness{Slow: true, Records: func(t *testing.T) func() cas.Store {
 		srv := fakes3.New(t)
 		return func() cas.Store {
 			return openS3(t, s3.Config{

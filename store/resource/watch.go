@@ -126,7 +126,7 @@ const patience = 10 * time.Second
 
 // poll goes on until nobody has waited for a whole interval, or the handle is closed.
 func (s *Store) poll() {
-	err := cas.Changes(s.life, s.cas, logPrefix, s.opts.Interval, max(patience, s.opts.Interval), func(ctx context.Context) (bool, error) {
+	look := func(ctx context.Context) (bool, error) {
 		if s.deserted() {
 			return true, nil
 		}
@@ -136,8 +136,9 @@ func (s *Store) poll() {
 			s.fail(err)
 		}
 		return false, nil
-	})
-	if err != nil { // closed
+	}
+	interval := s.opts.Interval
+	if err := cas.Changes(s.life, s.cas, logPrefix, interval, max(patience, interval), look); err != nil { // closed
 		s.mu.Lock()
 		s.polling = false
 		s.mu.Unlock()

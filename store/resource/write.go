@@ -33,11 +33,14 @@ func (s *Store) WriteCAS(ctx context.Context, res *Resource) (*Resource, error) 
 	return written.clone(), nil
 }
 
-// encodedSize refuses a resource that is too large. The version is not known yet.
+// encodedSize returns the size of a resource without its version, and refuses one that
+// is too large.
 func encodedSize(res *Resource) (int, error) {
-	encoded, err := json.Marshal(res)
+	unversioned := *res
+	unversioned.Version = ""
+	encoded, err := json.Marshal(unversioned)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	if len(encoded) > MaxResourceSize {
 		return 0, fmt.Errorf("%w: %d bytes when encoded, at most %d allowed", cas.ErrTooLarge, len(encoded), MaxResourceSize)

@@ -31,7 +31,7 @@ func testLostAnswers(t *testing.T, h Harness) {
 		{castest.NotDurable, 0, cas.ErrIndeterminate},
 	} {
 		t.Run(fmt.Sprintf("fault %d, then %d", c.fault, c.others), func(t *testing.T) {
-			open := h.New(t)
+			open := h.Records(t)
 			other := opened(t, open(), small)
 			r := write(t, other, with("x", "old"))
 			id, writes := r.ID, 0
@@ -42,7 +42,7 @@ func testLostAnswers(t *testing.T, h Harness) {
 					write(t, other, now)
 				}
 			}
-			mine := opened(t, &castest.Faulty{Store: open(), Between: func(string) { crowd() }, Decide: func(op, key string) castest.Fault {
+			decide := func(op, key string) castest.Fault {
 				if op == "write" && strings.HasPrefix(key, "resource/log/") {
 					if writes++; writes == 1 {
 						if c.fault == castest.LostBefore {
@@ -52,7 +52,9 @@ func testLostAnswers(t *testing.T, h Harness) {
 					}
 				}
 				return castest.None
-			}}, small)
+			}
+			faulty := &castest.Faulty{Store: open(), Between: func(string) { crowd() }, Decide: decide}
+			mine := opened(t, faulty, small)
 			read(t, mine, id) // so that it is up to date
 			r.Data = []byte("mine")
 			_, err := mine.WriteCAS(t.Context(), r)
@@ -88,9 +90,11 @@ func (e *exchanged) List(ctx context.Context, prefix, after string) iter.Seq2[ca
 // and another handle writes to the copy. Whichever writes first, the other finds that
 // there are two histories, and does not mix them.
 func testOlderCopy(t *testing.T, h Harness) {
-	for name, runningFirst := range map[string]bool{"the running handle writes first": true, "the new one writes first": false} {
+	for name, runningFirst := range map[string]bool{
+		"the running handle writes first": true, "the new one writes first": false,
+	} {
 		t.Run(name, func(t *testing.T) {
-			original, older := h.New(t)(), h.New(t)()
+			original, older := h.Records(t)(), h.Records(t)()
 			store := new(exchanged)
 			store.by(original)
 			running := opened(t, store, options)
@@ -124,7 +128,7 @@ func testOlderCopy(t *testing.T, h Harness) {
 // testCheckpointOnOlderCopy: a running handle whose checkpoints are ahead of those of the
 // copy does not put its own in their place.
 func testCheckpointOnOlderCopy(t *testing.T, h Harness) {
-	original, older := h.New(t)(), h.New(t)()
+	original, older := h.Records(t)(), h.Records(t)()
 	store := new(exchanged)
 	store.by(original)
 	running := opened(t, store, small)
@@ -165,7 +169,7 @@ func testCheckpointOnOlderCopy(t *testing.T, h Harness) {
 
 // testEmptyCopy: a store that is empty all of a sudden.
 func testEmptyCopy(t *testing.T, h Harness) {
-	original, older := h.New(t)(), h.New(t)()
+	original, older := h.Records(t)(), h.Records(t)()
 	copyAll(t, original, older)
 	store := new(exchanged)
 	store.by(original)

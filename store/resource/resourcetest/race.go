@@ -61,7 +61,8 @@ func increment(ctx context.Context, b resource.Backend, id resource.ID) (version
 		switch stored, err := b.WriteCAS(ctx, r); {
 		case err == nil:
 			return stored.Version, nil
-		case errors.Is(err, resource.ErrCASFailure), errors.Is(err, castest.ErrInjected) && errors.Is(err, resource.ErrInconsistent):
+		case errors.Is(err, resource.ErrCASFailure),
+			errors.Is(err, castest.ErrInjected) && errors.Is(err, resource.ErrInconsistent):
 		default:
 			return "", err
 		}
@@ -113,7 +114,7 @@ func testIncrements(t *testing.T, h Harness) {
 // increments are in the sum once each, and of the others at most the indeterminate
 // ones.
 func testFaultyIncrements(t *testing.T, h Harness) {
-	open := h.New(t)
+	open := h.Records(t)
 	id := write(t, opened(t, open(), small), with("counter", "0")).ID
 	each := h.rounds(100)
 	applied, unknown := 0, 0
@@ -171,7 +172,7 @@ func testOneHandle(t *testing.T, h Harness) {
 // testLaps: a handle that was away while the log came round, several times, finds
 // its way, and so does a new one; what is stored does not grow.
 func testLaps(t *testing.T, h Harness) {
-	store := h.New(t)
+	store := h.Records(t)
 	open := func() *resource.Store { return opened(t, store(), small) }
 	count := func() (n int) {
 		for _, err := range store().List(t.Context(), "", "") {

@@ -1,12 +1,14 @@
-// Package resourcetest is the contract of resource.Backend as a test, for
-// resource.Store on any cas.Store: that the engine carries it, from several
-// handles at once, with answers lost on the way.
+// Package resourcetest is the contract of resource.Backend as a test. It tests any
+// implementation: a [resource.Store] over an engine, from several handles at once and
+// with answers lost on the way, or a backend without an engine.
 package resourcetest
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"sync"
 	"testing"
 	"time"
@@ -17,26 +19,34 @@ import (
 	"github.com/replctl/replicate/store/resource"
 )
 
-// Harness says how to make an engine's stores.
+// Harness says how to make what is tested. One of New and Records is set.
 type Harness struct {
-	// New makes a fresh, empty store that the test owns, and returns a function
-	// that opens a new handle on it each time, as another process would.
-	New func(t *testing.T) (open func() cas.Store)
+	// New makes a fresh, empty backend that the test owns, and returns a function
+	// that opens a new handle on it each time, as another process would. Handles that
+	// are an io.Closer are closed at the end.
+	New func(t *testing.T) (open func() resource.Backend)
 
-	// Slow engines (a server behind a socket, a disk that is waited for) get
+	// Records makes a fresh, empty cas.Store in the same way, for a resource.Store. Only
+	// with Records do the tests run that make requests to the store fail, look at its
+	// records, or need what a resource.Store has beyond the contract.
+	Records func(t *testing.T) (open func() cas.Store)
+
+	// Slow backends (on a server behind a socket, a disk that is waited for) get
 	// fewer rounds.
 	Slow bool
 }
 
 // Run runs every test of the contract.
 func Run(t *testing.T, h Harness) {
-	for name, test := range map[string]func(*testing.T, Harness){
+	tests := map[string]func(*testing.T, Harness){
 		"Write":             testWrite,
 		"UIDs":              testUIDs,
 		"GroupVersions":     testGroupVersions,
 		"Delete":            testDelete,
 		"Versions":          testVersions,
 		"List":              testList,
+		"Peers":             testPeers,
+		"Status":            testStatus,
 		"Owners":            testOwners,
 		"Invalid":           testInvalid,
 		"Sizes":             testSizes,
@@ -44,24 +54,34 @@ func Run(t *testing.T, h Harness) {
 		"Cancelled":         testCancelled,
 		"CreateRace":        testCreateRace,
 		"Increments":        testIncrements,
-		"FaultyIncrements":  testFaultyIncrements,
 		"OneHandle":         testOneHandle,
 		"Watch":             testWatch,
 		"WatchFilter":       testWatchFilter,
 		"WatchReplay":       testWatchReplay,
-		"SlowWatch":         testSlowWatch,
-		"LappedWatch":       testLappedWatch,
-		"Laps":              testLaps,
 		"Restore":           testRestore,
 		"RestoreAbort":      testRestoreAbort,
-		"RestoreFaults":     testRestoreFaults,
 		"RestoreConcurrent": testRestoreConcurrent,
 		"RestoreVersions":   testRestoreVersions,
-		"OlderCopy":         testOlderCopy,
-		"LostAnswers":       testLostAnswers,
-	} {
+		"RestoreStream":     testRestoreStream,
+	}
+	if h.Records != nil {
+		maps.Copy(tests, overRecords)
+	}
+	for name, test := range tests {
 		t.Run(name, func(t *testing.T) { test(t, h) })
 	}
+}
+
+// overRecords are the tests that need the records below.
+var overRecords = map[string]func(*testing.T, Harness){
+	"Closed":           testClosed,
+	"FaultyIncrements": testFaultyIncrements,
+	"Laps":             testLaps,
+	"LappedWatch":      testLappedWatch,
+	"LostAnswers":      testLostAnswers,
+	"OlderCopy":        testOlderCopy,
+	"RestoreFaults":    testRestoreFaults,
+	"SlowWatch":        testSlowWatch,
 }
 
 func (h Harness) rounds(n int) int {
@@ -71,7 +91,7 @@ func (h Harness) rounds(n int) int {
 	return n
 }
 
-// options are those of tests that do not wait for polls.
+// options are the options of tests that do not wait for polls.
 var options = resource.Options{Interval: 5 * time.Millisecond}
 
 // small is a log that comes round soon, and a buffer that is soon too small.
@@ -91,10 +111,21 @@ func opened(t *testing.T, s cas.Store, opts resource.Options) *resource.Store {
 	return b
 }
 
-// handles returns a function that opens handles on one new store.
-func (h Harness) handles(t *testing.T, opts resource.Options) func() *resource.Store {
+// handles returns a function that opens handles on one new backend. The options are
+// for a resource.Store.
+func (h Harness) handles(t *testing.T, opts resource.Options) func() resource.Backend {
+	if h.New == nil {
+		open := h.Records(t)
+		return func() resource.Backend { return opened(t, open(), opts) }
+	}
 	open := h.New(t)
-	return func() *resource.Store { return opened(t, open(), opts) }
+	return func() resource.Backend {
+		b := open()
+		if c, ok := b.(io.Closer); ok {
+			t.Cleanup(func() { _ = c.Close() })
+		}
+		return b
+	}
 }
 
 var (
@@ -140,7 +171,9 @@ func read(t *testing.T, b resource.Backend, id resource.ID) *resource.Resource {
 	return r
 }
 
-func list(t *testing.T, b resource.Backend, typ resource.Type, tenancy resource.Tenancy, prefix string) []*resource.Resource {
+func list(
+	t *testing.T, b resource.Backend, typ resource.Type, tenancy resource.Tenancy, prefix string,
+) []*resource.Resource {
 	t.Helper()
 	l, err := b.List(t.Context(), resource.Strong, typ.Unversioned(), tenancy, prefix)
 	if err != nil {

@@ -1,8 +1,11 @@
 package resourcetest
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"sync"
@@ -67,7 +70,7 @@ func testRestore(t *testing.T, h Harness) {
 	wantClosed(t, own)
 	wantClosed(t, foreign)
 	restored := snapshot(t, b)
-	for _, b := range []*resource.Store{b, other, open()} {
+	for _, b := range []resource.Backend{b, other, open()} {
 		wantSame(t, "after Restore", unversioned(snapshot(t, b)), unversioned(before))
 		wantSame(t, "versions after Restore", snapshot(t, b), restored)
 	}
@@ -190,12 +193,60 @@ func testRestoreAbort(t *testing.T, h Harness) {
 	wantAbove(t, snapshot(t, fresh()), all[0].Version)
 }
 
+// testRestoreStream: a snapshot as bytes becomes the content of another backend, resources
+// of the largest size too. Of a stream that is cut short nothing does.
+func testRestoreStream(t *testing.T, h Harness) {
+	there, here := h.handles(t, options)(), h.handles(t, options)()
+	write(t, there, largest())
+	write(t, there, statusful("b"))
+	gone := write(t, there, with("c", ""))
+	remove(t, there, gone)
+	write(t, there, read(t, there, named("a"))) // the largest again, with a longer encoding
+	all := snapshot(t, there)
+	s, err := there.Snapshot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stream bytes.Buffer
+	if err := resource.WriteSnapshot(&stream, s); err != nil {
+		t.Fatal(err)
+	}
+	before := write(t, here, with("x", ""))
+	for _, length := range []int{0, 1, 40, 1000, stream.Len() / 2, stream.Len() - 1} {
+		r := restoration(t, here, nil)
+		err := resource.ReadSnapshot(bytes.NewReader(stream.Bytes()[:length]), r)
+		wantIs(t, "ReadSnapshot of what was cut short", err, resource.ErrCorrupt)
+		wantIs(t, "ReadSnapshot of what was cut short", err, io.ErrUnexpectedEOF)
+		wantIs(t, "Commit after that", r.Commit(t.Context()), resource.ErrClosed)
+	}
+	wantSame(t, "after refusals", snapshot(t, here), []*resource.Resource{before})
+	r := restoration(t, here, nil)
+	if err := resource.ReadSnapshot(&stream, r); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantSame(t, "what is restored", unversioned(snapshot(t, here)), unversioned(all))
+	wantAbove(t, snapshot(t, here), s.Version())
+}
+
+// largest is the largest resource that can be written: a.
+func largest() *resource.Resource {
+	r := with("a", "")
+	empty, _ := json.Marshal(r)
+	r.Data = make([]byte, (resource.MaxResourceSize-len(empty)-len(`,"data":""`))/4*3)
+	return r
+}
+
 // testRestoreFaults has the store fail from its nth write on, in each way. What then
 // is there is all or nothing, and nothing if Commit knows that it failed.
 func testRestoreFaults(t *testing.T, h Harness) {
 	big := strings.Repeat("x", 300<<10) // a chunk each
-	for _, fault := range []castest.Fault{castest.FailBefore, castest.LostBefore, castest.AppliedThenFail, castest.NotDurable} {
-		open := h.New(t)
+	for _, fault := range []castest.Fault{
+		castest.FailBefore, castest.LostBefore, castest.AppliedThenFail, castest.NotDurable,
+	} {
+		open := h.Records(t)
 		b := opened(t, open(), options)
 		for i := range 2 {
 			write(t, b, with(fmt.Sprintf("old-%d", i), big))
@@ -220,7 +271,9 @@ func testRestoreFaults(t *testing.T, h Harness) {
 
 // commitFailing reports whether Commit succeeded although the nth write and all after it fail.
 // If it is not known, before is restored for the next try.
-func commitFailing(t *testing.T, open func() cas.Store, fault castest.Fault, n int, before, after []*resource.Resource) bool {
+func commitFailing(
+	t *testing.T, open func() cas.Store, fault castest.Fault, n int, before, after []*resource.Resource,
+) bool {
 	t.Helper()
 	var mu sync.Mutex
 	writes := 0

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/store/resource"
@@ -151,7 +152,9 @@ func testList(t *testing.T, h Harness) {
 	open := h.handles(t, options)
 	b := open()
 	for _, name := range []string{"web-2", "web-10", "db", "Web", "a/../b ü"} {
-		for _, at := range []resource.Tenancy{{Partition: "p1", Namespace: "n1"}, {Partition: "p1", Namespace: "n2"}, {Partition: "p2", Namespace: "n1"}, {}} {
+		for _, at := range []resource.Tenancy{
+			{Partition: "p1", Namespace: "n1"}, {Partition: "p1", Namespace: "n2"}, {Partition: "p2", Namespace: "n1"}, {},
+		} {
 			write(t, b, &resource.Resource{ID: resource.ID{Type: workload, Tenancy: at, Name: name}})
 		}
 	}
@@ -180,6 +183,75 @@ func testList(t *testing.T, h Harness) {
 		}
 		wantSame(t, "eventual List", names(eventual), c.want)
 	}
+}
+
+// testPeers: the peer is part of a tenancy, and a wildcard matches all.
+func testPeers(t *testing.T, h Harness) {
+	open := h.handles(t, options)
+	b := open()
+	peers := []string{"", "east", "west"}
+	for _, peer := range peers {
+		id := named("x")
+		id.Tenancy.PeerName = peer
+		write(t, b, &resource.Resource{ID: id, Data: []byte(peer)})
+	}
+	for _, peer := range peers {
+		id := named("x")
+		id.Tenancy.PeerName = peer
+		wantSame(t, "Read", string(read(t, open(), id).Data), peer)
+		at := home
+		at.PeerName = peer
+		wantSame(t, "List of one peer", names(list(t, open(), workload, at, "")), []string{"x"})
+	}
+	at := home
+	at.PeerName = resource.Wildcard
+	got := []string{}
+	for _, r := range list(t, open(), workload, at, "") {
+		got = append(got, r.ID.Tenancy.PeerName)
+	}
+	wantSame(t, "List of all peers", got, peers)
+	wantEvents(t, watch(t, open(), at, "x"), "+x=", "+x=east", "+x=west", "|")
+	wantSame(t, "List of any tenancy but peers", len(list(t, open(), workload, anywhere, "")), 1)
+}
+
+// statusful is a resource with a status that has every field.
+func statusful(name string) *resource.Resource {
+	r := with(name, "")
+	r.Status = map[string]resource.Status{"demo/controller": {
+		ObservedGeneration: "g1", UpdatedAt: time.Date(2026, 5, 4, 3, 2, 1, 7, time.UTC),
+		Conditions: []resource.Condition{
+			{Type: "Bound", State: resource.StateFalse, Reason: "NotFound", Message: "there is no ü"},
+			{Type: "Accepted", State: resource.StateTrue, Resource: &resource.Reference{
+				Type: service, Tenancy: home, Name: "web", Section: "ports",
+			}},
+			{},
+		},
+	}, "empty": {}}
+	return r
+}
+
+// testStatus: a status is stored and read as it is, and a write replaces it.
+func testStatus(t *testing.T, h Harness) {
+	open := h.handles(t, options)
+	b := open()
+	r := statusful("x")
+	stored := write(t, b, r)
+	r.Status["demo/controller"].Conditions[0].Message = "changed"
+	delete(r.Status, "empty")
+	want := statusful("x")
+	want.Version, want.Data = stored.Version, nil
+	for _, got := range []*resource.Resource{stored, read(t, b, r.ID), read(t, open(), r.ID)} {
+		wantSame(t, "the status", got, want)
+		got.Status["demo/controller"].Conditions[1].Resource.Name = "changed"
+	}
+	zone := time.FixedZone("east", 3600)
+	stored.Status = map[string]resource.Status{"c": {UpdatedAt: time.Date(2026, 1, 1, 0, 30, 0, 0, zone)}}
+	again := write(t, b, stored)
+	wantSame(t, "the time in UTC", again.Status["c"].UpdatedAt.Format(time.RFC3339), "2025-12-31T23:30:00Z")
+	wantSame(t, "what another handle reads", read(t, open(), r.ID), again)
+	again.Status = map[string]resource.Status{}
+	again = write(t, b, again)
+	wantSame(t, "no status", again.Status, map[string]resource.Status(nil))
 }
 
 func testOwners(t *testing.T, h Harness) {
@@ -221,6 +293,7 @@ func testInvalid(t *testing.T, h Harness) {
 		"not utf-8":       func(id *resource.ID) { id.Name = "\xff" },
 		"uid not utf-8":   func(id *resource.ID) { id.UID = "\xff" },
 		"any partition":   func(id *resource.ID) { id.Tenancy.Partition = "*" },
+		"any peer":        func(id *resource.ID) { id.Tenancy.PeerName = "*" },
 		"every namespace": func(id *resource.ID) { id.Tenancy.Namespace = "*" },
 	} {
 		id := named("x")
@@ -231,8 +304,29 @@ func testInvalid(t *testing.T, h Harness) {
 		wantIs(t, "WriteCAS: "+name, err, resource.ErrInvalid)
 		wantIs(t, "DeleteCAS: "+name, b.DeleteCAS(t.Context(), id, "1"), resource.ErrInvalid)
 	}
-	_, err := b.WriteCAS(t.Context(), &resource.Resource{ID: named("x"), Metadata: map[string]string{"k": "\xff"}})
-	wantIs(t, "WriteCAS: metadata that is not utf-8", err, resource.ErrInvalid)
+	_, err := b.WriteCAS(t.Context(), nil)
+	wantIs(t, "WriteCAS: nil", err, resource.ErrInvalid)
+	r := restoration(t, b, nil)
+	wantIs(t, "Apply: nil", r.Apply(nil), resource.ErrInvalid)
+	r.Abort()
+	for name, r := range map[string]*resource.Resource{
+		"metadata that is not utf-8": {Metadata: map[string]string{"k": "\xff"}},
+		"status that is not utf-8":   {Status: map[string]resource.Status{"c": {ObservedGeneration: "\xff"}}},
+		"unknown state": {Status: map[string]resource.Status{"c": {
+			Conditions: []resource.Condition{{State: resource.StateFalse + 1}},
+		}}},
+		"time without a year": {Status: map[string]resource.Status{"c": {UpdatedAt: time.Unix(1<<60, 0)}}},
+	} {
+		r.ID = named("x")
+		_, err := b.WriteCAS(t.Context(), r)
+		wantIs(t, "WriteCAS: "+name, err, resource.ErrInvalid)
+	}
+	for _, c := range []resource.Consistency{-1, resource.Strong + 1} {
+		_, err := b.Read(t.Context(), c, named("x"))
+		wantIs(t, "Read with an unknown consistency", err, resource.ErrInvalid)
+		_, err = b.List(t.Context(), c, workload.Unversioned(), anywhere, "")
+		wantIs(t, "List with an unknown consistency", err, resource.ErrInvalid)
+	}
 }
 
 func testSizes(t *testing.T, h Harness) {
@@ -256,7 +350,7 @@ func testSizes(t *testing.T, h Harness) {
 // eventual one never goes back.
 func testHandles(t *testing.T, h Harness) {
 	open := h.handles(t, small)
-	handles := []*resource.Store{open(), open(), open()}
+	handles := []resource.Backend{open(), open(), open()}
 	r := write(t, handles[0], with("x", ""))
 	for i := range h.rounds(300) + 10 {
 		r.Data = []byte(strconv.Itoa(i))

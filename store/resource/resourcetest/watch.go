@@ -48,11 +48,17 @@ func testWatch(t *testing.T, h Harness) {
 	}
 	own.Close()
 	wantClosed(t, own)
-	if err := other.Close(); err != nil {
+}
+
+// testClosed: closing a handle closes its watches.
+func testClosed(t *testing.T, h Harness) {
+	b := opened(t, h.Records(t)(), options)
+	w := watch(t, b, anywhere, "")
+	if err := b.Close(); err != nil {
 		t.Fatal(err)
 	}
-	wantClosed(t, foreign)
-	_, err = other.WriteCAS(t.Context(), with("x", ""))
+	wantClosed(t, w)
+	_, err := b.WriteCAS(t.Context(), with("x", ""))
 	wantIs(t, "WriteCAS after Close", err, resource.ErrClosed)
 }
 
@@ -60,7 +66,8 @@ func testWatchFilter(t *testing.T, h Harness) {
 	open := h.handles(t, options)
 	b := open()
 	put := func(typ resource.Type, partition, namespace, name string) {
-		write(t, b, &resource.Resource{ID: resource.ID{Type: typ, Tenancy: resource.Tenancy{Partition: partition, Namespace: namespace}, Name: name}})
+		at := resource.Tenancy{Partition: partition, Namespace: namespace}
+		write(t, b, &resource.Resource{ID: resource.ID{Type: typ, Tenancy: at, Name: name}})
 	}
 	put(workload, "p1", "n1", "a1")
 	all := watch(t, b, anywhere, "")
@@ -187,7 +194,7 @@ func testWatchReplay(t *testing.T, h Harness) {
 	for range watchers {
 		<-ready
 	}
-	writing := make([]*resource.Store, writers)
+	writing := make([]resource.Backend, writers)
 	for i := range writing {
 		writing[i] = open()
 	}
@@ -217,7 +224,9 @@ type announcing struct {
 	ready chan<- struct{}
 }
 
-func (a announcing) WatchList(ctx context.Context, typ resource.UnversionedType, tenancy resource.Tenancy, namePrefix string) (resource.Watch, error) {
+func (a announcing) WatchList(
+	ctx context.Context, typ resource.UnversionedType, tenancy resource.Tenancy, namePrefix string,
+) (resource.Watch, error) {
 	w, err := a.Backend.WatchList(ctx, typ, tenancy, namePrefix)
 	select {
 	case a.ready <- struct{}{}:
