@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"sync"
 	"testing"
-	"time"
 
 	"google.golang.org/grpc/codes"
 
@@ -95,63 +94,77 @@ func testUpdateRace(t *testing.T, h Harness) {
 	wantLines(t, open().(logstate.LogStatePersistence), applied, nil)
 }
 
-// silent is a store that does not answer writes, or reads either.
-type silent struct {
+// ending is a store that ends its caller's context instead of answering a write, or a
+// read as well.
+type ending struct {
 	cas.Store
+	end   func()
 	reads bool
 }
 
-func (s silent) Read(ctx context.Context, key string, known cas.Token) (cas.Record, error) {
+func (s ending) Read(ctx context.Context, key string, known cas.Token) (cas.Record, error) {
 	if !s.reads {
 		return s.Store.Read(ctx, key, known)
 	}
+	s.end()
 	<-ctx.Done()
 	return cas.Record{}, context.Cause(ctx)
 }
 
-func (s silent) Write(ctx context.Context, _ string, _ []byte, _ cas.Token) (cas.Written, error) {
+func (s ending) Write(ctx context.Context, _ string, _ []byte, _ cas.Token) (cas.Written, error) {
+	s.end()
 	<-ctx.Done()
 	return cas.Written{}, fmt.Errorf("%w: %w", cas.ErrIndeterminate, context.Cause(ctx))
 }
+
+// late is a context whose deadline passes when a test says so.
+type late struct {
+	context.Context
+	passed chan struct{}
+}
+
+func (c late) Done() <-chan struct{} { return c.passed }
+
+func (c late) Err() error {
+	select {
+	case <-c.passed:
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
+}
+
+var errShutdown = errors.New("shutting down")
 
 // testContexts: what ends with its context has that end's code, before and in a request,
 // and whatever the cause of the end is called.
 func testContexts(t *testing.T, h Harness) {
 	store := h.Records(t)()
 	set(t, logstate.New(store), "log", "one")
-	cause := errors.New("shutting down")
-	for want, newContext := range map[codes.Code]func() (context.Context, func()){
-		codes.DeadlineExceeded: func() (context.Context, func()) {
-			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-			return ctx, cancel
-		},
-		codes.Canceled: func() (context.Context, func()) {
-			ctx, cancel := context.WithCancelCause(t.Context())
-			time.AfterFunc(time.Millisecond, func() { cancel(cause) })
-			return ctx, func() { cancel(nil) }
-		},
-	} {
-		for where, s := range map[string]cas.Store{"a read": silent{store, true}, "a write": silent{store, false}} {
-			ctx, cancel := newContext()
-			bound := logstate.New(s).WithContext(ctx)
-			err := begin(t, bound, "log").Set([]byte("two"))
-			wantCode(t, "Set that ends in "+where, err, want)
-			if unknown := errors.Is(err, cas.ErrIndeterminate); unknown != (where == "a write") {
-				t.Errorf("Set that ends in %s: %v: unknown %v", where, err, unknown)
-			}
-			if want == codes.Canceled && !errors.Is(err, cause) {
-				t.Errorf("Set that ends in %s: %v, want the cause", where, err)
-			}
-			_, err = begin(t, bound, "log").GetLatest()
-			wantCode(t, "GetLatest after that", err, want)
-			_, err = bound.Latest("log")
-			wantCode(t, "Latest after that", err, want)
-			wantCode(t, "Update after that", bound.Update("log", nil), want)
-			_, err = bound.Logs()
-			wantCode(t, "Logs after that", err, want)
-			wantCode(t, "Init after that", bound.Init(), want)
-			cancel()
-		}
+	for _, reads := range []bool{true, false} {
+		passed := late{t.Context(), make(chan struct{})}
+		s := ending{store, sync.OnceFunc(func() { close(passed.passed) }), reads}
+		testEndedContext(t, passed, s, codes.DeadlineExceeded, context.DeadlineExceeded)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		s.end = func() { cancel(errShutdown) }
+		testEndedContext(t, ctx, s, codes.Canceled, errShutdown)
 	}
 	wantLatest(t, logstate.New(store), "log", "one")
+}
+
+func testEndedContext(t *testing.T, ctx context.Context, s ending, code codes.Code, cause error) {
+	bound := logstate.New(s).WithContext(ctx)
+	err := begin(t, bound, "log").Set([]byte("two"))
+	if unknown := errors.Is(err, cas.ErrIndeterminate); unknown == s.reads || !errors.Is(err, cause) {
+		t.Errorf("Set that is ended, in its read: %v: %v, want %v", s.reads, err, cause)
+	}
+	_, beginErr := begin(t, bound, "log").GetLatest()
+	_, latestErr := bound.Latest("log")
+	_, logsErr := bound.Logs()
+	for what, err := range map[string]error{
+		"Set that is ended": err, "GetLatest after that": beginErr, "Latest after that": latestErr,
+		"Update after that": bound.Update("log", nil), "Logs after that": logsErr, "Init after that": bound.Init(),
+	} {
+		wantCode(t, what, err, code)
+	}
 }
