@@ -157,7 +157,8 @@ func TestIfDBNotExistsIsProven(t *testing.T) {
 	if err := os.Symlink("no-such", link); err != nil {
 		t.Fatal(err)
 	}
-	for out, want := range map[string]int{file: exitOK, link: exitFailure, filepath.Join(file, "db"): exitFailure, dir: exitUsage} {
+	for out, want := range map[string]int{file: exitOK, link: exitFailure, filepath.Join(file, "db"): exitFailure,
+		dir: exitUsage} {
 		code, _, stderr := replctl(t, "restore", url, "-o", out, "--if-db-not-exists")
 		if code != want || strings.Contains(stderr, "no restore") != (out == file) {
 			t.Errorf("-o %s: exit code %d, want %d\n%s", out, code, want, stderr)

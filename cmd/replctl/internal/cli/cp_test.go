@@ -96,7 +96,8 @@ func files(t *testing.T, dir string) map[string][2]string {
 		if err != nil {
 			return err
 		}
-		found[name] = [2]string{fileSum(t, filepath.Join(dir, name)), info.ModTime().UTC().Truncate(time.Millisecond).String()}
+		found[name] = [2]string{fileSum(t, filepath.Join(dir, name)),
+			info.ModTime().UTC().Truncate(time.Millisecond).String()}
 		return nil
 	})
 	if err != nil {

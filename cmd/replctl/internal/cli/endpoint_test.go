@@ -17,7 +17,8 @@ func TestEndpointSources(t *testing.T) {
 	srv := fakes3.New(t)
 	nowhere := "http://127.0.0.1:1"
 	upload(t, testreplica.Copy(t, "v0.5"), s3.Config{
-		Bucket: srv.Bucket, Prefix: "db", Endpoint: srv.URL, AccessKeyID: fakes3.AccessKeyID, SecretAccessKey: fakes3.SecretAccessKey,
+		Bucket: srv.Bucket, Prefix: "db", Endpoint: srv.URL, AccessKeyID: fakes3.AccessKeyID,
+		SecretAccessKey: fakes3.SecretAccessKey,
 	})
 	config := func(text string) string {
 		path := filepath.Join(t.TempDir(), "config")
@@ -34,15 +35,21 @@ func TestEndpointSources(t *testing.T) {
 	}{
 		{"the url", map[string]string{"LITESTREAM_S3_ENDPOINT": nowhere}, []string{url + "?endpoint=" + srv.URL}},
 		{"--endpoint", map[string]string{"LITESTREAM_S3_ENDPOINT": nowhere}, []string{url, "--endpoint", srv.URL}},
-		{"LITESTREAM_S3_ENDPOINT", map[string]string{"LITESTREAM_S3_ENDPOINT": srv.URL, "AWS_ENDPOINT_URL_S3": nowhere}, []string{url}},
-		{"AWS_ENDPOINT_URL_S3", map[string]string{"AWS_ENDPOINT_URL_S3": srv.URL, "AWS_ENDPOINT_URL": nowhere}, []string{url}},
-		{"AWS_ENDPOINT_URL", map[string]string{"AWS_ENDPOINT_URL": srv.URL, "AWS_CONFIG_FILE": config("[default]\nendpoint_url = " + nowhere + "\n")}, []string{url}},
+		{"LITESTREAM_S3_ENDPOINT", map[string]string{"LITESTREAM_S3_ENDPOINT": srv.URL, "AWS_ENDPOINT_URL_S3": nowhere},
+			[]string{url}},
+		{"AWS_ENDPOINT_URL_S3", map[string]string{"AWS_ENDPOINT_URL_S3": srv.URL, "AWS_ENDPOINT_URL": nowhere},
+			[]string{url}},
+		{"AWS_ENDPOINT_URL", map[string]string{"AWS_ENDPOINT_URL": srv.URL,
+			"AWS_CONFIG_FILE": config("[default]\nendpoint_url = " + nowhere + "\n")}, []string{url}},
 		{"services of the profile", map[string]string{
-			"AWS_CONFIG_FILE": config("[default]\nservices = mine\nendpoint_url = " + nowhere + "\n[services mine]\ns3 =\n  endpoint_url = SERVER\n"),
+			"AWS_CONFIG_FILE": config("[default]\nservices = mine\nendpoint_url = " + nowhere +
+				"\n[services mine]\ns3 =\n  endpoint_url = SERVER\n"),
 		}, []string{url}},
-		{"endpoint_url of the profile", map[string]string{"AWS_CONFIG_FILE": config("[default]\nendpoint_url = SERVER\n")}, []string{url}},
+		{"endpoint_url of the profile", map[string]string{"AWS_CONFIG_FILE": config("[default]\nendpoint_url = SERVER\n")},
+			[]string{url}},
 		{"AWS_PROFILE", map[string]string{
-			"AWS_PROFILE": "minio", "AWS_CONFIG_FILE": config("[default]\nendpoint_url = " + nowhere + "\n[profile minio]\nendpoint_url = SERVER\n"),
+			"AWS_PROFILE":     "minio",
+			"AWS_CONFIG_FILE": config("[default]\nendpoint_url = " + nowhere + "\n[profile minio]\nendpoint_url = SERVER\n"),
 		}, []string{url}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -52,7 +59,8 @@ func TestEndpointSources(t *testing.T) {
 				t.Setenv(name, value)
 			}
 			srv.Reset()
-			if code, _, stderr := replctl(t, append([]string{"ltx", "--fast"}, tt.args...)...); code != exitOK || len(srv.Requests()) == 0 {
+			if code, _, stderr := replctl(t, append([]string{"ltx", "--fast"}, tt.args...)...); code != exitOK ||
+				len(srv.Requests()) == 0 {
 				t.Errorf("exit code %d\n%s", code, stderr)
 			}
 		})

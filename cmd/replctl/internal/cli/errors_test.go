@@ -19,10 +19,13 @@ func TestExitCode(t *testing.T) {
 		{nil, 0, ""},
 		{errDamage, 4, ""},
 		{fmt.Errorf("open x: %w", fs.ErrNotExist), 1, "replctl: open x: file does not exist\n"},
-		{fmt.Errorf("open x: %w", fs.ErrPermission), 1, "replctl: open x: permission denied\nTry: as the user that the replicator runs as\n"},
+		{fmt.Errorf("open x: %w", fs.ErrPermission), 1,
+			"replctl: open x: permission denied\nTry: as the user that the replicator runs as\n"},
 		{fmt.Errorf("inspect: %w", context.Canceled), 1, "replctl: inspect: context canceled\n"},
 		{usageError("that", "no %s", "this"), 2, "replctl: no this\nTry: that\n"},
-		{fmt.Errorf("x: %w", ltx.ErrCorrupt), 4, "replctl: x: LTX file is corrupt\nTry: replctl inspect, which says what is damaged; replctl ltx --fast, which reads no headers\n"},
+		{fmt.Errorf("x: %w", ltx.ErrCorrupt), 4,
+			"replctl: x: LTX file is corrupt\n" +
+				"Try: replctl inspect, which says what is damaged; replctl ltx --fast, which reads no headers\n"},
 	} {
 		var talk bytes.Buffer
 		a := &app{stderr: &talk}

@@ -67,12 +67,16 @@ var operations = []operation{
 		effect: [][]string{{"lease", "show", "URL"}}},
 	{name: "lease break", empty: true, writes: true, args: []string{"lease", "break", "URL", "--generation", "1"},
 		prepare: [][]string{{"lease", "acquire", "URL"}}, effect: [][]string{{"lease", "show", "URL"}}},
-	{name: "kv get", empty: true, writes: true, args: []string{"kv", "get", "URL", "a/b"}, prepare: [][]string{{"kv", "put", "URL", "a/b", "1"}}},
-	{name: "kv ls", empty: true, writes: true, args: []string{"kv", "ls", "URL"}, prepare: [][]string{{"kv", "put", "URL", "a/b", "1"}}},
-	{name: "kv put", empty: true, writes: true, args: []string{"kv", "put", "URL", "a/b", "2"}, prepare: [][]string{{"kv", "put", "URL", "a/b", "1"}},
-		effect: [][]string{{"kv", "get", "URL", "a/b"}}},
-	{name: "kv rm", empty: true, writes: true, args: []string{"kv", "rm", "URL", "a/b"}, prepare: [][]string{{"kv", "put", "URL", "a/b", "1"}},
-		effect: [][]string{{"kv", "ls", "URL"}}},
+	{name: "kv get", empty: true, writes: true, args: []string{"kv", "get", "URL", "a/b"},
+		prepare: [][]string{{"kv", "put", "URL", "a/b", "1"}}},
+	{name: "kv ls", empty: true, writes: true, args: []string{"kv", "ls", "URL"},
+		prepare: [][]string{{"kv", "put", "URL", "a/b", "1"}}},
+	{name: "kv put", empty: true, writes: true, args: []string{"kv", "put", "URL", "a/b", "2"},
+		prepare: [][]string{{"kv", "put", "URL", "a/b", "1"}},
+		effect:  [][]string{{"kv", "get", "URL", "a/b"}}},
+	{name: "kv rm", empty: true, writes: true, args: []string{"kv", "rm", "URL", "a/b"},
+		prepare: [][]string{{"kv", "put", "URL", "a/b", "1"}},
+		effect:  [][]string{{"kv", "ls", "URL"}}},
 }
 
 // Commands that are not in the table, and why.
@@ -100,7 +104,8 @@ func TestOperationsAreComplete(t *testing.T) {
 	var walk func(cmd *cobra.Command)
 	walk = func(cmd *cobra.Command) {
 		for _, sub := range cmd.Commands() {
-			if name := sub.CommandPath(); !listed[name] && withoutFaults[name] == "" && !strings.HasPrefix(name, "replctl completion ") {
+			if name := sub.CommandPath(); !listed[name] && withoutFaults[name] == "" &&
+				!strings.HasPrefix(name, "replctl completion ") {
 				t.Errorf("%s has no line in the table of operations", name)
 			}
 			walk(sub)
@@ -179,7 +184,8 @@ func (w *world) place(t *testing.T, op operation) (name, url string) {
 }
 
 // run is one command, with the time that it may take at the most.
-func (w *world) run(ctx context.Context, t *testing.T, args []string, url, out string) (code int, stdout, stderr string) {
+func (w *world) run(ctx context.Context, t *testing.T, args []string, url, out string,
+) (code int, stdout, stderr string) {
 	t.Helper()
 	if args[0] == "OUT" {
 		return exitOK, contentOf(t, out), ""
@@ -245,7 +251,9 @@ func outcome(op operation, seen string) string {
 }
 
 // attempt runs an operation; fail chooses the calls that fail, and how.
-func (w *world) attempt(t *testing.T, op operation, patience time.Duration, fail func(place string, stop func()) []fakes3.Rule) result {
+func (w *world) attempt(t *testing.T, op operation, patience time.Duration,
+	fail func(place string, stop func()) []fakes3.Rule,
+) result {
 	t.Helper()
 	place, url := w.place(t, op)
 	out := filepath.Join(t.TempDir(), "out")
@@ -375,7 +383,8 @@ func judge(t *testing.T, what string, base, r result) {
 	case r.code == exitNothing:
 		t.Errorf("%s: taken for an absence: %s", what, r.said)
 	case r.code == exitOK && r.seen != base.seen:
-		t.Errorf("%s: exit code 0 with another result:\n%s\nand without the fault\n%s\nsaid %s", what, r.seen, base.seen, r.said)
+		t.Errorf("%s: exit code 0 with another result:\n%s\nand without the fault\n%s\nsaid %s", what, r.seen, base.seen,
+			r.said)
 	case r.code != exitOK && r.said == "" && r.seen == "":
 		t.Errorf("%s: exit code %d without a word", what, r.code)
 	case strings.Contains(r.said+r.seen, fakes3.SecretAccessKey):

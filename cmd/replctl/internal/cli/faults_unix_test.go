@@ -31,7 +31,8 @@ type disk struct {
 
 func newDisk(t *testing.T) *disk {
 	t.Helper()
-	d := &disk{dir: filepath.Join(testdata(t), "damaged", "both-formats", "replica"), binary: filepath.Join(openDir(t), "replctl")}
+	d := &disk{dir: filepath.Join(testdata(t), "damaged", "both-formats", "replica"),
+		binary: filepath.Join(openDir(t), "replctl")}
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

@@ -49,7 +49,8 @@ func TestHarmlessJSON(t *testing.T) {
 		}
 		wantHarmless(t, "json", out.String())
 		var got map[string]string
-		if err := json.Unmarshal([]byte(out.String()), &got); err != nil || got["name"] != strings.ToValidUTF8(strings.ReplaceAll(evil, "\xff", "\ufffd"), "\ufffd") {
+		if err := json.Unmarshal([]byte(out.String()), &got); err != nil ||
+			got["name"] != strings.ToValidUTF8(strings.ReplaceAll(evil, "\xff", "\ufffd"), "\ufffd") {
 			t.Errorf("got %q, %v", got, err)
 		}
 	}
@@ -119,7 +120,8 @@ func TestCommandsAreHarmless(t *testing.T) {
 		{"wal", dir}, {"lease", "show", dir}, {"lease", "acquire", dir}, {"lease", "break", "--generation", "9", dir},
 		{"prune", "--keep-snapshots", "1", dir}, {"cp", dir, filepath.Join(other, "copy")},
 		{"restore", dir, "-o", filepath.Join(other, "db")}, {"restore", dir, "-o", other}, {"restore", other, "-o", "x"},
-		{"inspect", other}, {"check", other}, {"plan", other}, {"kv", "put", other, "k", "v"}, {"kv", "ls", other}, {"kv", "get", other, evil},
+		{"inspect", other}, {"check", other}, {"plan", other}, {"kv", "put", other, "k", "v"}, {"kv", "ls", other},
+		{"kv", "get", other, evil},
 		{"probe", "--rounds", "1", other}, {evil}, {"--" + evil}, {"ltx", "--level", evil, dir}, {"migrate", dir, other},
 	} {
 		for _, json := range []bool{false, true} {
@@ -140,7 +142,8 @@ func TestProblemsAreHarmless(t *testing.T) {
 	var out strings.Builder
 	a := &app{stdout: &out}
 	object := "ltx/0/a\x1b[2J\rb\n"
-	problems := []replicate.Problem{{Severity: replicate.SeverityError, Object: object, Message: evil}, {Severity: replicate.SeverityInfo}}
+	problems := []replicate.Problem{{Severity: replicate.SeverityError, Object: object, Message: evil},
+		{Severity: replicate.SeverityInfo}}
 	if err := a.printProblems(problems); err != nil {
 		t.Fatal(err)
 	}

@@ -74,7 +74,8 @@ func TestInspectJSONOfLTX(t *testing.T) {
 	want := inspectDoc{
 		URL: replica, Formats: []string{"ltx"}, Generations: []generationDoc{}, Problems: []problemDoc{},
 		Objects: objects, Bytes: bytes, Verified: objects,
-		LTX: &ltxReportDoc{Layout: got.LTX.Layout, Levels: got.LTX.Levels, MaxTXID: facts.MaxTXID, RestorableTXID: &facts.MaxTXID, RestorableAt: got.LTX.Levels[0].Newest},
+		LTX: &ltxReportDoc{Layout: got.LTX.Layout, Levels: got.LTX.Levels, MaxTXID: facts.MaxTXID,
+			RestorableTXID: &facts.MaxTXID, RestorableAt: got.LTX.Levels[0].Newest},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("want (-) and inspect (+) differ:\n%s", diff)
@@ -90,7 +91,8 @@ func TestGapsInJSON(t *testing.T) {
 	}
 	gap := report.Levels[i].Gaps[0]
 	if *report.RestorableTXID != gap.After || gap.Before != report.MaxTXID {
-		t.Errorf("gap from %s to %s, restorable up to %s of %s", gap.After, gap.Before, *report.RestorableTXID, report.MaxTXID)
+		t.Errorf("gap from %s to %s, restorable up to %s of %s", gap.After, gap.Before, *report.RestorableTXID,
+			report.MaxTXID)
 	}
 	none := ask[inspectDoc](t, "inspect", testreplica.Copy(t, "damaged/ltx-no-snapshot"))
 	if none.LTX.RestorableTXID != nil || none.LTX.RestorableAt != nil {
@@ -108,7 +110,8 @@ func TestListingsJSONOfV3(t *testing.T) {
 	var segments, snapshots int
 	for i, want := range facts {
 		got := generations[i]
-		if got.Generation != want.Generation || got.Snapshots != want.Snapshots || got.WALSegments != want.WALSegments || got.CreatedAt.After(*got.UpdatedAt) {
+		if got.Generation != want.Generation || got.Snapshots != want.Snapshots || got.WALSegments != want.WALSegments ||
+			got.CreatedAt.After(*got.UpdatedAt) {
 			t.Errorf("got %+v, want %+v", got, want)
 		}
 		if len(got.Restorable) != 1 || !got.Restorable[0].To.Equal(*got.UpdatedAt) {
@@ -118,7 +121,8 @@ func TestListingsJSONOfV3(t *testing.T) {
 		for _, s := range ask[[]snapshotDoc](t, "snapshots", replica, "--generation", want.Generation) {
 			snapshots++
 			bytes += s.Size
-			if s.Format != "v0.3" || *s.Generation != want.Generation || s.Index == nil || s.MinTXID != nil || s.MaxTXID != nil || s.CreatedAt.IsZero() {
+			if s.Format != "v0.3" || *s.Generation != want.Generation || s.Index == nil || s.MinTXID != nil ||
+				s.MaxTXID != nil || s.CreatedAt.IsZero() {
 				t.Errorf("snapshot %+v", s)
 			}
 		}
@@ -158,13 +162,15 @@ func TestLTXJSON(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if f.MinTXID+"-"+f.MaxTXID+".ltx" != fi.Name() || f.Size != fi.Size() || !f.CreatedAt.Equal(fi.ModTime()) || f.CreatedAt.Unix() != f.Timestamp.Unix() {
+			if f.MinTXID+"-"+f.MaxTXID+".ltx" != fi.Name() || f.Size != fi.Size() || !f.CreatedAt.Equal(fi.ModTime()) ||
+				f.CreatedAt.Unix() != f.Timestamp.Unix() {
 				t.Errorf("got %+v, want %s of %d bytes at %v", f, fi.Name(), fi.Size(), fi.ModTime())
 			}
 		}
 	}
 	for _, s := range ask[[]snapshotDoc](t, "snapshots", replica) {
-		if s.Format != "ltx" || *s.MinTXID != "0000000000000001" || s.MaxTXID == nil || s.Generation != nil || s.Index != nil {
+		if s.Format != "ltx" || *s.MinTXID != "0000000000000001" || s.MaxTXID == nil || s.Generation != nil ||
+			s.Index != nil {
 			t.Errorf("snapshot %+v", s)
 		}
 	}

@@ -129,7 +129,8 @@ func TestKVAdviceKeepsEndpoint(t *testing.T) {
 	}
 	kv("put", url, "k", "v")
 	for _, said := range []string{
-		kv("get", url, "nosuch"), kv("rm", url, "nosuch"), kv("put", url, "k", "v", "--create"), kv("put", url, "k", "v", "--version", "9"),
+		kv("get", url, "nosuch"), kv("rm", url, "nosuch"), kv("put", url, "k", "v", "--create"),
+		kv("put", url, "k", "v", "--version", "9"),
 	} {
 		_, advice, _ := strings.Cut(said, "\nTry: ")
 		if !strings.Contains(advice, "endpoint="+srv.URL) {

@@ -43,7 +43,8 @@ func TestExecStoreUnreachable(t *testing.T) {
 			}
 			p.dead()
 			said := p.ends(exitLost)
-			if !strings.Contains(said, "replctl: lease: lost: ") || !strings.Contains(said, "the command ended with exit code 0") {
+			if !strings.Contains(said, "replctl: lease: lost: ") ||
+				!strings.Contains(said, "the command ended with exit code 0") {
 				t.Errorf("said:\n%s", said)
 			}
 		})

@@ -73,7 +73,8 @@ func (s *terminalSession) ends(want int) {
 func TestExecOnTerminal(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	s := startOnTerminal(t, "sh", "-c", `replctl lease exec "$0" -- sh -c 'echo who; read x; echo hello $x'; echo and; read y; echo bye $y; exit 3`, dir)
+	s := startOnTerminal(t, "sh", "-c",
+		`replctl lease exec "$0" -- sh -c 'echo who; read x; echo hello $x'; echo and; read y; echo bye $y; exit 3`, dir)
 	s.until("who")
 	s.press("you\n")
 	s.until("hello you")
@@ -87,7 +88,8 @@ func TestExecOnTerminal(t *testing.T) {
 // nobody.
 func TestExecKeys(t *testing.T) {
 	t.Parallel()
-	s := startOnTerminal(t, "replctl", "lease", "exec", t.TempDir(), "--", "sh", "-c", `trap 'echo interrupted; exit 9' INT; echo ready; while :; do read x; echo got $x; done`)
+	s := startOnTerminal(t, "replctl", "lease", "exec", t.TempDir(), "--", "sh", "-c",
+		`trap 'echo interrupted; exit 9' INT; echo ready; while :; do read x; echo got $x; done`)
 	s.until("ready")
 	s.press("\x1a")
 	s.press("on\n")
@@ -101,7 +103,8 @@ func TestExecKeys(t *testing.T) {
 // stopped while its lease is renewed.
 func TestExecInBackground(t *testing.T) {
 	t.Parallel()
-	s := startOnTerminal(t, "sh", "-c", `replctl lease exec "$0" -- sh -c 'read x; echo read: $?; exit 4' | cat; echo done`, t.TempDir())
+	s := startOnTerminal(t, "sh", "-c",
+		`replctl lease exec "$0" -- sh -c 'read x; echo read: $?; exit 4' | cat; echo done`, t.TempDir())
 	s.until("read: 1")
 	s.until("done")
 	s.ends(0)

@@ -85,7 +85,8 @@ func TestExecKillsGroup(t *testing.T) {
 		t.Fatal(stderr)
 	}
 	p.dead()
-	if said := p.ends(exitLost); !strings.Contains(said, "replctl: lease: lost: ") || !strings.Contains(said, "ended with exit code 137") {
+	if said := p.ends(exitLost); !strings.Contains(said, "replctl: lease: lost: ") ||
+		!strings.Contains(said, "ended with exit code 137") {
 		t.Errorf("said:\n%s", said)
 	}
 }
@@ -100,7 +101,8 @@ func TestExecEndsWhatIsLeft(t *testing.T) {
 			dir := t.TempDir()
 			p := leaseExec(t, dir, "--grace", "200ms", "--", "sh", "-c", trap+"sleep 1000 & exit 3")
 			p.dead()
-			if said := p.ends(3); !strings.Contains(said, "left processes") || !strings.HasSuffix(said, "released generation 1") {
+			if said := p.ends(3); !strings.Contains(said, "left processes") ||
+				!strings.HasSuffix(said, "released generation 1") {
 				t.Errorf("said:\n%s", said)
 			}
 			if said := strings.Join(p.said, "\n"); strings.Contains(said, "releasing in 3.") != (trap != "") {

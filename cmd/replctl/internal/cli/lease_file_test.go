@@ -11,14 +11,16 @@ import (
 	"github.com/replctl/replicate"
 )
 
-const soundGrant = `{"url":"/db","generation":7,"owner":"db-1","expires_at":"2026-11-20T14:05:36.123Z","state":"held","etag":"9f86","ttl_ms":30000,"later":[1]}`
+const soundGrant = `{"url":"/db","generation":7,"owner":"db-1","expires_at":"2026-11-20T14:05:36.123Z",` +
+	`"state":"held","etag":"9f86","ttl_ms":30000,"later":[1]}`
 
 func TestParseGrant(t *testing.T) {
 	got, err := parseGrant([]byte(soundGrant + "\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &replicate.Lease{Generation: 7, Owner: "db-1", ETag: "9f86", ExpiresAt: time.Date(2026, 11, 20, 14, 5, 36, 123e6, time.UTC)}
+	want := &replicate.Lease{Generation: 7, Owner: "db-1", ETag: "9f86",
+		ExpiresAt: time.Date(2026, 11, 20, 14, 5, 36, 123e6, time.UTC)}
 	if diff := cmp.Diff(want, got.lease()); diff != "" || got.ttl() != 30*time.Second || got.URL != "/db" {
 		t.Errorf("got %+v, want (-):\n%s", got, diff)
 	}
@@ -57,14 +59,16 @@ func FuzzParseGrant(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if l := g.lease(); l.Generation < 1 || l.Owner == "" || l.ETag == "" || l.ExpiresAt.IsZero() || g.ttl() < 0 || g.ttl() > mostTTL {
+		if l := g.lease(); l.Generation < 1 || l.Owner == "" || l.ETag == "" || l.ExpiresAt.IsZero() || g.ttl() < 0 ||
+			g.ttl() > mostTTL {
 			t.Errorf("%q gives %+v", data, g)
 		}
 		doc, err := json.Marshal(g)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if again, err := parseGrant(doc); err != nil || !cmp.Equal(g.lease(), again.lease()) || g.URL != again.URL || g.TTL != again.TTL {
+		if again, err := parseGrant(doc); err != nil || !cmp.Equal(g.lease(), again.lease()) || g.URL != again.URL ||
+			g.TTL != again.TTL {
 			t.Errorf("%s becomes %+v (%v), was %+v", doc, again, err, g)
 		}
 	})
@@ -88,11 +92,13 @@ func TestLeaseJSON(t *testing.T) {
 		t.Errorf("acquired %+v", acquired)
 	}
 	shown := ask[leaseShowDoc](t, "lease", "show", dir)
-	if diff := cmp.Diff(acquired.leaseShowDoc, shown, cmp.AllowUnexported(leaseShowDoc{}), cmp.Comparer(func(a, b time.Time) bool { return a.Sub(b).Abs() < time.Second })); diff != "" {
+	if diff := cmp.Diff(acquired.leaseShowDoc, shown, cmp.AllowUnexported(leaseShowDoc{}),
+		cmp.Comparer(func(a, b time.Time) bool { return a.Sub(b).Abs() < time.Second })); diff != "" {
 		t.Errorf("acquired (-) and shown (+):\n%s", diff)
 	}
 	renewed := lease("held", "renew", dir, "--lease", save(t, acquired))
-	if renewed.Generation != 1 || *renewed.ETag == *acquired.ETag || !renewed.ExpiresAt.After(*acquired.ExpiresAt) || *renewed.TTL != 10000 {
+	if renewed.Generation != 1 || *renewed.ETag == *acquired.ETag || !renewed.ExpiresAt.After(*acquired.ExpiresAt) ||
+		*renewed.TTL != 10000 {
 		t.Errorf("renewed %+v", renewed)
 	}
 	if got := lease("released", "release", dir, "--lease", save(t, renewed)); got.Generation != 1 || got.ETag != nil {

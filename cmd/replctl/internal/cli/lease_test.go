@@ -45,7 +45,8 @@ func TestLeaseOnS3(t *testing.T) {
 	}
 	released := ask[leaseGrantDoc](t, "lease", "release", url, "--lease", save(t, renewed))
 	refused, _, why := replctl(t, "lease", "acquire", strings.Replace(url, "http://", "http://user:password@", 1))
-	if shown := fmt.Sprint(acquired, renewed, released, stderr, why); refused == exitOK || strings.Contains(shown, "password") || strings.Contains(shown, fakes3.SecretAccessKey) {
+	if shown := fmt.Sprint(acquired, renewed, released, stderr, why); refused == exitOK ||
+		strings.Contains(shown, "password") || strings.Contains(shown, fakes3.SecretAccessKey) {
 		t.Errorf("secrets are shown: %s", shown)
 	}
 	if got := ask[leaseShowDoc](t, "lease", "show", url); got.State != "released" || got.Generation != 1 {
@@ -125,7 +126,8 @@ func TestLeaseFailure(t *testing.T) {
 	} {
 		var talk strings.Builder
 		a := &app{stderr: &talk}
-		if code := a.exitCode(leaseFailure(fmt.Errorf("lease: %w", tt.err), "dir")); code != tt.code || strings.Contains(talk.String(), "\x1b") {
+		if code := a.exitCode(leaseFailure(fmt.Errorf("lease: %w", tt.err), "dir")); code != tt.code ||
+			strings.Contains(talk.String(), "\x1b") {
 			t.Errorf("%v: got %d and %q, want %d", tt.err, code, talk.String(), tt.code)
 		}
 	}
@@ -153,8 +155,10 @@ func TestReporterSaysWhatIsNew(t *testing.T) {
 	events := []replicate.Event{
 		held("a", 1), held("a", 2), held("b", 3), {Kind: replicate.EventWaiting, Err: io.EOF}, held("b", 0),
 		{Kind: replicate.EventAcquired}, {Kind: replicate.EventRenewed}, {Kind: replicate.EventAmbiguous},
-		{Kind: replicate.EventRenewFailed, Err: io.EOF}, {Kind: replicate.EventRenewFailed, Err: io.EOF}, {Kind: replicate.EventRenewed}, {Kind: replicate.EventRenewed},
-		{Kind: replicate.EventLost, Err: errors.New("over\nand\x1b out")}, {Kind: replicate.EventReleased}, {Kind: replicate.EventSkew, Skew: time.Minute},
+		{Kind: replicate.EventRenewFailed, Err: io.EOF}, {Kind: replicate.EventRenewFailed, Err: io.EOF},
+		{Kind: replicate.EventRenewed}, {Kind: replicate.EventRenewed},
+		{Kind: replicate.EventLost, Err: errors.New("over\nand\x1b out")}, {Kind: replicate.EventReleased},
+		{Kind: replicate.EventSkew, Skew: time.Minute},
 	}
 	for verbose, want := range map[bool][]string{
 		false: {

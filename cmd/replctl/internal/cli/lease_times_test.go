@@ -42,7 +42,8 @@ func TestLeaseTimeFlags(t *testing.T) {
 		t.Errorf("guard alone: %+v", got)
 	}
 	e := execFlags{leaseFlags: leaseFlags{ttl: time.Minute, guard: 10 * time.Second}, grace: 5 * time.Second}
-	if got := e.sessionOptions(nil); got.Guard != 15*time.Second || got.RenewEvery != 15*time.Second || e.reserve() != 10*time.Second {
+	if got := e.sessionOptions(nil); got.Guard != 15*time.Second || got.RenewEvery != 15*time.Second ||
+		e.reserve() != 10*time.Second {
 		t.Errorf("exec: guard %v, renewals every %v, reserve %v", got.Guard, got.RenewEvery, e.reserve())
 	}
 }

@@ -26,7 +26,8 @@ func withoutLast(t *testing.T, fn func(replica, generation, lost string)) {
 	for i, path := range segments[:len(segments)-1] {
 		index := func(path string) string { return strings.Split(filepath.Base(path), "_")[0] }
 		next := segments[i+1]
-		if filepath.Dir(path) != filepath.Dir(next) || index(path) == index(next) || strings.Contains(filepath.Base(path), "_00000000") {
+		if filepath.Dir(path) != filepath.Dir(next) || index(path) == index(next) ||
+			strings.Contains(filepath.Base(path), "_00000000") {
 			continue // no last one, or the only one
 		}
 		replica := testreplica.Copy(t, "v0.3")
@@ -77,7 +78,8 @@ func TestRestoreLostSegment(t *testing.T) {
 			}
 		case exitOK:
 			back := filepath.Join(t.TempDir(), "db")
-			if code, _, stderr := replctl(t, "restore", migrated, "-o", back); code != exitOK || got == "" || !bytes.Equal(read(t, back), read(t, out)) {
+			if code, _, stderr := replctl(t, "restore", migrated, "-o", back); code != exitOK || got == "" ||
+				!bytes.Equal(read(t, back), read(t, out)) {
 				t.Errorf("without %s: what was migrated is not what is restored: exit code %d\n%s", lost, code, stderr)
 			}
 		default:

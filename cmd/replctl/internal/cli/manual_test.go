@@ -36,7 +36,8 @@ func TestManualIsCurrent(t *testing.T) {
 func manual() string {
 	root := newRootCommand(&app{})
 	var b strings.Builder
-	fmt.Fprintf(&b, "# replctl\n\n<!-- Made from the help by go generate ./cmd/replctl. -->\n\n%s\n\n| command | |\n|---|---|\n", root.Long)
+	fmt.Fprintf(&b, "# replctl\n\n<!-- Made from the help by go generate ./cmd/replctl. -->\n\n%s\n\n", root.Long)
+	b.WriteString("| command | |\n|---|---|\n")
 	commands := slices.DeleteFunc(root.Commands(), func(cmd *cobra.Command) bool { return cmd.Hidden })
 	for _, cmd := range commands {
 		fmt.Fprintf(&b, "| [`%s`](#replctl-%s) | %s |\n", cmd.Use, cmd.Name(), cmd.Short)
@@ -59,7 +60,8 @@ func writeManual(b *strings.Builder, cmd *cobra.Command) {
 	if text == "" {
 		text = cmd.Short + "."
 	}
-	fmt.Fprintf(b, "\n## %s\n\n%s\n\n```\n%s\n\n%s```\n", cmd.CommandPath(), text, cmd.UseLine(), cmd.LocalFlags().FlagUsages())
+	fmt.Fprintf(b, "\n## %s\n\n%s\n\n```\n%s\n\n%s```\n", cmd.CommandPath(), text, cmd.UseLine(),
+		cmd.LocalFlags().FlagUsages())
 	if cmd.Example != "" {
 		fmt.Fprintf(b, "\nFor example:\n\n```sh\n%s\n```\n", strings.ReplaceAll(strings.TrimSpace(cmd.Example), "\n  ", "\n"))
 	}

@@ -56,7 +56,8 @@ func TestMigrateToS3(t *testing.T) {
 		t.Error("backup and replica restore different databases")
 	}
 	puts := srv.Count("PutObject")
-	if again := ask[migrationDoc](t, "migrate", src, url, "--history"); again.Migrated || again.Files != 0 || again.States != m.States {
+	if again := ask[migrationDoc](t, "migrate", src, url, "--history"); again.Migrated || again.Files != 0 ||
+		again.States != m.States {
 		t.Errorf("once more: got %+v", again)
 	}
 	if now := srv.Count("PutObject"); now > puts+2 { // the lease

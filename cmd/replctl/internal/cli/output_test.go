@@ -59,7 +59,8 @@ func TestGrid(t *testing.T) {
 	}
 	g := exampleGrid()
 	g.hidden = []string{"newest"}
-	if got := string(g.render(0)); strings.Contains(got, "NEWEST") || strings.Contains(got, "no room") || !strings.Contains(got, "GAPS") {
+	if got := string(g.render(0)); strings.Contains(got, "NEWEST") || strings.Contains(got, "no room") ||
+		!strings.Contains(got, "GAPS") {
 		t.Errorf("what does not apply is printed, or apologized for:\n%s", got)
 	}
 }
@@ -90,7 +91,8 @@ func TestPrintProblems(t *testing.T) {
 	if err := a.printProblems(problems); err != nil {
 		t.Fatal(err)
 	}
-	want := "\nwarning  o\n" + strings.Repeat("         o\n", maxNamed-1) + "         and 1,500 more (--json names all)\n    same\n" +
+	want := "\nwarning  o\n" + strings.Repeat("         o\n", maxNamed-1) +
+		"         and 1,500 more (--json names all)\n    same\n" +
 		"\nerror  (the root)\n    other\n"
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("want (-) and got (+):\n%s", diff)
@@ -103,7 +105,9 @@ func TestMeter(t *testing.T) {
 	m := &meter{w: &slow, verb: "reading", began: time.Now().Add(-time.Second)}
 	m.update(1<<20, 2<<20)
 	m.done()
-	if want := regexp.MustCompile(`^\r\x1b\[Kreading 1\.0 MiB of 2\.0 MiB, [0-9.]+ [KM]iB/s, [1-9][0-9ms]* left\r\x1b\[K$`); !want.MatchString(slow.String()) {
+	want := regexp.MustCompile(
+		`^\r\x1b\[Kreading 1\.0 MiB of 2\.0 MiB, [0-9.]+ [KM]iB/s, [1-9][0-9ms]* left\r\x1b\[K$`)
+	if !want.MatchString(slow.String()) {
 		t.Errorf("got %q, want %v", slow.String(), want)
 	}
 	m = &meter{w: &quick, next: time.Now().Add(time.Hour)}

@@ -27,7 +27,8 @@ func TestSameOnS3(t *testing.T) {
 // checkSameOnS3 puts each replica of the test data, sound and damaged, into the
 // bucket, and compares what every command says of it.
 func checkSameOnS3(t *testing.T, bucket, endpoint string) {
-	for _, name := range []string{"v0.3", "v0.5", "damaged/both-formats", "damaged/ltx-gap", "damaged/v3-offset-gap", "damaged/v3-truncated-lz4"} {
+	for _, name := range []string{"v0.3", "v0.5", "damaged/both-formats", "damaged/ltx-gap", "damaged/v3-offset-gap",
+		"damaged/v3-truncated-lz4"} {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			dir := testreplica.Copy(t, name)
 			upload(t, dir, s3.Config{Bucket: bucket, Prefix: "replicas/" + name, Endpoint: endpoint})
@@ -90,7 +91,8 @@ func TestNoSecretsOnS3(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", secret)
 	t.Setenv("AWS_SESSION_TOKEN", secret)
 	for _, url := range []string{
-		"s3://" + fakes3.Bucket + "/nothing", "s3://no-such-bucket/x", "s3://" + fakes3.Bucket + "/x?sse-customer-key=" + secret,
+		"s3://" + fakes3.Bucket + "/nothing", "s3://no-such-bucket/x",
+		"s3://" + fakes3.Bucket + "/x?sse-customer-key=" + secret,
 		"s3://user:" + secret + "@" + fakes3.Bucket + "/x", "s3://" + fakes3.Bucket + "/x?secret=" + secret,
 	} {
 		for _, command := range [][]string{{"inspect"}, {"generations"}, {"ltx"}, {"lease", "show"}} {

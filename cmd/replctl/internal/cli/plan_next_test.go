@@ -19,15 +19,18 @@ func TestPlanInsideCompacted(t *testing.T) {
 		"restore": {"restore", replica, "-o", filepath.Join(t.TempDir(), "db")},
 	} {
 		code, _, stderr := replctl(t, append(args, at...)...)
-		if code != exitOK || !strings.Contains(stderr, "note: ") || !strings.Contains(stderr, before) || !strings.Contains(stderr, next) {
+		if code != exitOK || !strings.Contains(stderr, "note: ") || !strings.Contains(stderr, before) ||
+			!strings.Contains(stderr, next) {
 			t.Errorf("%s: exit code %d\n%s", name, code, stderr)
 		}
 	}
-	if p := ask[planDocument](t, append([]string{"plan", replica}, at...)...); *p.State.TXID != before || p.Next == nil || *p.Next.TXID != next || len(p.Notes) != 1 {
+	if p := ask[planDocument](t, append([]string{"plan", replica}, at...)...); *p.State.TXID != before || p.Next == nil ||
+		*p.Next.TXID != next || len(p.Notes) != 1 {
 		t.Errorf("plan --json: %+v", p)
 	}
 	out := filepath.Join(t.TempDir(), "db")
-	if r := ask[restoreDocument](t, append([]string{"restore", replica, "-o", out}, at...)...); *r.State.TXID != before || r.Next == nil || *r.Next.TXID != next || len(r.Notes) != 1 {
+	if r := ask[restoreDocument](t, append([]string{"restore", replica, "-o", out}, at...)...); *r.State.TXID != before ||
+		r.Next == nil || *r.Next.TXID != next || len(r.Notes) != 1 {
 		t.Errorf("restore --json: %+v", r)
 	}
 }

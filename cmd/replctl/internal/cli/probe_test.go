@@ -25,7 +25,8 @@ func probeThrough(t *testing.T, srv *fakes3.Server, proxy http.Handler) (int, pr
 	t.Setenv("AWS_SECRET_ACCESS_KEY", fakes3.SecretAccessKey)
 	front := httptest.NewServer(proxy)
 	defer front.Close()
-	code, stdout, stderr := replctl(t, "probe", "s3://"+srv.Bucket+"/db", "--endpoint", front.URL, "--rounds", "5", "--writers", "8", "--json")
+	code, stdout, stderr := replctl(t, "probe", "s3://"+srv.Bucket+"/db", "--endpoint", front.URL, "--rounds", "5",
+		"--writers", "8", "--json")
 	if stderr != "" {
 		t.Errorf("talk: %s", stderr)
 	}
@@ -70,7 +71,8 @@ func wantNothingLeft(t *testing.T, srv *fakes3.Server, doc probeDoc) {
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
-	if err != nil || !strings.Contains(string(body), "<ListBucketResult") || strings.Contains(string(body), "<Key>") || len(doc.Left) > 0 {
+	if err != nil || !strings.Contains(string(body), "<ListBucketResult") || strings.Contains(string(body), "<Key>") ||
+		len(doc.Left) > 0 {
 		t.Errorf("left: %q, %s, %v", doc.Left, body, err)
 	}
 }
@@ -79,7 +81,8 @@ func wantNothingLeft(t *testing.T, srv *fakes3.Server, doc probeDoc) {
 func TestProbeConformant(t *testing.T) {
 	srv := fakes3.New(t)
 	code, doc := probeThrough(t, srv, forward(t, srv, nil))
-	if code != exitOK || doc.Verdict != "conformant" || doc.Rounds != 5 || doc.Writers != 8 || !strings.Contains(doc.URL, "s3://"+srv.Bucket+"/db") {
+	if code != exitOK || doc.Verdict != "conformant" || doc.Rounds != 5 || doc.Writers != 8 ||
+		!strings.Contains(doc.URL, "s3://"+srv.Bucket+"/db") {
 		t.Errorf("exit code %d: %+v", code, doc)
 	}
 	for _, name := range []string{"etag-quotes", "conditional-delete", "clock-offset", "write-rate", "same-bytes"} {
@@ -157,13 +160,15 @@ func TestProbeServerGone(t *testing.T) {
 	srv := fakes3.New(t)
 	var n atomic.Int32
 	data := fakes3.Op("GetObject", "PutObject")
-	srv.Fail(fakes3.Rule{Match: func(r fakes3.Request) bool { return data(r) && n.Add(1) > 80 }, Times: -1, Fault: fakes3.DropRequest()})
+	srv.Fail(fakes3.Rule{Match: func(r fakes3.Request) bool { return data(r) && n.Add(1) > 80 }, Times: -1,
+		Fault: fakes3.DropRequest()})
 	code, doc := probeThrough(t, srv, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		proxy := forward(t, srv, nil).(*httputil.ReverseProxy)
 		proxy.ErrorHandler = func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) }
 		proxy.ServeHTTP(w, r)
 	}))
-	if code != exitInconclusive || doc.Verdict != "inconclusive" || len(probeResults(doc, "failed")) > 0 || len(probeResults(doc, "passed")) == 0 {
+	if code != exitInconclusive || doc.Verdict != "inconclusive" || len(probeResults(doc, "failed")) > 0 ||
+		len(probeResults(doc, "passed")) == 0 {
 		t.Errorf("exit code %d: %+v", code, doc)
 	}
 	wantNothingLeft(t, srv, doc)
@@ -174,10 +179,13 @@ func TestProbeText(t *testing.T) {
 	srv := fakes3.New(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", fakes3.AccessKeyID)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", fakes3.SecretAccessKey)
-	srv.Fail(fakes3.Rule{Match: fakes3.Op("DeleteObjects"), Times: -1, Fault: fakes3.Status(http.StatusForbidden, "AccessDenied")})
-	code, stdout, _ := replctl(t, "probe", "s3://"+srv.Bucket+"/db", "--endpoint", srv.URL, "--rounds", "4", "--writers", "2")
+	srv.Fail(fakes3.Rule{Match: fakes3.Op("DeleteObjects"), Times: -1,
+		Fault: fakes3.Status(http.StatusForbidden, "AccessDenied")})
+	code, stdout, _ := replctl(t, "probe", "s3://"+srv.Bucket+"/db", "--endpoint", srv.URL,
+		"--rounds", "4", "--writers", "2")
 	if code != exitInconclusive || !strings.Contains(stdout, "inconclusive  not found out: list-after-write\n") ||
-		!strings.Contains(stdout, "\nleft  may still be there, below probe-") || !strings.Contains(stdout, "more (--json names all)") {
+		!strings.Contains(stdout, "\nleft  may still be there, below probe-") ||
+		!strings.Contains(stdout, "more (--json names all)") {
 		t.Errorf("exit code %d\n%s", code, stdout)
 	}
 }

@@ -22,7 +22,8 @@ func openDatabase(t *testing.T, path, journal string) *sql.DB {
 	}
 	db.SetMaxOpenConns(1)
 	t.Cleanup(func() { db.Close() })
-	for _, s := range []string{"PRAGMA journal_mode=" + journal, "CREATE TABLE IF NOT EXISTS t (x)", "INSERT INTO t VALUES (1)"} {
+	for _, s := range []string{"PRAGMA journal_mode=" + journal, "CREATE TABLE IF NOT EXISTS t (x)",
+		"INSERT INTO t VALUES (1)"} {
 		if _, err := db.Exec(s); err != nil {
 			t.Fatal(err)
 		}

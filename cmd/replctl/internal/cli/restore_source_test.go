@@ -35,7 +35,8 @@ type source struct {
 
 func newSource(t *testing.T, name string) *source {
 	t.Helper()
-	s := &source{dir: testreplica.Copy(t, name), files: map[string][]byte{}, times: map[string]time.Time{}, states: map[[32]byte]string{}}
+	s := &source{dir: testreplica.Copy(t, name), files: map[string][]byte{}, times: map[string]time.Time{},
+		states: map[[32]byte]string{}}
 	err := fs.WalkDir(os.DirFS(s.dir), ".", func(key string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -105,7 +106,8 @@ type change struct {
 // change makes one up. An LTX file may also become another one; a v0.3 object has no
 // name in it, and what is valid by itself is valid there.
 func (s *source) change(rng *rand.Rand) change {
-	keys := slices.DeleteFunc(slices.Sorted(maps.Keys(s.files)), func(key string) bool { return path.Base(key) == "times.json" })
+	keys := slices.DeleteFunc(slices.Sorted(maps.Keys(s.files)),
+		func(key string) bool { return path.Base(key) == "times.json" })
 	key := keys[rng.IntN(len(keys))]
 	if rng.IntN(5) > 0 {
 		key = s.plan[rng.IntN(len(s.plan))]

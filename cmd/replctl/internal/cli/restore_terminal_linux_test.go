@@ -23,7 +23,9 @@ func TestRestoreProgress(t *testing.T) {
 // A database is not written to a terminal.
 func TestRestoreToTerminal(t *testing.T) {
 	shown := onTerminal(t, 80, "restore", testreplica.Copy(t, "v0.5"), "-o", "-")
-	if want := "replctl: restore: standard output is a terminal, and a database is no text\nTry: -o db.sqlite, or a pipe\n"; shown != want {
+	want := "replctl: restore: standard output is a terminal, and a database is no text\n" +
+		"Try: -o db.sqlite, or a pipe\n"
+	if shown != want {
 		t.Errorf("got %q, want %q", shown, want)
 	}
 }

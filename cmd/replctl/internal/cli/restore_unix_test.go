@@ -74,7 +74,8 @@ func TestRestoreDoesNotFit(t *testing.T) {
 			}
 			said, err := exec.Command("sh", args...).CombinedOutput()
 			var exit *exec.ExitError
-			if !errors.As(err, &exit) || exit.ExitCode() != exitFailure || !strings.Contains(string(said), "file too large") || bytes.Count(said, []byte("\n")) > 2 {
+			if !errors.As(err, &exit) || exit.ExitCode() != exitFailure || !strings.Contains(string(said), "file too large") ||
+				bytes.Count(said, []byte("\n")) > 2 {
 				t.Errorf("%s: %v, want exit code 1 and why\n%s", name, err, said)
 			}
 			old, err := os.ReadFile(out)

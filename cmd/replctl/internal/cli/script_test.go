@@ -56,7 +56,9 @@ var (
 	talk    = regexp.MustCompile(`\A((since|until|timestamp) \d.*\n|no .*\n|note: .*\n|restored .*\n)*\z`)
 	failure = regexp.MustCompile(`\Areplctl: .+\n(Try: .+\n)?\z`)
 	again   = regexp.MustCompile(`(?m)^note: planning again: .*\n`)
-	events  = regexp.MustCompile(`(?m)^replctl: lease: (waiting|acquired|renew|lost|released|not released|ending|the command|processes)\b.*\n`) // of a lease that is waited for, or held
+	// Events of a lease that is waited for, or held.
+	events = regexp.MustCompile(`(?m)^replctl: lease: ` +
+		`(waiting|acquired|renew|lost|released|not released|ending|the command|processes)\b.*\n`)
 )
 
 // scriptExit runs a command that has to end with a given code, and holds it to
@@ -87,8 +89,10 @@ func scriptExit(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("success, and talk on standard error")
 	case (got == exitViolation || got == exitInconclusive) && data:
 	case got == exitLost && failed: // what the command has printed until then
-	case slices.Equal(args[1:min(len(args), 3)], []string{"replctl", "plan"}) && slices.Contains(args, "--json") && failed: // the nearest states
-	case stderr == "" && slices.Equal(args[1:min(len(args), 4)], []string{"replctl", "lease", "exec"}): // the command's own
+	case slices.Equal(args[1:min(len(args), 3)], []string{"replctl", "plan"}) && slices.Contains(args, "--json") &&
+		failed: // it prints the nearest states
+	case stderr == "" && slices.Equal(args[1:min(len(args), 4)], []string{"replctl", "lease", "exec"}):
+		// It is the output of the command.
 	case got == exitDamage && data && stderr != "":
 		ts.Fatalf("damage found, and talk on standard error")
 	case got == exitDamage && !data && !failed, got != exitOK && got != exitDamage && (data || !failed):

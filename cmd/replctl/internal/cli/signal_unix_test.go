@@ -23,9 +23,11 @@ func TestSignals(t *testing.T) {
 		{"restore", "URL", "-o", "OUT", "--if-replica-exists"}, {"restore", "URL", "-o", "-"},
 		{"cp", "URL", "OUT"}, {"cp", local, "URL", "--lease"}, {"migrate", backup, "URL"}, {"migrate", "URL", "OUT"},
 		{"prune", "URL", "--keep-within", "1d"}, {"prune", "URL", "--keep-within", "1d", "--yes"},
-		{"lease", "show", "URL"}, {"lease", "watch", "URL"}, {"lease", "acquire", "URL"}, {"lease", "acquire", "--wait", "1h", "URL"},
+		{"lease", "show", "URL"}, {"lease", "watch", "URL"}, {"lease", "acquire", "URL"},
+		{"lease", "acquire", "--wait", "1h", "URL"},
 		{"lease", "break", "--generation", "1", "URL"},
-		{"kv", "get", "URL", "k"}, {"kv", "ls", "URL"}, {"kv", "put", "URL", "k", "v"}, {"kv", "rm", "URL", "k"}, {"kv", "watch", "URL", "k"},
+		{"kv", "get", "URL", "k"}, {"kv", "ls", "URL"}, {"kv", "put", "URL", "k", "v"}, {"kv", "rm", "URL", "k"},
+		{"kv", "watch", "URL", "k"},
 		{"probe", "URL"},
 	} {
 		for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {

@@ -35,7 +35,8 @@ func openPTY(t *testing.T, columns int) (master, terminal *os.File) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.IoctlSetWinsize(int(terminal.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Col: uint16(columns), Row: 40}); err != nil {
+	if err := unix.IoctlSetWinsize(int(terminal.Fd()), unix.TIOCSWINSZ,
+		&unix.Winsize{Col: uint16(columns), Row: 40}); err != nil {
 		t.Fatal(err)
 	}
 	return master, terminal
@@ -120,7 +121,8 @@ func TestColours(t *testing.T) {
 		t.Run(env, func(t *testing.T) {
 			name, value, _ := strings.Cut(env, "=")
 			t.Setenv(name, value)
-			if shown := onTerminal(t, 120, "inspect", damaged); strings.Contains(shown, "\x1b[") || !strings.Contains(shown, "error  ltx/") {
+			if shown := onTerminal(t, 120, "inspect", damaged); strings.Contains(shown, "\x1b[") ||
+				!strings.Contains(shown, "error  ltx/") {
 				t.Errorf("colours, or no error:\n%q", shown)
 			}
 		})

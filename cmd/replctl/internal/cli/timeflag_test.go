@@ -41,7 +41,8 @@ func TestParseTime(t *testing.T) {
 
 func TestParseTimeRefuses(t *testing.T) {
 	for _, s := range []string{
-		"", "yesterday", "90m", "-", "-5", "-d", "--5m", "-NaNd", "-Infd", "-infw", "-106752d", "-15251w", "-1e300d", "-9999999h",
+		"", "yesterday", "90m", "-", "-5", "-d", "--5m", "-NaNd", "-Infd", "-infw", "-106752d", "-15251w", "-1e300d",
+		"-9999999h",
 		"2026-02-30", "2026-11-20T25:00:00Z", "14:05", "1763733900", "2026-11-20 14:05 ",
 	} {
 		if got, err := parseTime(s, time.Unix(0, 0)); err == nil {

@@ -72,7 +72,8 @@ func TestReplacedObjectIsDamage(t *testing.T) {
 
 // A file in the place of a directory hides what was below it: that is no absence.
 func TestFileInPlaceOfDirectory(t *testing.T) {
-	for format, dirs := range map[string][]string{"v0.5": {"ltx", "ltx/0"}, "v0.3": {"generations", "generations/*", "generations/*/wal", "generations/*/snapshots"}} {
+	for format, dirs := range map[string][]string{"v0.5": {"ltx", "ltx/0"},
+		"v0.3": {"generations", "generations/*", "generations/*/wal", "generations/*/snapshots"}} {
 		for _, dir := range dirs {
 			s := newSource(t, format)
 			found, err := filepath.Glob(filepath.Join(s.dir, dir))
@@ -113,8 +114,10 @@ func TestRefusedObject(t *testing.T) {
 				srv.Reset()
 				srv.Fail(fakes3.Rule{Match: one, Times: -1, Fault: fakes3.Status(http.StatusForbidden, code)})
 				exit, stdout, stderr := replctl(t, args...)
-				if exit != exitDamage || !strings.Contains(stdout+stderr, code) || !strings.Contains(stdout+stderr, filepath.Base(strings.TrimSuffix(key, ".ltx"))) {
-					t.Errorf("%s of %s, one object is refused, %s: exit code %d, want 4 and why\n%s%s", name, format, code, exit, stdout, stderr)
+				if exit != exitDamage || !strings.Contains(stdout+stderr, code) ||
+					!strings.Contains(stdout+stderr, filepath.Base(strings.TrimSuffix(key, ".ltx"))) {
+					t.Errorf("%s of %s, one object is refused, %s: exit code %d, want 4 and why\n%s%s", name, format, code, exit,
+						stdout, stderr)
 				}
 			}
 		}
@@ -123,10 +126,12 @@ func TestRefusedObject(t *testing.T) {
 				continue // they read none
 			}
 			srv.Reset()
-			srv.Fail(fakes3.Rule{Match: fakes3.Op("GetObject"), Times: -1, Fault: fakes3.Status(http.StatusForbidden, "AccessDenied")})
+			srv.Fail(fakes3.Rule{Match: fakes3.Op("GetObject"), Times: -1,
+				Fault: fakes3.Status(http.StatusForbidden, "AccessDenied")})
 			exit, stdout, stderr := replctl(t, args...)
 			if exit != exitFailure || !strings.Contains(stderr, "AccessDenied") {
-				t.Errorf("%s of %s, all objects are refused: exit code %d, want 1 and why\n%s%s", name, format, exit, stdout, stderr)
+				t.Errorf("%s of %s, all objects are refused: exit code %d, want 1 and why\n%s%s", name, format, exit, stdout,
+					stderr)
 			}
 		}
 	}
@@ -141,7 +146,8 @@ func TestCpOfArchived(t *testing.T) {
 		t.Fatal(stderr)
 	}
 	key := s.plan[0]
-	srv.Fail(fakes3.Rule{Match: func(r fakes3.Request) bool { return r.Op == "GetObject" && r.Key == "db/"+key }, Times: -1,
+	srv.Fail(fakes3.Rule{Match: func(r fakes3.Request) bool { return r.Op == "GetObject" && r.Key == "db/"+key },
+		Times: -1,
 		Fault: fakes3.Status(http.StatusForbidden, "InvalidObjectState")})
 	code, stdout, stderr := replctl(t, "cp", url, dst)
 	if code != exitOK || !strings.Contains(stdout, key) || !strings.Contains(stdout, "warning") {

@@ -23,9 +23,11 @@ func TestWaitText(t *testing.T) {
 	for want, w := range map[string]s3.Wait{
 		`list "": no answer for 2s`: {Op: "list", Key: `""`, Since: now.Add(-2 * time.Second)},
 		`read k: no answer for 9s, 3 failed attempts: connection refused; it gives up in 6s`: {
-			Op: "read", Key: "k", Since: now.Add(-9 * time.Second), Attempt: 3, Err: errors.New("connection refused"), Until: now.Add(6 * time.Second),
+			Op: "read", Key: "k", Since: now.Add(-9 * time.Second), Attempt: 3, Err: errors.New("connection refused"),
+			Until: now.Add(6 * time.Second),
 		},
-		`write k: no answer for 3s, 1 failed attempt: x`: {Op: "write", Key: "k", Since: now.Add(-3 * time.Second), Attempt: 1, Err: errors.New("x")},
+		`write k: no answer for 3s, 1 failed attempt: x`: {Op: "write", Key: "k", Since: now.Add(-3 * time.Second),
+			Attempt: 1, Err: errors.New("x")},
 	} {
 		if got := waitText(w, now); got != want {
 			t.Errorf("got %q, want %q", got, want)
@@ -69,16 +71,20 @@ func TestHintsOfStores(t *testing.T) {
 		url := placeIn(fakes3.Bucket, srv.URL)
 		url = strings.Replace(url, "%", "replica", 1)
 		for _, args := range [][]string{
-			{"inspect", url}, {"check", url}, {"ltx", url}, {"generations", url}, {"snapshots", url}, {"wal", url}, {"plan", url},
+			{"inspect", url}, {"check", url}, {"ltx", url}, {"generations", url}, {"snapshots", url}, {"wal", url},
+			{"plan", url},
 			{"restore", url, "-o", t.TempDir() + "/db"}, {"restore", url, "-o", t.TempDir() + "/db", "--if-replica-exists"},
-			{"cp", url, t.TempDir() + "/r"}, {"migrate", url, t.TempDir() + "/m"}, {"prune", url, "--dry-run", "--keep-snapshots", "1"},
-			{"lease", "show", url}, {"lease", "acquire", url}, {"kv", "get", url, "k"}, {"kv", "put", url, "k", "v"}, {"kv", "ls", url},
+			{"cp", url, t.TempDir() + "/r"}, {"migrate", url, t.TempDir() + "/m"},
+			{"prune", url, "--dry-run", "--keep-snapshots", "1"},
+			{"lease", "show", url}, {"lease", "acquire", url}, {"kv", "get", url, "k"}, {"kv", "put", url, "k", "v"},
+			{"kv", "ls", url},
 		} {
 			code, said := runAt(t, args...)
 			if code == exitUsage && strings.Contains(said, "flag") {
 				t.Fatalf("%v: %s", args, said)
 			}
-			if code == exitOK || code == exitNothing || !strings.Contains(said, c.error) || strings.Contains(said, "as the user that the replicator") {
+			if code == exitOK || code == exitNothing || !strings.Contains(said, c.error) ||
+				strings.Contains(said, "as the user that the replicator") {
 				t.Errorf("%s, %v: exit code %d, %q, want %q", c.code, args, code, said, c.error)
 			}
 			if c.try != "" && !strings.Contains(said, "Try: ") || !strings.Contains(said, c.try) {
@@ -101,7 +107,8 @@ func TestHopeless(t *testing.T) {
 	web := "s3://b/r?endpoint=" + srv.URL
 	scheme := strings.Replace(web, "http://", "https://", 1)
 	for url, try := range map[string]string{web: "the endpoint of the S3 interface", scheme: "endpoint=http://"} {
-		for _, args := range [][]string{{"inspect", url}, {"restore", url, "-o", t.TempDir() + "/db"}, {"lease", "show", url}, {"lease", "acquire", url}, {"kv", "get", url, "k"}, {"kv", "put", url, "k", "v"}} {
+		for _, args := range [][]string{{"inspect", url}, {"restore", url, "-o", t.TempDir() + "/db"}, {"lease", "show", url},
+			{"lease", "acquire", url}, {"kv", "get", url, "k"}, {"kv", "put", url, "k", "v"}} {
 			begin := time.Now()
 			code, said := runAt(t, args...)
 			if code != exitFailure || !strings.Contains(said, "Try: ") || !strings.Contains(said, try) {
@@ -125,7 +132,8 @@ func TestSpellingsOfOnePlace(t *testing.T) {
 		"s3://bkt/two?endpoint=http://127.0.0.1:1/bkt", "s3://bkt/two?endpoint=http://bkt.localhost:1",
 		"s3://two?endpoint=http://127.0.0.1:1/bkt", "s3://", "s3:///two", "s3://bkt/two?part-size=1",
 	} {
-		for _, args := range [][]string{{"inspect", url}, {"lease", "acquire", url}, {"kv", "get", url, "k"}, {"probe", url}, {"cp", url, t.TempDir() + "/r"}} {
+		for _, args := range [][]string{{"inspect", url}, {"lease", "acquire", url}, {"kv", "get", url, "k"}, {"probe", url},
+			{"cp", url, t.TempDir() + "/r"}} {
 			if code, said := runAt(t, args...); code != exitUsage || said == "" {
 				t.Errorf("%v: exit code %d, %q, want %d", args, code, said, exitUsage)
 			}

@@ -36,7 +36,8 @@ func TestWorkLosesLease(t *testing.T) {
 			args := strings.Split(strings.ReplaceAll(strings.Join(args, "\n"), "URL", url), "\n")
 			var once sync.Once
 			srv.Fail(fakes3.Rule{Times: -1, Fault: fakes3.Hang(), Match: func(r fakes3.Request) bool {
-				writes := strings.HasPrefix(r.Op, "Delete") || (r.Op == "PutObject" || r.Op == "CreateMultipartUpload") && strings.HasSuffix(r.Key, ".ltx")
+				writes := strings.HasPrefix(r.Op, "Delete") ||
+					(r.Op == "PutObject" || r.Op == "CreateMultipartUpload") && strings.HasSuffix(r.Key, ".ltx")
 				if writes {
 					once.Do(func() { go replctl(t, "lease", "break", "--generation", "1", url) })
 				}

@@ -67,13 +67,19 @@ func TestWatch(t *testing.T) {
 		code   int
 		said   []string
 	}{
-		"ends by itself":    {"echo ready; exit 7", t.Context(), time.Hour, true, 7, nil},
-		"heeds SIGTERM":     {"echo ready; exec sleep 1000", over, time.Hour, false, SignalBase + int(syscall.SIGTERM), []string{endsCommand}},
-		"ignores SIGTERM":   {`trap "" TERM; echo ready; while :; do sleep 1000; done`, over, 0, false, SignalBase + int(syscall.SIGKILL), []string{endsCommand, "killed"}},
-		"hurry":             {`trap "" TERM; echo ready; while :; do sleep 1000; done`, over, time.Hour, true, SignalBase + int(syscall.SIGKILL), []string{endsCommand, "killed"}},
-		"is stopped":        {"echo ready; kill -STOP $$; exit 9", over, time.Hour, false, SignalBase + int(syscall.SIGTERM), []string{endsCommand}},
-		"leaves a process":  {"sleep 1000 >/dev/null & echo ready; exit 3", t.Context(), time.Hour, false, 3, []string{endsRest}},
-		"leaves a deaf one": {`trap "" TERM; sleep 1000 >/dev/null & echo ready; exit 3`, t.Context(), 0, false, 3, []string{endsRest, "killed"}},
+		"ends by itself": {"echo ready; exit 7", t.Context(), time.Hour, true, 7, nil},
+		"heeds SIGTERM": {"echo ready; exec sleep 1000", over, time.Hour, false, SignalBase + int(syscall.SIGTERM),
+			[]string{endsCommand}},
+		"ignores SIGTERM": {`trap "" TERM; echo ready; while :; do sleep 1000; done`, over, 0, false,
+			SignalBase + int(syscall.SIGKILL), []string{endsCommand, "killed"}},
+		"hurry": {`trap "" TERM; echo ready; while :; do sleep 1000; done`, over, time.Hour, true,
+			SignalBase + int(syscall.SIGKILL), []string{endsCommand, "killed"}},
+		"is stopped": {"echo ready; kill -STOP $$; exit 9", over, time.Hour, false, SignalBase + int(syscall.SIGTERM),
+			[]string{endsCommand}},
+		"leaves a process": {"sleep 1000 >/dev/null & echo ready; exit 3", t.Context(), time.Hour, false, 3,
+			[]string{endsRest}},
+		"leaves a deaf one": {`trap "" TERM; sleep 1000 >/dev/null & echo ready; exit 3`, t.Context(), 0, false, 3,
+			[]string{endsRest, "killed"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			child, w := start(t, c.script), new(told)
@@ -94,7 +100,8 @@ func TestWatchPassesSignals(t *testing.T) {
 	signals := make(chan os.Signal, 1)
 	signals <- syscall.SIGUSR1
 	child := start(t, `trap "exit 5" USR1; echo ready; while :; do sleep 0.01; done`)
-	if w := new(told); !child.Watch(t.Context(), signals, w.ending(time.Hour, false)) || child.Code() != 5 || w.said != nil {
+	if w := new(told); !child.Watch(t.Context(), signals, w.ending(time.Hour, false)) || child.Code() != 5 ||
+		w.said != nil {
 		t.Errorf("exit code %d, told %q", child.Code(), w.said)
 	}
 }
