@@ -13,7 +13,8 @@ import (
 
 // A content is a record of its own, below contentsPrefix and the ID of its entry: a
 // line of JSON, and then the content as it is. It is written once, before the entry
-// is, and replaced once, by a mark, after the entry is gone.
+// is. After the entry is gone, it is removed, or replaced by a mark where the store cannot
+// delete.
 
 // contentHeader is the line. The names are for a person who has to find out what it
 // was.
@@ -102,12 +103,18 @@ func (s *Store) discard(ctx context.Context, collection, id string) {
 // discard is a variable for tests of what happens without the look at the head.
 var discard = (*Store).discard
 
-// bury replaces the content of an entry that is no more by a mark, also if it is
-// damaged. Others may do the same at the same time.
+// bury removes the content of an entry that is no more, or replaces it by a mark, also if
+// it is damaged. Others may do the same at the same time.
+//
+// An ID is used once, so that nothing has to be known of it any more. A request that
+// creates the content and arrives late leaves a content that belongs to no entry.
 func (s *Store) bury(ctx context.Context, id string) error {
 	key := contentsPrefix + id
 	r, err := s.records().Read(ctx, key, "")
 	if err != nil || !r.Exists() {
+		return err
+	}
+	if err := s.remove(ctx, key, r.Token); !errors.Is(err, cas.ErrUnsupported) {
 		return err
 	}
 	body, lineage, damaged := contentFormat.Open(r.Value)

@@ -71,7 +71,8 @@
 //	CountApplied, AppliedInstances    1, a listing, and 1 per status that this handle has not seen
 //	AcquireLock                       2; then 1 each third of the TTL, and 1 to release
 //	DeleteOldSnapshots                a listing and 1 per collection; 3 more where it deletes,
-//	                                  and 3 per deleted snapshot
+//	                                  and 3 per deleted snapshot; where the store can delete,
+//	                                  a listing more per snapshot and 1 per status
 //
 // A listing is a request per 1,000 records on S3. The first request of each line but
 // the lock's is a read of the collection's head: some 250 bytes for each snapshot that
@@ -87,17 +88,21 @@
 //
 // # Growth
 //
-// A collection has at most MaxSnapshots snapshots; DeleteOldSnapshots makes room. Stores have no
-// conditional delete, so that nothing is removed:
+// A collection has at most MaxSnapshots snapshots; DeleteOldSnapshots makes room. Where the
+// store is a cas.Deleter (a directory), it removes the snapshots' contents and statuses.
+// What stays on every store:
 //
-//   - of a deleted snapshot a mark of some 200 bytes stays, below "config/contents/";
-//   - of the name of a deleted version a note stays, below "config/deleted/": some 300
-//     bytes, once, however often it is saved and deleted again;
-//   - the statuses of a deleted snapshot, or of one whose log was reset, stay below
-//     "config/applied/", about 200 bytes for each instance;
-//   - a SaveSnapshot that was killed, or whose outcome stayed unknown, may leave a
-//     content that belongs to no snapshot;
-//   - a lock's record stays when it is released, one per key ever used.
+//   - of the name of a deleted version a note, below "config/deleted/": some 300 bytes,
+//     once, however often it is saved and deleted again;
+//   - of a SaveSnapshot that was killed, or whose outcome stayed unknown, perhaps a content
+//     that belongs to no snapshot;
+//   - a lock's record when it is released, one per key ever used.
+//
+// What stays where the store cannot delete (S3):
+//
+//   - of a deleted snapshot a mark of some 200 bytes, below "config/contents/";
+//   - the statuses of a deleted snapshot, and of one whose log was reset, below
+//     "config/applied/": about 200 bytes for each instance.
 //
 // No operation gets slower or costs more by any of that. An operator may delete, with
 // the tools of the store, whatever is below "config/contents/ID" and "config/applied/ID/"

@@ -59,6 +59,17 @@ func (g gated) Write(ctx context.Context, key string, value []byte, expect cas.T
 	return g.Store.Write(ctx, key, value, expect)
 }
 
+// gatedDeleter is gated for a store that can delete.
+type gatedDeleter struct{ gated }
+
+func (g gatedDeleter) Delete(ctx context.Context, key string, expect cas.Token) error {
+	if err := g.c.wait(); err != nil {
+		return err
+	}
+	g.c.wrote = true
+	return g.Store.(cas.Deleter).Delete(ctx, key, expect)
+}
+
 func (g gated) List(ctx context.Context, prefix, after string) iter.Seq2[cas.Entry, error] {
 	if err := g.c.wait(); err != nil {
 		return func(yield func(cas.Entry, error) bool) { yield(cas.Entry{}, err) }
@@ -74,6 +85,8 @@ type race struct {
 	atEnd   func(t *testing.T, s cas.Store, errs []error) // holds when all have returned
 
 	kill int // the request that the first client does not live to send; 0 is none
+
+	keeps bool // the store cannot delete
 }
 
 // everyOrder runs the race in each order, and returns how many there are.
@@ -109,7 +122,10 @@ func (r race) someOrders(t *testing.T, orders int) {
 // inOrder runs it once. Of the clients that wait for their turn at each step, choose
 // says which one gets it. It returns who got it, and of how many.
 func (r race) inOrder(t *testing.T, choose func(step, options int) int) (taken, options []int) {
-	store := new(cas.Memory)
+	store := cas.Store(new(cas.Memory))
+	if r.keeps {
+		store = struct{ cas.Store }{store}
+	}
 	r.setup(t, store)
 	clients, waiting := r.start(t, store)
 	for requests := 0; len(waiting) > 0; {
@@ -146,7 +162,11 @@ func (r race) start(t *testing.T, store cas.Store) (clients, waiting []*client) 
 		clients = append(clients, c)
 		go func() {
 			defer close(c.asks)
-			c.err = c.run(t.Context(), gated{store, c})
+			s := cas.Store(gated{store, c})
+			if !r.keeps {
+				s = gatedDeleter{gated{store, c}}
+			}
+			c.err = c.run(t.Context(), s)
 		}()
 		if _, ok := <-c.asks; ok {
 			waiting = append(waiting, c)

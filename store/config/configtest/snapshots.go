@@ -170,16 +170,25 @@ func testDelete(t *testing.T, h Harness) {
 	wantDeleted(t, open(), soon(), 0)
 }
 
-// testContents: a deleted snapshot takes its content with it, and of many savers of a
-// version those that were too late leave none.
+// testContents: a deleted snapshot takes its content with it, and its log where the store
+// can delete; and of many savers of a version those that were too late leave none.
 func testContents(t *testing.T, h Harness) {
 	records := h.Records(t)
+	_, deletes := records().(cas.Deleter)
 	save(t, over(records()), "v1", "v2", "v3")
 	activate(t, over(records()), "v2")
 	wantBytes(t, records(), 3)
 	for range 2 {
+		logApply(t, over(records()), "i1", "v1", config.Applied)
+		logApply(t, over(records()), "i1", "v2", config.Applied)
+		check(t, "ResetApplyLog", over(records()).ResetApplyLog(t.Context(), fleet, "v1"))
+		logApply(t, over(records()), "i2", "v1", config.Applied)
 		wantDeleted(t, over(records()), soon(), 2)
 		wantBytes(t, records(), 1)
+		if deletes {
+			wantRecords(t, records(), "config/contents/", 1)
+			wantRecords(t, records(), "config/applied/", 1)
+		}
 		for _, version := range []string{"v1", "v3"} {
 			race(8, func(int) {
 				if err := over(records()).SaveSnapshot(t.Context(), fleet, version, contentOf(version)); err != nil {
@@ -195,6 +204,18 @@ func wantDeleted(t *testing.T, s config.Storage, olderThan time.Time, want int) 
 	t.Helper()
 	if n, err := s.DeleteOldSnapshots(t.Context(), olderThan); n != want || err != nil {
 		t.Errorf("DeleteOldSnapshots: %d, %v, want %d", n, err, want)
+	}
+}
+
+func wantRecords(t *testing.T, s cas.Store, prefix string, want int) {
+	t.Helper()
+	got := 0
+	for _, err := range s.List(t.Context(), prefix, "") {
+		check(t, "List", err)
+		got++
+	}
+	if got != want {
+		t.Errorf("%d records are below %s, want %d", got, prefix, want)
 	}
 }
 
