@@ -10,6 +10,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/replctl/replicate/internal/readahead"
 )
 
 // Database is where pages go: an empty file opened for writing. WriteAt is
@@ -24,11 +26,6 @@ type ApplyOptions struct {
 	// Concurrency is how many goroutines decompress; 0 stands for GOMAXPROCS.
 	// More than 16 are not used: memory is for each of them.
 	Concurrency int
-
-	// ReadConcurrency is how many ranges of 4 MiB are read at once, at most 8,
-	// where a round trip to the store takes long. With 0 or 1 a file is one
-	// stream, and up to 8 files are being opened and read ahead.
-	ReadConcurrency int
 
 	// Progress, unless nil, is told of each piece of stored bytes as it is
 	// taken, never concurrently. The pieces add up to the sizes of the files.
@@ -99,9 +96,9 @@ func Apply(ctx context.Context, files []*FileInfo, open OpenFunc, db Database, o
 	for range opts.concurrency() {
 		workers.Go(func() { a.work(ctx) })
 	}
-	fetch := newFetcher(ctx, newestFirst(files), open, opts)
-	defer fetch.stop()
-	err := a.readFiles(ctx, fetch, files)
+	ahead := fetch(ctx, newestFirst(files), open, opts)
+	defer ahead.Stop()
+	err := a.readFiles(ctx, ahead, files)
 	if err != nil {
 		cancel(err)
 	}
@@ -114,7 +111,7 @@ func Apply(ctx context.Context, files []*FileInfo, open OpenFunc, db Database, o
 		return ApplyResult{}, err
 	}
 	opts.tell(a.ends())
-	return a.result(fetch.bytes)
+	return a.result(ahead.Bytes())
 }
 
 func newestFirst(files []*FileInfo) []*FileInfo {
@@ -164,13 +161,13 @@ type applier struct {
 func (a *applier) newest() Header { return a.files[0].header }
 
 // readFiles cuts the files into batches of pages, newest file first.
-func (a *applier) readFiles(ctx context.Context, fetch *fetcher, files []*FileInfo) error {
+func (a *applier) readFiles(ctx context.Context, ahead *readahead.Reader, files []*FileInfo) error {
 	var size int64
 	for _, f := range files {
 		size += f.Size
 	}
 	for _, f := range newestFirst(files) {
-		s := splitter{applier: a, ctx: ctx, fetch: fetch, file: &appliedFile{fileEnds: fileEnds{info: f}, post: ChecksumFlag}}
+		s := splitter{applier: a, ctx: ctx, ahead: ahead, file: &appliedFile{fileEnds: fileEnds{info: f}}}
 		if err := s.readFile(size); err != nil {
 			return nameFile(ctx, f, err)
 		}

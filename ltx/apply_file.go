@@ -1,31 +1,29 @@
 package ltx
 
-import "sync"
-
 // An appliedFile is what is known of a file while its pages are on their way.
 type appliedFile struct {
 	fileEnds
-	hashed int64 // bytes that the file's checksum covers
+	crc   uint64      // of the header
+	parts []*filePart // of the rest, in order
+}
 
-	mu   sync.Mutex
-	crc  crcParts
-	post Checksum // of all pages, for snapshots
+// A filePart is what a part of a file adds to its checksums. Whoever decompresses
+// the part fills it in.
+type filePart struct {
+	remainder uint64 // of the bytes that the file's checksum covers; see crcRemainder
+	hashed    int64  // how many they are
+	post      Checksum
 }
 
 // sumPages reports whether the checksum of all pages is in the trailer.
 func (f *appliedFile) sumPages() bool { return f.header.IsSnapshot() && !f.header.NoChecksum() }
 
-// add accounts for a part of the file: the remainder of the bytes that the
-// file's checksum covers, which end after end of them, and the checksum of the
-// pages.
-func (f *appliedFile) add(remainder uint64, end int64, post Checksum) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.crc.add(remainder, end)
-	f.post = ChecksumFlag | (f.post ^ post)
-}
-
-// check is for after all parts were added.
+// check is for after all parts were filled in.
 func (f *appliedFile) check() error {
-	return checkSums(f.header, f.trailer, f.crc.crc(f.hashed), f.post)
+	crc, post := f.crc, Checksum(0)
+	for _, p := range f.parts {
+		crc = crcAppend(crc, p.remainder, p.hashed)
+		post ^= p.post
+	}
+	return checkSums(f.header, f.trailer, crc, ChecksumFlag|post)
 }

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/replctl/replicate/internal/readahead"
 )
 
 // A gauge counts what is between a store and Apply: the bytes that were read,
@@ -17,7 +19,7 @@ type gauge struct {
 	mu             sync.Mutex
 	ahead, most    int64
 	open, mostOpen int
-	ranges         int
+	opened         int
 }
 
 func (g *gauge) add(n int64) {
@@ -33,7 +35,7 @@ func (g *gauge) addOpen(n int) {
 	g.open += n
 	g.mostOpen = max(g.mostOpen, g.open)
 	if n > 0 {
-		g.ranges++
+		g.opened++
 	}
 }
 
@@ -74,8 +76,7 @@ func (db *slowDB) WriteAt(p []byte, offset int64) (int, error) {
 	return db.memDB.WriteAt(p, offset)
 }
 
-// What is read ahead is bounded, by streams and by bytes, and a large file is
-// read in ranges if that is asked for.
+// What is read ahead is bounded, by files and by bytes.
 func TestApplyReadAhead(t *testing.T) {
 	s := snapshotSpec(65536, 260, 1, HeaderFlagNoChecksum)
 	s.noise = true
@@ -86,31 +87,22 @@ func TestApplyReadAhead(t *testing.T) {
 		specs = append(specs, d)
 	}
 	files, replica := encodeAll(t, specs)
-	for _, tt := range []struct{ readConcurrency, streams, ranges int }{
-		{0, maxStreams, 13},
-		{1, maxStreams, 13},
-		{3, 3, 17},
-		{100, maxStreams, 17},
-	} {
-		g := new(gauge)
-		open := func(ctx context.Context, f *FileInfo, offset, length int64) (io.ReadCloser, error) {
-			g.addOpen(1)
-			rc, err := replica.open(ctx, f, offset, length)
-			return gaugedReader{rc, g}, err
-		}
-		db := &slowDB{g: g}
-		opts := ApplyOptions{Concurrency: 1, ReadConcurrency: tt.readConcurrency, Progress: func(n int64) { g.add(-n) }}
-		if _, err := Apply(t.Context(), files, open, db, opts); err != nil {
-			t.Fatal(err)
-		}
-		// Each stream has a full channel, and a chunk that does not fit.
-		if limit := int64(tt.streams) * (rangeSize + chunkSize); g.most > limit {
-			t.Errorf("%d: read %d bytes ahead, want at most %d", tt.readConcurrency, g.most, limit)
-		}
-		if g.ranges != tt.ranges || g.mostOpen > tt.streams || g.ahead != 0 {
-			t.Errorf("%d: %d ranges, %d at once, %d bytes left; want %d, at most %d, 0",
-				tt.readConcurrency, g.ranges, g.mostOpen, g.ahead, tt.ranges, tt.streams)
-		}
+	g := new(gauge)
+	open := func(ctx context.Context, f *FileInfo, offset, length int64) (io.ReadCloser, error) {
+		g.addOpen(1)
+		rc, err := replica.open(ctx, f, offset, length)
+		return gaugedReader{rc, g}, err
+	}
+	opts := ApplyOptions{Concurrency: 1, Progress: func(n int64) { g.add(-n) }}
+	if _, err := Apply(t.Context(), files, open, &slowDB{g: g}, opts); err != nil {
+		t.Fatal(err)
+	}
+	// Each stream has a full channel, and a chunk that does not fit.
+	if limit := int64(maxStreams * (aheadChunks + 1) * readahead.ChunkSize); g.most > limit {
+		t.Errorf("read %d bytes ahead, want at most %d", g.most, limit)
+	}
+	if g.opened != len(files) || g.mostOpen > maxStreams || g.ahead != 0 {
+		t.Errorf("%d files, %d at once, %d bytes left; want %d, at most %d, 0", g.opened, g.mostOpen, g.ahead, len(files), maxStreams)
 	}
 }
 
@@ -125,12 +117,10 @@ func TestApplyChunks(t *testing.T) {
 		}
 		for name, b := range map[string][]byte{"block": s.encode(t), "frame": s.write(t, lz4Frame)} {
 			f := file(0, 1, 1, int64(len(b)))
-			for _, readConcurrency := range []int{0, 2} {
-				var db memDB
-				_, err := Apply(t.Context(), []*FileInfo{f}, memReplica{f: b}.open, &db, ApplyOptions{ReadConcurrency: readConcurrency})
-				if err != nil || !bytes.Equal(db.data, want) {
-					t.Errorf("page size %d, %s, %d streams: wrong database, %v", pageSize, name, readConcurrency, err)
-				}
+			var db memDB
+			_, err := Apply(t.Context(), []*FileInfo{f}, memReplica{f: b}.open, &db, ApplyOptions{})
+			if err != nil || !bytes.Equal(db.data, want) {
+				t.Errorf("page size %d, %s: wrong database, %v", pageSize, name, err)
 			}
 		}
 	}
@@ -141,14 +131,11 @@ func TestApplyOtherSize(t *testing.T) {
 	s := snapshotSpec(65536, 100, 1, HeaderFlagNoChecksum)
 	s.noise = true
 	b := s.encode(t)
-	for _, size := range []int{len(b) - 1, len(b) + 1, len(b) - rangeSize, MinFileSize, 1000} {
+	for _, size := range []int{len(b) - 1, len(b) + 1, len(b) - 4<<20, MinFileSize, 1000} {
 		f := file(0, 1, 1, int64(size))
-		for _, readConcurrency := range []int{0, 2} {
-			opts := ApplyOptions{ReadConcurrency: readConcurrency}
-			_, err := Apply(t.Context(), []*FileInfo{f}, memReplica{f: b}.open, new(memDB), opts)
-			if !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrTruncated) || !strings.Contains(err.Error(), IDOf(f).String()) {
-				t.Errorf("listed with %d of %d bytes: got %v, want ErrCorrupt or ErrTruncated naming the file", size, len(b), err)
-			}
+		_, err := Apply(t.Context(), []*FileInfo{f}, memReplica{f: b}.open, new(memDB), ApplyOptions{})
+		if !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrTruncated) || !strings.Contains(err.Error(), IDOf(f).String()) {
+			t.Errorf("listed with %d of %d bytes: got %v, want ErrCorrupt or ErrTruncated naming the file", size, len(b), err)
 		}
 	}
 }

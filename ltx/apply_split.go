@@ -3,6 +3,8 @@ package ltx
 import (
 	"context"
 	"fmt"
+
+	"github.com/replctl/replicate/internal/readahead"
 )
 
 // A splitter cuts one file into batches of pages. It is the file's window.
@@ -10,10 +12,10 @@ type splitter struct {
 	*applier
 	walker walker
 	ctx    context.Context
-	fetch  *fetcher
+	ahead  *readahead.Reader
 	file   *appliedFile
 
-	chunk  chunk
+	chunk  readahead.Chunk
 	data   []byte // of the chunk, not consumed
 	read   int64  // bytes of the file
 	end    error  // of the chunks
@@ -22,7 +24,7 @@ type splitter struct {
 
 // readFile reads the whole file. All files together have size bytes.
 func (s *splitter) readFile(size int64) error {
-	defer func() { s.chunk.release() }()
+	defer func() { s.chunk.Release() }()
 	if err := s.start(size); err != nil {
 		return err
 	}
@@ -63,8 +65,7 @@ func (s *splitter) start(size int64) error {
 		}
 		s.pages = newPageSet(h.Commit)
 	}
-	f.hashed = HeaderSize
-	f.add(crcRemainder(crcUpdate(^uint64(0), b[:HeaderSize])), f.hashed, 0)
+	f.crc = crcUpdate(0, b[:HeaderSize])
 	_, _ = s.Discard(HeaderSize)
 	s.walker.start(s, h)
 	return nil
@@ -79,8 +80,7 @@ func (s *splitter) finish() error {
 		return err
 	}
 	f.trailer = s.walker.trailer
-	f.hashed += s.walker.tailLen
-	f.add(crcRemainder(s.walker.tail), f.hashed, 0)
+	f.parts = append(f.parts, &filePart{remainder: crcRemainder(s.walker.tail), hashed: s.walker.tailLen})
 	s.pages.truncate(f.header.Commit)
 	return nil
 }
@@ -88,20 +88,17 @@ func (s *splitter) finish() error {
 // flush hands the frames of the chunk over, and the chunk with them.
 func (s *splitter) flush() error {
 	if len(s.frames) == 0 {
-		s.chunk.release()
+		s.chunk.Release()
 		return nil
 	}
-	for _, f := range s.frames {
-		s.file.hashed += int64(f.hashed()) + int64(s.file.header.PageSize)
-	}
-	b := &batch{file: s.file, chunk: s.chunk, frames: s.frames, end: s.file.hashed,
-		sumLive: !s.newest().NoChecksum()}
-	s.chunk, s.frames = chunk{}, nil
+	b := &batch{file: s.file, part: new(filePart), chunk: s.chunk, frames: s.frames, sumLive: !s.newest().NoChecksum()}
+	s.file.parts = append(s.file.parts, b.part)
+	s.chunk, s.frames = readahead.Chunk{}, nil
 	select {
 	case s.batches <- b:
 		return nil
 	case <-s.ctx.Done():
-		b.chunk.release()
+		b.chunk.Release()
 		return context.Cause(s.ctx)
 	}
 }
@@ -122,14 +119,14 @@ func (s *splitter) Peek(n int) ([]byte, error) {
 
 // nextChunk goes on to the next chunk, and takes what is left of this one along.
 func (s *splitter) nextChunk() error {
-	next, err := s.fetch.next()
+	next, err := s.ahead.Next()
 	if err != nil {
 		return err
 	}
-	s.read += int64(len(next.data))
-	next.prepend(s.data)
+	s.read += int64(len(next.Data))
+	next.Prepend(s.data)
 	err = s.flush()
-	s.chunk, s.data = next, next.data
+	s.chunk, s.data = next, next.Data
 	return err
 }
 

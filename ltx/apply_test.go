@@ -83,7 +83,7 @@ func TestApplyReplica(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, opts := range []ApplyOptions{{}, {Concurrency: 1}, {Concurrency: 5, ReadConcurrency: 3}} {
+	for _, opts := range []ApplyOptions{{}, {Concurrency: 1}, {Concurrency: 5}} {
 		var db memDB
 		var progress int64
 		opts.Progress = func(n int64) { progress += n }

@@ -2,10 +2,9 @@ package ltx
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 
-	sltx "github.com/superfly/ltx"
+	"github.com/replctl/replicate/internal/readahead"
 )
 
 // writeSize is how much is written to the database at once, at most: a few
@@ -19,21 +18,13 @@ type frame struct {
 	live bool
 }
 
-// hashed is how many of its bytes the file's checksum covers.
-func (f frame) hashed() int {
-	if binary.BigEndian.Uint16(f.data[pageHeaderSize-2:])&sltx.PageHeaderFlagSize != 0 {
-		return blockStart
-	}
-	return pageHeaderSize
-}
-
 // A batch is the frames of one chunk of a file, which it owns.
 type batch struct {
 	file    *appliedFile
-	chunk   chunk
+	part    *filePart // what the frames add up to
+	chunk   readahead.Chunk
 	frames  []frame
-	end     int64 // see appliedFile.add
-	sumLive bool  // whether the sum of live pages is wanted
+	sumLive bool // whether the sum of live pages is wanted
 }
 
 // work decompresses batches until there are no more.
@@ -45,7 +36,7 @@ func (a *applier) work(ctx context.Context) {
 				a.fail(err)
 			}
 		}
-		b.chunk.release()
+		b.chunk.Release()
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -70,7 +61,7 @@ type worker struct {
 
 func (w *worker) decode(b *batch) error {
 	pageSize := int(b.file.header.PageSize)
-	crc, post, sumAll := ^uint64(0), Checksum(0), b.file.sumPages()
+	crc, sumAll := ^uint64(0), b.file.sumPages()
 	for _, f := range b.frames {
 		page := w.scratch[:pageSize]
 		if f.live {
@@ -84,15 +75,16 @@ func (w *worker) decode(b *batch) error {
 			return &FileError{b.file.info, fmt.Errorf("page %d: %w", f.pgno, err)}
 		}
 		crc = crcUpdate(crcUpdate(crc, f.data[:hashed]), page)
+		b.part.hashed += int64(hashed + pageSize)
 		if sumAll || f.live && b.sumLive {
 			sum := pageChecksum(f.pgno, page)
-			post ^= sum
+			b.part.post ^= sum
 			if f.live {
 				w.sum ^= sum
 			}
 		}
 	}
-	b.file.add(crcRemainder(crc), b.end, post)
+	b.part.remainder = crcRemainder(crc)
 	return w.flush(pageSize)
 }
 

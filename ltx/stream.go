@@ -26,8 +26,7 @@ var ErrTooManyFiles = errors.New("too many LTX files to read at once")
 // page: what was written can not be taken back. The output is good only if the
 // error is nil.
 //
-// Of the options, Concurrency is not used, and ReadConcurrency is how many files
-// are being opened at once: at least 8.
+// Of the options, Concurrency is not used. Up to 8 files are being opened at once.
 func Stream(ctx context.Context, files []*FileInfo, open OpenFunc, w io.Writer, opts ApplyOptions) (ApplyResult, error) {
 	if err := checkFiles(files); err != nil {
 		return ApplyResult{}, err
@@ -80,7 +79,7 @@ func (m *merger) newest() Header { return m.cursors[0].dec.Header() }
 
 func (m *merger) openAll(files []*FileInfo, open OpenFunc, opts ApplyOptions) error {
 	errs := make([]error, len(files))
-	slots := make(chan struct{}, max(opts.ReadConcurrency, maxStreams))
+	slots := make(chan struct{}, maxStreams)
 	var wg sync.WaitGroup
 	for i, f := range files {
 		c := &cursor{info: f}

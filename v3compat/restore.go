@@ -1,7 +1,6 @@
 package v3compat
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,8 +70,6 @@ type RestoreResult struct {
 	Dropped int64
 }
 
-const defaultFetches = 8
-
 // Restore brings a database back. What comes out is, byte for byte, what
 // Litestream v0.3.13 and v0.5.18 restore: the database file after a checkpoint
 // of each log, still marked as one with a write-ahead log (bytes 18 and 19).
@@ -113,9 +110,8 @@ func (r *Reader) restore(parent context.Context, a *applier, opts RestoreOptions
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
-	f := &fetcher{progress: opts.Progress}
-	streams := f.fetch(ctx, &wg, r.objects(a.plan), cmp.Or(max(opts.Concurrency, 0), defaultFetches))
-	d := startDecoder(ctx, &wg, streams)
+	d := newDecoder()
+	wg.Go(func() { d.run(ctx, r.objects(a.plan), opts) })
 	for p := range d.pieces {
 		if err := a.take(p); err != nil {
 			return err
