@@ -10,6 +10,7 @@ import (
 
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/lease"
 )
 
 // LeaserType is the engine's name.
@@ -17,9 +18,9 @@ const LeaserType = ReplicaClientType
 
 // The defaults of package replicate, under this engine's names.
 const (
-	DefaultLeaseTTL    = replicate.DefaultLeaseTTL
-	DefaultLeaseMaxTTL = replicate.DefaultLeaseMaxTTL
-	DefaultLeaseFile   = replicate.DefaultLeaseFile
+	DefaultLeaseTTL    = lease.DefaultTTL
+	DefaultLeaseMaxTTL = lease.DefaultMaxTTL
+	DefaultLeaseFile   = lease.DefaultFile
 )
 
 // The lease errors of package replicate, under this engine's names.
@@ -32,11 +33,11 @@ var (
 	ErrLeaseCorrupt         = replicate.ErrLeaseCorrupt
 )
 
-type storeLeaser = replicate.StoreLeaser
+type storeLeaser = lease.Leaser
 
 // Leaser is a lease in a directory: the file Dir/Path/lock.json, which changes only
 // by compare-and-swap; see Records for how, and for which filesystems can. Its
-// methods are those of replicate.StoreLeaser. The fields are read at each call, and
+// methods are those of lease.Leaser. The fields are read at each call, and
 // must not change during one.
 type Leaser struct {
 	*storeLeaser
@@ -59,8 +60,8 @@ var _ replicate.Leaser = (*Leaser)(nil)
 // NewLeaser returns the leaser of a directory, with the default TTL, maximum and
 // owner ("host:pid").
 func NewLeaser(dir string) *Leaser {
-	l := &Leaser{Dir: dir, TTL: DefaultLeaseTTL, MaxTTL: DefaultLeaseMaxTTL, Owner: replicate.DefaultLeaseOwner()}
-	l.storeLeaser = replicate.NewStoreLeaser(LeaserType, l.config, l.open)
+	l := &Leaser{Dir: dir, TTL: DefaultLeaseTTL, MaxTTL: DefaultLeaseMaxTTL, Owner: lease.DefaultOwner()}
+	l.storeLeaser = lease.NewLeaser(LeaserType, l.config, l.open)
 	return l
 }
 
@@ -74,8 +75,8 @@ func NewLeaserFromURL(scheme, host, urlPath string, query url.Values, userinfo *
 	return NewLeaser(c.(*ReplicaClient).Path()), nil
 }
 
-func (l *Leaser) config() replicate.LeaseConfig {
-	return replicate.LeaseConfig{TTL: l.TTL, MaxTTL: l.MaxTTL, Owner: l.Owner, MaxSkew: l.MaxSkew}
+func (l *Leaser) config() lease.Config {
+	return lease.Config{TTL: l.TTL, MaxTTL: l.MaxTTL, Owner: l.Owner, MaxSkew: l.MaxSkew}
 }
 
 func (l *Leaser) open(context.Context) (cas.Store, error) {

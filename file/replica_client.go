@@ -11,12 +11,13 @@ import (
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/blob"
 	"github.com/replctl/replicate/ltx"
+	"github.com/replctl/replicate/replica"
 )
 
 // ReplicaClientType is the engine's name, and the scheme of its URLs.
 const ReplicaClientType = "file"
 
-type storeClient = replicate.StoreClient
+type storeClient = replica.Client
 
 // ReplicaClient reads and writes a replica in a directory, in Litestream's
 // layout: LTX files below ltx/, v0.3.x backups below generations/. Its methods
@@ -41,7 +42,7 @@ var (
 // not exist before the first write.
 func NewReplicaClient(path string) *ReplicaClient {
 	c := &ReplicaClient{path: path}
-	c.storeClient = replicate.NewStoreClient(ReplicaClientType, ltx.LayoutFile, c.open)
+	c.storeClient = replica.NewClient(ReplicaClientType, ltx.LayoutFile, c.open)
 	return c
 }
 

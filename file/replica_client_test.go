@@ -5,6 +5,7 @@ import (
 
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/file"
+	"github.com/replctl/replicate/replica"
 	"github.com/replctl/replicate/replicatest"
 )
 
@@ -20,7 +21,7 @@ func TestReplicaClient(t *testing.T) {
 func TestFenced(t *testing.T) {
 	replicatest.RunFenced(t, func(t *testing.T) replicatest.Fenced {
 		dir := scratch(t) + "/replica"
-		client := func(createOnly bool) replicate.Fenceable {
+		client := func(createOnly bool) replica.Fenceable {
 			c := file.NewReplicaClient(dir)
 			c.CreateOnly = createOnly
 			return c

@@ -204,7 +204,7 @@ func verdict(checks []Check) Verdict {
 	return v
 }
 
-// Gate returns what replicate.SessionOptions.Probe wants: a function that probes
+// Gate returns what lease.Options.Probe wants: a function that probes
 // the store, and whose error is a violation. A probe that could not be finished does
 // not keep a holder from its lease: whatever the trouble is, it is not proof, and the
 // lease itself needs the store too.

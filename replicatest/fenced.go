@@ -15,7 +15,9 @@ import (
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/blob"
 	"github.com/replctl/replicate/internal/clock/byhand"
+	"github.com/replctl/replicate/lease"
 	"github.com/replctl/replicate/ltx"
+	"github.com/replctl/replicate/replica"
 )
 
 // Fenced is one replica of an engine under test, empty at first, and the lease
@@ -24,7 +26,7 @@ type Fenced struct {
 	Replica
 
 	// Client returns a new handle on the replica, as Open does.
-	Client func(createOnly bool) replicate.Fenceable
+	Client func(createOnly bool) replica.Fenceable
 
 	// Leaser returns a new leaser of the replica's lease.
 	Leaser func(LeaserConfig) replicate.Leaser
@@ -122,14 +124,14 @@ func testCreateOther(t *testing.T, f Fenced) {
 	write(t, f.Client(false), 3, 1, 1, fileBy(3, 1, 10, true))
 }
 
-func wantConflict(t *testing.T, what string, err error) replicate.LTXConflictError {
+func wantConflict(t *testing.T, what string, err error) replica.ConflictError {
 	t.Helper()
-	var conflict *replicate.LTXConflictError
+	var conflict *replica.ConflictError
 	if !errors.As(err, &conflict) {
 		t.Errorf("%s: got error %v, want an LTXConflictError", what, err)
-		return replicate.LTXConflictError{}
+		return replica.ConflictError{}
 	}
-	wantIs(t, what, err, replicate.ErrLTXConflict)
+	wantIs(t, what, err, replica.ErrConflict)
 	wantIs(t, what, err, fs.ErrExist)
 	return *conflict
 }
@@ -147,7 +149,7 @@ func testCreateFailing(t *testing.T, f Fenced) {
 			body := io.MultiReader(bytes.NewReader(data[:n]), &failing{broken})
 			_, err := f.Client(true).WriteLTXFile(t.Context(), 0, 1, 1, body)
 			wantIs(t, fmt.Sprintf("after %d bytes, there: %v", n, there), err, broken)
-			if errors.Is(err, replicate.ErrLTXConflict) {
+			if errors.Is(err, replica.ErrConflict) {
 				t.Errorf("a broken source is a conflict: %v", err)
 			}
 		}
@@ -165,9 +167,9 @@ func (f *failing) Read([]byte) (int, error) { return 0, f.err }
 // transactions to one replica.
 func testTwoReplicators(t *testing.T, f Fenced) {
 	const last = 200
-	clients := [2]*replicate.FencedClient{}
+	clients := [2]*replica.FencedClient{}
 	for i := range clients {
-		clients[i] = replicate.NewFencedClient(f.Client(false), loneSession(t, i, nil))
+		clients[i] = replica.NewFencedClient(f.Client(false), loneSession(t, i, nil))
 	}
 	var results [2][last + 1]error
 	done := make(chan struct{})
@@ -206,7 +208,7 @@ func testTwoReplicators(t *testing.T, f Fenced) {
 
 func loneOwner(i int) string { return fmt.Sprintf("writer %d, höst?", i) }
 
-func wantWriter(t *testing.T, v replicate.LTXVersion, i int) {
+func wantWriter(t *testing.T, v replica.Version, i int) {
 	t.Helper()
 	if v.Owner != loneOwner(i) || v.Generation != int64(i+1) {
 		t.Errorf("written by %v, want %q with generation %d", v, loneOwner(i), i+1)
@@ -227,12 +229,12 @@ func (l loneLeaser) RenewLease(ctx context.Context, _ *replicate.Lease) (*replic
 func (l loneLeaser) ReleaseLease(context.Context, *replicate.Lease) error { return nil }
 
 // loneSession is a session of somebody who believes to be alone.
-func loneSession(t *testing.T, i int, c *byhand.Clock) *replicate.Session {
+func loneSession(t *testing.T, i int, c *byhand.Clock) *lease.Session {
 	t.Helper()
 	if c == nil {
 		c = byhand.New()
 	}
-	s, err := replicate.TryAcquire(t.Context(), loneLeaser{i}, replicate.SessionOptions{Clock: c})
+	s, err := lease.TryAcquire(t.Context(), loneLeaser{i}, lease.Options{Clock: c})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,17 +245,17 @@ func loneSession(t *testing.T, i int, c *byhand.Clock) *replicate.Session {
 // testStamp: a file says under which lease it was written, and a file that
 // replaces it does not inherit that.
 func testStamp(t *testing.T, f Fenced) {
-	c := replicate.NewFencedClient(f.Client(false), loneSession(t, 4, nil))
+	c := replica.NewFencedClient(f.Client(false), loneSession(t, 4, nil))
 	write(t, c, 0, 1, 1, makeFile(1, 1, 10))
 	store, _, err := c.Open(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	key := keys(t, f.Replica)[0]
-	want := map[string]string{replicate.MetadataLeaseGeneration: "5", replicate.MetadataLeaseOwner: "writer%204,%20h%C3%B6st%3F"}
+	want := map[string]string{replica.MetadataLeaseGeneration: "5", replica.MetadataLeaseOwner: "writer%204,%20h%C3%B6st%3F"}
 	wantMetadata(t, f, store, key, want)
 	write(t, f.Client(false), 0, 1, 1, makeFile(1, 1, 11))
-	wantMetadata(t, f, store, key, map[string]string{replicate.MetadataLeaseGeneration: "", replicate.MetadataLeaseOwner: ""})
+	wantMetadata(t, f, store, key, map[string]string{replica.MetadataLeaseGeneration: "", replica.MetadataLeaseOwner: ""})
 }
 
 func wantMetadata(t *testing.T, f Fenced, store blob.Reader, key string, want map[string]string) {
@@ -281,8 +283,8 @@ func testRefused(t *testing.T, f Fenced) {
 	if err := released.Release(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for want, session := range map[error]*replicate.Session{replicate.ErrSessionLost: lost, replicate.ErrSessionReleased: released} {
-		c := replicate.NewFencedClient(f.Client(false), session)
+	for want, session := range map[error]*lease.Session{lease.ErrLost: lost, lease.ErrReleased: released} {
+		c := replica.NewFencedClient(f.Client(false), session)
 		_, err := c.WriteLTXFile(t.Context(), 0, 2, 2, &failing{errors.New("the source was read")})
 		wantIs(t, "WriteLTXFile", err, want)
 		if !strings.Contains(err.Error(), ltx.FormatName(2, 2)) {
@@ -303,9 +305,9 @@ func testLostMidway(t *testing.T, f Fenced) {
 		for kind, body := range bodies {
 			for _, at := range []int{ltx.HeaderSize + 1, len(data) / 2, len(data)} {
 				clock := byhand.New()
-				c := replicate.NewFencedClient(f.Client(false), loneSession(t, 1, clock))
+				c := replica.NewFencedClient(f.Client(false), loneSession(t, 1, clock))
 				_, err := c.WriteLTXFile(t.Context(), 0, 1, 1, pausing(body(data), at, func() { clock.Move(time.Hour) }))
-				wantIs(t, fmt.Sprintf("%s %s, lost at byte %d", size, kind, at), err, replicate.ErrSessionLost)
+				wantIs(t, fmt.Sprintf("%s %s, lost at byte %d", size, kind, at), err, lease.ErrLost)
 			}
 		}
 	}
@@ -358,21 +360,21 @@ func (p *pausingSeeker) ReadAt(b []byte, off int64) (int, error) {
 func testDeleteAllUnderLease(t *testing.T, f Fenced) {
 	for generation := int64(1); generation <= 2; generation++ {
 		leaser := f.Leaser(LeaserConfig{Owner: "holder", TTL: long, MaxTTL: long})
-		session, err := replicate.TryAcquire(t.Context(), leaser, replicate.SessionOptions{})
+		session, err := lease.TryAcquire(t.Context(), leaser, lease.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if got := session.Generation(); got != generation {
 			t.Errorf("generation %d, want %d", got, generation)
 		}
-		c := replicate.NewFencedClient(f.Client(false), session)
+		c := replica.NewFencedClient(f.Client(false), session)
 		for level := ltx.MinLevel; level <= ltx.MaxLevel; level++ {
 			write(t, c, level, 1, 1, makeFile(1, 1, 10))
 		}
 		if err := c.DeleteAll(t.Context()); err != nil {
 			t.Fatalf("DeleteAll: %v", err)
 		}
-		if got := keys(t, f.Replica); len(got) != 1 || got[0] != replicate.DefaultLeaseFile {
+		if got := keys(t, f.Replica); len(got) != 1 || got[0] != lease.DefaultFile {
 			t.Errorf("left: %q, want the lease", got)
 		}
 		_, err = f.Leaser(LeaserConfig{Owner: "rival", TTL: long, MaxTTL: long}).AcquireLease(t.Context())

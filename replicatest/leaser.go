@@ -11,6 +11,7 @@ import (
 
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/lease"
 )
 
 // LeaserConfig is how a leaser under test is to be set up. Zero values mean the
@@ -34,7 +35,7 @@ type Lock struct {
 
 // RunLeaser runs every test of the replicate.Leaser contract; fresh makes a Lock of
 // its own for each. Leasers that have ReadLease and BreakLease, as every front of
-// replicate.StoreLeaser has, are tested for these too.
+// lease.Leaser has, are tested for these too.
 func RunLeaser(t *testing.T, fresh func(t *testing.T) Lock) {
 	for name, test := range map[string]func(*testing.T, Lock){
 		"Acquire":        testAcquire,
@@ -102,7 +103,7 @@ func acquireShort(t *testing.T, lock Lock, owner string) (replicate.Leaser, *rep
 // acquireSoon acquires as soon as the lease in the way has ended.
 func acquireSoon(t *testing.T, l replicate.Leaser) *replicate.Lease {
 	t.Helper()
-	s, err := replicate.Acquire(t.Context(), l, replicate.SessionOptions{PollEvery: 20 * time.Millisecond})
+	s, err := lease.Acquire(t.Context(), l, lease.Options{PollEvery: 20 * time.Millisecond})
 	if err != nil {
 		t.Fatalf("Acquire: %v", err)
 	}

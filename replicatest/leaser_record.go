@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/lease"
 )
 
-// storeLeaser is what fronts of replicate.StoreLeaser have beyond Leaser.
+// storeLeaser is what fronts of lease.Leaser have beyond Leaser.
 type storeLeaser interface {
 	replicate.Leaser
-	ReadLease(context.Context) (*replicate.Lease, replicate.LeaseState, error)
-	BreakLease(context.Context, replicate.BreakOptions) (*replicate.Lease, error)
+	ReadLease(context.Context) (*replicate.Lease, lease.State, error)
+	BreakLease(context.Context, lease.BreakOptions) (*replicate.Lease, error)
 }
 
 // testGenerations: over everything that can end a lease they grow.
@@ -33,7 +34,7 @@ func testGenerations(t *testing.T, lock Lock) {
 	}
 	three := note(acquire(t, lock.Open(LeaserConfig{Owner: "three", TTL: long})))
 	if b, ok := one.(storeLeaser); ok {
-		broken, err := b.BreakLease(t.Context(), replicate.BreakOptions{Generation: three.Generation})
+		broken, err := b.BreakLease(t.Context(), lease.BreakOptions{Generation: three.Generation})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -85,17 +86,17 @@ func testCorrupt(t *testing.T, lock Lock) {
 		"a text expiry":       `{"generation":3,"owner":"x","expires_at":"tomorrow"}`,
 		"a number expiry":     `{"generation":3,"owner":"x","expires_at":1700000000}`,
 		"a negative ttl":      `{"generation":3,"owner":"x","expires_at":"` + soon + `","ttl_ms":-1}`,
-		"huge":                `{"generation":3,"owner":"` + strings.Repeat("x", replicate.MaxLeaseRecordSize) + `","expires_at":"` + soon + `"}`,
+		"huge":                `{"generation":3,"owner":"` + strings.Repeat("x", lease.MaxRecordSize) + `","expires_at":"` + soon + `"}`,
 	} {
 		putRecord(t, lock, data)
 		l := lock.named("me")
 		_, err := l.AcquireLease(t.Context())
 		wantIs(t, name+": AcquireLease", err, replicate.ErrLeaseCorrupt)
 		if r, ok := l.(storeLeaser); ok {
-			lease, state, err := r.ReadLease(t.Context())
+			held, state, err := r.ReadLease(t.Context())
 			wantIs(t, name+": ReadLease", err, replicate.ErrLeaseCorrupt)
-			if state != replicate.LeaseCorrupt || lease == nil || lease.ETag == "" {
-				t.Errorf("%s: ReadLease: got %+v, %q", name, lease, state)
+			if state != lease.Corrupt || held == nil || held.ETag == "" {
+				t.Errorf("%s: ReadLease: got %+v, %q", name, held, state)
 			}
 		}
 		if got := getRecord(t, lock); !bytes.Equal(got, []byte(data)) {
@@ -140,24 +141,24 @@ func testBreak(t *testing.T, lock Lock) {
 	if !ok {
 		return // the engine has a leaser of its own that cannot be broken
 	}
-	if _, err := b.BreakLease(t.Context(), replicate.BreakOptions{Generation: 1}); err == nil {
+	if _, err := b.BreakLease(t.Context(), lease.BreakOptions{Generation: 1}); err == nil {
 		t.Error("breaking a lease that does not exist succeeds")
 	}
-	lease := acquire(t, holder)
+	held := acquire(t, holder)
 	record := getRecord(t, lock)
-	_, err := b.BreakLease(t.Context(), replicate.BreakOptions{Generation: 2})
+	_, err := b.BreakLease(t.Context(), lease.BreakOptions{Generation: 2})
 	wantIs(t, "BreakLease of another generation", err, replicate.ErrLeaseNotHeld)
 	if got := getRecord(t, lock); !bytes.Equal(got, record) {
 		t.Errorf("it changed the record to %s", got)
 	}
-	broken, err := b.BreakLease(t.Context(), replicate.BreakOptions{Generation: 1})
+	broken, err := b.BreakLease(t.Context(), lease.BreakOptions{Generation: 1})
 	if err != nil || broken.Generation != 2 {
 		t.Fatalf("BreakLease: %+v, %v", broken, err)
 	}
-	if _, state, err := b.ReadLease(t.Context()); err != nil || state != replicate.LeaseReleased {
+	if _, state, err := b.ReadLease(t.Context()); err != nil || state != lease.Released {
 		t.Errorf("after the break: %q, %v", state, err)
 	}
-	_, err = holder.RenewLease(t.Context(), lease)
+	_, err = holder.RenewLease(t.Context(), held)
 	wantIs(t, "renewing a broken lease", err, replicate.ErrLeaseNotHeld)
 	if next := acquire(t, holder); next.Generation != 3 {
 		t.Errorf("after the break: %+v", next)
@@ -174,7 +175,7 @@ func testBreakCorrupt(t *testing.T, lock Lock) {
 	if corrupt == nil {
 		t.Fatal("ReadLease of a corrupt record has no ETag")
 	}
-	for name, opts := range map[string]replicate.BreakOptions{
+	for name, opts := range map[string]lease.BreakOptions{
 		"by generation":      {Generation: 1},
 		"by another etag":    {ETag: "other", NextGeneration: 9},
 		"without generation": {ETag: corrupt.ETag},
@@ -187,7 +188,7 @@ func testBreakCorrupt(t *testing.T, lock Lock) {
 	if got := getRecord(t, lock); string(got) != "nonsense" {
 		t.Errorf("the record changed to %s", got)
 	}
-	if _, err := b.BreakLease(t.Context(), replicate.BreakOptions{ETag: corrupt.ETag, NextGeneration: 42}); err != nil {
+	if _, err := b.BreakLease(t.Context(), lease.BreakOptions{ETag: corrupt.ETag, NextGeneration: 42}); err != nil {
 		t.Fatalf("BreakLease: %v", err)
 	}
 	if next := acquire(t, lock.named("me")); next.Generation != 43 {
@@ -196,7 +197,7 @@ func testBreakCorrupt(t *testing.T, lock Lock) {
 
 	// A record far in the future has a generation: it is broken by that.
 	putRecord(t, lock, `{"generation":50,"owner":"x","expires_at":"2099-01-01T00:00:00Z"}`)
-	if broken, err := b.BreakLease(t.Context(), replicate.BreakOptions{Generation: 50}); err != nil || broken.Generation != 51 {
+	if broken, err := b.BreakLease(t.Context(), lease.BreakOptions{Generation: 50}); err != nil || broken.Generation != 51 {
 		t.Errorf("BreakLease of a record in the future: %+v, %v", broken, err)
 	}
 }

@@ -13,7 +13,9 @@ import (
 	"github.com/replctl/replicate/blob"
 	"github.com/replctl/replicate/internal/clock/byhand"
 	"github.com/replctl/replicate/internal/fakes3"
+	"github.com/replctl/replicate/lease"
 	"github.com/replctl/replicate/ltx"
+	"github.com/replctl/replicate/replica"
 	"github.com/replctl/replicate/replicatest"
 )
 
@@ -28,7 +30,7 @@ func TestFenced(t *testing.T) {
 func fencedOn(s *Store, client func() *ReplicaClient, leaser func() *Leaser) replicatest.Fenced {
 	return replicatest.Fenced{
 		Replica: replicatest.Over(s, func() replicate.ReplicaClient { return client() }),
-		Client: func(createOnly bool) replicate.Fenceable {
+		Client: func(createOnly bool) replica.Fenceable {
 			c := client()
 			c.CreateOnly = createOnly
 			return c
@@ -39,16 +41,16 @@ func fencedOn(s *Store, client func() *ReplicaClient, leaser func() *Leaser) rep
 
 // fencedClient is a client of the holder of a lease on the server, and its clock.
 // The server has forgotten how the lease was acquired.
-func fencedClient(t *testing.T, srv *fakes3.Server) (*replicate.FencedClient, *byhand.Clock) {
+func fencedClient(t *testing.T, srv *fakes3.Server) (*replica.FencedClient, *byhand.Clock) {
 	t.Helper()
 	clock := byhand.New()
-	session, err := replicate.TryAcquire(t.Context(), newLeaser(t, srv, "holder"), replicate.SessionOptions{Clock: clock})
+	session, err := lease.TryAcquire(t.Context(), newLeaser(t, srv, "holder"), lease.Options{Clock: clock})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = session.Release(context.Background()) })
 	srv.Reset()
-	return replicate.NewFencedClient(fakeClient(srv), session), clock
+	return replica.NewFencedClient(fakeClient(srv), session), clock
 }
 
 // ltxFile is a valid header and n bytes.
@@ -79,8 +81,8 @@ func TestFencedRefusedUnsent(t *testing.T) {
 		"DeleteAll":      func() error { return c.DeleteAll(t.Context()) },
 	}
 	for name, verb := range verbs {
-		if err := verb(); !errors.Is(err, replicate.ErrSessionLost) {
-			t.Errorf("%s: got error %v, want %v", name, err, replicate.ErrSessionLost)
+		if err := verb(); !errors.Is(err, lease.ErrLost) {
+			t.Errorf("%s: got error %v, want %v", name, err, lease.ErrLost)
 		}
 	}
 	if got := srv.Requests(); len(got) != 0 {
@@ -105,8 +107,8 @@ func TestFencedLostInUpload(t *testing.T) {
 					}
 					call.Send(w)
 				}})
-				if _, err := c.WriteLTXFile(t.Context(), 0, 1, 1, body); !errors.Is(err, replicate.ErrSessionLost) {
-					t.Errorf("got error %v, want %v", err, replicate.ErrSessionLost)
+				if _, err := c.WriteLTXFile(t.Context(), 0, 1, 1, body); !errors.Is(err, lease.ErrLost) {
+					t.Errorf("got error %v, want %v", err, lease.ErrLost)
 				}
 				if n := srv.Count("CompleteMultipartUpload"); n != 0 {
 					t.Errorf("completed %d times", n)
@@ -169,7 +171,7 @@ func TestCreateOnlyUnknown(t *testing.T) {
 			}},
 		)
 		_, err := c.WriteLTXFile(t.Context(), 0, 1, 1, bytes.NewReader(data))
-		if ours && err != nil || !ours && !errors.Is(err, replicate.ErrLTXConflict) || looks != 1 {
+		if ours && err != nil || !ours && !errors.Is(err, replica.ErrConflict) || looks != 1 {
 			t.Errorf("written by us: %v: got error %v after %d looks in vain", ours, err, looks)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/lease"
 )
 
 // LeaserType is the engine's name.
@@ -18,16 +19,16 @@ const LeaserType = ReplicaClientType
 // The defaults of package replicate, under this engine's names. The lease errors
 // are beside ReplicaClient.
 const (
-	DefaultLeaseTTL    = replicate.DefaultLeaseTTL
-	DefaultLeaseMaxTTL = replicate.DefaultLeaseMaxTTL
-	DefaultLeaseFile   = replicate.DefaultLeaseFile
+	DefaultLeaseTTL    = lease.DefaultTTL
+	DefaultLeaseMaxTTL = lease.DefaultMaxTTL
+	DefaultLeaseFile   = lease.DefaultFile
 )
 
-type storeLeaser = replicate.StoreLeaser
+type storeLeaser = lease.Leaser
 
 // Leaser is a lease in a bucket: the object Path/lock.json, which changes only by
 // conditional PUTs; see Records for which stores can. Litestream's leaser may
-// contend for the same object. Its methods are those of replicate.StoreLeaser,
+// contend for the same object. Its methods are those of lease.Leaser,
 // its fields those of ReplicaClient as far as they concern a small object.
 //
 // The fields about the lease are read at each call, and must not change during
@@ -82,10 +83,10 @@ var _ replicate.Leaser = (*Leaser)(nil)
 // Bucket has to be set before it is used.
 func NewLeaser() *Leaser {
 	l := &Leaser{
-		TTL: DefaultLeaseTTL, MaxTTL: DefaultLeaseMaxTTL, Owner: replicate.DefaultLeaseOwner(),
+		TTL: DefaultLeaseTTL, MaxTTL: DefaultLeaseMaxTTL, Owner: lease.DefaultOwner(),
 		SignPayload: true, SignAcceptEncoding: true,
 	}
-	l.storeLeaser = replicate.NewStoreLeaser(LeaserType, l.lease, l.open)
+	l.storeLeaser = lease.NewLeaser(LeaserType, l.lease, l.open)
 	return l
 }
 
@@ -151,8 +152,8 @@ func (l *Leaser) GoString() string { return fmt.Sprintf("s3.Leaser(%q)", l.Strin
 // MarshalText implements encoding.TextMarshaler, and so JSON.
 func (l *Leaser) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
 
-func (l *Leaser) lease() replicate.LeaseConfig {
-	return replicate.LeaseConfig{TTL: l.TTL, MaxTTL: l.MaxTTL, Owner: l.Owner, MaxSkew: l.MaxSkew}
+func (l *Leaser) lease() lease.Config {
+	return lease.Config{TTL: l.TTL, MaxTTL: l.MaxTTL, Owner: l.Owner, MaxSkew: l.MaxSkew}
 }
 
 func (l *Leaser) open(ctx context.Context) (cas.Store, error) {

@@ -12,6 +12,7 @@ import (
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/internal/fakes3"
+	"github.com/replctl/replicate/lease"
 )
 
 // TestLeaseRequests counts what each verb costs.
@@ -59,7 +60,7 @@ func exists(_ *replicate.Lease, err error) error {
 func TestIdleWaiter(t *testing.T) {
 	srv := fakes3.New(t)
 	holder, waiter := newLeaser(t, srv, "holder"), newLeaser(t, srv, "waiter")
-	lease := acquireLease(t, holder)
+	held := acquireLease(t, holder)
 	srv.Reset()
 	const polls = 5
 	var full atomic.Int32
@@ -80,7 +81,7 @@ func TestIdleWaiter(t *testing.T) {
 	}})
 	acquired := make(chan error)
 	go func() {
-		s, err := replicate.Acquire(t.Context(), waiter, replicate.SessionOptions{PollEvery: 5 * time.Millisecond})
+		s, err := lease.Acquire(t.Context(), waiter, lease.Options{PollEvery: 5 * time.Millisecond})
 		if err == nil {
 			err = s.Release(t.Context())
 		}
@@ -89,7 +90,7 @@ func TestIdleWaiter(t *testing.T) {
 	for range polls {
 		<-unchanged
 	}
-	if err := holder.ReleaseLease(t.Context(), lease); err != nil {
+	if err := holder.ReleaseLease(t.Context(), held); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-acquired; err != nil {
@@ -173,7 +174,7 @@ func TestUnsupportedLease(t *testing.T) {
 	srv.Fail(fakes3.Rule{Times: -1, Match: fakes3.Op("PutObject"), Fault: fakes3.Status(501, "NotImplemented")})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if _, err := replicate.Acquire(ctx, newLeaser(t, srv, "me"), replicate.SessionOptions{}); !errors.Is(err, cas.ErrUnsupported) {
+	if _, err := lease.Acquire(ctx, newLeaser(t, srv, "me"), lease.Options{}); !errors.Is(err, cas.ErrUnsupported) {
 		t.Errorf("got error %v", err)
 	}
 	if n := srv.Count("PutObject"); n != 1 {

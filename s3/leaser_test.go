@@ -11,6 +11,7 @@ import (
 	"github.com/replctl/replicate/blob"
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/internal/fakes3"
+	"github.com/replctl/replicate/lease"
 	"github.com/replctl/replicate/replicatest"
 )
 
@@ -21,7 +22,7 @@ func newLeaser(t testing.TB, srv *fakes3.Server, owner string) *Leaser {
 	l := NewLeaser()
 	l.Bucket, l.Path, l.Endpoint, l.Owner = srv.Bucket, "some/prefix", srv.URL, owner
 	l.AccessKeyID, l.SecretAccessKey = fakes3.AccessKeyID, fakes3.SecretAccessKey
-	l.storeLeaser = replicate.NewStoreLeaser(LeaserType, l.lease, func(ctx context.Context) (cas.Store, error) {
+	l.storeLeaser = lease.NewLeaser(LeaserType, l.lease, func(ctx context.Context) (cas.Store, error) {
 		_, err := l.open(ctx)
 		if err != nil {
 			return nil, err
@@ -131,7 +132,7 @@ func TestStaleRelease(t *testing.T) {
 	srv := fakes3.New(t)
 	old, next := newLeaser(t, srv, "old"), newLeaser(t, srv, "new")
 	stale := acquireLease(t, old)
-	if _, err := next.BreakLease(t.Context(), replicate.BreakOptions{Generation: 1}); err != nil {
+	if _, err := next.BreakLease(t.Context(), lease.BreakOptions{Generation: 1}); err != nil {
 		t.Fatal(err)
 	}
 	lease := acquireLease(t, next)

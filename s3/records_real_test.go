@@ -8,10 +8,10 @@ import (
 	"io/fs"
 	"testing"
 
-	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/cas/castest"
 	"github.com/replctl/replicate/internal/s3servers"
+	"github.com/replctl/replicate/lease"
 	"github.com/replctl/replicate/replicatest"
 )
 
@@ -59,7 +59,7 @@ func TestRealStaleRelease(t *testing.T) {
 		bucket := s.NewBucket(t)
 		old, next := realLeaser(s, bucket, "old"), realLeaser(s, bucket, "new")
 		stale := acquireLease(t, old)
-		if _, err := next.BreakLease(t.Context(), replicate.BreakOptions{Generation: 1}); err != nil {
+		if _, err := next.BreakLease(t.Context(), lease.BreakOptions{Generation: 1}); err != nil {
 			t.Fatal(err)
 		}
 		lease := acquireLease(t, next)

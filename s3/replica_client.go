@@ -10,6 +10,7 @@ import (
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/blob"
 	"github.com/replctl/replicate/ltx"
+	"github.com/replctl/replicate/replica"
 )
 
 // ReplicaClientType is the engine's name, and the scheme of its URLs.
@@ -25,7 +26,7 @@ var (
 	ErrLeaseCorrupt         = replicate.ErrLeaseCorrupt
 )
 
-type storeClient = replicate.StoreClient
+type storeClient = replica.Client
 
 // ReplicaClient reads and writes a replica in a bucket, in Litestream's layout:
 // LTX files in LEVEL/, v0.3.x backups below generations/. Its methods are those
@@ -81,7 +82,7 @@ var (
 // must.
 func NewReplicaClient() *ReplicaClient {
 	c := &ReplicaClient{SignPayload: true, SignAcceptEncoding: true, RequireContentMD5: true}
-	c.storeClient = replicate.NewStoreClient(ReplicaClientType, ltx.LayoutS3, c.open)
+	c.storeClient = replica.NewClient(ReplicaClientType, ltx.LayoutS3, c.open)
 	return c
 }
 

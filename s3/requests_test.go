@@ -7,9 +7,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/internal/fakes3"
 	"github.com/replctl/replicate/ltx"
+	"github.com/replctl/replicate/replica"
 )
 
 // replicaFile is an LTX file as far as its header.
@@ -66,7 +66,7 @@ func TestReplicaRequests(t *testing.T) {
 	wantEqual(t, "writes", operations(srv), map[string]int{"PutObject": n})
 
 	for _, want := range []ltx.TXID{1, 2500, n} {
-		files, err := replicate.Open(t.Context(), c)
+		files, err := replica.Open(t.Context(), c)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,9 +10,10 @@ import (
 	"testing"
 	"time"
 
-	root "github.com/replctl/replicate"
 	"github.com/replctl/replicate/file"
 	"github.com/replctl/replicate/ltx"
+	"github.com/replctl/replicate/replica/migrate"
+	"github.com/replctl/replicate/replica/restore"
 )
 
 // still is a database at a time at which nobody wrote to it.
@@ -98,7 +99,7 @@ func testMigrate(t *testing.T, history bool, to05 string) {
 
 	to := file.NewReplicaClient(dst)
 	to.CreateOnly = true
-	m, err := root.Migrate(t.Context(), file.NewReplicaClient(src), to, root.MigrateOptions{History: history})
+	m, err := migrate.Run(t.Context(), file.NewReplicaClient(src), to, migrate.Options{History: history})
 	must(t, err)
 	t.Logf("%+v", m)
 	if got := dump(t, restore(t, binary05, "file://"+dst)); got != before {
@@ -121,7 +122,7 @@ func testMigrate(t *testing.T, history bool, to05 string) {
 	}
 	restoreStills(t, binary03, binary05, src, dst, append(stills, after), history)
 	checkRetention(t, binary05, db, dst, append(stills, after))
-	again, err := root.Migrate(t.Context(), file.NewReplicaClient(src), to, root.MigrateOptions{History: history})
+	again, err := migrate.Run(t.Context(), file.NewReplicaClient(src), to, migrate.Options{History: history})
 	must(t, err)
 	if !again.Complete {
 		t.Errorf("once more: %+v", again)
@@ -169,7 +170,7 @@ func restoreStills(t *testing.T, binary03, binary05, src, dst string, stills []s
 		}
 		c := file.NewReplicaClient(dst)
 		out := filepath.Join(t.TempDir(), "ours.db")
-		_, err := root.File(t.Context(), c, root.Target{Timestamp: m.at}, out, root.RestoreFileOptions{})
+		_, err := restore.File(t.Context(), c, restore.Target{Timestamp: m.at}, out, restore.FileOptions{})
 		must(t, err)
 		if got := dump(t, out); got != m.dump {
 			t.Errorf("moment %d, %s: we restore another database", i, at)

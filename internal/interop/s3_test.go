@@ -11,11 +11,11 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
-	root "github.com/replctl/replicate"
 	"github.com/replctl/replicate/blob"
 	"github.com/replctl/replicate/file"
 	"github.com/replctl/replicate/internal/s3servers"
 	"github.com/replctl/replicate/ltx"
+	"github.com/replctl/replicate/replica/check"
 	"github.com/replctl/replicate/s3"
 )
 
@@ -79,12 +79,12 @@ func (b bucket) download(t *testing.T) string {
 }
 
 // sameInspection compares a bucket with its copy on a disk, and wants both sound.
-func (b bucket) sameInspection(t *testing.T) *root.Inspection {
+func (b bucket) sameInspection(t *testing.T) *check.Inspection {
 	t.Helper()
-	opts := root.InspectOptions{Read: root.ReadAll}
-	there, err := root.Inspect(t.Context(), b.client(), opts)
+	opts := check.InspectOptions{Read: check.ReadAll}
+	there, err := check.Inspect(t.Context(), b.client(), opts)
 	must(t, err)
-	here, err := root.Inspect(t.Context(), file.NewReplicaClient(b.download(t)), opts)
+	here, err := check.Inspect(t.Context(), file.NewReplicaClient(b.download(t)), opts)
 	must(t, err)
 	if diff := gocmp.Diff(there, here); diff != "" {
 		t.Errorf("bucket (-) and disk (+) differ:\n%s", diff)

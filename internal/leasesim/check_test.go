@@ -5,18 +5,18 @@ import (
 	"slices"
 	"time"
 
-	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/lease"
 )
 
 // tracked is a session that is watched.
 type tracked struct {
-	*replicate.Session
+	*lease.Session
 	p    *process
 	over time.Time // when it was first seen not to be valid
 }
 
 // track watches a new session, from its first instant on.
-func (w *world) track(p *process, s *replicate.Session) *tracked {
+func (w *world) track(p *process, s *lease.Session) *tracked {
 	t := &tracked{Session: s, p: p}
 	g := s.Generation()
 	w.mu.Lock()

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/lease"
 )
 
 // live is a contender: what it does until the history is over.
@@ -36,9 +36,9 @@ func (p *process) sleep(d time.Duration) {
 func (p *process) acquire() *tracked {
 	ctx, cancel := context.WithTimeout(p.w.ctx, rand2(p.rand, 5*time.Second, 4*ttl))
 	defer cancel()
-	acquire := replicate.Acquire
+	acquire := lease.Acquire
 	if p.rand.IntN(3) == 0 {
-		acquire = replicate.TryAcquire
+		acquire = lease.TryAcquire
 	}
 	s, err := acquire(ctx, p.leaser, p.options())
 	if err != nil {
@@ -97,7 +97,7 @@ func (p *process) hold(t *tracked) bool {
 }
 
 func (p *process) release(ctx context.Context, t *tracked) {
-	lostBefore := t.Context().Err() != nil && errors.Is(context.Cause(t.Context()), replicate.ErrSessionLost)
+	lostBefore := t.Context().Err() != nil && errors.Is(context.Cause(t.Context()), lease.ErrLost)
 	err := t.Release(ctx)
 	if t.Valid() || t.Context().Err() == nil {
 		p.w.violate("%s: valid after its release", p.name)

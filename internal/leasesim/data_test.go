@@ -7,9 +7,9 @@ import (
 	"io"
 	"time"
 
-	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/blob"
 	"github.com/replctl/replicate/ltx"
+	"github.com/replctl/replicate/replica"
 )
 
 // dataStore is a bucket far away, as a holder sees it. A write whose sender has given
@@ -54,11 +54,11 @@ func (w *world) replaceData(p *process, generation int64) {
 // put writes data under a session, for a while that may be too short.
 func (p *process) put(t *tracked) {
 	session := t.Session
-	client := replicate.NewStoreClient("simulated", ltx.LayoutS3,
+	client := replica.NewClient("simulated", ltx.LayoutS3,
 		func(context.Context) (blob.Store, error) { return dataStore{blob.NewMemory(), p}, nil })
 	write := client.WriteLTXFile
 	if !p.w.uncounted {
-		fenced := replicate.NewFencedClient(client, session)
+		fenced := replica.NewFencedClient(client, session)
 		fenced.CreateOnly = false
 		write = fenced.WriteLTXFile
 	}

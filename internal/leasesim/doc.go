@@ -7,8 +7,8 @@
 // or stopped, and whose wall clock is set. It runs in simulated time, in a bubble
 // of testing/synctest, so that an hour of it takes a fraction of a second.
 //
-// The code under test is what everybody uses: replicate.Session over
-// replicate.StoreLeaser over cas.Swap. Simulated are the clocks (package faketime)
+// The code under test is what everybody uses: lease.Session over
+// lease.Leaser over cas.Swap. Simulated are the clocks (package faketime)
 // and the store (cas.Memory behind a network).
 //
 // # What is checked
@@ -26,7 +26,7 @@
 //   - An acquisition that was withdrawn is not in the store, and does not land later.
 //   - No write of data by a released session replaces that of a later one, however long
 //     the network holds it, up to the guard.
-//   - replicate.Run says that the lease was lost whatever its function returns, and its
+//   - lease.Run says that the lease was lost whatever its function returns, and its
 //     session is over when the function has panicked.
 //   - What may not survive a crash is not reported as done.
 //

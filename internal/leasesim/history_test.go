@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/lease"
 )
 
 var (
@@ -51,7 +51,7 @@ func simulate(t *testing.T, seed uint64, s setup) (w *world) {
 }
 
 // prove runs histories on as many processors as there are.
-func prove(t *testing.T, first, n uint64) (events map[replicate.EventKind]int) {
+func prove(t *testing.T, first, n uint64) (events map[lease.EventKind]int) {
 	worlds := make(chan *world, n)
 	t.Run("histories", func(t *testing.T) {
 		const lanes = 4
@@ -67,7 +67,7 @@ func prove(t *testing.T, first, n uint64) (events map[replicate.EventKind]int) {
 		}
 	})
 	close(worlds)
-	events = make(map[replicate.EventKind]int)
+	events = make(map[lease.EventKind]int)
 	for w := range worlds {
 		for kind, n := range w.events {
 			events[kind] += n
@@ -95,9 +95,9 @@ func TestHistories(t *testing.T) {
 	events := prove(t, 1, plain)
 	t.Logf("in %d histories: %v", plain, events)
 	// A proof about nothing is none.
-	for kind, want := range map[replicate.EventKind]int{
-		replicate.EventAcquired: 15, replicate.EventRenewed: 30, replicate.EventLost: 2, replicate.EventReleased: 10,
-		replicate.EventAmbiguous: 5, replicate.EventRecovered: 2, replicate.EventRenewFailed: 2,
+	for kind, want := range map[lease.EventKind]int{
+		lease.EventAcquired: 15, lease.EventRenewed: 30, lease.EventLost: 2, lease.EventReleased: 10,
+		lease.EventAmbiguous: 5, lease.EventRecovered: 2, lease.EventRenewFailed: 2,
 	} {
 		if got := events[kind]; got < want*plain {
 			t.Errorf("%d events %q, want at least %d", got, kind, want*plain)

@@ -12,6 +12,7 @@ import (
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/internal/clock"
+	"github.com/replctl/replicate/lease"
 )
 
 // mutant is a known bug of leases, planted around code that does not have it.
@@ -115,7 +116,7 @@ type deletingLeaser struct {
 }
 
 func (l deletingLeaser) ReleaseLease(context.Context, *replicate.Lease) error {
-	l.p.w.mem.Forget(replicate.DefaultLeaseFile)
+	l.p.w.mem.Forget(lease.DefaultFile)
 	return nil
 }
 
@@ -266,8 +267,8 @@ type keepingLeaser struct{ leaser }
 func (keepingLeaser) WithdrawLease(context.Context) error { return nil }
 
 // hidingRun is Run without a deferred release, whose error is that of fn if there is one.
-func hidingRun(ctx context.Context, l replicate.Leaser, opts replicate.SessionOptions, fn func(context.Context, *replicate.Session) error) error {
-	s, err := replicate.Acquire(ctx, l, opts)
+func hidingRun(ctx context.Context, l replicate.Leaser, opts lease.Options, fn func(context.Context, *lease.Session) error) error {
+	s, err := lease.Acquire(ctx, l, opts)
 	if err != nil {
 		return err
 	}

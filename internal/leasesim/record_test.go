@@ -9,13 +9,14 @@ import (
 
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/lease"
 )
 
 // leaser is what the simulation needs of one.
 type leaser interface {
 	replicate.Leaser
 	LeaseTTL() time.Duration
-	Observe(func(replicate.Event)) func()
+	Observe(func(lease.Event)) func()
 	WithdrawLease(context.Context) error
 }
 
@@ -104,7 +105,7 @@ func (r *recorder) WithdrawLease(ctx context.Context) error {
 		return err
 	}
 	w := r.p.w
-	now, _ := w.mem.Read(context.Background(), replicate.DefaultLeaseFile, "")
+	now, _ := w.mem.Read(context.Background(), lease.DefaultFile, "")
 	w.mu.Lock()
 	var left []string
 	for _, o := range w.history {

@@ -6,14 +6,14 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/lease"
 )
 
 // runs holds the lease by replicate.Run, with a function that leaves in any way.
 func (p *process) runs() {
 	ctx, cancel := context.WithTimeout(p.w.ctx, rand2(p.rand, 5*time.Second, 4*ttl))
 	defer cancel()
-	run := replicate.Run
+	run := lease.Run
 	if p.w.runner != nil {
 		run = p.w.runner
 	}
@@ -27,7 +27,7 @@ func (p *process) runs() {
 			_ = recover()
 			left <- err
 		}()
-		err = run(ctx, p.leaser, p.options(), func(ctx context.Context, s *replicate.Session) error {
+		err = run(ctx, p.leaser, p.options(), func(ctx context.Context, s *lease.Session) error {
 			held = p.w.track(p, s)
 			timer := time.NewTimer(works)
 			defer timer.Stop()
@@ -36,7 +36,7 @@ func (p *process) runs() {
 			case <-ctx.Done():
 			}
 			p.machine.Wait()
-			lost = errors.Is(s.Err(), replicate.ErrSessionLost)
+			lost = errors.Is(s.Err(), lease.ErrLost)
 			switch how {
 			case 0:
 				panic("simulated")
@@ -53,7 +53,7 @@ func (p *process) runs() {
 	if held.Valid() {
 		p.w.violate("%s: the session goes on after Run", p.name)
 	}
-	if how == 2 && lost && !errors.Is(err, replicate.ErrSessionLost) {
+	if how == 2 && lost && !errors.Is(err, lease.ErrLost) {
 		p.w.violate("%s: Run hides that the session was lost: %v", p.name, err)
 	}
 	held.forget()

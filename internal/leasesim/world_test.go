@@ -15,6 +15,7 @@ import (
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/internal/clock"
 	"github.com/replctl/replicate/internal/clock/faketime"
+	"github.com/replctl/replicate/lease"
 )
 
 // Times of every history.
@@ -43,7 +44,7 @@ type setup struct {
 	store   func(*process, cas.Store) cas.Store
 	leaser  func(*process, leaser) leaser
 	session func(*process, clock.Clock) clock.Clock
-	runner  func(context.Context, replicate.Leaser, replicate.SessionOptions, func(context.Context, *replicate.Session) error) error
+	runner  func(context.Context, replicate.Leaser, lease.Options, func(context.Context, *lease.Session) error) error
 	// uncounted: data is written by a client that does not tell the session of its requests.
 	uncounted bool
 }
@@ -68,7 +69,7 @@ type world struct {
 	stored     int64 // of the record
 	violations []string
 	notes      []string // of what happened to machines
-	events     map[replicate.EventKind]int
+	events     map[lease.EventKind]int
 }
 
 // machine is where a contender's processes run, one after the other.
@@ -95,7 +96,7 @@ type process struct {
 var errDead = errors.New("process is dead")
 
 func newWorld(seed uint64, s setup) *world {
-	w := &world{setup: s, seed: seed, start: time.Now(), events: make(map[replicate.EventKind]int)}
+	w := &world{setup: s, seed: seed, start: time.Now(), events: make(map[lease.EventKind]int)}
 	w.ctx, w.end = context.WithCancel(context.Background())
 	return w
 }
@@ -169,9 +170,9 @@ func (w *world) newProcess(m *machine, life int) *process {
 	p := &process{w: w, machine: m, name: fmt.Sprintf("contender %d", m.id), gone: make(chan struct{})}
 	p.rand = w.draw(m.id, fmt.Sprintf("life %d", life))
 	store := p.open(&network{settles: true, applied: w.applied})
-	var l leaser = replicate.NewStoreLeaser("simulated",
-		func() replicate.LeaseConfig {
-			return replicate.LeaseConfig{Owner: p.name, TTL: ttl, MaxTTL: ttl, MaxSkew: maxSkew, Clock: leaserClock{p}}
+	var l leaser = lease.NewLeaser("simulated",
+		func() lease.Config {
+			return lease.Config{Owner: p.name, TTL: ttl, MaxTTL: ttl, MaxSkew: maxSkew, Clock: leaserClock{p}}
 		},
 		func(context.Context) (cas.Store, error) { return store, nil })
 	if w.leaser != nil {
@@ -197,13 +198,13 @@ func (p *process) die() {
 	close(p.gone)
 }
 
-func (p *process) options() replicate.SessionOptions {
+func (p *process) options() lease.Options {
 	var c clock.Clock = sessionClock{p}
 	if p.w.session != nil {
 		c = p.w.session(p, c)
 	}
 	patience := ttl / 3 * time.Duration(1+p.rand.IntN(2))
-	return replicate.SessionOptions{Guard: guard, AttemptTimeout: patience, PollEvery: pollTick, Clock: c, OnEvent: func(e replicate.Event) {
+	return lease.Options{Guard: guard, AttemptTimeout: patience, PollEvery: pollTick, Clock: c, OnEvent: func(e lease.Event) {
 		p.w.mu.Lock()
 		defer p.w.mu.Unlock()
 		p.w.events[e.Kind]++

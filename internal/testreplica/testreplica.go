@@ -6,6 +6,7 @@
 package testreplica
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -13,6 +14,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/replctl/replicate/blob"
 )
 
 // State is what is known of a restored database. The dump is the output of the
@@ -124,4 +127,35 @@ func Expected(t testing.TB, name string) Facts {
 		t.Fatalf("%s/expected.json: %v", name, err)
 	}
 	return facts
+}
+
+// Store returns a copy of a replica in memory, with every object's time as Litestream had
+// set it.
+func Store(t testing.TB, name string) *blob.Memory {
+	t.Helper()
+	dir := Copy(t, name)
+	store := blob.NewMemory()
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		fi, err := d.Info()
+		if err != nil {
+			return err
+		}
+		key, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
+		}
+		_, err = store.Write(t.Context(), filepath.ToSlash(key), bytes.NewReader(b), blob.WriteOptions{ModTime: fi.ModTime()})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store
 }

@@ -8,8 +8,8 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/lease"
 	"github.com/replctl/replicate/store/internal/record"
 )
 
@@ -85,12 +85,12 @@ type Snapshot struct {
 // Options configure a Store. The zero value suits most.
 type Options struct {
 	// LockTTL is how long a lock is held by a process that has died;
-	// replicate.DefaultLeaseTTL if zero, MaxLockTTL at most. It need not be the
+	// lease.DefaultTTL if zero, MaxLockTTL at most. It need not be the
 	// same everywhere.
 	LockTTL time.Duration
 
 	// LockOwner is this process's name in the record of a lock, for people;
-	// replicate.DefaultLeaseOwner ("host:pid") if empty.
+	// lease.DefaultOwner ("host:pid") if empty.
 	LockOwner string
 }
 
@@ -184,7 +184,7 @@ type Store struct {
 	mu       sync.Mutex
 	heads    map[string]record.Stored     // by key, as last seen
 	statuses map[string]map[string]logged // by prefix of the log, and key
-	leasers  map[int64]*replicate.StoreLeaser
+	leasers  map[int64]*lease.Leaser
 	held     map[int64]int64 // fencing numbers of the locks that are held, by lock
 }
 
@@ -195,7 +195,7 @@ func New(store cas.Store, opts Options) *Store {
 	return &Store{
 		store: store, opts: opts,
 		heads: map[string]record.Stored{}, statuses: map[string]map[string]logged{},
-		leasers: map[int64]*replicate.StoreLeaser{}, held: map[int64]int64{},
+		leasers: map[int64]*lease.Leaser{}, held: map[int64]int64{},
 	}
 }
 

@@ -3,7 +3,7 @@ package config
 import (
 	"context"
 
-	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/lease"
 )
 
 // What tests of what happens without it replace.
@@ -19,6 +19,6 @@ var Bury = (*Store).buryUnlooked
 func (s *Store) buryUnlooked(ctx context.Context, _, id string) { _ = s.bury(ctx, id) }
 
 // NewLeaser is a leaser that knows of no earlier one.
-func NewLeaser(s *Store, key int64) *replicate.StoreLeaser {
+func NewLeaser(s *Store, key int64) *lease.Leaser {
 	return New(s.store, s.opts).leaser(key)
 }

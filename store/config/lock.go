@@ -11,6 +11,7 @@ import (
 
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/lease"
 	"github.com/replctl/replicate/store/internal/record"
 )
 
@@ -48,12 +49,12 @@ func (s *Store) AcquireLock(ctx context.Context, key int64) (release func(), err
 // AcquireSession is AcquireLock for a holder that has to know when the lock is lost: work
 // under the session's context ends before another process can have the lock, and its
 // lease has a number that grows with each holder.
-func (s *Store) AcquireSession(ctx context.Context, key int64) (*replicate.Session, error) {
+func (s *Store) AcquireSession(ctx context.Context, key int64) (*lease.Session, error) {
 	if s.store == nil {
 		return nil, fmt.Errorf("lock %d: %w", key, record.ErrNoStore)
 	}
 	leaser := lockLeaser{leaserOf(s, key), s, key}
-	session, err := replicate.TryAcquire(ctx, leaser, replicate.SessionOptions{})
+	session, err := lease.TryAcquire(ctx, leaser, lease.Options{})
 	var held *replicate.LeaseExistsError
 	if errors.As(err, &held) {
 		err = fmt.Errorf("%w: %w", ErrLockNotAcquired, err)
@@ -81,16 +82,16 @@ func (s *Store) fences() []fence {
 
 // leaser returns the one leaser of a lock in this Store. It recognises its own records,
 // also those whose write seemed to fail.
-func (s *Store) leaser(key int64) *replicate.StoreLeaser {
+func (s *Store) leaser(key int64) *lease.Leaser {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.leasers[key] == nil {
-		cfg := replicate.LeaseConfig{
+		cfg := lease.Config{
 			Key:   fmt.Sprintf("%s%016x.json", locksPrefix, uint64(key)),
 			Owner: s.opts.LockOwner, TTL: s.opts.LockTTL, MaxTTL: MaxLockTTL,
 		}
-		s.leasers[key] = replicate.NewStoreLeaser("config",
-			func() replicate.LeaseConfig { return cfg },
+		s.leasers[key] = lease.NewLeaser("config",
+			func() lease.Config { return cfg },
 			func(context.Context) (cas.Store, error) { return s.records(), nil })
 	}
 	return s.leasers[key]
@@ -98,7 +99,7 @@ func (s *Store) leaser(key int64) *replicate.StoreLeaser {
 
 // lockLeaser is the leaser of a lock of a Store. Releasing takes it releaseTimeout at most.
 type lockLeaser struct {
-	*replicate.StoreLeaser
+	*lease.Leaser
 	holder *Store
 	key    int64
 }
@@ -107,7 +108,7 @@ type lockLeaser struct {
 func (l lockLeaser) ReleaseLease(ctx context.Context, lease *replicate.Lease) error {
 	ctx, cancel := context.WithTimeout(ctx, releaseTimeout)
 	defer cancel()
-	err := l.StoreLeaser.ReleaseLease(ctx, lease)
+	err := l.Leaser.ReleaseLease(ctx, lease)
 	l.holder.mu.Lock()
 	defer l.holder.mu.Unlock()
 	if err == nil && l.holder.held[l.key] == lease.Generation {
@@ -121,5 +122,5 @@ func (l lockLeaser) ReleaseLease(ctx context.Context, lease *replicate.Lease) er
 func (l lockLeaser) WithdrawLease(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, releaseTimeout)
 	defer cancel()
-	return l.StoreLeaser.WithdrawLease(ctx)
+	return l.Leaser.WithdrawLease(ctx)
 }

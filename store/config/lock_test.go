@@ -9,9 +9,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/cas/castest"
+	"github.com/replctl/replicate/lease"
 	"github.com/replctl/replicate/store/config"
 )
 
@@ -39,7 +39,7 @@ func TestLockIsKept(t *testing.T) {
 		unplugged.Store(true)
 		time.Sleep(11 * time.Second)
 		synctest.Wait()
-		if !errors.Is(held.Err(), replicate.ErrSessionLost) {
+		if !errors.Is(held.Err(), lease.ErrLost) {
 			t.Errorf("the holder's session ended with %v", held.Err())
 		}
 		release, err := open(store).AcquireLock(t.Context(), 1)

@@ -28,7 +28,7 @@ type lessor interface {
 	GetLease(lid kv.LeaseId) (kv.Lease, error)
 }
 
-type lease interface {
+type keyLease interface {
 	Id() kv.LeaseId
 	TTL() time.Duration
 	Release() error
@@ -40,8 +40,8 @@ var (
 	_ kv.Storage = storage(nil)
 	_ lessor     = kv.Lessor(nil)
 	_ kv.Lessor  = lessor(nil)
-	_ lease      = kv.Lease(nil)
-	_ kv.Lease   = lease(nil)
+	_ keyLease   = kv.Lease(nil)
+	_ kv.Lease   = keyLease(nil)
 
 	_ int64      = int64(kv.NoLeaseId)
 	_ kv.Records = []kv.Record{{Key: kv.Key("k"), Value: kv.Value("v"), Version: kv.Version(1), Lease: kv.LeaseId(1)}}

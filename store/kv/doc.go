@@ -44,7 +44,7 @@
 // finds that it cannot renew. (Only a reader without the permission to write has to go
 // by the clock.) A lease has expired, Options.MaxSkew after its end, when the looking
 // machine's clock and the store's, if that has one, both say so, or when the machine saw
-// it unchanged for its TTL; see replicate.StoreLeaser. Records are there up to that much longer than their lease
+// it unchanged for its TTL; see lease.Leaser. Records are there up to that much longer than their lease
 // says, and until somebody looks, but nobody can see that.
 //
 // A lease that was seen alive is taken on trust for a while, Options.LeaseCache of whoever

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"time"
 
-	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/lease"
 	"github.com/replctl/replicate/store/internal/names"
 )
 
@@ -30,10 +30,10 @@ var (
 
 	// ErrLeaseLost: a lease that was kept alive could not be renewed, or somebody else has
 	// released it. Its records are gone, or will be soon.
-	ErrLeaseLost = replicate.ErrSessionLost
+	ErrLeaseLost = lease.ErrLost
 
 	// ErrLeaseReleased: a lease is not kept alive any more because it was released.
-	ErrLeaseReleased = replicate.ErrSessionReleased
+	ErrLeaseReleased = lease.ErrReleased
 )
 
 // Key names a record: any bytes, 1 to MaxKeyLen of them.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/lease"
 )
 
 // terms are what a lease's record says of it, in the place of its owner's name: for
@@ -51,9 +52,9 @@ type StoreLease struct {
 	s       *Store
 	id      LeaseId
 	fullTTL time.Duration
-	leaser  *replicate.StoreLeaser
-	alive   *replicate.Session // that renews it; nil if nobody does here
-	found   replicate.Lease    // as it was made or found, where nobody renews it here
+	leaser  *lease.Leaser
+	alive   *lease.Session  // that renews it; nil if nobody does here
+	found   replicate.Lease // as it was made or found, where nobody renews it here
 
 	ending atomic.Bool // a release has begun while the lease was there
 	ended  atomic.Bool // it was released here
@@ -123,10 +124,10 @@ func (l lessor) GetLease(id LeaseId) (Lease, error) {
 }
 
 // leaser is the state machine of one lease, whose owner and TTL may change.
-func (s *Store) leaser(id LeaseId, owner *string, ttl *time.Duration) *replicate.StoreLeaser {
-	return replicate.NewStoreLeaser("kv",
-		func() replicate.LeaseConfig {
-			return replicate.LeaseConfig{Key: leaseKey(id), Owner: *owner, TTL: *ttl, MaxTTL: MaxTTL + trustMargin, MaxSkew: s.opts.MaxSkew, Clock: s.opts.clock}
+func (s *Store) leaser(id LeaseId, owner *string, ttl *time.Duration) *lease.Leaser {
+	return lease.NewLeaser("kv",
+		func() lease.Config {
+			return lease.Config{Key: leaseKey(id), Owner: *owner, TTL: *ttl, MaxTTL: MaxTTL + trustMargin, MaxSkew: s.opts.MaxSkew, Clock: s.opts.clock}
 		},
 		func(context.Context) (cas.Store, error) { return s.store, nil })
 }
@@ -141,7 +142,7 @@ func (s *Store) NewLease(ctx context.Context, ttl time.Duration, keepAlive bool)
 	if ttl < MinTTL || ttl > MaxTTL {
 		return nil, fmt.Errorf("new lease: ttl %v: want %v to %v", ttl, MinTTL, MaxTTL)
 	}
-	t := terms{false, ttl.Truncate(time.Millisecond), min(s.opts.LeaseCache, ttl).Truncate(time.Millisecond), replicate.DefaultLeaseOwner()}
+	t := terms{false, ttl.Truncate(time.Millisecond), min(s.opts.LeaseCache, ttl).Truncate(time.Millisecond), lease.DefaultOwner()}
 	owner := t.String()
 	for {
 		l := &StoreLease{s: s, id: randomId(), fullTTL: t.ttl}
@@ -160,8 +161,8 @@ func (s *Store) NewLease(ctx context.Context, ttl time.Duration, keepAlive bool)
 // that has been given is not given again.
 func (l *StoreLease) take(ctx context.Context, keepAlive bool) (isNew bool, err error) {
 	if keepAlive {
-		opts := replicate.SessionOptions{TTL: l.fullTTL, Clock: l.s.opts.clock}
-		if l.alive, err = replicate.TryAcquire(ctx, kept{l.leaser}, opts); err == nil {
+		opts := lease.Options{TTL: l.fullTTL, Clock: l.s.opts.clock}
+		if l.alive, err = lease.TryAcquire(ctx, kept{l.leaser}, opts); err == nil {
 			l.found = l.alive.Lease()
 		}
 	} else {
@@ -184,7 +185,7 @@ func (l *StoreLease) take(ctx context.Context, keepAlive bool) (isNew bool, err 
 }
 
 // kept is a leaser whose session ends without giving the lease up.
-type kept struct{ *replicate.StoreLeaser }
+type kept struct{ *lease.Leaser }
 
 func (kept) ReleaseLease(context.Context, *replicate.Lease) error { return nil }
 
@@ -197,7 +198,7 @@ func (l *StoreLease) endRenewals(ctx context.Context) error {
 }
 
 // endSession is a variable for tests of what happens without its error.
-var endSession = (*replicate.Session).Release
+var endSession = (*lease.Session).Release
 
 // randomId is positive, and of the size that all readers of JSON have room for in a
 // number.
@@ -263,7 +264,7 @@ func (l *StoreLease) ReleaseContext(ctx context.Context) error {
 		case err == nil && !done:
 			continue
 		case err == nil && lost == nil && l.alive != nil && !l.ending.Load():
-			lost = fmt.Errorf("%w: it had ended before", replicate.ErrSessionLost)
+			lost = fmt.Errorf("%w: it had ended before", lease.ErrLost)
 		}
 		if err == nil {
 			err = lost
@@ -280,7 +281,7 @@ func (l *StoreLease) ReleaseContext(ctx context.Context) error {
 // it is released. It is not done if somebody has changed it meanwhile. It reports
 // whether the lease was there to begin with.
 func (s *Store) release(ctx context.Context, id LeaseId) (there, done bool, err error) {
-	owner, ttl := endedBy(), replicate.DefaultLeaseTTL
+	owner, ttl := endedBy(), lease.DefaultTTL
 	leaser := s.leaser(id, &owner, &ttl)
 	held, err := s.look(ctx, &view{id: id, leaser: leaser})
 	if err != nil || held == nil {

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/internal/mutant"
+	"github.com/replctl/replicate/lease"
 	"github.com/replctl/replicate/store/internal/record"
 	"github.com/replctl/replicate/store/kv"
 	"github.com/replctl/replicate/store/kv/kvtest"
@@ -35,7 +35,7 @@ func TestMutants(t *testing.T) {
 	})
 	t.Run("a lost lease is released without a word", func(t *testing.T) {
 		mutant.MustFail(t, func(t *testing.T) {
-			*kv.EndSession = func(s *replicate.Session, ctx context.Context) error { _ = s.Release(ctx); return nil }
+			*kv.EndSession = func(s *lease.Session, ctx context.Context) error { _ = s.Release(ctx); return nil }
 			kvtest.Run(t, over(func(s cas.Store) cas.Store { return s }))
 		}, "LostKeepAlive")
 	})

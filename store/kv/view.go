@@ -10,12 +10,13 @@ import (
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/internal/clock"
+	"github.com/replctl/replicate/lease"
 )
 
 // view is what this handle knows of a lease as a reader.
 type view struct {
 	id     LeaseId
-	leaser *replicate.StoreLeaser
+	leaser *lease.Leaser
 
 	// Below s.mu.
 	ended bool          // for good
@@ -33,7 +34,7 @@ func (s *Store) view(id LeaseId) *view {
 		if len(s.views) >= maxViews {
 			clear(s.views)
 		}
-		owner, ttl := endedBy(), replicate.DefaultLeaseTTL
+		owner, ttl := endedBy(), lease.DefaultTTL
 		v = &view{id: id, leaser: s.leaser(id, &owner, &ttl)}
 		s.views[id] = v
 	}
@@ -41,7 +42,7 @@ func (s *Store) view(id LeaseId) *view {
 }
 
 // endedBy is the owner of a lease's record from when it has ended, for people.
-func endedBy() string { return "kv ended, as found by " + replicate.DefaultLeaseOwner() }
+func endedBy() string { return "kv ended, as found by " + lease.DefaultOwner() }
 
 // hasEnded reports whether it is known that a lease has ended. The caller has s.mu.
 func (s *Store) hasEnded(id LeaseId) bool { return s.views[id] != nil && s.views[id].ended }
@@ -71,20 +72,20 @@ func (s *Store) isAlive(ctx context.Context, id LeaseId) (bool, error) {
 func (s *Store) look(ctx context.Context, v *view) (*replicate.Lease, error) {
 	before := s.opts.clock.Now()
 	held, state, err := v.leaser.ReadLease(ctx)
-	if err == nil && state == replicate.LeaseExpired && held.Generation == 1 {
+	if err == nil && state == lease.Expired && held.Generation == 1 {
 		held, state, err = s.end(ctx, v, held)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if held == nil || held.Generation > 1 || state == replicate.LeaseReleased {
+	if held == nil || held.Generation > 1 || state == lease.Released {
 		s.mu.Lock()
 		v.ended = true
 		s.mu.Unlock()
 		s.buryLease(ctx, v.id, held)
 		return nil, nil
 	}
-	if state == replicate.LeaseExpired { // who may not write goes by the clock, each time
+	if state == lease.Expired { // who may not write goes by the clock, each time
 		return nil, nil
 	}
 	s.trust(v, held, before)
@@ -100,20 +101,20 @@ func (s *Store) buryLease(ctx context.Context, id LeaseId, ended *replicate.Leas
 }
 
 // end ends a lease that has expired, unless it has been renewed, or ended, by now.
-func (s *Store) end(ctx context.Context, v *view, expired *replicate.Lease) (*replicate.Lease, replicate.LeaseState, error) {
+func (s *Store) end(ctx context.Context, v *view, expired *replicate.Lease) (*replicate.Lease, lease.State, error) {
 	ended, err := v.leaser.AcquireLease(ctx)
 	var exists *replicate.LeaseExistsError
 	switch {
 	case err == nil:
-		return ended, replicate.LeaseReleased, nil
+		return ended, lease.Released, nil
 	case errors.Is(err, fs.ErrPermission):
-		return expired, replicate.LeaseExpired, nil
+		return expired, lease.Expired, nil
 	case !errors.As(err, &exists) && !errors.Is(err, replicate.ErrLeaseNotHeld): // it is there, but the answer was late
 		return nil, "", err
 	}
 	held, state, err := v.leaser.ReadLease(ctx)
-	if state == replicate.LeaseExpired && held.Generation == 1 { // but not by the store's clock, or not by MaxSkew
-		state = replicate.LeaseHeld
+	if state == lease.Expired && held.Generation == 1 { // but not by the store's clock, or not by MaxSkew
+		state = lease.Held
 	}
 	return held, state, err
 }

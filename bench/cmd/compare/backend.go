@@ -17,6 +17,7 @@ import (
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/file"
 	"github.com/replctl/replicate/ltx"
+	"github.com/replctl/replicate/replica"
 	"github.com/replctl/replicate/s3"
 )
 
@@ -121,7 +122,7 @@ func (p *place) put(ctx context.Context, key string, txid ltx.TXID, body io.Read
 type ourClient interface {
 	replicate.ReplicaClient
 	replicate.ReplicaClientV3
-	replicate.Source
+	replica.Source
 }
 
 // theirClient is what Litestream's are.

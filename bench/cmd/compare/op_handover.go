@@ -6,7 +6,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/lease"
 )
 
 // handingOver is the time from a release to the waiter having the lease. Ours waits
@@ -62,10 +62,10 @@ func (p *place) handOver(wait waiter) side {
 }
 
 func ourWaiter(ctx context.Context, p *place, waits func()) (func(context.Context) error, error) {
-	s, err := replicate.Acquire(ctx, p.ourLeaser("owner"), replicate.SessionOptions{
+	s, err := lease.Acquire(ctx, p.ourLeaser("owner"), lease.Options{
 		PollEvery: p.size.Poll,
-		OnEvent: func(e replicate.Event) {
-			if e.Kind == replicate.EventWaiting {
+		OnEvent: func(e lease.Event) {
+			if e.Kind == lease.EventWaiting {
 				waits()
 			}
 		},

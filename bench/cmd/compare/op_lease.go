@@ -13,6 +13,7 @@ import (
 
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/file"
+	"github.com/replctl/replicate/lease"
 	"github.com/replctl/replicate/s3"
 )
 
@@ -37,7 +38,7 @@ func leasing(work func(first, second lessee) side, floor func(*place) func(conte
 			c.theirs = work(theirs.theirLessee("first"), theirs.theirLessee("second"))
 		}
 		p = p.at(floorName)
-		if err := p.put(ctx, path.Join(p.root, replicate.DefaultLeaseFile), 1, bytes.NewReader(record)); err != nil {
+		if err := p.put(ctx, path.Join(p.root, lease.DefaultFile), 1, bytes.NewReader(record)); err != nil {
 			return contest{}, err
 		}
 		c.floor = timed(floor(p))
@@ -180,7 +181,7 @@ var record = bytes.Repeat([]byte("{}"), 128)
 
 // floorLook reads a record.
 func floorLook(p *place) func(context.Context) error {
-	key := path.Join(p.root, replicate.DefaultLeaseFile)
+	key := path.Join(p.root, lease.DefaultFile)
 	if p.backend.kind == kindFile {
 		return func(context.Context) error {
 			_, err := os.ReadFile(key)
@@ -200,7 +201,7 @@ func floorLook(p *place) func(context.Context) error {
 
 // floorReplace writes one.
 func floorReplace(p *place) func(context.Context) error {
-	key := path.Join(p.root, replicate.DefaultLeaseFile)
+	key := path.Join(p.root, lease.DefaultFile)
 	if p.backend.kind == kindFile {
 		return func(context.Context) error { return replaceFile(key, bytes.NewReader(record)) }
 	}

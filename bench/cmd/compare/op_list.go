@@ -12,6 +12,7 @@ import (
 
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/ltx"
+	"github.com/replctl/replicate/replica"
 )
 
 // listed is how many files there are to list.
@@ -158,7 +159,7 @@ func openLastBefore(ctx context.Context, p *place) (contest, error) {
 }
 
 func lastBefore(ctx context.Context, c ourClient, txid ltx.TXID) (ltx.TXID, error) {
-	files, err := replicate.Open(ctx, c)
+	files, err := replica.Open(ctx, c)
 	if err != nil {
 		return 0, err
 	}

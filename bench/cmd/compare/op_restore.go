@@ -10,8 +10,8 @@ import (
 
 	"github.com/benbjohnson/litestream"
 
-	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/ltx"
+	"github.com/replctl/replicate/replica/restore"
 )
 
 func restores() []operation {
@@ -60,7 +60,7 @@ func (p *place) restorers(ctx context.Context) (contest, error) {
 func ourRestore(ctx context.Context, p *place) (func(ctx context.Context, to string) error, error) {
 	c, err := p.ours(ctx)
 	return func(ctx context.Context, to string) error {
-		_, err := replicate.File(ctx, c, replicate.Target{}, to, replicate.RestoreFileOptions{})
+		_, err := restore.File(ctx, c, restore.Target{}, to, restore.FileOptions{})
 		return err
 	}, err
 }

@@ -11,21 +11,22 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
-	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/replica"
+	"github.com/replctl/replicate/replica/check"
 	"github.com/replctl/replicate/sqlite"
 )
 
 // checkJSON is the verdict; ok is false where a problem is an error.
 type checkJSON struct {
-	OK         bool                `json:"ok"`
-	URL        string              `json:"url"`
-	Formats    []string            `json:"formats"`
-	Objects    int                 `json:"objects"`
-	Bytes      int64               `json:"bytes"`
-	Verified   int                 `json:"verified"`
-	Restored   int                 `json:"restored"`
-	Problems   []replicate.Problem `json:"problems"`
-	Restorable []windowJSON        `json:"restorable"`
+	OK         bool              `json:"ok"`
+	URL        string            `json:"url"`
+	Formats    []string          `json:"formats"`
+	Objects    int               `json:"objects"`
+	Bytes      int64             `json:"bytes"`
+	Verified   int               `json:"verified"`
+	Restored   int               `json:"restored"`
+	Problems   []replica.Problem `json:"problems"`
+	Restorable []windowJSON      `json:"restorable"`
 }
 
 // windowJSON has min_txid and max_txid for LTX, generation for v0.3.
@@ -80,7 +81,7 @@ func newCheckCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check URL",
 		Short: "Verify a replica, and show what can be restored from it",
-		Long:  fmt.Sprintf(checkLong, size(replicate.AutoReadBytes), replicate.AutoReadObjects),
+		Long:  fmt.Sprintf(checkLong, size(check.AutoReadBytes), check.AutoReadObjects),
 		Example: `  replctl check --deep s3://backups/db
   replctl check --read-data-subset 5% --prom /var/lib/node_exporter/replctl.prom /var/backups/db`,
 		Args: oneURL,
@@ -142,10 +143,10 @@ func (a *app) check(ctx context.Context, url string, opts *checkOptions) error {
 }
 
 func (a *app) runCheck(ctx context.Context, r *opened, opts *checkOptions, subset float64,
-) (*replicate.CheckReport, error) {
+) (*check.Report, error) {
 	m := a.newMeter("checking")
 	defer m.done()
-	return replicate.Check(ctx, r, replicate.CheckOptions{
+	return check.Run(ctx, r, check.Options{
 		Deep: opts.deep, Subset: subset, Round: opts.round, TempDir: opts.tempDir, Progress: m.update,
 		Verify: func(ctx context.Context, path string) error { return soundDatabase(ctx, path, sqlite.CheckFull) },
 	})
@@ -185,7 +186,7 @@ func parseShare(s string) (float64, error) {
 	return share, nil
 }
 
-func newCheckJSON(url string, r *replicate.CheckReport) checkJSON {
+func newCheckJSON(url string, r *check.Report) checkJSON {
 	return checkJSON{
 		OK: r.OK(), URL: url, Formats: r.Formats(), Objects: r.Objects, Bytes: r.Bytes,
 		Verified: r.Verified, Restored: r.Restored,
@@ -193,7 +194,7 @@ func newCheckJSON(url string, r *replicate.CheckReport) checkJSON {
 	}
 }
 
-func (a *app) printCheck(url string, r *replicate.CheckReport) error {
+func (a *app) printCheck(url string, r *check.Report) error {
 	err := a.print("%s  %s, %s in %s\n", a.paint(url, text.Bold), strings.Join(r.Formats(), " and "),
 		size(r.Bytes), count(r.Objects, "object", "objects"))
 	if err != nil {
@@ -210,7 +211,7 @@ func (a *app) printCheck(url string, r *replicate.CheckReport) error {
 }
 
 // readSummary says how far to trust the verdict.
-func readSummary(r *replicate.CheckReport) string {
+func readSummary(r *check.Report) string {
 	s := fmt.Sprintf("%d of %s from end to end", r.Verified, count(r.Objects, "object", "objects"))
 	switch {
 	case r.Restored > 0:
@@ -222,7 +223,7 @@ func readSummary(r *replicate.CheckReport) string {
 }
 
 // printWindows prints "from T1 to T2", and what is not between them.
-func (a *app) printWindows(windows []replicate.Window) error {
+func (a *app) printWindows(windows []replica.Window) error {
 	if len(windows) == 0 {
 		return a.print("%s\n", a.paint("nothing", text.FgRed, text.Bold))
 	}
@@ -234,7 +235,7 @@ func (a *app) printWindows(windows []replicate.Window) error {
 		}
 		last := windows[n-1]
 		what := "transactions " + txids(first.From.TXID, last.To.TXID)
-		if first.Format == replicate.FormatV3 {
+		if first.Format == replica.FormatV3 {
 			what = "generation " + first.Generation
 		}
 		if err := a.print("%sfrom %s to %s, %s\n", indent, stamp(first.From.Time), stampAgo(last.To.Time), what); err != nil {

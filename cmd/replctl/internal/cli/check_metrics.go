@@ -6,8 +6,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/internal/durable"
+	"github.com/replctl/replicate/replica"
+	"github.com/replctl/replicate/replica/check"
 )
 
 // metrics is text in the format of the node exporter's textfile collector:
@@ -37,7 +38,7 @@ func (m *metrics) one(url, name, help string, value float64) {
 var labelEscaper = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
 
 // checkMetrics is what a check has found.
-func checkMetrics(url string, r *replicate.CheckReport, now time.Time) string {
+func checkMetrics(url string, r *check.Report, now time.Time) string {
 	m := &metrics{}
 	ok := 0.0
 	if r.OK() {
@@ -49,7 +50,7 @@ func checkMetrics(url string, r *replicate.CheckReport, now time.Time) string {
 	m.one(url, "replctl_check_bytes", "Stored size of the replica.", float64(r.Bytes))
 	m.one(url, "replctl_check_verified_objects", "Objects that the check read from end to end.", float64(r.Verified))
 	m.family("replctl_check_problems", "Problems that the check found.")
-	severities := []replicate.Severity{replicate.SeverityError, replicate.SeverityWarning, replicate.SeverityInfo}
+	severities := []replica.Severity{replica.SeverityError, replica.SeverityWarning, replica.SeverityInfo}
 	for _, severity := range severities {
 		n := 0
 		for _, p := range r.Problems {
@@ -60,14 +61,14 @@ func checkMetrics(url string, r *replicate.CheckReport, now time.Time) string {
 		m.sample("replctl_check_problems", float64(n), "url", url, "severity", string(severity))
 	}
 	m.windows(url, "replctl_restorable_from_seconds", "Begin of the last window that can be restored.",
-		r.Restorable, func(w replicate.Window) time.Time { return w.From.Time })
+		r.Restorable, func(w replica.Window) time.Time { return w.From.Time })
 	m.windows(url, "replctl_restorable_to_seconds", "End of the last window that can be restored.",
-		r.Restorable, func(w replicate.Window) time.Time { return w.To.Time })
+		r.Restorable, func(w replica.Window) time.Time { return w.To.Time })
 	return m.String()
 }
 
 // windows shows the last window of each format and generation, if its times are known.
-func (m *metrics) windows(url, name, help string, windows []replicate.Window, at func(replicate.Window) time.Time) {
+func (m *metrics) windows(url, name, help string, windows []replica.Window, at func(replica.Window) time.Time) {
 	m.family(name, help)
 	for i, w := range windows {
 		if at(w).IsZero() {

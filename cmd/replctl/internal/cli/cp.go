@@ -10,7 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/replica"
+	"github.com/replctl/replicate/replica/mirror"
 )
 
 const cpLong = `Copy a replica to another place: from a directory to a bucket, from one bucket to
@@ -45,15 +46,15 @@ type cpFlags struct {
 
 // cpJSON is what was done.
 type cpJSON struct {
-	From        string              `json:"from"`
-	To          string              `json:"to"`
-	Objects     int                 `json:"objects"`
-	Bytes       int64               `json:"bytes"`
-	Present     int                 `json:"present"`
-	Copied      int                 `json:"copied"`
-	CopiedBytes int64               `json:"copied_bytes"`
-	Seconds     float64             `json:"seconds"`
-	Problems    []replicate.Problem `json:"problems"`
+	From        string            `json:"from"`
+	To          string            `json:"to"`
+	Objects     int               `json:"objects"`
+	Bytes       int64             `json:"bytes"`
+	Present     int               `json:"present"`
+	Copied      int               `json:"copied"`
+	CopiedBytes int64             `json:"copied_bytes"`
+	Seconds     float64           `json:"seconds"`
+	Problems    []replica.Problem `json:"problems"`
 
 	LeaseGeneration int64 `json:"lease_generation,omitempty"`
 }
@@ -107,7 +108,7 @@ func (a *app) cp(ctx context.Context, from, to string, flags *cpFlags) error {
 	}
 	a.sayZone("since", flags.since.at)
 	return there.work(ctx, dst, to, flags.workFlags, flags.lease,
-		func(ctx context.Context, client replicate.Fenceable, generation int64) error {
+		func(ctx context.Context, client replica.Fenceable, generation int64) error {
 			return a.copyReplica(ctx, src, dst, client, flags, generation)
 		})
 }
@@ -133,17 +134,17 @@ func (a *app) beside(url, other string) *app {
 	return &b
 }
 
-func (a *app) copyReplica(ctx context.Context, src, dst *opened, client replicate.Fenceable,
+func (a *app) copyReplica(ctx context.Context, src, dst *opened, client replica.Fenceable,
 	flags *cpFlags, generation int64,
 ) error {
 	m := a.newMeter("copying")
 	began := time.Now()
-	rep, err := replicate.Copy(ctx, src.fenceable(), client, replicate.CopyOptions{
+	rep, err := mirror.Copy(ctx, src.fenceable(), client, mirror.Options{
 		Since: flags.since.at, Concurrency: flags.concurrency, Force: flags.force, Progress: m.update,
 	})
 	m.done()
 	switch {
-	case errors.Is(err, replicate.ErrNoReplica):
+	case errors.Is(err, replica.ErrNoReplica):
 		return src.nothing(ctx)
 	case err != nil:
 		return copyFailure(err)
@@ -151,12 +152,12 @@ func (a *app) copyReplica(ctx context.Context, src, dst *opened, client replicat
 	doc := cpJSON{
 		From: src.url, To: dst.url, Objects: rep.Objects, Bytes: rep.Bytes, Present: rep.Present,
 		Copied: rep.Copied, CopiedBytes: rep.CopiedBytes, Seconds: time.Since(began).Seconds(),
-		Problems: append([]replicate.Problem{}, rep.Problems...), LeaseGeneration: generation,
+		Problems: append([]replica.Problem{}, rep.Problems...), LeaseGeneration: generation,
 	}
 	if err := a.printCopy(doc); err != nil {
 		return err
 	}
-	isError := func(p replicate.Problem) bool { return p.Severity == replicate.SeverityError }
+	isError := func(p replica.Problem) bool { return p.Severity == replica.SeverityError }
 	if slices.ContainsFunc(doc.Problems, isError) {
 		return errDamage
 	}
@@ -164,14 +165,14 @@ func (a *app) copyReplica(ctx context.Context, src, dst *opened, client replicat
 }
 
 func copyFailure(err error) error {
-	var conflict *replicate.CopyConflictError
+	var conflict *mirror.ConflictError
 	switch {
 	case errors.As(err, &conflict) && conflict.Other:
 		return &cliError{exitFailure, err,
 			"an empty place for the copy; or --force, if the source's states are to become the latest there"}
 	case errors.As(err, &conflict):
 		return &cliError{exitFailure, err, "an empty place for the copy"}
-	case errors.Is(err, replicate.ErrSourceChanges):
+	case errors.Is(err, mirror.ErrSourceChanges):
 		return &cliError{exitFailure, err, "the same again, later"}
 	}
 	return err

@@ -6,19 +6,20 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/replica"
+	"github.com/replctl/replicate/replica/check"
 	"github.com/replctl/replicate/v3compat"
 )
 
 type generationJSON struct {
-	Generation  string              `json:"generation"`
-	Snapshots   int                 `json:"snapshots"`
-	WALSegments int                 `json:"wal_segments"`
-	Bytes       int64               `json:"bytes"`
-	CreatedAt   *time.Time          `json:"created_at"`
-	UpdatedAt   *time.Time          `json:"updated_at"`
-	Restorable  []extentJSON        `json:"restorable"`
-	Problems    []replicate.Problem `json:"problems"`
+	Generation  string            `json:"generation"`
+	Snapshots   int               `json:"snapshots"`
+	WALSegments int               `json:"wal_segments"`
+	Bytes       int64             `json:"bytes"`
+	CreatedAt   *time.Time        `json:"created_at"`
+	UpdatedAt   *time.Time        `json:"updated_at"`
+	Restorable  []extentJSON      `json:"restorable"`
+	Problems    []replica.Problem `json:"problems"`
 }
 
 // extentJSON is a span of time in which every moment can be restored.
@@ -103,11 +104,11 @@ func optionalTime(t time.Time) *time.Time {
 }
 
 // problemsJSON is never null.
-func problemsJSON(problems []replicate.Problem) []replicate.Problem {
-	return append([]replicate.Problem{}, problems...)
+func problemsJSON(problems []replica.Problem) []replica.Problem {
+	return append([]replica.Problem{}, problems...)
 }
 
-func (a *app) printGenerations(in *replicate.Inspection) error {
+func (a *app) printGenerations(in *check.Inspection) error {
 	reports := in.Generations
 	if len(reports) == 0 {
 		a.talk("no generations: the replica is not a v0.3 backup")
@@ -116,7 +117,7 @@ func (a *app) printGenerations(in *replicate.Inspection) error {
 	if err := a.printGrid(generationGrid(reports)); err != nil {
 		return err
 	}
-	var problems []replicate.Problem
+	var problems []replica.Problem
 	for _, rep := range reports {
 		problems = append(problems, rep.Problems...)
 	}

@@ -11,6 +11,8 @@ import (
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/file"
 	"github.com/replctl/replicate/internal/testreplica"
+	"github.com/replctl/replicate/lease"
+	"github.com/replctl/replicate/replica"
 )
 
 // evil is text that forges a line, commands a terminal and turns the order of letters.
@@ -92,7 +94,7 @@ func TestErrorsAreHarmless(t *testing.T) {
 	}
 	var out strings.Builder
 	r := (&app{stderr: &out, verbose: true}).newReporter()
-	r.event(replicate.Event{Kind: replicate.EventWaiting, Err: errors.New(evil)})
+	r.event(lease.Event{Kind: lease.EventWaiting, Err: errors.New(evil)})
 	r.say("%s", evil)
 	r.close()
 	wantHarmless(t, "reporter", out.String())
@@ -142,8 +144,8 @@ func TestProblemsAreHarmless(t *testing.T) {
 	var out strings.Builder
 	a := &app{stdout: &out}
 	object := "ltx/0/a\x1b[2J\rb\n"
-	problems := []replicate.Problem{{Severity: replicate.SeverityError, Object: object, Message: evil},
-		{Severity: replicate.SeverityInfo}}
+	problems := []replica.Problem{{Severity: replica.SeverityError, Object: object, Message: evil},
+		{Severity: replica.SeverityInfo}}
 	if err := a.printProblems(problems); err != nil {
 		t.Fatal(err)
 	}

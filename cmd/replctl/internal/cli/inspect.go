@@ -9,20 +9,22 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
-	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/lease"
 	"github.com/replctl/replicate/ltx"
+	"github.com/replctl/replicate/replica"
+	"github.com/replctl/replicate/replica/check"
 )
 
 type inspectJSON struct {
-	URL         string              `json:"url"`
-	Formats     []string            `json:"formats"`
-	LTX         *ltxReportJSON      `json:"ltx,omitempty"`
-	Generations []generationJSON    `json:"generations"`
-	Lease       *leaseJSON          `json:"lease,omitempty"`
-	Objects     int                 `json:"objects"`
-	Bytes       int64               `json:"bytes"`
-	Verified    int                 `json:"verified"`
-	Problems    []replicate.Problem `json:"problems"`
+	URL         string            `json:"url"`
+	Formats     []string          `json:"formats"`
+	LTX         *ltxReportJSON    `json:"ltx,omitempty"`
+	Generations []generationJSON  `json:"generations"`
+	Lease       *leaseJSON        `json:"lease,omitempty"`
+	Objects     int               `json:"objects"`
+	Bytes       int64             `json:"bytes"`
+	Verified    int               `json:"verified"`
+	Problems    []replica.Problem `json:"problems"`
 }
 
 type ltxReportJSON struct {
@@ -62,7 +64,7 @@ checksum verified. Of a larger one, names, sizes and a few headers are judged;
 --read all reads it whole.
 
 Exit code 4 means that a problem is an error: something cannot be restored.`,
-			size(replicate.AutoReadBytes), replicate.AutoReadObjects),
+			size(check.AutoReadBytes), check.AutoReadObjects),
 		Example: "  replctl inspect /var/backups/db\n  replctl inspect file:///var/backups/db --read all --json",
 		Args:    oneURL,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -79,9 +81,9 @@ func addRead(cmd *cobra.Command, read *string) {
 }
 
 // look inspects the replica at url.
-func (a *app) look(ctx context.Context, url, read string) (*opened, *replicate.Inspection, error) {
-	mode, ok := map[string]replicate.ReadMode{
-		"auto": replicate.ReadAuto, "all": replicate.ReadAll, "none": replicate.ReadNone,
+func (a *app) look(ctx context.Context, url, read string) (*opened, *check.Inspection, error) {
+	mode, ok := map[string]check.ReadMode{
+		"auto": check.ReadAuto, "all": check.ReadAll, "none": check.ReadNone,
 	}[read]
 	if !ok {
 		return nil, nil, usageError("--read auto, --read all or --read none", "--read: %q is not a way to read", read)
@@ -92,7 +94,7 @@ func (a *app) look(ctx context.Context, url, read string) (*opened, *replicate.I
 	}
 	m := a.newMeter("reading")
 	defer m.done()
-	in, err := replicate.Inspect(ctx, r, replicate.InspectOptions{Read: mode, Progress: m.update})
+	in, err := check.Inspect(ctx, r, check.InspectOptions{Read: mode, Progress: m.update})
 	return r, in, err
 }
 
@@ -115,7 +117,7 @@ func (a *app) inspect(ctx context.Context, url, read string) error {
 	return err
 }
 
-func newInspectJSON(url string, in *replicate.Inspection) inspectJSON {
+func newInspectJSON(url string, in *check.Inspection) inspectJSON {
 	out := inspectJSON{
 		URL: url, Formats: in.Formats(), Generations: generationsJSON(in.Generations), Problems: problemsJSON(in.Problems),
 		Objects: in.Objects, Bytes: in.Bytes, Verified: in.Verified,
@@ -148,7 +150,7 @@ func newLevelJSON(l ltx.LevelSummary) levelJSON {
 	}
 }
 
-func (a *app) printInspection(url string, in *replicate.Inspection) error {
+func (a *app) printInspection(url string, in *check.Inspection) error {
 	what := "no replica, only a lease"
 	if formats := in.Formats(); len(formats) > 0 {
 		what = fmt.Sprintf("%s, %s in %s",
@@ -157,7 +159,7 @@ func (a *app) printInspection(url string, in *replicate.Inspection) error {
 	if err := a.print("%s  %s\n", a.paint(url, text.Bold), what); err != nil {
 		return err
 	}
-	parts := []func(*replicate.Inspection) error{a.printLTXReport, a.printV3Report, a.printLease, a.printVerdict}
+	parts := []func(*check.Inspection) error{a.printLTXReport, a.printV3Report, a.printLease, a.printVerdict}
 	for _, print := range parts {
 		if err := print(in); err != nil {
 			return err
@@ -166,7 +168,7 @@ func (a *app) printInspection(url string, in *replicate.Inspection) error {
 	return nil
 }
 
-func (a *app) printLTXReport(in *replicate.Inspection) error {
+func (a *app) printLTXReport(in *check.Inspection) error {
 	if in.LTX == nil {
 		return nil
 	}
@@ -213,7 +215,7 @@ func gapList(gaps []ltx.Gap) string {
 	return strings.Join(parts, ", ")
 }
 
-func (a *app) printV3Report(in *replicate.Inspection) error {
+func (a *app) printV3Report(in *check.Inspection) error {
 	if len(in.Generations) == 0 {
 		return nil
 	}
@@ -238,15 +240,15 @@ func (a *app) printV3Report(in *replicate.Inspection) error {
 	return a.printGrid(g)
 }
 
-func (a *app) printLease(in *replicate.Inspection) error {
+func (a *app) printLease(in *check.Inspection) error {
 	if in.Lease == nil {
 		return nil
 	}
 	l := in.Lease
 	switch l.State {
-	case replicate.LeaseCorrupt:
+	case lease.Corrupt:
 		return a.print("\nlease  corrupt\n")
-	case replicate.LeaseReleased:
+	case lease.Released:
 		return a.print("\nlease  %s, generation %d, owner %q\n", l.State, l.Generation, l.Owner)
 	}
 	return a.print("\nlease  %s, generation %d, owner %q, until %s\n",
@@ -256,7 +258,7 @@ func (a *app) printLease(in *replicate.Inspection) error {
 // notRead says how far to trust that there is no problem.
 const notRead = "names, sizes and some headers checked; --read all checks the rest"
 
-func (a *app) printVerdict(in *replicate.Inspection) error {
+func (a *app) printVerdict(in *check.Inspection) error {
 	if err := a.printProblems(in.Problems); err != nil {
 		return err
 	}
@@ -271,7 +273,7 @@ func (a *app) printVerdict(in *replicate.Inspection) error {
 }
 
 // paintVerdict is how many problems there are, in the colour of the worst.
-func (a *app) paintVerdict(in *replicate.Inspection) safe {
+func (a *app) paintVerdict(in *check.Inspection) safe {
 	verdict := problemCount(in.Problems)
 	switch {
 	case in.Damaged():

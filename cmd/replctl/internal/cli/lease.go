@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/lease"
 )
 
 // leaseJSON is a lease as found. Values that are not known, because the record is corrupt
@@ -19,13 +20,13 @@ type leaseJSON struct {
 	Note       string     `json:"note,omitempty"` // on a lease that is held
 }
 
-func newLeaseJSON(lease *replicate.Lease, state replicate.LeaseState) leaseJSON {
+func newLeaseJSON(held *replicate.Lease, state lease.State) leaseJSON {
 	out := leaseJSON{State: string(state)}
-	if lease != nil {
-		out.Generation, out.Owner, out.ETag = lease.Generation, lease.Owner, lease.ETag
-		out.ExpiresAt = optionalTime(lease.ExpiresAt)
+	if held != nil {
+		out.Generation, out.Owner, out.ETag = held.Generation, held.Owner, held.ETag
+		out.ExpiresAt = optionalTime(held.ExpiresAt)
 	}
-	if state == replicate.LeaseReleased { // the record has a time long ago
+	if state == lease.Released { // the record has a time long ago
 		out.ExpiresAt = nil
 	}
 	return out

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/lease"
 )
 
 const leaseAcquireLong = `Acquire the lease, if it is free; with --wait, wait for it.
@@ -36,11 +37,11 @@ func newLeaseAcquireCommand(a *app) *cobra.Command {
 				return err
 			}
 			url := shownURL(l, args[0])
-			lease, err := a.acquire(cmd.Context(), l, wait)
+			held, err := a.acquire(cmd.Context(), l, wait)
 			if err != nil {
 				return leaseFailure(err, url)
 			}
-			return a.printGrant("acquired", newGrantJSON(url, lease, replicate.LeaseHeld, l.LeaseTTL()))
+			return a.printGrant("acquired", newGrantJSON(url, held, lease.Held, l.LeaseTTL()))
 		},
 	}
 	flags.addTTL(cmd)
@@ -63,9 +64,9 @@ func (a *app) printGrant(done string, g grantJSON) error {
 func (a *app) acquire(ctx context.Context, l leaser, wait time.Duration) (*replicate.Lease, error) {
 	report := a.newReporter()
 	defer report.close()
-	var session *replicate.Session
-	opts := replicate.SessionOptions{Wait: sessionWait(wait), OnEvent: report.only(replicate.EventWaiting)}
-	err := underLease(ctx, l, opts, func(_ context.Context, s *replicate.Session) error {
+	var session *lease.Session
+	opts := lease.Options{Wait: sessionWait(wait), OnEvent: report.only(lease.EventWaiting)}
+	err := underLease(ctx, l, opts, func(_ context.Context, s *lease.Session) error {
 		session = s
 		s.Leave()
 		return nil

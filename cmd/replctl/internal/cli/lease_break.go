@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/lease"
 )
 
 const leaseBreakLong = `Break the lease: replace the record of whoever holds it, or a corrupt record, by a
@@ -23,7 +24,7 @@ record is there, and that it was left alone.`
 
 func newLeaseBreakCommand(a *app) *cobra.Command {
 	var flags leaseFlags
-	var opts replicate.BreakOptions
+	var opts lease.BreakOptions
 	cmd := &cobra.Command{
 		Use:   "break URL --generation N",
 		Short: "Take the lease from whoever holds it",
@@ -40,11 +41,11 @@ func newLeaseBreakCommand(a *app) *cobra.Command {
 				return err
 			}
 			url := shownURL(l, args[0])
-			lease, err := l.BreakLease(cmd.Context(), opts)
+			held, err := l.BreakLease(cmd.Context(), opts)
 			if err != nil {
 				return breakFailure(cmd.Context(), l, err, url)
 			}
-			return a.printReleased("broken: released", newGrantJSON(url, lease, replicate.LeaseReleased, 0))
+			return a.printReleased("broken: released", newGrantJSON(url, held, lease.Released, 0))
 		},
 	}
 	cmd.Flags().Int64Var(&opts.Generation, "generation", 0, "generation that the lease has")
@@ -56,7 +57,7 @@ func newLeaseBreakCommand(a *app) *cobra.Command {
 	return cmd
 }
 
-func checkBreak(cmd *cobra.Command, opts replicate.BreakOptions) error {
+func checkBreak(cmd *cobra.Command, opts lease.BreakOptions) error {
 	given := cmd.Flags().Changed
 	const try = "--generation N, or --etag E --next-generation N"
 	switch {

@@ -7,20 +7,21 @@ import (
 
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/lease"
 )
 
 // leaseFailure is for errors of the lease commands: what they mean to an operator.
 func leaseFailure(err error, url string) error {
 	var ce *cliError
 	var exists *replicate.LeaseExistsError
-	var reach *replicate.LeaseReachError
+	var reach *lease.ReachError
 	show := "replctl lease show " + shellQuote(url)
 	switch {
 	case err == nil, errors.As(err, &ce):
 		return err
 	case errors.As(err, &exists):
 		return &cliError{exitNotAcquired, fmt.Errorf("lease not acquired: %s", heldBy(exists)), "--wait 1m"}
-	case errors.Is(err, replicate.ErrLeaseNotHeld), errors.Is(err, replicate.ErrSessionLost):
+	case errors.Is(err, replicate.ErrLeaseNotHeld), errors.Is(err, lease.ErrLost):
 		return &cliError{exitLost, plain(err), show}
 	case errors.Is(err, replicate.ErrLeaseAlreadyReleased):
 		return &cliError{exitFailure, plain(err), show}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/cmd/replctl/internal/supervise"
+	"github.com/replctl/replicate/lease"
 )
 
 const leaseExecLong = `Run a command while the lease is held, and only then: wait for the lease, run CMD,
@@ -143,9 +144,9 @@ func (f *execFlags) reserve() time.Duration {
 }
 
 // sessionOptions has the timetable that the help describes.
-func (f *execFlags) sessionOptions(notify func(replicate.Event)) replicate.SessionOptions {
+func (f *execFlags) sessionOptions(notify func(lease.Event)) lease.Options {
 	guard := f.grace + f.reserve()
-	return replicate.SessionOptions{
+	return lease.Options{
 		TTL: f.ttl, Guard: guard, RenewEvery: (f.ttl - guard) / 3, Wait: sessionWait(f.wait), OnEvent: notify,
 	}
 }

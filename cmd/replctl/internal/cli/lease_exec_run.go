@@ -9,6 +9,7 @@ import (
 
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/cmd/replctl/internal/supervise"
+	"github.com/replctl/replicate/lease"
 )
 
 // execution is one run of lease exec.
@@ -19,8 +20,8 @@ type execution struct {
 	stopSignals func()
 
 	newChild func(replicate.Lease) *child
-	child    *child             // once it has started
-	session  *replicate.Session // of the child
+	child    *child         // once it has started
+	session  *lease.Session // of the child
 }
 
 // run runs the command under the lease, and says what became of both.
@@ -29,7 +30,7 @@ func (e *execution) run(ctx context.Context, l leaser) error {
 	defer cancel(nil)
 	acquired := e.endWaitOnSignal(cancel)
 	defer acquired()
-	err := underLease(ctx, l, e.sessionOptions(e.report.event), func(ctx context.Context, s *replicate.Session) error {
+	err := underLease(ctx, l, e.sessionOptions(e.report.event), func(ctx context.Context, s *lease.Session) error {
 		acquired()
 		return e.runChild(ctx, s)
 	})
@@ -39,7 +40,7 @@ func (e *execution) run(ctx context.Context, l leaser) error {
 		return ended
 	case e.child == nil:
 		return err
-	case errors.Is(err, replicate.ErrSessionLost), errors.Is(err, replicate.ErrLeaseNotHeld),
+	case errors.Is(err, lease.ErrLost), errors.Is(err, replicate.ErrLeaseNotHeld),
 		errors.Is(err, replicate.ErrLeaseAlreadyReleased):
 		return e.child.lost(err)
 	case err != nil:
@@ -75,7 +76,7 @@ func (e *execution) endWaitOnSignal(cancel context.CancelCauseFunc) (acquired fu
 }
 
 // runChild runs the command until it and its group have ended, or will not.
-func (e *execution) runChild(ctx context.Context, s *replicate.Session) error {
+func (e *execution) runChild(ctx context.Context, s *lease.Session) error {
 	if err := s.Err(); err != nil { // the machine slept meanwhile
 		return err
 	}

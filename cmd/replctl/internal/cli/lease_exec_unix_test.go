@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/file"
+	"github.com/replctl/replicate/lease"
 )
 
 // leaseExec starts a command under the lease of a place. The TTL, unless args have
@@ -39,7 +39,7 @@ func TestExecTakesTurns(t *testing.T) {
 		t.Errorf("got generation %s, want 2", got)
 	}
 	second.ends(exitOK)
-	if _, state, err := file.NewLeaser(dir).ReadLease(t.Context()); err != nil || state != replicate.LeaseReleased {
+	if _, state, err := file.NewLeaser(dir).ReadLease(t.Context()); err != nil || state != lease.Released {
 		t.Errorf("afterwards: %s, %v", state, err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/lease"
 )
 
 // grantJSON is a lease as its holder has it: what acquire prints, and renew and
@@ -22,7 +23,7 @@ type grantJSON struct {
 	TTL int64 `json:"ttl_ms,omitempty"`
 }
 
-func newGrantJSON(url string, lease *replicate.Lease, state replicate.LeaseState, ttl time.Duration) grantJSON {
+func newGrantJSON(url string, lease *replicate.Lease, state lease.State, ttl time.Duration) grantJSON {
 	return grantJSON{URL: url, leaseJSON: newLeaseJSON(lease, state), TTL: ttl.Milliseconds()}
 }
 
@@ -78,7 +79,7 @@ func parseGrant(data []byte) (grantJSON, error) {
 	switch {
 	case g.URL == "":
 		return g, errors.New("not a lease that was acquired: no url")
-	case g.State != string(replicate.LeaseHeld):
+	case g.State != string(lease.Held):
 		return g, fmt.Errorf("not a lease that is held: state %q", g.State)
 	case g.Generation < 1, g.Owner == "", g.ETag == "", g.ExpiresAt == nil || g.ExpiresAt.IsZero():
 		return g, errors.New("not a lease: generation, owner, etag or expires_at is missing")

@@ -11,17 +11,18 @@ import (
 
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/file"
+	"github.com/replctl/replicate/lease"
 	"github.com/replctl/replicate/s3"
 )
 
 // leaser is what the lease commands need of an engine's Leaser.
 type leaser interface {
 	replicate.Leaser
-	ReadLease(ctx context.Context) (*replicate.Lease, replicate.LeaseState, error)
-	BreakLease(ctx context.Context, opts replicate.BreakOptions) (*replicate.Lease, error)
+	ReadLease(ctx context.Context) (*replicate.Lease, lease.State, error)
+	BreakLease(ctx context.Context, opts lease.BreakOptions) (*replicate.Lease, error)
 	WithdrawLease(ctx context.Context) error
 	LeaseTTL() time.Duration
-	Observe(notify func(replicate.Event)) (stop func())
+	Observe(notify func(lease.Event)) (stop func())
 	SetLogger(logger *slog.Logger)
 }
 
@@ -36,7 +37,7 @@ type leaseFlags struct {
 }
 
 func (f *leaseFlags) add(cmd *cobra.Command) {
-	cmd.Flags().DurationVar(&f.maxTTL, "max-ttl", replicate.DefaultLeaseMaxTTL,
+	cmd.Flags().DurationVar(&f.maxTTL, "max-ttl", lease.DefaultMaxTTL,
 		"refuse a lease that runs longer than this; set it to the longest TTL any holder of this lease uses")
 }
 
@@ -66,12 +67,12 @@ func (f *leaseFlags) heldFor() time.Duration {
 	if f.ttl != 0 {
 		return f.ttl
 	}
-	return min(replicate.DefaultLeaseTTL, f.maxTTL)
+	return min(lease.DefaultTTL, f.maxTTL)
 }
 
 // sessionOptions has a third of what the guard leaves of the TTL between two renewals.
-func (f *leaseFlags) sessionOptions(notify func(replicate.Event)) replicate.SessionOptions {
-	opts := replicate.SessionOptions{OnEvent: notify}
+func (f *leaseFlags) sessionOptions(notify func(lease.Event)) lease.Options {
+	opts := lease.Options{OnEvent: notify}
 	if f.guard != 0 {
 		opts.TTL, opts.Guard = f.heldFor(), f.guard
 		opts.RenewEvery = (opts.TTL - opts.Guard) / 3

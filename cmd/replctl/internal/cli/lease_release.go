@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/lease"
 )
 
 const leaseReleaseLong = `Release a lease that "lease acquire" or "lease renew" printed, so that nobody has to
@@ -52,8 +53,8 @@ func (a *app) release(ctx context.Context, rawURL, name string, stdin io.Reader,
 		return grant.failure(err, url)
 	}
 	// A released record has ended by every clock.
-	lease := &replicate.Lease{Generation: grant.Generation, Owner: grant.Owner, ExpiresAt: time.Unix(0, 0)}
-	return a.printReleased("released", newGrantJSON(url, lease, replicate.LeaseReleased, 0))
+	released := &replicate.Lease{Generation: grant.Generation, Owner: grant.Owner, ExpiresAt: time.Unix(0, 0)}
+	return a.printReleased("released", newGrantJSON(url, released, lease.Released, 0))
 }
 
 func (a *app) printReleased(done string, g grantJSON) error {

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/lease"
 )
 
 const leaseRenewLong = `Renew a lease that "lease acquire" printed, and print it anew. The old one is void:
@@ -43,11 +44,11 @@ func newLeaseRenewCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			lease, err := renew(cmd.Context(), l, grant)
+			renewed, err := renew(cmd.Context(), l, grant)
 			if err != nil {
 				return grant.failure(err, shownURL(l, args[0]))
 			}
-			return a.printGrant("renewed", newGrantJSON(shownURL(l, args[0]), lease, replicate.LeaseHeld, l.LeaseTTL()))
+			return a.printGrant("renewed", newGrantJSON(shownURL(l, args[0]), renewed, lease.Held, l.LeaseTTL()))
 		},
 	}
 	leaseFileFlag(cmd, &name)

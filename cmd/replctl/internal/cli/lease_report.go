@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/lease"
 )
 
 // reporter tells on standard error what happens to a lease. It never blocks: a
@@ -68,8 +69,8 @@ func (r *reporter) close() {
 }
 
 // only is event for events of some kinds alone.
-func (r *reporter) only(kinds ...replicate.EventKind) func(replicate.Event) {
-	return func(e replicate.Event) {
+func (r *reporter) only(kinds ...lease.EventKind) func(lease.Event) {
+	return func(e lease.Event) {
 		if slices.Contains(kinds, e.Kind) {
 			r.event(e)
 		}
@@ -77,21 +78,21 @@ func (r *reporter) only(kinds ...replicate.EventKind) func(replicate.Event) {
 }
 
 // event tells of an event. A renewal is told only after one that failed, or with --verbose.
-func (r *reporter) event(e replicate.Event) {
+func (r *reporter) event(e lease.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch e.Kind {
-	case replicate.EventRenewed:
+	case lease.EventRenewed:
 		if !r.failing && !r.verbose {
 			return
 		}
 		r.failing = false
-	case replicate.EventRenewFailed:
+	case lease.EventRenewFailed:
 		if r.failing && !r.verbose {
 			return
 		}
 		r.failing = true
-	case replicate.EventAmbiguous, replicate.EventRecovered, replicate.EventSkew:
+	case lease.EventAmbiguous, lease.EventRecovered, lease.EventSkew:
 		if !r.verbose {
 			return
 		}
@@ -99,7 +100,7 @@ func (r *reporter) event(e replicate.Event) {
 	r.put(eventLine(e))
 }
 
-func waitingLine(e replicate.Event) string {
+func waitingLine(e lease.Event) string {
 	var exists *replicate.LeaseExistsError
 	switch {
 	case !errors.As(e.Err, &exists):
@@ -110,24 +111,24 @@ func waitingLine(e replicate.Event) string {
 	return fmt.Sprintf("waiting, %s, generation %d", heldBy(exists), exists.Generation)
 }
 
-func eventLine(e replicate.Event) string {
+func eventLine(e lease.Event) string {
 	switch e.Kind {
-	case replicate.EventWaiting:
+	case lease.EventWaiting:
 		return waitingLine(e)
-	case replicate.EventAcquired:
+	case lease.EventAcquired:
 		return fmt.Sprintf("acquired generation %d as %q", e.Lease.Generation, e.Lease.Owner)
-	case replicate.EventRenewed:
+	case lease.EventRenewed:
 		return fmt.Sprintf("renewed until %s, in %v", stamp(e.Lease.ExpiresAt), e.Latency.Round(time.Millisecond))
-	case replicate.EventRenewFailed:
+	case lease.EventRenewFailed:
 		return fmt.Sprintf("renewal failed, held until %s: %v", stamp(e.Lease.ExpiresAt), e.Err)
-	case replicate.EventLost:
+	case lease.EventLost:
 		return fmt.Sprintf("lost: %v", e.Err)
-	case replicate.EventDraining:
+	case lease.EventDraining:
 		return fmt.Sprintf("releasing in %v, when the request that was given up cannot arrive any more",
 			e.Latency.Round(time.Millisecond))
-	case replicate.EventReleased:
+	case lease.EventReleased:
 		return fmt.Sprintf("released generation %d", e.Lease.Generation)
-	case replicate.EventSkew:
+	case lease.EventSkew:
 		return fmt.Sprintf("the store's clock is ahead by %v", e.Skew.Round(time.Second))
 	}
 	if e.Err != nil {

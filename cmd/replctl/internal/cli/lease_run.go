@@ -9,6 +9,7 @@ import (
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/internal/clock"
+	"github.com/replctl/replicate/lease"
 )
 
 // forever is a --wait without an end.
@@ -26,11 +27,11 @@ func sessionWait(wait time.Duration) time.Duration {
 }
 
 // underLease waits for the lease, runs fn while it is held, and releases it.
-func underLease(ctx context.Context, l leaser, opts replicate.SessionOptions,
-	fn func(context.Context, *replicate.Session) error,
+func underLease(ctx context.Context, l leaser, opts lease.Options,
+	fn func(context.Context, *lease.Session) error,
 ) error {
-	err := replicate.Run(ctx, settledLeaser{l}, opts, fn)
-	if !errors.Is(err, replicate.ErrWaitOver) {
+	err := lease.Run(ctx, settledLeaser{l}, opts, fn)
+	if !errors.Is(err, lease.ErrWaitOver) {
 		return err
 	}
 	var exists *replicate.LeaseExistsError

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/lease"
 )
 
 func newLeaseShowCommand(a *app) *cobra.Command {
@@ -50,14 +51,14 @@ type shownLease struct {
 }
 
 func readLease(ctx context.Context, l leaser) (shownLease, error) {
-	lease, state, err := l.ReadLease(ctx)
+	held, state, err := l.ReadLease(ctx)
 	if err != nil && !errors.Is(err, replicate.ErrLeaseCorrupt) {
 		return shownLease{}, err
 	}
-	shown := shownLease{json: newLeaseJSON(lease, state)}
-	var reach *replicate.LeaseReachError
+	shown := shownLease{json: newLeaseJSON(held, state)}
+	var reach *lease.ReachError
 	switch {
-	case state == replicate.LeaseCorrupt:
+	case state == lease.Corrupt:
 		shown.corrupt = err
 	case errors.As(err, &reach):
 		shown.json.Note = reach.Error()
@@ -67,12 +68,12 @@ func readLease(ctx context.Context, l leaser) (shownLease, error) {
 
 func (s shownLease) String() string {
 	l := s.json
-	switch replicate.LeaseState(l.State) {
-	case replicate.LeaseNone:
+	switch lease.State(l.State) {
+	case lease.None:
 		return "none: nobody has ever taken the lease"
-	case replicate.LeaseCorrupt:
+	case lease.Corrupt:
 		return fmt.Sprintf("corrupt: %v (etag %s)", s.corrupt, l.ETag)
-	case replicate.LeaseReleased:
+	case lease.Released:
 		return fmt.Sprintf("released by %q, generation %d", l.Owner, l.Generation)
 	}
 	text := fmt.Sprintf("%s by %q, generation %d, until %s", l.State, l.Owner, l.Generation, stampAgo(*l.ExpiresAt))

@@ -15,6 +15,7 @@ import (
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/internal/fakes3"
+	"github.com/replctl/replicate/lease"
 )
 
 // save writes a document into a file and returns its name.
@@ -117,7 +118,7 @@ func TestLeaseFailure(t *testing.T) {
 	}{
 		{&replicate.LeaseExistsError{Owner: "x\x1b[31m\n"}, exitNotAcquired},
 		{fmt.Errorf("renew: %w: %w", replicate.ErrLeaseNotHeld, replicate.ErrLeaseCorrupt), exitLost},
-		{replicate.ErrSessionLost, exitLost},
+		{lease.ErrLost, exitLost},
 		{replicate.ErrLeaseAlreadyReleased, exitFailure},
 		{fmt.Errorf("%w: \x1b[31m", replicate.ErrLeaseCorrupt), exitDamage},
 		{cas.ErrIndeterminate, exitFailure},
@@ -139,7 +140,7 @@ func TestReporterDoesNotBlock(t *testing.T) {
 	defer r.Close()
 	report := (&app{stderr: w}).newReporter()
 	for range 1000 {
-		report.event(replicate.Event{Kind: replicate.EventLost, Err: io.EOF})
+		report.event(lease.Event{Kind: lease.EventLost, Err: io.EOF})
 	}
 	report.close()
 	report.say("too late")
@@ -148,17 +149,17 @@ func TestReporterDoesNotBlock(t *testing.T) {
 // A waiter is told of each holder that the session tells of; and of the first renewal that
 // fails, not of each.
 func TestReporterSaysWhatIsNew(t *testing.T) {
-	held := func(owner string, generation int64) replicate.Event {
+	held := func(owner string, generation int64) lease.Event {
 		exists := &replicate.LeaseExistsError{Owner: owner, Generation: generation, ExpiresAt: time.Unix(0, 0)}
-		return replicate.Event{Kind: replicate.EventWaiting, Err: exists}
+		return lease.Event{Kind: lease.EventWaiting, Err: exists}
 	}
-	events := []replicate.Event{
-		held("a", 1), held("a", 2), held("b", 3), {Kind: replicate.EventWaiting, Err: io.EOF}, held("b", 0),
-		{Kind: replicate.EventAcquired}, {Kind: replicate.EventRenewed}, {Kind: replicate.EventAmbiguous},
-		{Kind: replicate.EventRenewFailed, Err: io.EOF}, {Kind: replicate.EventRenewFailed, Err: io.EOF},
-		{Kind: replicate.EventRenewed}, {Kind: replicate.EventRenewed},
-		{Kind: replicate.EventLost, Err: errors.New("over\nand\x1b out")}, {Kind: replicate.EventReleased},
-		{Kind: replicate.EventSkew, Skew: time.Minute},
+	events := []lease.Event{
+		held("a", 1), held("a", 2), held("b", 3), {Kind: lease.EventWaiting, Err: io.EOF}, held("b", 0),
+		{Kind: lease.EventAcquired}, {Kind: lease.EventRenewed}, {Kind: lease.EventAmbiguous},
+		{Kind: lease.EventRenewFailed, Err: io.EOF}, {Kind: lease.EventRenewFailed, Err: io.EOF},
+		{Kind: lease.EventRenewed}, {Kind: lease.EventRenewed},
+		{Kind: lease.EventLost, Err: errors.New("over\nand\x1b out")}, {Kind: lease.EventReleased},
+		{Kind: lease.EventSkew, Skew: time.Minute},
 	}
 	for verbose, want := range map[bool][]string{
 		false: {

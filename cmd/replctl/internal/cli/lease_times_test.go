@@ -4,8 +4,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/file"
+	"github.com/replctl/replicate/lease"
 	"github.com/replctl/replicate/s3"
 )
 
@@ -38,7 +38,7 @@ func TestLeaseTimeFlags(t *testing.T) {
 		t.Errorf("no flags: %+v, want the defaults of the session", got)
 	}
 	flags.guard = 6 * time.Second
-	if got := flags.sessionOptions(nil); got.TTL != replicate.DefaultLeaseTTL || got.RenewEvery != 8*time.Second {
+	if got := flags.sessionOptions(nil); got.TTL != lease.DefaultTTL || got.RenewEvery != 8*time.Second {
 		t.Errorf("guard alone: %+v", got)
 	}
 	e := execFlags{leaseFlags: leaseFlags{ttl: time.Minute, guard: 10 * time.Second}, grace: 5 * time.Second}

@@ -8,8 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/file"
+	"github.com/replctl/replicate/lease"
+	"github.com/replctl/replicate/replica"
 	"github.com/replctl/replicate/s3"
 )
 
@@ -45,7 +46,7 @@ func (f *workFlags) checkWork(leased bool, flag string) error {
 // work lets fn write to a replica. With a lease, the client is fenced and generation is the
 // lease's; without, generation is 0.
 func (a *app) work(ctx context.Context, r *opened, url string, flags workFlags, leased bool,
-	fn func(ctx context.Context, client replicate.Fenceable, generation int64) error,
+	fn func(ctx context.Context, client replica.Fenceable, generation int64) error,
 ) error {
 	client := r.fenceable()
 	if !leased {
@@ -57,11 +58,11 @@ func (a *app) work(ctx context.Context, r *opened, url string, flags workFlags, 
 	}
 	report := a.newReporter()
 	defer report.close()
-	opts := flags.sessionOptions(report.only(replicate.EventWaiting, replicate.EventDraining))
+	opts := flags.sessionOptions(report.only(lease.EventWaiting, lease.EventDraining))
 	opts.Wait = sessionWait(flags.wait)
 	var printed error
-	err = underLease(ctx, l, opts, func(ctx context.Context, s *replicate.Session) error {
-		err := fn(ctx, replicate.NewFencedClient(client, s), s.Generation())
+	err = underLease(ctx, l, opts, func(ctx context.Context, s *lease.Session) error {
+		err := fn(ctx, replica.NewFencedClient(client, s), s.Generation())
 		var ce *cliError
 		if errors.As(err, &ce) && ce.err == nil { // it has printed what it has to say
 			printed = err
@@ -73,7 +74,7 @@ func (a *app) work(ctx context.Context, r *opened, url string, flags workFlags, 
 }
 
 // fenceable is the engine's own client, create-only.
-func (r *opened) fenceable() replicate.Fenceable {
+func (r *opened) fenceable() replica.Fenceable {
 	switch c := r.client.(type) {
 	case *file.ReplicaClient:
 		c.CreateOnly = true
@@ -82,5 +83,5 @@ func (r *opened) fenceable() replicate.Fenceable {
 		c.CreateOnly = true
 		return c
 	}
-	return r.client.(replicate.Fenceable)
+	return r.client.(replica.Fenceable)
 }

@@ -10,6 +10,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/replica"
+	"github.com/replctl/replicate/replica/migrate"
+	"github.com/replctl/replicate/replica/restore"
 	"github.com/replctl/replicate/v3compat"
 )
 
@@ -113,7 +116,7 @@ func newMigrateCommand(a *app) *cobra.Command {
 
 func (f *migrateFlags) validate() error {
 	switch {
-	case f.history && f.target() != replicate.Target{}:
+	case f.history && f.target() != restore.Target{}:
 		return usageError("one of them",
 			"migrate: --timestamp and --generation ask for one state, and --history for all of them")
 	case f.generation != "" && !v3compat.IsGenerationID(f.generation):
@@ -125,8 +128,8 @@ func (f *migrateFlags) validate() error {
 	return f.checkWork(true, "")
 }
 
-func (f *migrateFlags) target() replicate.Target {
-	return replicate.Target{Timestamp: f.timestamp.at, Generation: f.generation}
+func (f *migrateFlags) target() restore.Target {
+	return restore.Target{Timestamp: f.timestamp.at, Generation: f.generation}
 }
 
 func (a *app) migrate(ctx context.Context, from, to string, flags migrateFlags) error {
@@ -139,7 +142,7 @@ func (a *app) migrate(ctx context.Context, from, to string, flags migrateFlags) 
 	}
 	a.sayZone("timestamp", flags.timestamp.at)
 	return there.work(ctx, dst, to, flags.workFlags, true,
-		func(ctx context.Context, client replicate.Fenceable, generation int64) error {
+		func(ctx context.Context, client replica.Fenceable, generation int64) error {
 			return a.writeMigration(ctx, src, dst, client, flags, generation)
 		})
 }
@@ -148,7 +151,7 @@ func (a *app) writeMigration(ctx context.Context, src, dst *opened, client repli
 	flags migrateFlags, generation int64,
 ) error {
 	meters := stepMeters{app: a}
-	m, err := replicate.Migrate(ctx, src.fenceable(), client, replicate.MigrateOptions{
+	m, err := migrate.Run(ctx, src.fenceable(), client, migrate.Options{
 		History: flags.history, Partial: flags.partial, Target: flags.target(), TempDir: flags.tempDir,
 		Progress: meters.update,
 		Check: func(ctx context.Context, path string) error {
@@ -167,16 +170,16 @@ func (a *app) writeMigration(ctx context.Context, src, dst *opened, client repli
 }
 
 // backupPoint is where a state was in the backup.
-func backupPoint(p replicate.Point) pointJSON {
+func backupPoint(p replica.Point) pointJSON {
 	p.TXID = 0
 	return *pointDoc(p)
 }
 
 // noMigration gives an error its exit code and its advice.
 func (a *app) noMigration(ctx context.Context, src, dst *opened, err error, flags migrateFlags) error {
-	var e *replicate.PlanError
+	var e *restore.PlanError
 	switch {
-	case errors.Is(err, replicate.ErrNoReplica):
+	case errors.Is(err, replica.ErrNoReplica):
 		if ok, err := src.isReplica(ctx); err != nil {
 			return err
 		} else if !ok {
@@ -184,9 +187,9 @@ func (a *app) noMigration(ctx context.Context, src, dst *opened, err error, flag
 		}
 		return &cliError{exitNothing, fmt.Errorf("no v0.3 backup at %s: it is an LTX replica", src.url),
 			"litestream replicate, which goes on with it as it is"}
-	case errors.Is(err, replicate.ErrOtherContent):
+	case errors.Is(err, migrate.ErrOtherContent):
 		return &cliError{exitFailure, err, otherDestination(ctx, src, dst)}
-	case errors.As(err, &e) && errors.Is(err, replicate.ErrDamaged):
+	case errors.As(err, &e) && errors.Is(err, replica.ErrDamaged):
 		ce := &cliError{exitDamage, err, nearestPoints(e)}
 		if flags.history && !e.Before.IsZero() {
 			ce.try = "--partial, which migrates what can be restored"

@@ -16,6 +16,7 @@ import (
 	"github.com/replctl/replicate/blob"
 	"github.com/replctl/replicate/file"
 	"github.com/replctl/replicate/ltx"
+	"github.com/replctl/replicate/replica"
 	"github.com/replctl/replicate/s3"
 	"github.com/replctl/replicate/v3compat"
 )
@@ -24,7 +25,7 @@ import (
 type client interface {
 	replicate.ReplicaClient
 	replicate.ReplicaClientV3
-	replicate.Source
+	replica.Source
 }
 
 // opened is the replica that a command works on.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/replica"
 )
 
 func exampleGrid() *grid {
@@ -81,11 +81,11 @@ func TestWrap(t *testing.T) {
 
 // Many objects with one problem are named, and those beyond many counted.
 func TestPrintProblems(t *testing.T) {
-	var problems []replicate.Problem
+	var problems []replica.Problem
 	for range maxNamed + 1500 {
-		problems = append(problems, replicate.Problem{Severity: replicate.SeverityWarning, Object: "o", Message: "same"})
+		problems = append(problems, replica.Problem{Severity: replica.SeverityWarning, Object: "o", Message: "same"})
 	}
-	problems = append(problems, replicate.Problem{Severity: replicate.SeverityError, Message: "other"})
+	problems = append(problems, replica.Problem{Severity: replica.SeverityError, Message: "other"})
 	var out strings.Builder
 	a := &app{stdout: &out}
 	if err := a.printProblems(problems); err != nil {

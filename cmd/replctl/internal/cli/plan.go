@@ -11,8 +11,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/ltx"
+	"github.com/replctl/replicate/replica"
+	"github.com/replctl/replicate/replica/restore"
 	"github.com/replctl/replicate/v3compat"
 )
 
@@ -82,8 +83,8 @@ the exit code is 4.
 If both formats are in one place, the one with the newer state at or before the target is
 used.`
 
-func (t *targetFlags) target() (replicate.Target, error) {
-	target := replicate.Target{Timestamp: t.timestamp.at, Generation: t.generation, Index: t.index.value}
+func (t *targetFlags) target() (restore.Target, error) {
+	target := restore.Target{Timestamp: t.timestamp.at, Generation: t.generation, Index: t.index.value}
 	if t.txid != "" {
 		txid, err := parseTXID(t.txid)
 		if err != nil {
@@ -144,7 +145,7 @@ func (a *app) plan(ctx context.Context, url string, flags *targetFlags) error {
 
 // makePlan opens the replica, says what time is meant, and plans. Of a target that
 // is impossible everything is printed.
-func (a *app) makePlan(ctx context.Context, url string, flags *targetFlags) (*opened, *replicate.Plan, error) {
+func (a *app) makePlan(ctx context.Context, url string, flags *targetFlags) (*opened, *restore.Plan, error) {
 	target, err := flags.target()
 	if err != nil {
 		return nil, nil, err
@@ -153,7 +154,7 @@ func (a *app) makePlan(ctx context.Context, url string, flags *targetFlags) (*op
 	if err != nil {
 		return nil, nil, err
 	}
-	plan, err := replicate.NewPlan(ctx, r, target)
+	plan, err := restore.NewPlan(ctx, r, target)
 	if err != nil {
 		return nil, nil, a.noPlan(ctx, r, err)
 	}
@@ -162,7 +163,7 @@ func (a *app) makePlan(ctx context.Context, url string, flags *targetFlags) (*op
 }
 
 // sayPlan tells people in what way a plan is not what they may think.
-func (a *app) sayPlan(target replicate.Target, plan *replicate.Plan) {
+func (a *app) sayPlan(target restore.Target, plan *restore.Plan) {
 	a.sayZone("timestamp", target.Timestamp)
 	if !a.json {
 		for _, note := range plan.Notes {
@@ -173,15 +174,15 @@ func (a *app) sayPlan(target replicate.Target, plan *replicate.Plan) {
 
 // noPlan gives the error of a plan its exit code, and prints what is possible.
 func (a *app) noPlan(ctx context.Context, r *opened, err error) error {
-	if errors.Is(err, replicate.ErrNoReplica) {
+	if errors.Is(err, replica.ErrNoReplica) {
 		return r.nothing(ctx)
 	}
-	var e *replicate.PlanError
+	var e *restore.PlanError
 	if !errors.As(err, &e) {
 		return err
 	}
 	ce := &cliError{code: exitNothing, err: err}
-	if errors.Is(err, replicate.ErrDamaged) {
+	if errors.Is(err, replica.ErrDamaged) {
 		ce.code = exitDamage
 	}
 	ce.try = nearestPoints(e)
@@ -193,7 +194,7 @@ func (a *app) noPlan(ctx context.Context, r *opened, err error) error {
 }
 
 // nearestPoints suggests what can be had.
-func nearestPoints(e *replicate.PlanError) string {
+func nearestPoints(e *restore.PlanError) string {
 	before, after := describePoint(e.Before), describePoint(e.After)
 	switch {
 	case before != "" && after != "":
@@ -207,7 +208,7 @@ func nearestPoints(e *replicate.PlanError) string {
 }
 
 // describePoint is the flags that ask for a point, and its time.
-func describePoint(p replicate.Point) string {
+func describePoint(p replica.Point) string {
 	switch {
 	case p.IsZero():
 		return ""
@@ -219,7 +220,7 @@ func describePoint(p replicate.Point) string {
 
 func preciseStamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000Z") }
 
-func planDoc(url string, plan *replicate.Plan) planJSON {
+func planDoc(url string, plan *restore.Plan) planJSON {
 	return planJSON{
 		URL: url, Format: plan.Format, Reason: plan.Reason, State: *pointDoc(plan.State), Next: pointDoc(plan.Next),
 		Notes: append([]string{}, plan.Notes...), Objects: planObjects(plan.Objects),
@@ -228,7 +229,7 @@ func planDoc(url string, plan *replicate.Plan) planJSON {
 }
 
 // planObjects is never null in JSON.
-func planObjects(objects []replicate.Object) []planObjectJSON {
+func planObjects(objects []replica.Object) []planObjectJSON {
 	docs := []planObjectJSON{}
 	for _, o := range objects {
 		docs = append(docs, planObjectJSON{o.Key, o.Size})
@@ -236,7 +237,7 @@ func planObjects(objects []replicate.Object) []planObjectJSON {
 	return docs
 }
 
-func pointDoc(p replicate.Point) *pointJSON {
+func pointDoc(p replica.Point) *pointJSON {
 	switch {
 	case p.IsZero():
 		return nil
@@ -246,7 +247,7 @@ func pointDoc(p replicate.Point) *pointJSON {
 	return &pointJSON{Generation: p.Pos.Generation, Index: &p.Pos.Index, Offset: &p.Pos.Offset, Time: p.Time.UTC()}
 }
 
-func (a *app) printPlan(plan *replicate.Plan) error {
+func (a *app) printPlan(plan *restore.Plan) error {
 	g := newGrid("step", "size", "object")
 	g.right = []string{"step", "size"}
 	for i, o := range plan.Objects {
@@ -264,8 +265,8 @@ func (a *app) printPlan(plan *replicate.Plan) error {
 		count(len(plan.Objects), "object", "objects"), count(plan.Requests, "request", "requests"))
 }
 
-func describeState(plan *replicate.Plan) string {
-	if plan.Format == replicate.FormatLTX {
+func describeState(plan *restore.Plan) string {
+	if plan.Format == replica.FormatLTX {
 		return fmt.Sprintf("transaction %s of %s", plan.State.TXID, preciseStamp(plan.State.Time))
 	}
 	pos := plan.State.Pos

@@ -7,17 +7,17 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/jedib0t/go-pretty/v6/text"
 
-	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/replica"
 )
 
 // problemCount is "none", "2 errors", "1 error, 3 warnings".
-func problemCount(problems []replicate.Problem) string {
-	n := map[replicate.Severity]int{}
+func problemCount(problems []replica.Problem) string {
+	n := map[replica.Severity]int{}
 	for _, p := range problems {
 		n[p.Severity]++
 	}
 	var parts []string
-	for _, s := range []replicate.Severity{replicate.SeverityError, replicate.SeverityWarning} {
+	for _, s := range []replica.Severity{replica.SeverityError, replica.SeverityWarning} {
 		if n[s] > 0 {
 			parts = append(parts, count(n[s], string(s), string(s)+"s"))
 		}
@@ -28,11 +28,11 @@ func problemCount(problems []replicate.Problem) string {
 	return strings.Join(parts, ", ")
 }
 
-func (a *app) severity(s replicate.Severity) safe {
+func (a *app) severity(s replica.Severity) safe {
 	switch s {
-	case replicate.SeverityError:
+	case replica.SeverityError:
 		return a.paint("error", text.FgRed, text.Bold)
-	case replicate.SeverityWarning:
+	case replica.SeverityWarning:
 		return a.paint("warning", text.FgYellow)
 	}
 	return safe(harmless(string(s)))
@@ -43,7 +43,7 @@ const maxNamed = 20
 
 // printProblems prints one problem a paragraph: they are sentences, and a table
 // would cut them. Those that say the same of several objects share one.
-func (a *app) printProblems(problems []replicate.Problem) error {
+func (a *app) printProblems(problems []replica.Problem) error {
 	for len(problems) > 0 {
 		first := problems[0]
 		same := 1
@@ -58,7 +58,7 @@ func (a *app) printProblems(problems []replicate.Problem) error {
 	return nil
 }
 
-func (a *app) printProblem(p replicate.Problem, same []replicate.Problem) error {
+func (a *app) printProblem(p replica.Problem, same []replica.Problem) error {
 	indent := strings.Repeat(" ", len(p.Severity)+2)
 	names := make([]string, 0, len(same))
 	for _, p := range same[:min(len(same), maxNamed)] {

@@ -9,6 +9,9 @@ import (
 
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/lease"
+	"github.com/replctl/replicate/replica"
+	"github.com/replctl/replicate/replica/prune"
 )
 
 const pruneLong = `Show what of a replica is not needed any more, and what can be restored without it;
@@ -137,20 +140,20 @@ func (a *app) prune(ctx context.Context, url string, flags *pruneFlags) error {
 		return err
 	}
 	return a.work(ctx, r, url, flags.workFlags, true,
-		func(ctx context.Context, client replicate.Fenceable, generation int64) error {
+		func(ctx context.Context, client replica.Fenceable, generation int64) error {
 			return a.pruneNow(ctx, r, client, flags, generation)
 		})
 }
 
-func (a *app) planPrune(ctx context.Context, r *opened, client replicate.Fenceable, flags *pruneFlags,
-) (*replicate.PrunePlan, pruneJSON, error) {
+func (a *app) planPrune(ctx context.Context, r *opened, client replica.Fenceable, flags *pruneFlags,
+) (*prune.Plan, pruneJSON, error) {
 	since := time.Now().Add(-flags.within.d)
 	m := a.newMeter("verifying")
-	plan, err := replicate.PlanPrune(ctx, client, replicate.PruneOptions{
+	plan, err := prune.NewPlan(ctx, client, prune.Options{
 		Since: since, Snapshots: flags.snapshots, Trust: flags.trust, Progress: m.update,
 	})
 	m.done()
-	if errors.Is(err, replicate.ErrNoReplica) {
+	if errors.Is(err, replica.ErrNoReplica) {
 		return nil, pruneJSON{}, r.nothing(ctx)
 	} else if err != nil {
 		return nil, pruneJSON{}, err
@@ -163,14 +166,14 @@ func (a *app) planPrune(ctx context.Context, r *opened, client replicate.Fenceab
 	return plan, doc, nil
 }
 
-func (a *app) pruneNow(ctx context.Context, r *opened, client replicate.Fenceable,
+func (a *app) pruneNow(ctx context.Context, r *opened, client replica.Fenceable,
 	flags *pruneFlags, generation int64,
 ) error {
 	plan, doc, err := a.planPrune(ctx, r, client, flags)
 	if err != nil {
 		return err
 	}
-	if err := replicate.Prune(ctx, client, plan); err != nil {
+	if err := prune.Run(ctx, client, plan); err != nil {
 		return pruneFailure(err)
 	}
 	doc.Deleted, doc.LeaseGeneration = true, generation
@@ -180,7 +183,7 @@ func (a *app) pruneNow(ctx context.Context, r *opened, client replicate.Fenceabl
 // pruneFailure is one line, which names each object that may still be there.
 func pruneFailure(err error) error {
 	var kept *blob.DeleteError
-	if !errors.As(err, &kept) || errors.Is(err, replicate.ErrSessionLost) || errors.Is(err, replicate.ErrLeaseNotHeld) {
+	if !errors.As(err, &kept) || errors.Is(err, lease.ErrLost) || errors.Is(err, replicate.ErrLeaseNotHeld) {
 		return err
 	}
 	return &cliError{exitFailure, plain(err), "the same again; what is not named is gone"}

@@ -5,16 +5,17 @@ import (
 	"path"
 	"slices"
 
-	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/replica"
+	"github.com/replctl/replicate/replica/prune"
 )
 
-func windowDocs(windows []replicate.Window) []windowJSON {
+func windowDocs(windows []replica.Window) []windowJSON {
 	docs := []windowJSON{}
 	for _, w := range windows {
 		doc := windowJSON{
 			Format: w.Format, From: optionalTime(w.From.Time), To: optionalTime(w.To.Time), Generation: w.Generation,
 		}
-		if w.Format == replicate.FormatLTX {
+		if w.Format == replica.FormatLTX {
 			doc.MinTXID, doc.MaxTXID = w.From.TXID.String(), w.To.TXID.String()
 		}
 		docs = append(docs, doc)
@@ -22,7 +23,7 @@ func windowDocs(windows []replicate.Window) []windowJSON {
 	return docs
 }
 
-func (a *app) printPrune(plan *replicate.PrunePlan, doc pruneJSON) error {
+func (a *app) printPrune(plan *prune.Plan, doc pruneJSON) error {
 	if a.json {
 		return a.printJSON(doc)
 	}
@@ -58,10 +59,10 @@ func (a *app) printPrune(plan *replicate.PrunePlan, doc pruneJSON) error {
 
 // lostStates names the states that can be restored before a plan and not after it. A plan
 // deletes the beginning of a window, or all of it.
-func lostStates(before, after []replicate.Window) []string {
+func lostStates(before, after []replica.Window) []string {
 	var lost []string
 	for _, w := range before {
-		i := slices.IndexFunc(after, func(a replicate.Window) bool {
+		i := slices.IndexFunc(after, func(a replica.Window) bool {
 			return a.Format == w.Format && a.Generation == w.Generation && !earlier(a.To, w.From) && !earlier(w.To, a.From)
 		})
 		var end string
@@ -76,7 +77,7 @@ func lostStates(before, after []replicate.Window) []string {
 			continue
 		}
 		what := "generation " + w.Generation
-		if w.Format == replicate.FormatLTX {
+		if w.Format == replica.FormatLTX {
 			what = "transactions " + txids(w.From.TXID, last)
 		}
 		lost = append(lost, fmt.Sprintf("the states from %s %s, %s", preciseStamp(w.From.Time), end, what))
@@ -88,7 +89,7 @@ func lostStates(before, after []replicate.Window) []string {
 }
 
 // earlier compares two points of one format and generation.
-func earlier(a, b replicate.Point) bool {
+func earlier(a, b replica.Point) bool {
 	if a.TXID != 0 {
 		return a.TXID < b.TXID
 	}

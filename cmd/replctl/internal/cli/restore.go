@@ -11,8 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/ltx"
+	"github.com/replctl/replicate/replica"
+	"github.com/replctl/replicate/replica/restore"
 	"github.com/replctl/replicate/sqlite"
 	"github.com/replctl/replicate/v3compat"
 )
@@ -125,15 +126,15 @@ func (a *app) restore(ctx context.Context, url string, opts *restoreOptions) err
 	}
 	began := time.Now()
 	done, err := a.restoreTo(ctx, r, target, opts)
-	var planErr *replicate.PlanError
+	var planErr *restore.PlanError
 	switch {
 	case err == nil:
 		return a.restored(r, done, opts, time.Since(began))
-	case errors.Is(err, replicate.ErrNoReplica) && opts.ifReplicaExists:
+	case errors.Is(err, replica.ErrNoReplica) && opts.ifReplicaExists:
 		return a.notRestored(url, opts, "there is no replica")
-	case errors.As(err, &planErr) || errors.Is(err, replicate.ErrNoReplica):
+	case errors.As(err, &planErr) || errors.Is(err, replica.ErrNoReplica):
 		return a.noPlan(ctx, r, err)
-	case errors.Is(err, replicate.ErrPartial):
+	case errors.Is(err, restore.ErrPartial):
 		return &cliError{classify(err).code, err, "-o FILE, which looks for a way around what is damaged"}
 	case errors.Is(err, sqlite.ErrInUse):
 		return &cliError{exitFailure, err, "once no process uses " + opts.output + " (lsof and fuser name those that do)"}
@@ -183,12 +184,12 @@ func inTheWay(output string, err error) error {
 }
 
 // restoreTo restores, and returns the plan that was followed last; nil if there is none.
-func (a *app) restoreTo(ctx context.Context, r *opened, target replicate.Target, opts *restoreOptions) (plan *replicate.Plan, err error) {
+func (a *app) restoreTo(ctx context.Context, r *opened, target restore.Target, opts *restoreOptions) (plan *restore.Plan, err error) {
 	m := a.newMeter("restoring")
 	defer func() { m.done() }()
-	restore := replicate.RestoreOptions{
+	how := restore.Options{
 		Progress: func(done, total int64) { m.update(done, total) },
-		Planned: func(p *replicate.Plan) error {
+		Planned: func(p *restore.Plan) error {
 			if plan != nil {
 				m.done()
 				m = a.newMeter("restoring")
@@ -210,13 +211,13 @@ func (a *app) restoreTo(ctx context.Context, r *opened, target replicate.Target,
 		},
 	}
 	if opts.output == standardOutput {
-		_, err = replicate.To(ctx, r, target, a.stdout, restore)
+		_, err = restore.To(ctx, r, target, a.stdout, how)
 		return plan, err
 	}
-	_, err = replicate.File(ctx, r, target, opts.output, replicate.RestoreFileOptions{
-		RestoreOptions: restore,
-		Replace:        opts.force,
-		Unused:         sqlite.CheckUnused,
+	_, err = restore.File(ctx, r, target, opts.output, restore.FileOptions{
+		Options: how,
+		Replace: opts.force,
+		Unused:  sqlite.CheckUnused,
 		Check: func(ctx context.Context, path string) error {
 			return soundDatabase(ctx, path, opts.check.modeFor(plan.MayMiss))
 		},
@@ -224,7 +225,7 @@ func (a *app) restoreTo(ctx context.Context, r *opened, target replicate.Target,
 	return plan, err
 }
 
-func (a *app) restored(r *opened, plan *replicate.Plan, opts *restoreOptions, took time.Duration) error {
+func (a *app) restored(r *opened, plan *restore.Plan, opts *restoreOptions, took time.Duration) error {
 	if opts.output == standardOutput {
 		a.talk("restored %s", describeState(plan))
 		return nil

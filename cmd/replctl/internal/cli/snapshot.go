@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/replica"
 	"github.com/replctl/replicate/sqlite"
 )
 
@@ -94,7 +95,7 @@ func (a *app) snapshot(ctx context.Context, db, url string, flags snapshotFlags)
 		return err
 	}
 	return a.work(ctx, r, url, flags.workFlags, flags.lease,
-		func(ctx context.Context, client replicate.Fenceable, generation int64) error {
+		func(ctx context.Context, client replica.Fenceable, generation int64) error {
 			return a.writeSnapshot(ctx, r, client, db, flags, generation)
 		})
 }
@@ -109,15 +110,15 @@ func (a *app) writeSnapshot(ctx context.Context, r *opened, client replicate.Rep
 	defer im.Close()
 	m := a.newMeter("reading")
 	pageSize := int64(im.PageSize())
-	files, err := replicate.WriteSnapshot(ctx, client, im, replicate.SnapshotOptions{
+	files, err := replica.WriteSnapshot(ctx, client, im, replica.SnapshotOptions{
 		Time: time.Now(), Continue: flags.proceed, Archive: flags.archive, Force: flags.force,
 		Progress: func(done, total int64) { m.update(done*pageSize, total*pageSize) },
 	})
 	m.done()
 	switch {
-	case errors.Is(err, replicate.ErrReplicated):
+	case errors.Is(err, replica.ErrReplicated):
 		return &cliError{exitFailure, err, "another url; or, if the replicator is stopped, --continue"}
-	case errors.Is(err, replicate.ErrOtherDatabase):
+	case errors.Is(err, replica.ErrOtherDatabase):
 		return &cliError{exitFailure, err,
 			"another url; or, if this is that database after all (a VACUUM changes every page), --force"}
 	case err != nil:
@@ -128,7 +129,7 @@ func (a *app) writeSnapshot(ctx context.Context, r *opened, client replicate.Rep
 		URL: r.url, TXID: info.MaxTXID.String(), CreatedAt: info.CreatedAt.UTC(),
 		PageSize: im.PageSize(), Pages: im.Pages(), LeaseGeneration: generation,
 	}
-	of, err := replicate.Open(ctx, r)
+	of, err := replica.Open(ctx, r)
 	if err != nil {
 		return err
 	}

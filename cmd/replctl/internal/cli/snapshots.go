@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/ltx"
+	"github.com/replctl/replicate/replica"
 )
 
 // snapshotJSON is one of two kinds; the keys of the other kind are absent.
@@ -60,7 +60,7 @@ func (a *app) snapshots(ctx context.Context, url, generation string) error {
 		}
 		for _, f := range files {
 			snapshots = append(snapshots, snapshotJSON{
-				Format: replicate.FormatLTX, MinTXID: f.MinTXID.String(), MaxTXID: f.MaxTXID.String(),
+				Format: replica.FormatLTX, MinTXID: f.MinTXID.String(), MaxTXID: f.MaxTXID.String(),
 				Size: f.Size, CreatedAt: f.CreatedAt, txids: txids(f.MinTXID, f.MaxTXID),
 			})
 		}
@@ -87,7 +87,7 @@ func (r *opened) snapshotsV3(ctx context.Context, generation string) ([]snapshot
 		}
 		for _, s := range snapshots {
 			out = append(out, snapshotJSON{
-				Format: replicate.FormatV3, Generation: id, Index: &s.Index, Size: s.Size, CreatedAt: s.CreatedAt.UTC(),
+				Format: replica.FormatV3, Generation: id, Index: &s.Index, Size: s.Size, CreatedAt: s.CreatedAt.UTC(),
 			})
 		}
 	}

@@ -1,0 +1,63 @@
+package lease
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/internal/clock"
+)
+
+// Defaults of every engine's Leaser.
+const (
+	DefaultTTL    = 30 * time.Second
+	DefaultMaxTTL = 30 * time.Second
+)
+
+// DefaultLeaseOwner names this process: "host:pid".
+func DefaultOwner() string {
+	host, err := os.Hostname()
+	if err != nil || host == "" {
+		return fmt.Sprintf("pid-%d", os.Getpid())
+	}
+	return fmt.Sprintf("%s:%d", host, os.Getpid())
+}
+
+// LeaseConfig is what a StoreLeaser works with.
+type Config struct {
+	Key     string        // of the record; DefaultLeaseFile if empty
+	Owner   string        // DefaultLeaseOwner if empty
+	TTL     time.Duration // DefaultLeaseTTL if zero
+	MaxTTL  time.Duration // DefaultLeaseMaxTTL if zero
+	MaxSkew time.Duration // waited for after an expiry before taking over, beyond what is known of clocks
+
+	Clock clock.Clock // for tests; the machine's if nil
+}
+
+func (c Config) withDefaults() (Config, error) {
+	if c.Key == "" {
+		c.Key = DefaultFile
+	}
+	if c.Owner == "" {
+		c.Owner = DefaultOwner()
+	}
+	if c.TTL == 0 {
+		c.TTL = DefaultTTL
+	}
+	if c.MaxTTL == 0 {
+		c.MaxTTL = DefaultMaxTTL
+	}
+	if c.Clock == nil {
+		c.Clock = clock.System
+	}
+	switch {
+	case c.TTL < 0 || c.MaxTTL < 0 || c.MaxSkew < 0:
+		return c, fmt.Errorf("lease ttl %v, maximum %v, skew %v: none may be negative", c.TTL, c.MaxTTL, c.MaxSkew)
+	case c.TTL > c.MaxTTL:
+		return c, fmt.Errorf("%w: %v is more than %v", replicate.ErrTTLExceedsMax, c.TTL, c.MaxTTL)
+	case c.MaxTTL > maxRecordedTTL:
+		return c, fmt.Errorf("maximum lease ttl %v is more than %v", c.MaxTTL, maxRecordedTTL)
+	}
+	return c, nil
+}

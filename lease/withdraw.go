@@ -1,0 +1,62 @@
+package lease
+
+import (
+	"context"
+
+	"github.com/replctl/replicate/cas"
+)
+
+// WithdrawLease undoes acquisitions of this leaser whose outcome is unknown, so that
+// nobody has to wait for the end of a lease that nobody knows to hold: it replaces
+// the record by a released one, whether the write was applied or is still under way.
+// A write that is under way finds then that the record has changed. A record that
+// somebody else has written meanwhile is left alone.
+//
+// Without such an acquisition it does nothing. A Session calls it when acquiring
+// fails.
+func (l *Leaser) WithdrawLease(ctx context.Context) error {
+	if !l.doubts() {
+		return nil
+	}
+	store, cfg, err := l.init(ctx)
+	if err != nil {
+		return err
+	}
+	seen, _, err := l.look(ctx, store, cfg)
+	if err != nil {
+		return wrap("withdraw", cfg, err)
+	}
+	if !l.isOwn(seen.rec, toAcquire) && !l.awaits(seen.token) {
+		return nil
+	}
+	rec := released(l.next(), cfg.Owner, l.correct(cfg.Clock.Now()))
+	if l.isOwn(seen.rec, toAcquire) {
+		rec.Generation = seen.rec.Generation
+	}
+	if _, err = l.swap(ctx, store, cfg, rec, seen.token, toAcquire); lost(err) {
+		return nil // to somebody else
+	}
+	return wrap("withdraw", cfg, err)
+}
+
+// doubts reports whether the outcome of an acquisition is unknown.
+func (l *Leaser) doubts() bool {
+	return l.anyInDoubt(func(inDoubt) bool { return true })
+}
+
+// awaits reports whether an acquisition is in doubt that can be applied while the
+// record has this token.
+func (l *Leaser) awaits(token cas.Token) bool {
+	return l.anyInDoubt(func(d inDoubt) bool { return d.expect == token })
+}
+
+func (l *Leaser) anyInDoubt(is func(inDoubt) bool) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, d := range l.unsettled {
+		if d.why == toAcquire && is(d) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,6 +1,0 @@
-//go:build !race
-
-package replicate_test
-
-// damageRounds is how many objects a test of damage hurts in each replica.
-const damageRounds = 550

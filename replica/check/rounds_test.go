@@ -1,0 +1,36 @@
+package check
+
+import (
+	"fmt"
+	"testing"
+)
+
+// In 1/Subset rounds each object is read at least once, and about Subset of them in
+// each round.
+func TestSubsetCoversAllInRounds(t *testing.T) {
+	const objects = 20_000
+	for _, tt := range []struct {
+		subset float64
+		rounds uint64
+	}{{0.05, 20}, {1.0 / 20, 20}, {1.0 / 3, 3}, {0.3, 4}, {0.6, 2}, {1, 1}} {
+		for _, first := range []uint64{0, 20_785, 1 << 60} {
+			read := map[string]bool{}
+			for round := range tt.rounds {
+				n := 0
+				for i := range objects {
+					key := fmt.Sprintf("ltx/0/%016x.ltx", i)
+					if inSubset(key, tt.subset, first+round) {
+						read[key] = true
+						n++
+					}
+				}
+				if share := float64(n) / objects; share < tt.subset*0.8 || share > tt.subset*1.2 {
+					t.Errorf("subset %v, round %d: a share of %v is read", tt.subset, first+round, share)
+				}
+			}
+			if len(read) != objects {
+				t.Errorf("subset %v, %d rounds from %d: %d of %d objects are read", tt.subset, tt.rounds, first, len(read), objects)
+			}
+		}
+	}
+}

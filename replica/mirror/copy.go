@@ -1,0 +1,201 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/replctl/replicate/replica"
+)
+
+// CopyOptions are how a replica is copied; the zero value copies all of it.
+type Options struct {
+	// Since, if set, leaves out what is not needed to restore the state at this
+	// time or any later one.
+	Since time.Time
+
+	// Concurrency is how many objects are copied at a time; 8 if zero.
+	Concurrency int
+
+	// Force copies to a destination that has a replica of which the source has nothing.
+	Force bool
+
+	// Progress, if set, is told how many bytes of how many were read. Calls do
+	// not overlap. The total grows where the source does.
+	Progress func(done, total int64)
+}
+
+const (
+	defaultConcurrency = 8
+
+	// copyRounds bounds how often a source that changes is looked at again.
+	maxRounds = 10
+)
+
+// CopyReport is what a copy did.
+type Report struct {
+	Objects int   // of the source, as far as they were wanted
+	Bytes   int64 // of these
+	Present int   // of these, at the destination before
+
+	Copied      int
+	CopiedBytes int64
+
+	Rounds int // how often the source was listed
+
+	// Problems name the objects that were not copied, and say why: damage, or
+	// that they would make something wrong of the copy without a damaged one.
+	Problems []replica.Problem
+}
+
+// CopyConflictError says that the source and the destination have different
+// objects of one name: the one is no copy of the other. Neither was touched.
+//
+// It is fs.ErrExist.
+type ConflictError struct {
+	Source, Destination string // keys, each in its replica
+	Reason              string
+
+	// Other says that not two objects differ, but that the whole replicas have nothing
+	// in common. CopyOptions.Force copies nevertheless.
+	Other bool
+}
+
+func (e *ConflictError) Error() string {
+	return fmt.Sprintf("%s at the source and %s at the destination differ: %s", e.Source, e.Destination, e.Reason)
+}
+
+// Unwrap makes it fs.ErrExist.
+func (e *ConflictError) Unwrap() error { return fs.ErrExist }
+
+// ErrSourceChanges is the error of a copy that did not catch up with its source:
+// objects were listed, and gone when they were to be read, again and again.
+var ErrSourceChanges = errors.New("the source changes faster than it is copied")
+
+// Copy copies what a replica has, in either format or both, to a place that is
+// empty or has an earlier copy of it. Everything is written create-only, each
+// object is verified as it flows by, and its true time goes along. An object that
+// is damaged is not copied; it is in the report's Problems, and the rest is copied.
+//
+// The copy can be interrupted at any moment, and started again: what is there with
+// the same size and the same last KiB, which has the checksum of the whole, counts
+// as copied. It can run beside a replicator at the source, and beside other copies.
+// A conflict with what is there is a *[CopyConflictError]; what is compared
+// beforehand is compared before anything is written.
+//
+// At each moment the destination holds nothing but states that it can restore, as
+// far as the source can:
+//
+//   - An LTX file becomes visible after the file that it is applied to. Those of
+//     the latest state come first.
+//   - In a v0.3 backup a hole at the end of a log does not show, and what is
+//     restored across it is wrong. So WAL segments come before the snapshot that
+//     they follow, the newest snapshot first; and where that is there already, they
+//     come one after the other.
+//
+// The destination's times.json is merged with the source's times, and written
+// before the objects that it is about. Leases and foreign objects are not copied.
+func Copy(ctx context.Context, src, dst replica.Source, opts Options) (*Report, error) {
+	c, err := newCopier(ctx, src, dst, opts)
+	if err == nil {
+		err = c.run(ctx)
+	}
+	if err != nil {
+		if ctx.Err() != nil && !errors.Is(err, context.Cause(ctx)) {
+			err = fmt.Errorf("%w: %w", context.Cause(ctx), err)
+		}
+		return nil, fmt.Errorf("copy replica: %w", err)
+	}
+	return &c.report, nil
+}
+
+type copier struct {
+	opts     Options
+	src, dst *replica.Files
+	report   Report
+
+	damaged  map[string]string // key -> what is wrong with it
+	compared map[string]bool   // keys that are the same on both sides
+	verified map[string]bool   // keys that were read whole before they are copied
+	meter    copyMeter
+	refusals replica.Refusals
+	unread   map[string]error // key -> why it could not be compared with its copy
+}
+
+func newCopier(ctx context.Context, src, dst replica.Source, opts Options) (*copier, error) {
+	if opts.Concurrency <= 0 {
+		opts.Concurrency = defaultConcurrency
+	}
+	c := &copier{
+		opts:    opts,
+		damaged: map[string]string{}, compared: map[string]bool{}, verified: map[string]bool{}, unread: map[string]error{},
+		meter: copyMeter{notify: opts.Progress},
+	}
+	var err error
+	if c.src, err = replica.Open(ctx, src); err != nil {
+		return nil, fmt.Errorf("source: %w", err)
+	}
+	if c.dst, err = replica.Open(ctx, dst); err != nil {
+		return nil, fmt.Errorf("destination: %w", err)
+	}
+	return c, nil
+}
+
+// run copies what is there, and looks again, until there is nothing new.
+func (c *copier) run(ctx context.Context) error {
+	for c.report.Rounds < maxRounds {
+		c.report.Rounds++
+		round, err := c.plan(ctx)
+		if err != nil {
+			return err
+		}
+		if err := c.checkSame(ctx); err != nil {
+			return err
+		}
+		c.count(round)
+		if len(round.jobs) == 0 {
+			return c.finish(ctx, round)
+		}
+		if err := c.execute(ctx, round); err != nil {
+			return err
+		}
+	}
+	return ErrSourceChanges
+}
+
+// execute does what a look has shown: all comparisons come before the first write.
+func (c *copier) execute(ctx context.Context, round *copyRound) error {
+	if err := c.compare(ctx, round.present); err != nil {
+		return err
+	}
+	if err := c.writeTimes(ctx, round.generations); err != nil {
+		return err
+	}
+	return c.copyAll(ctx, round.jobs)
+}
+
+func (c *copier) finish(ctx context.Context, round *copyRound) error {
+	if err := c.compare(ctx, round.present); err != nil {
+		return err
+	}
+	if err := c.writeTimes(ctx, round.generations); err != nil { // another copy may have replaced them
+		return err
+	}
+	c.report.Problems = append(round.problems(c.damaged), c.uncompared()...)
+	return c.refusals.Check(ctx, c.src.Store)
+}
+
+// count says what there is to copy, as of the last look.
+func (c *copier) count(round *copyRound) {
+	all := append(append([]*copyJob{}, round.jobs...), round.present...)
+	c.report.Objects, c.report.Bytes = len(all)+len(round.left), 0
+	for _, j := range append(all, round.left...) {
+		c.report.Bytes += j.size
+	}
+	if c.report.Rounds == 1 {
+		c.report.Present = len(round.present)
+	}
+	c.meter.grow(round.jobs)
+}

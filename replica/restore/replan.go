@@ -1,0 +1,60 @@
+package restore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/replctl/replicate/replica"
+)
+
+// maxAttempts bounds how often replan plans.
+const maxAttempts = 10
+
+// replan plans, and calls restore with the plan. If the replica turns out to have
+// changed since it was listed, or an object of the plan to be damaged or refused, it plans
+// again, around that object, and calls restore with the new plan, after it has told
+// why: a replica has mostly more than one way to a state. What cannot be got around
+// is the error of the first restore that failed. After ErrPartial nothing is begun
+// again: the new bytes would follow the old ones.
+func replan(ctx context.Context, src replica.Source, target Target, opts Options, restore func(*replica.Files, *Plan) error) (*Plan, error) {
+	files, err := replica.Open(ctx, src)
+	if err != nil {
+		return nil, err
+	}
+	c := planner{files}
+	var damaged []string
+	var first error
+	for attempt := 1; ; attempt++ {
+		plan, err := c.plan(ctx, target, damaged)
+		if err == nil && opts.Planned != nil {
+			if err := opts.Planned(plan); err != nil {
+				return plan, err
+			}
+		}
+		if err != nil && first != nil {
+			return nil, fmt.Errorf("%w; and around it: %w", first, err)
+		} else if err != nil {
+			return nil, err
+		}
+		err = restore(files, plan)
+		key, isDamaged := c.DamagedObject(err)
+		if isDamaged && replica.IsRefusal(err) && !c.OpensAny(ctx, replica.Keys(plan.Objects), []string{key}) {
+			return plan, err // all objects are refused
+		}
+		isGone := errors.Is(err, fs.ErrNotExist) && c.ObjectOf(err) != ""
+		if !isDamaged && !isGone || ctx.Err() != nil || attempt == maxAttempts || errors.Is(err, ErrPartial) {
+			return plan, err
+		}
+		if isDamaged {
+			damaged = append(damaged, key)
+			if first == nil {
+				first = err
+			}
+		}
+		if opts.Around != nil {
+			opts.Around(err)
+		}
+	}
+}
