@@ -26,7 +26,7 @@
 // Two waists, with many things above them and many engines below:
 //
 //	replicate    the contracts, and their implementation over the waists:
-//	             StoreClient (replicas: plans, restores, checks), StoreLeaser
+//	             replica.Client (replicas: plans, restores, checks), lease.Leaser
 //	             and Session (leases), FencedClient (a replica under a lease)
 //	blob         WAIST: large immutable objects, listed in key order
 //	cas          WAIST: small records that change only by compare-and-swap

@@ -31,7 +31,7 @@ var (
 
 	// ErrLeaseCorrupt: the stored record does not parse, has impossible values,
 	// or expires further in the future than any honest holder could have asked
-	// for (now + MaxTTL), which is a *LeaseReachError. It is neither honoured nor
+	// for (now + MaxTTL), which is a *lease.ReachError. It is neither honoured nor
 	// overwritten; only an explicit break replaces it.
 	ErrLeaseCorrupt = errors.New("lease record corrupt")
 )

@@ -52,7 +52,7 @@ type ReplicaClient interface {
 	// WriteLTXFile stores r as the given file. It becomes visible whole, with
 	// the time of its header, and durable, or not at all; an existing file of
 	// that name is replaced, unless the client was told not to (see
-	// StoreClient.CreateOnly and FencedClient). The header must parse and name
+	// replica.Client.CreateOnly and FencedClient). The header must parse and name
 	// the same transactions.
 	//
 	// The result describes what was written; CreatedAt is the header's time.

@@ -52,7 +52,7 @@ func TryAcquire(ctx context.Context, leaser replicate.Leaser, opts Options) (*Se
 	return Acquire(ctx, leaser, opts)
 }
 
-// ErrWaitOver: nobody gave the lease up within SessionOptions.Wait. Where a holder is
+// ErrWaitOver: nobody gave the lease up within Options.Wait. Where a holder is
 // known the error is a *LeaseExistsError, too.
 var ErrWaitOver = errors.New("lease not acquired in time")
 

@@ -15,7 +15,7 @@ const (
 	DefaultMaxTTL = 30 * time.Second
 )
 
-// DefaultLeaseOwner names this process: "host:pid".
+// DefaultOwner names this process: "host:pid".
 func DefaultOwner() string {
 	host, err := os.Hostname()
 	if err != nil || host == "" {
@@ -24,10 +24,10 @@ func DefaultOwner() string {
 	return fmt.Sprintf("%s:%d", host, os.Getpid())
 }
 
-// LeaseConfig is what a StoreLeaser works with.
+// Config is what a Leaser works with.
 type Config struct {
 	Key     string        // of the record; DefaultLeaseFile if empty
-	Owner   string        // DefaultLeaseOwner if empty
+	Owner   string        // DefaultOwner if empty
 	TTL     time.Duration // DefaultLeaseTTL if zero
 	MaxTTL  time.Duration // DefaultLeaseMaxTTL if zero
 	MaxSkew time.Duration // waited for after an expiry before taking over, beyond what is known of clocks

@@ -10,7 +10,7 @@ import (
 	"github.com/replctl/replicate/cas"
 )
 
-// RenewLease implements [Leaser]. A lease that has lapsed is not renewed, even if
+// RenewLease implements [replicate.Leaser]. A lease that has lapsed is not renewed, even if
 // nobody has taken it: its holder had to stop when it ended.
 func (l *Leaser) RenewLease(ctx context.Context, lease *replicate.Lease) (*replicate.Lease, error) {
 	store, cfg, err := l.own(ctx, lease)
@@ -78,7 +78,7 @@ func (l *Leaser) acquiredAt(lease *replicate.Lease) *time.Time {
 	return l.seen.rec.AcquiredAt
 }
 
-// ReleaseLease implements [Leaser]. It works after the lease has lapsed, too, as
+// ReleaseLease implements [replicate.Leaser]. It works after the lease has lapsed, too, as
 // long as nobody has taken it.
 func (l *Leaser) ReleaseLease(ctx context.Context, lease *replicate.Lease) error {
 	store, cfg, err := l.own(ctx, lease)
@@ -110,7 +110,7 @@ func released(generation int64, owner string, at time.Time) *record {
 	return &record{Lease: replicate.Lease{Generation: generation, Owner: owner, ExpiresAt: longAgo}, WrittenAt: &at, Released: true}
 }
 
-// MaxLeaseTTL implements [Leaser].
+// MaxLeaseTTL implements [replicate.Leaser].
 func (l *Leaser) MaxLeaseTTL() time.Duration {
 	if max := l.configure().MaxTTL; max != 0 {
 		return max
@@ -128,8 +128,8 @@ func (l *Leaser) LeaseTTL() time.Duration {
 
 // ReadLease returns the lease as stored, and its state. Where there is none the
 // lease is nil; where the record is corrupt the error is ErrLeaseCorrupt, and the
-// lease has what could be read of it, the ETag at least. With LeaseHeld the error may
-// be a *LeaseReachError: the holder has a longer TTL than this side honours.
+// lease has what could be read of it, the ETag at least. With Held the error may
+// be a *ReachError: the holder has a longer TTL than this side honours.
 func (l *Leaser) ReadLease(ctx context.Context) (*replicate.Lease, State, error) {
 	store, cfg, err := l.init(ctx)
 	if err != nil {

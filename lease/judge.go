@@ -8,7 +8,7 @@ import (
 	"github.com/replctl/replicate"
 )
 
-// LeaseReachError says that a record is neither honoured nor replaced, because it
+// ReachError says that a record is neither honoured nor replaced, because it
 // reaches, or may be renewed to reach, further into the future than this side's MaxTTL
 // allows. It is an ErrLeaseCorrupt.
 //
@@ -82,8 +82,8 @@ func (r *record) reaches(now moment, ttl, skew time.Duration) bool {
 }
 
 // judge is the state of a record for a reader with this configuration. The error is
-// nil or a *LeaseReachError; the state with it is LeaseHeld if an honest holder has
-// another maximum, and LeaseCorrupt if a clock is wrong.
+// nil or a *ReachError; the state with it is Held if an honest holder has
+// another maximum, and Corrupt if a clock is wrong.
 func (r *record) judge(now moment, cfg Config) (State, error) {
 	state := r.state(now)
 	if state != Held {

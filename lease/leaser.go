@@ -13,7 +13,7 @@ import (
 	"github.com/replctl/replicate/internal/clock"
 )
 
-// StoreLeaser is the lease state machine: the one implementation of [Leaser],
+// Leaser is the lease state machine: the one implementation of [replicate.Leaser],
 // over any cas.Store. The engines' Leaser types are fronts that configure it.
 //
 // Every write is a compare-and-swap of a record with a nonce, so that a lost
@@ -25,7 +25,7 @@ import (
 // When its record is released; when it has expired, plus MaxSkew, by this machine's
 // clock and by the store's, if that has one; or when this leaser has seen the record
 // unchanged for the TTL in it, plus MaxSkew, whatever the clocks say. A record that
-// reaches further into the future than MaxTTL allows is a LeaseReachError, and never
+// reaches further into the future than MaxTTL allows is a ReachError, and never
 // taken over before it has expired.
 //
 // # What it costs
@@ -79,13 +79,13 @@ const (
 
 var _ replicate.Leaser = (*Leaser)(nil)
 
-// NewStoreLeaser returns a leaser of the engine named kind. It calls open when it
+// NewLeaser returns a leaser of the engine named kind. It calls open when it
 // is first used, and again if that failed, and configure for each operation.
 func NewLeaser(kind string, configure func() Config, open func(context.Context) (cas.Store, error)) *Leaser {
 	return &Leaser{kind: kind, configure: configure, open: open, logger: slog.Default().WithGroup(kind + "-leaser")}
 }
 
-// Type implements [Leaser].
+// Type implements [replicate.Leaser].
 func (l *Leaser) Type() string { return l.kind }
 
 // SetLogger sets where the leaser reports what is not worth an error.
@@ -127,7 +127,7 @@ func (l *Leaser) init(ctx context.Context) (cas.Store, Config, error) {
 	return l.store, cfg, nil
 }
 
-// AcquireLease implements [Leaser].
+// AcquireLease implements [replicate.Leaser].
 func (l *Leaser) AcquireLease(ctx context.Context) (*replicate.Lease, error) {
 	store, cfg, err := l.init(ctx)
 	if err != nil {

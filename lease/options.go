@@ -9,7 +9,7 @@ import (
 	"github.com/replctl/replicate/internal/clock"
 )
 
-// SessionOptions configure a Session. The zero value suits most.
+// Options configure a Session. The zero value suits most.
 //
 // The times have to leave room for one another: two renewals have to be due
 // before the guard begins, 2 x RenewEvery + Guard < TTL, or the options are refused.

@@ -12,11 +12,11 @@ import (
 // DefaultLeaseFile is the name of the lease's record, at the replica's root.
 const DefaultFile = "lock.json"
 
-// MaxLeaseRecordSize is the largest record, in bytes, that is read. An honest
+// MaxRecordSize is the largest record, in bytes, that is read. An honest
 // one has a few hundred.
 const MaxRecordSize = 64 << 10
 
-// LeaseState is what a lease's record says at some moment.
+// State is what a lease's record says at some moment.
 type State string
 
 const (
@@ -63,9 +63,9 @@ func (r *record) encode() ([]byte, error) {
 	return json.Marshal(r)
 }
 
-// ParseLease reads a lease's record and tells its state at the given moment for a leaser
+// Parse reads a lease's record and tells its state at the given moment for a leaser
 // that honours leases of up to maxTTL. With an error and no lease the record is corrupt; an
-// error and a lease are a *[LeaseReachError].
+// error and a lease are a *[ReachError].
 func Parse(data []byte, now time.Time, maxTTL time.Duration) (*replicate.Lease, State, error) {
 	rec, err := decode(data)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 //
 // A request that was given up may arrive later all the same. So Release waits, still
 // renewing, until Guard has passed since the last one; see [Session.Abandoned]. The
-// requests of a [FencedClient] that are under way are waited for before that, for
+// requests of a [replica.FencedClient] that are under way are waited for before that, for
 // Guard at most. The end of ctx shortens neither.
 //
 // The release itself does not depend on ctx, which often is over already; it takes
@@ -111,7 +111,7 @@ func (s *Session) waitFor(ctx context.Context, c *crowd) error {
 // Abandoned tells the session that a request under it was given up while it may
 // still be under way: its context ended, or its answer did not come. Release then
 // does not give the lease to the next holder before Guard has passed. A
-// [FencedClient] calls it; who writes by another client calls it himself.
+// [replica.FencedClient] calls it; who writes by another client calls it himself.
 func (s *Session) Abandoned() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

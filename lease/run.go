@@ -13,7 +13,7 @@ import (
 // session, or with ctx.
 //
 // The error is fn's. If the lease was lost or could not be released, the error says
-// that too: errors.Is finds ErrSessionLost whatever fn returned.
+// that too: errors.Is finds ErrLost whatever fn returned.
 func Run(ctx context.Context, leaser replicate.Leaser, opts Options,
 	fn func(context.Context, *Session) error,
 ) (err error) {

@@ -13,9 +13,9 @@ import (
 
 // Why a session's context ended; found with errors.Is in context.Cause.
 var (
-	// ErrSessionReleased: the session was released.
+	// ErrReleased: the session was released.
 	ErrReleased = errors.New("lease session released")
-	// ErrSessionLost: the lease was taken away, or could not be renewed in time.
+	// ErrLost: the lease was taken away, or could not be renewed in time.
 	ErrLost = errors.New("lease session lost")
 )
 
@@ -62,7 +62,7 @@ func (s *Session) hold(lease *replicate.Lease, anchor clock.Instant) {
 }
 
 // Context ends when the session is lost, Guard before the lease itself does, or
-// released. context.Cause tells which: ErrSessionLost or ErrSessionReleased.
+// released. context.Cause tells which: ErrLost or ErrReleased.
 func (s *Session) Context() context.Context { return s.ctx }
 
 // Lease is the lease as last renewed.
@@ -80,8 +80,8 @@ func (s *Session) Generation() int64 { return s.Lease().Generation }
 // clocks, now.
 func (s *Session) Valid() bool { return s.Err() == nil }
 
-// Err is nil while the session is valid; afterwards why it is not: ErrSessionLost
-// or ErrSessionReleased is in its chain. Like Valid it asks the clocks.
+// Err is nil while the session is valid; afterwards why it is not: ErrLost
+// or ErrReleased is in its chain. Like Valid it asks the clocks.
 func (s *Session) Err() error {
 	s.mu.Lock()
 	end, over := s.end, s.opts.Clock.Now().Reached(s.deadline)

@@ -29,19 +29,19 @@ const MetadataTimestamp = "litestream-timestamp"
 // HeaderReads is how many small reads of a replica, as of headers, go on at a time.
 const HeaderReads = 32
 
-// StoreClient is the one implementation of [ReplicaClient] and
-// [ReplicaClientV3], over any blob.Store. The engines' ReplicaClient types are
+// Client is the one implementation of [replicate.ReplicaClient] and
+// [replicate.ReplicaClientV3], over any blob.Store. The engines' ReplicaClient types are
 // fronts that configure it.
 //
 // It uses whichever layout the replica has, as found when the client is
 // initialized, for reading and for writing, so that no replica becomes a mix. A
 // new replica gets the engine's native layout; so does one with both (two
-// replicas in one place, one of which was copied), which [Inspect] reports.
+// replicas in one place, one of which was copied), which [check.Inspect] reports.
 type Client struct {
 	// CreateOnly makes WriteLTXFile create files and never replace one: link(2),
 	// If-None-Match. A file of that name with the same content is success, so
 	// that a write may be repeated whose outcome was not learned; one with other
-	// content is an *LTXConflictError. A store that cannot do it refuses the
+	// content is an *ConflictError. A store that cannot do it refuses the
 	// write. It must not change during a call.
 	CreateOnly bool
 
@@ -58,7 +58,7 @@ var (
 	_ Source                    = (*Client)(nil)
 )
 
-// NewStoreClient returns a client of the engine named kind. It calls open when
+// NewClient returns a client of the engine named kind. It calls open when
 // it is first used, and again if that failed.
 func NewClient(kind string, native ltx.Layout, open func(context.Context) (blob.Store, error)) *Client {
 	c := &Client{kind: kind}
@@ -76,17 +76,17 @@ func NewClient(kind string, native ltx.Layout, open func(context.Context) (blob.
 	return c
 }
 
-// Type implements [ReplicaClient].
+// Type implements [replicate.ReplicaClient].
 func (c *Client) Type() string { return c.kind }
 
-// SetLogger implements [ReplicaClient]; nil is the default logger.
+// SetLogger implements [replicate.ReplicaClient]; nil is the default logger.
 func (c *Client) SetLogger(logger *slog.Logger) { c.logger.Store(logger) }
 
 func (c *Client) log() *slog.Logger {
 	return cmp.Or(c.logger.Load(), slog.Default()).WithGroup(c.kind)
 }
 
-// Init implements [ReplicaClient]. It costs one listing of the replica's root.
+// Init implements [replicate.ReplicaClient]. It costs one listing of the replica's root.
 func (c *Client) Init(ctx context.Context) error {
 	_, err := c.init(ctx)
 	return err
@@ -185,7 +185,7 @@ func rootPrefixes(ctx context.Context, store blob.Reader) (prefixes []string, er
 	return prefixes, nil
 }
 
-// LTXFiles implements [ReplicaClient].
+// LTXFiles implements [replicate.ReplicaClient].
 func (c *Client) LTXFiles(ctx context.Context, level int, seek ltx.TXID, useMetadata bool) (ltx.FileIterator, error) {
 	if err := ltx.CheckLevel(level); err != nil {
 		return nil, fmt.Errorf("list ltx files: %w", err)
@@ -261,7 +261,7 @@ func (f *Files) withTrueTimes(ctx context.Context, files iter.Seq2[*ltx.FileInfo
 	})
 }
 
-// OpenLTXFile implements [ReplicaClient].
+// OpenLTXFile implements [replicate.ReplicaClient].
 func (c *Client) OpenLTXFile(ctx context.Context, level int, minTXID, maxTXID ltx.TXID, offset, size int64) (io.ReadCloser, error) {
 	files, err := c.init(ctx)
 	if err != nil {
@@ -278,7 +278,7 @@ func missing(op, key string, err error) error {
 	return fmt.Errorf("%s: %w", op, err) // names the key
 }
 
-// DeleteLTXFiles implements [ReplicaClient].
+// DeleteLTXFiles implements [replicate.ReplicaClient].
 func (c *Client) DeleteLTXFiles(ctx context.Context, a []*ltx.FileInfo) error {
 	files, _, err := c.forWriting(ctx)
 	if err != nil {
@@ -297,7 +297,7 @@ func (c *Client) DeleteLTXFiles(ctx context.Context, a []*ltx.FileInfo) error {
 	return errors.Join(append(errs, files.Store.Delete(ctx, keys))...)
 }
 
-// DeleteAll implements [ReplicaClient]: both layouts, in batches.
+// DeleteAll implements [replicate.ReplicaClient]: both layouts, in batches.
 func (c *Client) DeleteAll(ctx context.Context) error {
 	files, _, err := c.forWriting(ctx)
 	if err != nil {

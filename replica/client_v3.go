@@ -17,7 +17,7 @@ func (c *Client) backup(ctx context.Context) (*v3compat.Reader, error) {
 	return v3compat.New(store), nil
 }
 
-// GenerationsV3 implements [ReplicaClientV3].
+// GenerationsV3 implements [replicate.ReplicaClientV3].
 func (c *Client) GenerationsV3(ctx context.Context) ([]string, error) {
 	r, err := c.backup(ctx)
 	if err != nil {
@@ -26,7 +26,7 @@ func (c *Client) GenerationsV3(ctx context.Context) ([]string, error) {
 	return r.Generations(ctx)
 }
 
-// SnapshotsV3 implements [ReplicaClientV3].
+// SnapshotsV3 implements [replicate.ReplicaClientV3].
 func (c *Client) SnapshotsV3(ctx context.Context, generation string) ([]replicate.SnapshotInfoV3, error) {
 	r, err := c.backup(ctx)
 	if err != nil {
@@ -35,7 +35,7 @@ func (c *Client) SnapshotsV3(ctx context.Context, generation string) ([]replicat
 	return r.Snapshots(ctx, generation)
 }
 
-// WALSegmentsV3 implements [ReplicaClientV3].
+// WALSegmentsV3 implements [replicate.ReplicaClientV3].
 func (c *Client) WALSegmentsV3(ctx context.Context, generation string) ([]replicate.WALSegmentInfoV3, error) {
 	r, err := c.backup(ctx)
 	if err != nil {
@@ -44,7 +44,7 @@ func (c *Client) WALSegmentsV3(ctx context.Context, generation string) ([]replic
 	return r.WALSegments(ctx, generation)
 }
 
-// OpenSnapshotV3 implements [ReplicaClientV3].
+// OpenSnapshotV3 implements [replicate.ReplicaClientV3].
 func (c *Client) OpenSnapshotV3(ctx context.Context, generation string, index int) (io.ReadCloser, error) {
 	r, err := c.backup(ctx)
 	if err != nil {
@@ -53,7 +53,7 @@ func (c *Client) OpenSnapshotV3(ctx context.Context, generation string, index in
 	return r.OpenSnapshot(ctx, generation, index)
 }
 
-// OpenWALSegmentV3 implements [ReplicaClientV3].
+// OpenWALSegmentV3 implements [replicate.ReplicaClientV3].
 func (c *Client) OpenWALSegmentV3(ctx context.Context, generation string, index int, offset int64) (io.ReadCloser, error) {
 	r, err := c.backup(ctx)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/replctl/replicate/ltx"
 )
 
-// WriteLTXFile implements [ReplicaClient].
+// WriteLTXFile implements [replicate.ReplicaClient].
 func (c *Client) WriteLTXFile(ctx context.Context, level int, minTXID, maxTXID ltx.TXID, r io.Reader) (*ltx.FileInfo, error) {
 	files, createOnly, err := c.forWriting(ctx)
 	if err != nil {

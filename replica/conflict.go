@@ -13,21 +13,21 @@ import (
 	"github.com/replctl/replicate/blob"
 )
 
-// ErrLTXConflict is in the chain of every *LTXConflictError.
+// ErrConflict is in the chain of every *ConflictError.
 var ErrConflict = errors.New("ltx file exists with other content")
 
-// LTXConflictError says that a create-only write found another file under its
+// ConflictError says that a create-only write found another file under its
 // name: two writers made different files of the same transactions, and one of them
 // believed wrongly that it was alone. What is there was not touched.
 //
-// It satisfies errors.Is with [ErrLTXConflict] and fs.ErrExist.
+// It satisfies errors.Is with [ErrConflict] and fs.ErrExist.
 type ConflictError struct {
 	Key    string  // in the replica
 	Ours   Version // that was to be written
 	Theirs Version // that is there
 }
 
-// LTXVersion is one side of a conflict.
+// Version is one side of a conflict.
 type Version struct {
 	Size int64
 

@@ -14,7 +14,7 @@ import (
 )
 
 // Create writes an object that must not replace another one, or finds it there with the
-// same content. Other content under its name is a *[LTXConflictError].
+// same content. Other content under its name is a *[ConflictError].
 func Create(ctx context.Context, store blob.Store, key string, r io.Reader, opts blob.WriteOptions) (blob.Info, error) {
 	if g, ok := store.(guardedStore); ok {
 		opts = g.stamped(opts) // a conflict names both sides

@@ -17,14 +17,14 @@ import (
 // Fenceable is a client that a [FencedClient] can write through.
 //
 // Its methods that write call [Fenced] with the context that they are given, and use the
-// store that it returns. [StoreClient] does, and so does every client that embeds one,
+// store that it returns. [Client] does, and so does every client that embeds one,
 // whatever methods it overrides.
 type Fenceable interface {
 	replicate.ReplicaClient
 	Source
 }
 
-// FencedClient is a [ReplicaClient] that writes and deletes only while a [Session]
+// FencedClient is a [replicate.ReplicaClient] that writes and deletes only while a [lease.Session]
 // is valid. Reading needs no lease and passes through.
 //
 // The session is asked before anything is sent, for each piece of the body, and
@@ -37,9 +37,9 @@ type Fenceable interface {
 // lease ends, for as long as the network keeps it. That is why the client is
 // create-only unless CreateOnly is set to false: a write that comes late finds the
 // new holder's file and fails, or is found by it, and the new holder's fails with
-// an [LTXConflictError]. Deletes have no such net but the session's guard interval.
+// an [ConflictError]. Deletes have no such net but the session's guard interval.
 // That holds for a release, too: the client tells the session of its requests, and
-// [Session.Release] waits for the guard after one that failed or was given up.
+// [lease.Session.Release] waits for the guard after one that failed or was given up.
 //
 // Each file written has the lease's generation and owner in its metadata, where the
 // store keeps metadata: [MetadataLeaseGeneration], [MetadataLeaseOwner].
@@ -68,26 +68,26 @@ func NewFencedClient(client Fenceable, session *lease.Session) *FencedClient {
 	return c
 }
 
-// Init implements [ReplicaClient].
+// Init implements [replicate.ReplicaClient].
 func (c *FencedClient) Init(ctx context.Context) error { return c.client.Init(ctx) }
 
-// SetLogger implements [ReplicaClient], for the client below as well.
+// SetLogger implements [replicate.ReplicaClient], for the client below as well.
 func (c *FencedClient) SetLogger(logger *slog.Logger) {
 	c.Client.SetLogger(logger)
 	c.client.SetLogger(logger)
 }
 
-// LTXFiles implements [ReplicaClient].
+// LTXFiles implements [replicate.ReplicaClient].
 func (c *FencedClient) LTXFiles(ctx context.Context, level int, seek ltx.TXID, useMetadata bool) (ltx.FileIterator, error) {
 	return c.client.LTXFiles(ctx, level, seek, useMetadata)
 }
 
-// OpenLTXFile implements [ReplicaClient].
+// OpenLTXFile implements [replicate.ReplicaClient].
 func (c *FencedClient) OpenLTXFile(ctx context.Context, level int, minTXID, maxTXID ltx.TXID, offset, size int64) (io.ReadCloser, error) {
 	return c.client.OpenLTXFile(ctx, level, minTXID, maxTXID, offset, size)
 }
 
-// WriteLTXFile implements [ReplicaClient].
+// WriteLTXFile implements [replicate.ReplicaClient].
 func (c *FencedClient) WriteLTXFile(ctx context.Context, level int, minTXID, maxTXID ltx.TXID, r io.Reader) (info *ltx.FileInfo, err error) {
 	op := fmt.Sprintf("write ltx file %s of level %d", ltx.FormatName(minTXID, maxTXID), level)
 	err = c.fenced(ctx, op, func(ctx context.Context) error {
@@ -97,14 +97,14 @@ func (c *FencedClient) WriteLTXFile(ctx context.Context, level int, minTXID, max
 	return info, err
 }
 
-// DeleteLTXFiles implements [ReplicaClient].
+// DeleteLTXFiles implements [replicate.ReplicaClient].
 func (c *FencedClient) DeleteLTXFiles(ctx context.Context, a []*ltx.FileInfo) error {
 	return c.fenced(ctx, "delete ltx files", func(ctx context.Context) error {
 		return c.client.DeleteLTXFiles(ctx, a)
 	})
 }
 
-// DeleteAll implements [ReplicaClient].
+// DeleteAll implements [replicate.ReplicaClient].
 func (c *FencedClient) DeleteAll(ctx context.Context) error {
 	return c.fenced(ctx, "delete replica", c.client.DeleteAll)
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // Source is a replica that can be opened. It is all that an operation on a replica asks
-// of a client: [StoreClient] and [FencedClient] have it, every client that embeds one of
+// of a client: [Client] and [FencedClient] have it, every client that embeds one of
 // them, and whatever else keeps a replica's objects in a blob.Store.
 type Source interface {
 	// Open returns the store whose root is the replica's, and the layout of the LTX
@@ -129,7 +129,7 @@ func (f *Files) Writer(ctx context.Context, file *ltx.FileInfo) (Version, error)
 
 // Write writes an LTX file whose header has the transactions that file has. With
 // createOnly an existing file is never replaced: one with other content is a
-// *[LTXConflictError].
+// *[ConflictError].
 func (f *Files) Write(ctx context.Context, file *ltx.FileInfo, r io.Reader, createOnly bool) (*ltx.FileInfo, error) {
 	if err := checkFile(file.Level, file.MinTXID, file.MaxTXID); err != nil {
 		return nil, err

@@ -35,8 +35,8 @@ type Fenced struct {
 	NoMetadata string
 }
 
-// RunFenced runs every test of create-only writes (replicate.StoreClient.CreateOnly)
-// and of the replicate.FencedClient over an engine; fresh makes a replica of its
+// RunFenced runs every test of create-only writes (replica.Client.CreateOnly)
+// and of the replica.FencedClient over an engine; fresh makes a replica of its
 // own for each.
 func RunFenced(t *testing.T, fresh func(t *testing.T) Fenced) {
 	for name, test := range map[string]func(*testing.T, Fenced){

@@ -223,7 +223,7 @@ func TestWriteWithoutETag(t *testing.T) {
 		})
 	}
 	srv := fakes3.New(t)
-	s := newStore(t, srv, func(c *Config) { c.RetryTimeout = 15*time.Second / 100 })
+	s := newStore(t, srv, func(c *Config) { c.RetryTimeout = 15 * time.Second / 100 })
 	mustWrite(t, s, "k", []byte("old")) // of the same size
 	srv.Fail(fakes3.Rule{Match: fakes3.Op("PutObject"), Times: -1, Fault: func(w httpWriter, _ *fakes3.Call) {}})
 	if _, err := s.Write(t.Context(), "k", strings.NewReader("new"), blob.WriteOptions{}); !errors.Is(err, answer.ErrIncomplete) {

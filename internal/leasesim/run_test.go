@@ -9,7 +9,7 @@ import (
 	"github.com/replctl/replicate/lease"
 )
 
-// runs holds the lease by replicate.Run, with a function that leaves in any way.
+// runs holds the lease by lease.Run, with a function that leaves in any way.
 func (p *process) runs() {
 	ctx, cancel := context.WithTimeout(p.w.ctx, rand2(p.rand, 5*time.Second, 4*ttl))
 	defer cancel()

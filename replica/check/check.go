@@ -20,7 +20,7 @@ import (
 	"github.com/replctl/replicate/v3compat"
 )
 
-// CheckOptions say how thorough a check is. The zero value reads all of a small
+// Options say how thorough a check is. The zero value reads all of a small
 // replica, and of a large one the outline of each LTX file; see [ReadAuto] and
 // [ReadOutlines].
 type Options struct {
@@ -48,7 +48,7 @@ type Options struct {
 	Progress func(done, total int64)
 }
 
-// CheckReport is what a check has found.
+// Report is what a check has found.
 type Report struct {
 	*Inspection
 

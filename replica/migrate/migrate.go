@@ -16,7 +16,7 @@ import (
 	"github.com/replctl/replicate/v3compat"
 )
 
-// MigrateOptions are how a v0.3 backup becomes an LTX replica. The zero value
+// Options are how a v0.3 backup becomes an LTX replica. The zero value
 // migrates the latest state.
 type Options struct {
 	// History migrates every state that can be restored, each with its time.
@@ -84,7 +84,7 @@ var ErrOtherContent = errors.New("the destination has other content")
 //
 // The destination must be empty but for the backup itself, or be what an interrupted
 // run of the same migration has left: what is there is kept, and nothing is ever replaced (as far as dst is
-// create-only, see [FencedClient]). Once it is complete, running it again does
+// create-only, see [replica.FencedClient]). Once it is complete, running it again does
 // nothing, even after a replicator has gone on and has deleted old files. Anything
 // else is ErrOtherContent. Whether it is the same is told by a number in the files'
 // headers (NodeID, which Litestream leaves zero and ignores): a checksum of which
@@ -93,7 +93,7 @@ var ErrOtherContent = errors.New("the destination has other content")
 //
 // Before the first file is written, all that is read has been verified, as a restore
 // does; with History it is read twice for that. Where objects are missing, the error
-// is a *[PlanError]; where they are damaged, that of a restore. One state is restored
+// is a *[restore.PlanError]; where they are damaged, that of a restore. One state is restored
 // around damaged objects, if there is a way.
 //
 // The states are numbered from 1, and their times are those of the backup's

@@ -10,7 +10,7 @@ import (
 	"github.com/replctl/replicate/replica"
 )
 
-// CopyOptions are how a replica is copied; the zero value copies all of it.
+// Options are how a replica is copied; the zero value copies all of it.
 type Options struct {
 	// Since, if set, leaves out what is not needed to restore the state at this
 	// time or any later one.
@@ -34,7 +34,7 @@ const (
 	maxRounds = 10
 )
 
-// CopyReport is what a copy did.
+// Report is what a copy did.
 type Report struct {
 	Objects int   // of the source, as far as they were wanted
 	Bytes   int64 // of these
@@ -50,7 +50,7 @@ type Report struct {
 	Problems []replica.Problem
 }
 
-// CopyConflictError says that the source and the destination have different
+// ConflictError says that the source and the destination have different
 // objects of one name: the one is no copy of the other. Neither was touched.
 //
 // It is fs.ErrExist.
@@ -59,7 +59,7 @@ type ConflictError struct {
 	Reason              string
 
 	// Other says that not two objects differ, but that the whole replicas have nothing
-	// in common. CopyOptions.Force copies nevertheless.
+	// in common. Options.Force copies nevertheless.
 	Other bool
 }
 
@@ -82,7 +82,7 @@ var ErrSourceChanges = errors.New("the source changes faster than it is copied")
 // The copy can be interrupted at any moment, and started again: what is there with
 // the same size and the same last KiB, which has the checksum of the whole, counts
 // as copied. It can run beside a replicator at the source, and beside other copies.
-// A conflict with what is there is a *[CopyConflictError]; what is compared
+// A conflict with what is there is a *[ConflictError]; what is compared
 // beforehand is compared before anything is written.
 //
 // At each moment the destination holds nothing but states that it can restore, as

@@ -13,7 +13,7 @@ import (
 	"github.com/replctl/replicate/v3compat"
 )
 
-// PruneOptions say what of a replica has to stay.
+// Options say what of a replica has to stay.
 type Options struct {
 	// Since is the beginning of the window that is promised: every state at this
 	// time or after it that can be restored stays restorable.
@@ -33,7 +33,7 @@ type Options struct {
 	Progress func(done, total int64)
 }
 
-// PrunePlan says what can be deleted. It is made by [PlanPrune].
+// Plan says what can be deleted. It is made by [NewPlan].
 type Plan struct {
 	Objects []replica.Object // to delete, in this order
 	Bytes   int64            // of these
@@ -59,7 +59,7 @@ type pruneStep struct {
 // supposed to happen: the plan is made so that it does not, and then proved.
 var ErrNotPromised = errors.New("a state that was promised could not be restored any more")
 
-// PlanPrune finds out what of a replica is not needed for a window of time and for
+// NewPlan finds out what of a replica is not needed for a window of time and for
 // the newest snapshots. Both formats, where both are there, are pruned each for
 // itself. It lists everything, and reads the headers of about log2(N) of N LTX
 // files and, without Trust, the snapshots that the window is built on.
@@ -95,7 +95,7 @@ func NewPlan(ctx context.Context, client replica.Source, opts Options) (*Plan, e
 // it is gone. Objects that may still be there are each in the error, as a
 // *blob.DeleteError; those that may only go after them stay as well.
 //
-// The client should be a [FencedClient]. An object that appeared after the plan
+// The client should be a [replica.FencedClient]. An object that appeared after the plan
 // was made is not touched.
 func Run(ctx context.Context, client replica.Source, plan *Plan) error {
 	store, _, err := client.Open(ctx)

@@ -13,7 +13,7 @@ import (
 	"github.com/replctl/replicate/replica"
 )
 
-// RestoreFileOptions are how a database file is put in place.
+// FileOptions are how a database file is put in place.
 type FileOptions struct {
 	Options
 

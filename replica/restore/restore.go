@@ -16,7 +16,7 @@ import (
 // Database is where a restore writes: an empty file that is open for writing.
 type Database = ltx.Database
 
-// RestoreOptions are how a restore is done; the zero value is a good one.
+// Options are how a restore is done; the zero value is a good one.
 type Options struct {
 	// Progress, if set, is told how many of the stored bytes to read were read.
 	// Calls do not overlap.

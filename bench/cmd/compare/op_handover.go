@@ -10,7 +10,7 @@ import (
 )
 
 // handingOver is the time from a release to the waiter having the lease. Ours waits
-// in replicate.Acquire; Litestream has nothing that waits, so that its leaser is
+// in lease.Acquire; Litestream has nothing that waits, so that its leaser is
 // asked as often by a loop.
 func handingOver(_ context.Context, p *place) (contest, error) {
 	c := contest{ours: p.at(oursName).handOver(ourWaiter)}

@@ -15,7 +15,7 @@ import (
 // forever is a --wait without an end.
 const forever time.Duration = -1
 
-// sessionWait is a --wait as SessionOptions has it.
+// sessionWait is a --wait as lease.Options has it.
 func sessionWait(wait time.Duration) time.Duration {
 	switch wait {
 	case 0:
