@@ -310,19 +310,24 @@ func testCancelled(t *testing.T, h Harness) {
 	}
 }
 
-// race runs fn n times at once and returns the results.
-func race[T any](n int, fn func(i int) T) []T {
-	results := make([]T, n)
+// Race runs fn n times at once, and returns when all calls have returned.
+func Race(n int, fn func(i int)) {
 	start := make(chan struct{})
 	var wg sync.WaitGroup
 	for i := range n {
 		wg.Go(func() {
 			<-start
-			results[i] = fn(i)
+			fn(i)
 		})
 	}
 	close(start)
 	wg.Wait()
+}
+
+// Results is Race that returns the results in the order of i.
+func Results[T any](n int, fn func(i int) T) []T {
+	results := make([]T, n)
+	Race(n, func(i int) { results[i] = fn(i) })
 	return results
 }
 

@@ -92,7 +92,7 @@ func testDeleteRace(t *testing.T, h Harness) {
 		if token == "" {
 			token = write(t, open(), "k", fmt.Sprint("start ", round), "")
 		}
-		outcomes := race(racers, func(i int) outcome {
+		outcomes := Results(racers, func(i int) outcome {
 			if i%2 == 0 {
 				return outcome{err: open().Delete(t.Context(), "k", token)}
 			}
@@ -111,7 +111,7 @@ func testDeleteRace(t *testing.T, h Harness) {
 		}
 	}
 	var balance atomic.Int64
-	race(8, func(w int) struct{} {
+	Race(8, func(w int) {
 		s := open()
 		for i := range h.rounds(25) {
 			r := read(t, s, "sum")
@@ -123,7 +123,6 @@ func testDeleteRace(t *testing.T, h Harness) {
 				balance.Add(1)
 			}
 		}
-		return struct{}{}
 	})
 	if exists := read(t, open(), "sum").Exists(); balance.Load() != map[bool]int64{true: 1}[exists] {
 		t.Errorf("created %d times more than deleted, and it is %v that there is a record", balance.Load(), exists)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"math/rand/v2"
+	"strings"
 	"sync"
 
 	"github.com/replctl/replicate/cas"
@@ -65,6 +66,25 @@ func NewFaulty(s cas.Store, seed uint64) *Faulty {
 			return LostBefore
 		case n < 30:
 			return AppliedThenFail
+		}
+		return None
+	}}
+}
+
+// Crowded returns a store whose nth write, of keys with the prefix, has a fault, and where
+// others is called before its outcome can be read back.
+func Crowded(s cas.Store, prefix string, nth int, fault Fault, others func()) *Faulty {
+	writes := 0
+	return &Faulty{Store: s, Decide: func(op, key string) Fault {
+		switch {
+		case !strings.HasPrefix(key, prefix):
+		case op == "write":
+			if writes++; writes == nth {
+				return fault
+			}
+		case writes == nth && others != nil:
+			others()
+			others = nil
 		}
 		return None
 	}}

@@ -19,7 +19,7 @@ func testCreateRace(t *testing.T, h Harness) {
 	open := h.New(t)
 	for round := range h.rounds(10) {
 		key := fmt.Sprintf("race/%d", round)
-		wantOneWinner(t, open(), key, race(racers, func(i int) outcome {
+		wantOneWinner(t, open(), key, Results(racers, func(i int) outcome {
 			return attempt(t.Context(), open(), key, raced(round, i), "")
 		}), round)
 	}
@@ -30,7 +30,7 @@ func testReplaceRace(t *testing.T, h Harness) {
 	token := write(t, open(), "k", "start", "")
 	for round := range h.rounds(10) {
 		expect := token
-		token = wantOneWinner(t, open(), "k", race(racers, func(i int) outcome {
+		token = wantOneWinner(t, open(), "k", Results(racers, func(i int) outcome {
 			return attempt(t.Context(), open(), "k", raced(round, i), expect)
 		}), round)
 	}
@@ -87,7 +87,7 @@ func testIncrements(t *testing.T, h Harness) {
 	const writers = 8
 	each := h.rounds(25)
 	var unknown atomic.Int64
-	for _, err := range race(writers, func(w int) error {
+	for _, err := range Results(writers, func(w int) error {
 		s := open()
 		for i := range each {
 			err := increment(t, s, fmt.Sprintf("%d.%d", w, i))
@@ -161,7 +161,7 @@ func testFaultyWriters(t *testing.T, h Harness) {
 	each := h.rounds(20)
 	var mu sync.Mutex
 	applied, unknown := 0, 0
-	race(writers, func(w int) struct{} {
+	Race(writers, func(w int) {
 		s := NewFaulty(open(), uint64(w))
 		for i := range each {
 			err := increment(t, s, fmt.Sprintf("%d.%d", w, i))
@@ -176,7 +176,6 @@ func testFaultyWriters(t *testing.T, h Harness) {
 			}
 			mu.Unlock()
 		}
-		return struct{}{}
 	})
 	if got := sum(t, open()); got < applied || got > applied+unknown {
 		t.Errorf("the sum is %d after %d reported increments and %d unknown ones", got, applied, unknown)

@@ -89,14 +89,13 @@ func testRepeatedSum(t *testing.T, h Harness) {
 		}
 	}
 	third := open()
-	race(writers, func(w int) struct{} {
+	Race(writers, func(w int) {
 		s := open()
 		for i := range h.rounds(25) {
 			nonce := fmt.Sprintf("%d.%d", w, i)
 			repeat(func() { count(third, strings.Repeat(nonce, 2)) })
 			count(s, nonce)
 		}
-		return struct{}{}
 	})
 	got := sum(t, open())
 	if got < applied || got > applied+unknown {

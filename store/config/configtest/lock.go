@@ -60,7 +60,7 @@ func testLockRace(t *testing.T, h Harness) {
 	for range h.rounds(10) {
 		var mu sync.Mutex
 		var releases []func()
-		race(8, func(int) {
+		castest.Race(8, func(int) {
 			release, err := open().AcquireLock(t.Context(), 1)
 			mu.Lock()
 			defer mu.Unlock()
@@ -77,20 +77,6 @@ func testLockRace(t *testing.T, h Harness) {
 			release()
 		}
 	}
-}
-
-// race runs fn n times at once.
-func race(n int, fn func(i int)) {
-	start := make(chan struct{})
-	var wg sync.WaitGroup
-	for i := range n {
-		wg.Go(func() {
-			<-start
-			fn(i)
-		})
-	}
-	close(start)
-	wg.Wait()
 }
 
 // testLostLock: an AcquireLock whose outcome stays unknown does not block its own

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"testing"
 
 	"github.com/replctl/replicate/cas"
@@ -24,7 +23,7 @@ func testLostAnswers(t *testing.T, h Harness) {
 					other := over(records())
 					save(t, other, "v0", "v1")
 					activate(t, other, "v0")
-					mine := config.New(crowded(t, records(), fault, func() {
+					mine := config.New(crowded(records(), fault, func() {
 						for i := range others {
 							activateNewest(t, other, i)
 						}
@@ -89,32 +88,17 @@ var lostOperations = map[string]struct {
 	},
 }
 
-// crowded is a store whose first write of a head fails like that, and where others is
+// crowded is a store whose first write of a head has a fault, and where others is
 // called before its outcome can be read back.
-func crowded(t *testing.T, s cas.Store, fault castest.Fault, others func()) cas.Store {
-	t.Helper()
-	writes := 0
-	return &castest.Faulty{Store: s, Decide: func(op, key string) castest.Fault {
-		if !strings.HasPrefix(key, config.HeadsPrefix) {
-			return castest.None
-		}
-		if op == "write" {
-			if writes++; writes == 1 {
-				return fault
-			}
-		} else if writes == 1 && others != nil {
-			others()
-			others = nil
-		}
-		return castest.None
-	}}
+func crowded(s cas.Store, fault castest.Fault, others func()) cas.Store {
+	return castest.Crowded(s, config.HeadsPrefix, 1, fault, others)
 }
 
 // testNotDurable: a change of the head that may not survive a crash is not called done.
 func testNotDurable(t *testing.T, h Harness) {
 	records := h.Records(t)
 	save(t, over(records()), "v1")
-	s := config.New(crowded(t, records(), castest.NotDurable, nil), config.Options{})
+	s := config.New(crowded(records(), castest.NotDurable, nil), config.Options{})
 	wantIs(t, "ActivateSnapshot", s.ActivateSnapshot(t.Context(), fleet, "v1"), cas.ErrIndeterminate)
 }
 

@@ -21,7 +21,7 @@ func testSaveRace(t *testing.T, h Harness) {
 		version := fmt.Sprint("v", round)
 		var mu sync.Mutex
 		saved := map[string]int{}
-		race(8, func(i int) {
+		castest.Race(8, func(i int) {
 			content := fmt.Sprint("content of ", i%2)
 			err := open().SaveSnapshot(t.Context(), fleet, version, []byte(content))
 			if err != nil {
@@ -87,7 +87,7 @@ func testActivationRace(t *testing.T, h Harness) {
 	save(t, open(), "v0", "v1", "v2", "v3")
 	activate(t, open(), "v0")
 	watched(t, open, func() {
-		race(4, func(i int) {
+		castest.Race(4, func(i int) {
 			s := open()
 			for round := range h.rounds(25) {
 				version := fmt.Sprint("v", (i+round)%4)
@@ -106,7 +106,7 @@ func testDeletionRace(t *testing.T, h Harness) {
 	save(t, open(), "v")
 	activate(t, open(), "v")
 	watched(t, open, func() {
-		race(4, func(i int) {
+		castest.Race(4, func(i int) {
 			s := open()
 			for round := range h.rounds(15) {
 				if err := saveActivateOrDelete(t.Context(), s, i, round); err != nil {
@@ -152,7 +152,7 @@ func testApplyRace(t *testing.T, h Harness) {
 	save(t, leader, "v1")
 	instances := h.rounds(200)
 	want := make([]string, instances)
-	race(instances, func(i int) {
+	castest.Race(instances, func(i int) {
 		want[i] = fmt.Sprintf("i%04d", i)
 		if err := open().LogApply(t.Context(), want[i], fleet, "v1", config.Applied); err != nil {
 			t.Errorf("LogApply: %v", err)
@@ -170,7 +170,7 @@ func testFaultyLeaders(t *testing.T, h Harness) {
 	activate(t, open(), "v")
 	var done atomic.Int32
 	watched(t, open, func() {
-		race(4, func(i int) {
+		castest.Race(4, func(i int) {
 			s := config.New(castest.NewFaulty(records(), uint64(i)), config.Options{})
 			for round := range h.rounds(20) {
 				err := saveActivateOrDelete(t.Context(), s, i, round)
@@ -207,7 +207,7 @@ func testFaultyInstances(t *testing.T, h Harness) {
 	save(t, leader, "v1")
 	const instances = 8
 	last := make([]map[string]bool, instances) // what an instance's status may be
-	race(instances, func(i int) {
+	castest.Race(instances, func(i int) {
 		s := config.New(castest.NewFaulty(open(), uint64(i)), config.Options{})
 		last[i] = map[string]bool{"": true}
 		for n := range h.rounds(25) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/cas/castest"
 	"github.com/replctl/replicate/store/config"
 )
 
@@ -190,7 +191,7 @@ func testContents(t *testing.T, h Harness) {
 			wantRecords(t, records(), "config/applied/", 1)
 		}
 		for _, version := range []string{"v1", "v3"} {
-			race(8, func(int) {
+			castest.Race(8, func(int) {
 				if err := over(records()).SaveSnapshot(t.Context(), fleet, version, contentOf(version)); err != nil {
 					t.Errorf("SaveSnapshot: %v", err)
 				}

@@ -35,11 +35,11 @@ func testLostAnswers(t *testing.T, h Harness) {
 					if _, deletes := store.(cas.Deleter); deletes && !op.exists {
 						skip = 1 // the placeholder: see store/internal/floor
 					}
-					mine := on(t, crowded(t, store, skip, c.fault, func() {
+					mine := on(t, like(store, castest.Crowded(store, "", skip+1, c.fault, func() {
 						for range others {
 							overwrite(t, other)
 						}
-					}))
+					})))
 					err := op.run(t, mine)
 					unknown := errors.Is(err, cas.ErrIndeterminate)
 					if unknown != c.unknown {
@@ -73,24 +73,6 @@ var lostOperations = map[string]struct {
 	"Delete": {true, nil, func(t *testing.T, s kv.Storage) error { // it deletes what is there now
 		return s.Delete(t.Context(), "k")
 	}},
-}
-
-// crowded is a store whose first write after so many fails like that, and where others is
-// called before its outcome can be read back.
-func crowded(t *testing.T, s cas.Store, skip int, fault castest.Fault, others func()) cas.Store {
-	t.Helper()
-	writes := -skip
-	return like(s, &castest.Faulty{Store: s, Decide: func(op, _ string) castest.Fault {
-		if op == "write" {
-			if writes++; writes == 1 {
-				return fault
-			}
-		} else if writes == 1 && others != nil {
-			others()
-			others = nil
-		}
-		return castest.None
-	}})
 }
 
 // like is a decorated store that is a cas.Deleter if the engine is one.

@@ -30,7 +30,7 @@ func testLostAnswers(t *testing.T, h Harness) {
 						set(t, logstate.New(open()), "log", before)
 					}
 					rival := logstate.New(open())
-					err := begin(t, logstate.New(crowded(t, open(), c.fault, func() {
+					err := begin(t, logstate.New(castest.Crowded(open(), "", 1, c.fault, func() {
 						for range others {
 							set(t, rival, "log", "of a rival")
 						}
@@ -43,22 +43,4 @@ func testLostAnswers(t *testing.T, h Harness) {
 			}
 		}
 	}
-}
-
-// crowded is a store whose first write fails like that, and where others is called
-// before its outcome can be read back.
-func crowded(t *testing.T, s cas.Store, fault castest.Fault, others func()) cas.Store {
-	t.Helper()
-	writes := 0
-	return &castest.Faulty{Store: s, Decide: func(op, _ string) castest.Fault {
-		if op == "write" {
-			if writes++; writes == 1 {
-				return fault
-			}
-		} else if writes == 1 && others != nil {
-			others()
-			others = nil
-		}
-		return castest.None
-	}}
 }

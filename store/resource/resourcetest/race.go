@@ -21,7 +21,7 @@ func testCreateRace(t *testing.T, h Harness) {
 	for round := range h.rounds(20) {
 		r := with(fmt.Sprintf("x%d", round), "")
 		winners := 0
-		for i, err := range race(racers, func(i int) error {
+		for i, err := range castest.Results(racers, func(i int) error {
 			b, r := one, *r
 			if i%2 == 0 {
 				b = open()
@@ -84,7 +84,7 @@ func testIncrements(t *testing.T, h Harness) {
 	id := write(t, open(), with("counter", "0")).ID
 	each := h.rounds(200)
 	seen := map[string]bool{}
-	for _, versions := range race(racers, func(int) (versions []string) {
+	for _, versions := range castest.Results(racers, func(int) (versions []string) {
 		b := open()
 		for range each {
 			version, err := increment(t.Context(), b, id)
@@ -118,7 +118,7 @@ func testFaultyIncrements(t *testing.T, h Harness) {
 	id := write(t, opened(t, open(), small), with("counter", "0")).ID
 	each := h.rounds(100)
 	applied, unknown := 0, 0
-	for _, counts := range race(racers, func(i int) (counts [2]int) {
+	for _, counts := range castest.Results(racers, func(i int) (counts [2]int) {
 		b := opened(t, castest.NewFaulty(open(), uint64(i)), small)
 		for range each {
 			switch _, err := increment(t.Context(), b, id); {
@@ -148,7 +148,7 @@ func testOneHandle(t *testing.T, h Harness) {
 	b := open()
 	id := write(t, b, with("counter", "0")).ID
 	each := h.rounds(50)
-	race(2*racers, func(i int) struct{} {
+	castest.Race(2*racers, func(i int) {
 		own := with(fmt.Sprintf("x%d", i), "")
 		for range each {
 			if _, err := increment(t.Context(), b, id); err != nil {
@@ -161,7 +161,6 @@ func testOneHandle(t *testing.T, h Harness) {
 				t.Errorf("DeleteCAS: %v", err)
 			}
 		}
-		return struct{}{}
 	})
 	if got, want := total(t, open(), id), 2*racers*each; got != want {
 		t.Errorf("the sum is %d after %d increments", got, want)

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"sync"
 	"testing"
 	"time"
 
@@ -202,22 +201,6 @@ func wantSame(t *testing.T, what string, got, want any) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", what, diff)
 	}
-}
-
-// race runs fn n times at once and returns the results.
-func race[T any](n int, fn func(i int) T) []T {
-	results := make([]T, n)
-	start := make(chan struct{})
-	var wg sync.WaitGroup
-	for i := range n {
-		wg.Go(func() {
-			<-start
-			results[i] = fn(i)
-		})
-	}
-	close(start)
-	wg.Wait()
-	return results
 }
 
 // nextWait is how long an event may take. One that was lost does not come later,

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/replctl/replicate/cas/castest"
 	"github.com/replctl/replicate/store/resource"
 )
 
@@ -199,7 +200,7 @@ func testWatchReplay(t *testing.T, h Harness) {
 		writing[i] = open()
 	}
 	writes := 1 // the end
-	for _, n := range race(writers, func(i int) int { return randomWrites(t, writing[i], uint64(i), each) }) {
+	for _, n := range castest.Results(writers, func(i int) int { return randomWrites(t, writing[i], uint64(i), each) }) {
 		writes += n
 	}
 	write(t, open(), with(end, ""))
