@@ -34,7 +34,7 @@ type Info struct {
 	ETag string
 
 	// Metadata are the pairs given to Write. Stat and Write fill it where the
-	// engine can carry pairs; List leaves it nil.
+	// engine can carry pairs; List leaves it nil. It is the caller's to change.
 	Metadata map[string]string
 }
 
@@ -107,13 +107,14 @@ type Reader interface {
 	// be. Below it there is nothing then, or an error: that is the engine's to say.
 	//
 	// An error ends the iteration and is its last value. Breaking out of the
-	// loop ends the work behind it. The context covers the whole iteration.
+	// loop ends the work behind it. The context covers the whole iteration. The
+	// loop may use the store, this handle too: open, write, delete, list.
 	List(ctx context.Context, prefix string, opts ListOptions) iter.Seq2[Info, error]
 
 	// Open reads length bytes from offset; a length of zero or less means to
 	// the end. Where the object ends before offset+length the reader ends
 	// there, with io.EOF, and an offset at or past the end gives an empty
-	// reader. A missing object is an error for which os.IsNotExist and
+	// reader. A negative offset is an error. A missing object is an error for which os.IsNotExist and
 	// errors.Is(err, fs.ErrNotExist) hold (see [Named]), reported here, not by Read.
 	//
 	// The reader must be closed. It fails, rather than mixing two versions,

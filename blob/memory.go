@@ -17,8 +17,7 @@ import (
 
 // Memory is the reference engine: a Store in a map. It is durable for as long
 // as the process, and otherwise keeps every promise of the interface. Handles
-// on one store are copies of the pointer. The zero value is not usable; call
-// [NewMemory].
+// on one store are copies of the pointer. The zero value is ready for use.
 type Memory struct {
 	mu      sync.RWMutex
 	objects map[string]memoryObject
@@ -32,7 +31,7 @@ type memoryObject struct {
 var _ Store = (*Memory)(nil)
 
 // NewMemory returns an empty store.
-func NewMemory() *Memory { return &Memory{objects: make(map[string]memoryObject)} }
+func NewMemory() *Memory { return new(Memory) }
 
 // List implements [Reader]. It walks a sorted copy of the keys.
 func (m *Memory) List(ctx context.Context, prefix string, opts ListOptions) iter.Seq2[Info, error] {
@@ -148,7 +147,9 @@ func (m *Memory) Write(ctx context.Context, key string, r io.Reader, opts WriteO
 	if err != nil {
 		return Info{}, fmt.Errorf("write %s: %w", key, err)
 	}
-	info := Info{Key: key, Size: int64(len(data)), ModTime: opts.ModTime, ETag: rand.Text(), Metadata: maps.Clone(opts.Metadata)}
+	info := Info{
+		Key: key, Size: int64(len(data)), ModTime: opts.ModTime, ETag: rand.Text(), Metadata: maps.Clone(opts.Metadata),
+	}
 	if info.ModTime.IsZero() {
 		info.ModTime = time.Now()
 	}
@@ -163,7 +164,11 @@ func (m *Memory) Write(ctx context.Context, key string, r io.Reader, opts WriteO
 	if _, ok := m.objects[key]; ok && opts.IfAbsent {
 		return Info{}, fmt.Errorf("write %s: %w", key, fs.ErrExist)
 	}
+	if m.objects == nil {
+		m.objects = make(map[string]memoryObject)
+	}
 	m.objects[key] = memoryObject{info, data}
+	info.Metadata = maps.Clone(info.Metadata)
 	return info, nil
 }
 

@@ -89,7 +89,8 @@ type Written struct {
 //
 // Keys are as [CheckKey] wants them. Errors name the operation, the key and the
 // cause. An error of Write that is not ErrIndeterminate means that nothing was,
-// or will be, written.
+// or will be, written. A value that is given or returned is the caller's: it may be
+// changed afterwards, and the record stays what it is.
 type Store interface {
 	// Read returns the record's current version. One that does not exist is a
 	// Record with a zero Token, not an error.
@@ -111,7 +112,8 @@ type Store interface {
 	// List yields the records whose keys start with prefix and are greater
 	// than after, in ascending byte order. The prefix is empty or ends in "/".
 	// An error ends it and is its last value. What changes meanwhile may be
-	// listed as it was or as it is.
+	// listed as it was or as it is. The loop may use the store, this handle too:
+	// read, write, list.
 	List(ctx context.Context, prefix, after string) iter.Seq2[Entry, error]
 }
 
@@ -130,7 +132,8 @@ func CheckKey(key string) error {
 			return fmt.Errorf("%w: segment of %d bytes, at most %d allowed", ErrInvalidKey, len(segment), MaxSegmentLen)
 		}
 		if segment == "" || segment[0] == '.' || strings.Trim(segment, keyCharacters) != "" {
-			return fmt.Errorf("%w %q: want slash-separated segments of lower-case letters, digits and -_.=, not beginning with a dot", ErrInvalidKey, key)
+			return fmt.Errorf("%w %q: want slash-separated segments of lower-case letters, digits and -_.=, "+
+				"not beginning with a dot", ErrInvalidKey, key)
 		}
 	}
 	return nil

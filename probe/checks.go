@@ -29,7 +29,7 @@ var checks = []check{
 	{name: "create-race", run: (*run).createRace},
 	{name: "if-match-race", run: (*run).ifMatchRace},
 	{name: "increments", run: (*run).increments},
-	{name: "create-only-object", run: (*run).createOnlyObject},
+	{name: "create-only-object", run: (*run).createOnlyObject, applies: (*run).hasObjects},
 	{name: "create-only-multipart", run: (*run).createOnlyMultipart, applies: (*run).inParts},
 	{name: "list-after-write", run: (*run).listAfterWrite},
 	{name: "same-bytes", run: (*run).sameBytes, recorded: true},
@@ -46,7 +46,9 @@ func has[T any](r *run) bool {
 	return ok
 }
 
-func (r *run) inParts() bool { return r.target.PartSize > 0 }
+func (r *run) hasObjects() bool { return len(r.objects) > 0 }
+
+func (r *run) inParts() bool { return r.hasObjects() && r.target.PartSize > 0 }
 
 // value is unlike any other that is ever written.
 func value() []byte { return []byte(`{"probe":"` + rand.Text() + `"}`) }

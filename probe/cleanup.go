@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/cas"
 )
 
 // cleanup deletes all that the probe has written, and returns the keys that may
@@ -39,18 +40,18 @@ func (r *run) cleanup(ctx context.Context) (left []string, err error) {
 
 // remove deletes the keys that are known and those that are listed.
 func (r *run) remove(ctx context.Context) (left []string, err error) {
+	if !r.hasObjects() {
+		return r.removeRecords(ctx)
+	}
 	s := r.objects[0]
-	listed, listErr := r.listed(ctx, s)
-	keys := append(slices.Clone(r.keys), listed...)
-	slices.Sort(keys)
-	keys = slices.Compact(keys)
-	if err := s.Delete(ctx, keys); err != nil {
-		return kept(err, keys)
+	listed, listErr := listObjects(ctx, s, r.prefix)
+	if err := s.Delete(ctx, r.known(listed)); err != nil {
+		return kept(err, r.known(listed))
 	}
 	if listErr != nil {
 		return nil, nil // all keys are known anyway, and were deleted
 	}
-	listed, err = r.listed(ctx, s)
+	listed, err = listObjects(ctx, s, r.prefix)
 	for _, key := range listed {
 		// A listing may be out of date.
 		if _, err := s.Stat(ctx, key); !errors.Is(err, fs.ErrNotExist) {
@@ -63,14 +64,38 @@ func (r *run) remove(ctx context.Context) (left []string, err error) {
 	return left, err
 }
 
-func (r *run) listed(ctx context.Context, s blob.Store) (keys []string, err error) {
-	for info, err := range s.List(ctx, r.prefix, blob.ListOptions{}) {
-		if err != nil {
-			return keys, err
+// removeRecords is remove where there are no objects.
+func (r *run) removeRecords(ctx context.Context) (left []string, err error) {
+	listed, _ := listRecords(ctx, r.records[0], r.prefix) // all keys are known anyway
+	for _, key := range r.known(listed) {
+		if keyErr := deleteRecord(ctx, r.records[0], key); keyErr != nil {
+			left = append(left, key)
+			if err == nil { // what is wrong with the first is enough to say
+				err = keyErr
+			}
 		}
-		keys = append(keys, info.Key)
 	}
-	return keys, nil
+	return left, err
+}
+
+// deleteRecord deletes a record, if there is one, whatever it is.
+func deleteRecord(ctx context.Context, s cas.Store, key string) error {
+	rec, err := s.Read(ctx, key, "")
+	if err != nil || !rec.Exists() {
+		return err
+	}
+	d, ok := s.(cas.Deleter)
+	if !ok {
+		return fmt.Errorf("delete %s: %w", key, cas.ErrUnsupported)
+	}
+	return d.Delete(ctx, key, rec.Token)
+}
+
+// known are the keys that were named and those that were listed.
+func (r *run) known(listed []string) []string {
+	keys := append(slices.Clone(r.keys), listed...)
+	slices.Sort(keys)
+	return slices.Compact(keys)
 }
 
 // kept are the keys that an error of Delete names; all, if it names none. What is

@@ -25,11 +25,12 @@
 //
 // Nothing. All keys begin with one prefix, "probe-" and a random name, which no
 // replica and no lease uses, and are deleted in the end, however that comes. What
-// could not be deleted is named in the report. Where a bucket keeps versions, the
+// could not be deleted is named in the report: all of it, where a store has records alone and
+// is no cas.Deleter. Where a bucket keeps versions, the
 // old ones are kept of these keys too; a process that is killed leaves what it had
 // written, below that prefix.
 //
-// The package knows no engine: it works on a cas.Store and a blob.Store with one
-// root. What only some engines have is behind small interfaces, [QuoteChecker] and
+// The package knows no engine: it works on a cas.Store, and a blob.Store with the same
+// root where there is one. What only some engines have is behind small interfaces, [QuoteChecker] and
 // [DeleteChecker].
 package probe

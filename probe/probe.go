@@ -86,9 +86,12 @@ func (r *Report) reasons(result Result) string {
 // Target is where to probe: a root, by handles that are as independent of each
 // other as those of different processes.
 type Target struct {
-	// Records and Objects open a handle each time they are called. Both have the
-	// same root, so that deleting an object deletes the record of that key.
+	// Records opens a handle each time it is called.
 	Records func(ctx context.Context) (cas.Store, error)
+
+	// Objects does the same. It has the same root, so that deleting an object deletes the
+	// record of that key. It is nil where the engine has records alone. They are deleted
+	// by cas.Deleter then; without that they stay, and the report names them.
 	Objects func(ctx context.Context) (blob.Store, error)
 
 	// PartSize is the size above which an object is written in parts; zero if the
@@ -239,6 +242,9 @@ type run struct {
 const objectHandles = 2
 
 func (r *run) open(ctx context.Context) error {
+	if r.target.Records == nil {
+		return errors.New("the target has no records")
+	}
 	for range r.opts.Writers {
 		s, err := r.target.Records(ctx)
 		if err != nil {
@@ -247,6 +253,9 @@ func (r *run) open(ctx context.Context) error {
 		r.records = append(r.records, s)
 	}
 	for range objectHandles {
+		if r.target.Objects == nil {
+			break
+		}
 		s, err := r.target.Objects(ctx)
 		if err != nil {
 			return err

@@ -135,6 +135,42 @@ func TestConformant(t *testing.T) {
 	wantClean(t, r, report)
 }
 
+// TestRecordsAlone: a store without objects is probed, too. What is left is removed where
+// the store can, and else named.
+func TestRecordsAlone(t *testing.T) {
+	for name, wrap := range map[string]func(cas.Store) cas.Store{
+		"deletes": func(s cas.Store) cas.Store { return s },
+		"keeps":   func(s cas.Store) cas.Store { return struct{ cas.Store }{s} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := new(cas.Memory)
+			target := Target{Records: func(context.Context) (cas.Store, error) { return wrap(m), nil }, PartSize: 1 << 20}
+			report, err := Run(t.Context(), target, Options{Rounds: 4, Writers: 5})
+			if err != nil || report.Verdict != Conformant {
+				t.Fatalf("%+v, %v", report, err)
+			}
+			for _, c := range report.Checks {
+				if strings.Contains(c.Name, "object") || strings.Contains(c.Name, "multipart") {
+					t.Errorf("%s: %s", c.Name, c.Evidence)
+				}
+				if c.Name == "list-after-write" && strings.Contains(c.Evidence, "deleted") != (name == "deletes") {
+					t.Errorf("%s: %s", c.Name, c.Evidence)
+				}
+			}
+			there, err := listRecords(t.Context(), m, "")
+			if err != nil || !slices.Equal(there, report.Left) || (len(there) == 0) != (name == "deletes") {
+				t.Errorf("left: %q, %v; the report says %q", there, err, report.Left)
+			}
+			if errors.Is(report.CleanupErr, cas.ErrUnsupported) != (name == "keeps") {
+				t.Errorf("cleanup: %v", report.CleanupErr)
+			}
+		})
+	}
+	if _, err := Run(t.Context(), Target{}, Options{}); err == nil {
+		t.Error("a target of nothing is probed")
+	}
+}
+
 // TestFaultsAreNoViolation: a network that loses requests and answers, over a store
 // that is fine. What cannot be found out must not be held against the store.
 func TestFaultsAreNoViolation(t *testing.T) {

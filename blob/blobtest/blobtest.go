@@ -57,6 +57,8 @@ func Run(t *testing.T, h Harness) {
 		"ListDelimited":   testListDelimited,
 		"ListMany":        testListMany,
 		"ListBreak":       testListBreak,
+		"ListLoop":        testListLoop,
+		"Aliasing":        testAliasing,
 		"ListLimit":       testListLimit,
 		"ListInvalid":     testListInvalid,
 		"Delete":          testDelete,

@@ -56,6 +56,8 @@ func Run(t *testing.T, h Harness) {
 		"Tokens":        testTokens,
 		"Sizes":         testSizes,
 		"List":          testList,
+		"ListLoop":      testListLoop,
+		"Aliasing":      testAliasing,
 		"InvalidKeys":   testInvalidKeys,
 		"Cancelled":     testCancelled,
 		"CreateRace":    testCreateRace,
@@ -161,10 +163,12 @@ func testUnchanged(t *testing.T, h Harness) {
 		t.Fatalf("Read of a known version: %+v, %v", r, err)
 	}
 	if r.Unchanged != h.Unchanged || r.Unchanged != (r.Value == nil) {
-		t.Errorf("Read of a known version: unchanged %v with %d bytes, the harness says %v", r.Unchanged, len(r.Value), h.Unchanged)
+		t.Errorf("Read of a known version: unchanged %v with %d bytes, the harness says %v",
+			r.Unchanged, len(r.Value), h.Unchanged)
 	}
 	second := write(t, open(), "k", "two", first)
-	if r, err := open().Read(t.Context(), "k", first); err != nil || r.Unchanged || string(r.Value) != "two" || r.Token != second {
+	r, err = open().Read(t.Context(), "k", first)
+	if err != nil || r.Unchanged || string(r.Value) != "two" || r.Token != second {
 		t.Errorf("Read of a newer version: %+v, %v", r, err)
 	}
 }

@@ -49,7 +49,8 @@ func testRepeatedWrite(t *testing.T, h Harness, replace bool, others int) {
 		t.Fatalf("the record is %q, want %q: repeat does not do what it should", now.Value, last)
 	case got.err == nil && (got.token == "" || (got.token == now.Token) != (others == 0)):
 		t.Errorf("the token is %q, and %q after %d other writes", got.token, now.Token, others)
-	case got.err != nil && (others == 0 || !errors.Is(got.err, cas.ErrIndeterminate) || errors.Is(got.err, cas.ErrConflict)):
+	case got.err != nil &&
+		(others == 0 || !errors.Is(got.err, cas.ErrIndeterminate) || errors.Is(got.err, cas.ErrConflict)):
 		t.Errorf("the write was applied, then replaced %d times: got error %v", others, got.err)
 	}
 }
