@@ -19,8 +19,8 @@ const (
 	// They are valid UTF-8 and not empty; any character is allowed.
 	MaxNameLen = 253
 
-	// MaxContentSize is that of a snapshot, in bytes: a record, less what says
-	// whose it is.
+	// MaxContentSize is the largest content of a snapshot, in bytes: a record less the
+	// header that names the snapshot.
 	MaxContentSize = cas.MaxValueSize - maxContentHeader
 
 	// MaxSnapshots is how many snapshots a collection has at most. There are fewer where
@@ -79,7 +79,7 @@ type Snapshot struct {
 	Version    string
 	Content    []byte
 	Status     Status    // when it was read
-	CreatedAt  time.Time // when it was saved, by the clock of who saved it
+	CreatedAt  time.Time // by the clock of the machine that saved it
 }
 
 // Options configure a Store. The zero value suits most.
@@ -94,11 +94,11 @@ type Options struct {
 	LockOwner string
 }
 
-// HeadsPrefix is that of the records which change with every change to a collection's
-// snapshots, for cas.Changes.
+// HeadsPrefix is the prefix of the records that change with every change to a
+// collection's snapshots, for cas.Changes.
 const HeadsPrefix = "config/heads/"
 
-// The other records' prefixes. What follows is said where the keys are made.
+// The other records' prefixes. The functions that make the keys say what follows.
 const (
 	contentsPrefix = "config/contents/"
 	deletedPrefix  = "config/deleted/"

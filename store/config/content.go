@@ -16,8 +16,7 @@ import (
 // is. After the entry is gone, it is removed, or replaced by a mark where the store cannot
 // delete.
 
-// contentHeader is the line. The names are for a person who has to find out what it
-// was.
+// contentHeader is the line. The names are for people.
 type contentHeader struct {
 	ID         string `json:"id"`
 	Collection string `json:"collection,omitempty"`

@@ -11,13 +11,13 @@ import (
 	"github.com/replctl/replicate/store/internal/record"
 )
 
-// A version that is deleted leaves a note of what its content was, in a record of its
-// own, for ever: its name never gets another content, so that an instance which still
-// has the old one, and sees the version active again, has the right one.
+// A deleted version leaves a note of its content's checksum, in a record of its own, for
+// ever. Its name never gets another content: an instance that still has the old content,
+// and sees the version active again, has the right one.
 //
-// The note is written before the head drops the version, and read after the head that
-// does not have it. So whoever saves the version again either sees the note, or has an
-// old head, and does not get the new entry in.
+// The note is written before the head drops the version, and a save reads it after the
+// head. So a save of the same version either sees the note, or has an old head and fails
+// to replace it.
 
 // note is the record of a deleted version. The names are for a person.
 type note struct {

@@ -1,6 +1,6 @@
 // Package config keeps snapshots of a fleet's configuration, which of them is
-// active, and who has applied it, in a directory, a bucket, or whatever else is a
-// [cas.Store].
+// active, and which instances have applied it. It keeps them in a directory, a bucket,
+// or any other [cas.Store].
 //
 // A collection is one body of configuration, with any number of versions. A leader,
 // which holds a lock, saves a version, waits until the instances of the fleet have
@@ -83,8 +83,8 @@
 // atomic, and it sets their rate: some stores, R2 for one, take one write per second and key. A
 // round of save, reset and activate is three. Statuses are different: a thousand instances
 // log theirs at the same moment, so each has a record of its own, and none waits for
-// another. The price is that who counts reads them one by one, sixteen at a time, but
-// each status only once: polling costs a listing and what is new.
+// another. The price is paid when they are counted: a handle reads them one by one,
+// sixteen at a time, but each status only once. Polling costs a listing and what is new.
 //
 // # Growth
 //
@@ -113,7 +113,7 @@
 //
 // # Latency
 //
-// An activation is visible at once to who asks. An instance that asks every interval
+// An instance that asks sees an activation at once. An instance that asks every interval
 // learns of it after half of that, on average. cas.Changes with [HeadsPrefix] asks
 // sooner where the store can tell of changes: in memory, and in a directory of this machine,
 // within milliseconds; on S3 it is the polling that it replaces. See the example.

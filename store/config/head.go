@@ -251,8 +251,8 @@ func (h *head) reset(version string) (bool, error) {
 	return true, nil
 }
 
-// drop deletes what was created before, but for the active one, and returns that.
-// While there is much garbage, it is none.
+// drop deletes the entries that were created before, except the active one, and returns
+// them. While there is much garbage, it deletes nothing.
 func (h *head) drop(before time.Time) (dropped []entry) {
 	if len(h.Garbage) > MaxSnapshots {
 		return nil

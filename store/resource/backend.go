@@ -25,8 +25,8 @@ const (
 type Backend interface {
 	// Read returns the resource of that type, tenancy and name.
 	//
-	// With an empty UID whatever is stored under the name; otherwise
-	// ErrNotFound, unless it has that UID. If it is stored with another
+	// With an empty UID it returns whatever is stored under the name. With another UID
+	// than the stored one the error is ErrNotFound. If the resource is stored with another
 	// GroupVersion, the error is a GroupVersionMismatchError that has the resource.
 	Read(ctx context.Context, consistency Consistency, id ID) (*Resource, error)
 
@@ -34,14 +34,15 @@ type Backend interface {
 	// an empty Version, if there is none of that name. It returns the
 	// resource as stored, with its new version.
 	//
-	// What is there with another version, or is not there, is ErrCASFailure. A UID never changes:
-	// what is there with another UID is ErrWrongUID, and when creating, ErrCASFailure as well.
-	// An empty UID is one like any other here. GroupVersion may change with any write.
+	// If another version is stored, or none, the error is ErrCASFailure. A UID never
+	// changes: if a resource with another UID is stored, the error is ErrWrongUID, and for
+	// an empty Version ErrCASFailure as well. An empty UID is one like any other here.
+	// GroupVersion may change with any write.
 	WriteCAS(ctx context.Context, res *Resource) (*Resource, error)
 
-	// DeleteCAS removes the resource if it has that version, and is ErrCASFailure
-	// if it has another. If there is none, or only one with another UID than
-	// id has, that is what was wanted, and no error. GroupVersion does not matter.
+	// DeleteCAS removes the resource if it has that version. If it has another one, the
+	// error is ErrCASFailure. If there is none, or only one with another UID than id has,
+	// there is nothing to do, and no error. GroupVersion does not matter.
 	DeleteCAS(ctx context.Context, id ID, version string) error
 
 	// List returns the resources of a type whose tenancy matches and whose names

@@ -43,7 +43,7 @@ func (s *Store) publish(ctx context.Context, m manifest) (bool, error) {
 			return false, err
 		}
 		if applied {
-			// If this fails, whoever makes the next one begins with it.
+			// If this fails, the next checkpoint begins with it, on any handle.
 			_ = s.moveHead(ctx)
 			return true, nil
 		}
@@ -110,7 +110,8 @@ func (s *Store) moveHead(ctx context.Context) error {
 	return nil
 }
 
-// readHead returns no record if the head has the known token, and no token either if there is none.
+// readHead returns no record if the head has the known token. If there is no head, it
+// returns no token either.
 func (s *Store) readHead(ctx context.Context, known cas.Token) (*headRecord, cas.Token, error) {
 	rec, err := s.cas.Read(ctx, headKey, known)
 	if err != nil || !rec.Exists() || rec.Token == known {

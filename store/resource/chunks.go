@@ -61,8 +61,8 @@ func cut(list []*Resource, yield func(payload []byte)) error {
 	return nil
 }
 
-// isBoundary is so for one resource in so many that they have 64 KiB together, and
-// for no more than every second one, so that cuts find back to where they were.
+// isBoundary reports whether to cut after a resource: content-defined chunking. The
+// probability is size/64 KiB, at most 1/2, so that a change does not shift later chunks.
 func isBoundary(id ID, size int) bool {
 	h := fnv.New32a()
 	for _, s := range id.texts() {
@@ -75,8 +75,9 @@ func isBoundary(id ID, size int) bool {
 //
 // A key is free if base does not list it and what it has was written for base, or
 // for one before it: the head, which is at base, does not list it then, and no
-// manifest that might still come does. What was written for the next generation is perhaps
-// somebody else's, who may come first. Whoever does, the keys of the others are free afterwards.
+// manifest that might still come does. A chunk that was written for the next generation
+// may belong to another handle, whose manifest may come first. After the first manifest
+// has come, the keys of the other handles are free.
 type chunkWriter struct {
 	s    *Store
 	base manifest

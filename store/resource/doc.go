@@ -40,8 +40,8 @@
 // decide, and one whose content is in the last checkpoint already is not written
 // again. The manifest is appended to the log, so that there is one order of checkpoints
 // and restores too, and then copied to the record head, where a new handle begins.
-// A chunk's key is used again when the head lists it no more; who still reads an
-// old one finds a wrong checksum, and begins again at the head.
+// A chunk's key is used again when the head lists it no more. A handle that still reads
+// an old one finds a wrong checksum, and begins again at the head.
 //
 // A checkpoint is due every LogRecords/16 positions. It is made by the handle whose
 // write finds it due, after that write has returned. One that dies in the middle of

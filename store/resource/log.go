@@ -15,7 +15,7 @@ import (
 var errStale = errors.New("overwritten meanwhile")
 
 // sync makes the view that of an instant after the call. Like everything in this
-// file it is for who has the turn.
+// file it is for the goroutine that has the turn.
 func (s *Store) sync(ctx context.Context) error {
 	s.mu.Lock()
 	s.begun++
@@ -95,8 +95,8 @@ var errNoRoom = errors.New("no room in the log")
 const maxAhead = 16
 
 // tail moves v over what the log has. That it is at the end is seen by reading the
-// next position when it is free. Of a handle that is behind by little no request
-// is for nothing; one that is far behind reads several positions at a time.
+// next position when it is free. A handle that is behind by little makes no request in
+// vain; one that is far behind reads several positions at a time.
 func (s *Store) tail(ctx context.Context, v *view) (*view, error) {
 	for ahead, n := 1, 0; ; n++ {
 		reads := s.readAhead(ctx, v, ahead)
@@ -223,7 +223,7 @@ func (s *Store) outrun(ctx context.Context, position uint64, got cas.Record, err
 		if unknown {
 			return err
 		}
-		return settled(s.sync(ctx)) // who was first could not be read
+		return settled(s.sync(ctx)) // the record that was first could not be read
 	}
 	switch f, bad := s.view.judge(position, got); {
 	case bad == nil && f.record != nil:

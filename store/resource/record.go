@@ -40,7 +40,7 @@ type headRecord struct {
 }
 
 // manifest is a checkpoint, or what a restore makes of everything. Generations
-// count both; that of an empty store is 0.
+// count both; an empty store is at 0.
 type manifest struct {
 	Generation uint64     `json:"generation"`
 	Position   uint64     `json:"position"` // of the last record whose changes it has
@@ -50,11 +50,11 @@ type manifest struct {
 
 	// Offset is what the versions in the chunks are counted from. Those that a restore
 	// gives are above all that were given before it in this store, which is not known
-	// yet when its chunks are written. That of a checkpoint is 0.
+	// yet when its chunks are written. A checkpoint has 0.
 	Offset uint64 `json:"offset,omitempty"`
 
-	// Last is the checksum of the log record at Position. That of a restore is in the head
-	// only: a record does not have its own.
+	// Last is the checksum of the log record at Position. For a restore it is only in the
+	// head: a record does not have its own.
 	Last string `json:"last,omitempty"`
 }
 

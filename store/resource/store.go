@@ -211,8 +211,8 @@ func (s *Store) refresh(ctx context.Context, c Consistency) error {
 	return settled(err)
 }
 
-// ask is a round that begins after the call: its own, or that of another caller
-// who has waited as well.
+// ask waits for a round that begins after the call: its own, or that of another caller
+// that has waited as well.
 func (s *Store) ask(ctx context.Context) error {
 	s.mu.Lock()
 	round := s.begun + 1

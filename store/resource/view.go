@@ -39,7 +39,7 @@ func newView(buffer int) *view { return &view{state: newState(), recent: events{
 
 func (v *view) exists() bool { return v.logRecords != 0 }
 
-// adopt makes the view that of a head's store. It keeps what is in v.
+// adopt sets the view to a head's checkpoint. It keeps the state in v.
 func (v *view) adopt(h *headRecord, token cas.Token) {
 	v.logRecords, v.position, v.revision = h.LogRecords, h.Manifest.Position, h.Manifest.Revision
 	v.manifest, v.last = h.Manifest, h.Manifest.Last

@@ -49,6 +49,9 @@ func over(s cas.Store) *config.Store { return config.New(s, config.Options{}) }
 
 // Run runs every test of the contract, several at once.
 func Run(t *testing.T, h Harness) {
+	if h.New == nil && h.Records == nil {
+		t.Fatal("the harness has neither New nor Records")
+	}
 	tests := map[string]func(*testing.T, Harness){
 		"Nothing":        testNothing,
 		"Lifecycle":      testLifecycle,

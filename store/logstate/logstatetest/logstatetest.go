@@ -50,6 +50,9 @@ func (h Harness) witnesses(t *testing.T) func() logstate.LogStatePersistence {
 
 // Run runs every test of the contract.
 func Run(t *testing.T, h Harness) {
+	if h.New == nil && h.Records == nil {
+		t.Fatal("the harness has neither New nor Records")
+	}
 	tests := map[string]func(*testing.T, Harness){
 		"FirstUse":     testFirstUse,
 		"Logs":         testLogs,

@@ -37,6 +37,9 @@ type Harness struct {
 
 // Run runs every test of the contract.
 func Run(t *testing.T, h Harness) {
+	if h.New == nil && h.Records == nil {
+		t.Fatal("the harness has neither New nor Records")
+	}
 	tests := map[string]func(*testing.T, Harness){
 		"Write":             testWrite,
 		"UIDs":              testUIDs,
