@@ -1,6 +1,7 @@
 package lease
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"time"
@@ -31,6 +32,10 @@ type Config struct {
 	TTL     time.Duration // DefaultLeaseTTL if zero
 	MaxTTL  time.Duration // DefaultLeaseMaxTTL if zero
 	MaxSkew time.Duration // waited for after an expiry before taking over, beyond what is known of clocks
+
+	// Note is kept in each record that this leaser writes, for readers: see [Leaser.Note].
+	// It is a JSON value of some hundred bytes, or empty.
+	Note json.RawMessage
 
 	Clock clock.Clock // for tests; the machine's if nil
 }

@@ -2,8 +2,10 @@ package lease
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/replctl/replicate"
@@ -150,6 +152,17 @@ func (l *Leaser) ReadLease(ctx context.Context) (*replicate.Lease, State, error)
 	lease.ETag = string(s.token)
 	state, err := s.judge(now, cfg)
 	return &lease, state, wrap("read", cfg, err)
+}
+
+// Note returns the note in a lease's record, nil if there is none. It returns false if
+// another version of the record was seen since: read the lease again then.
+func (l *Leaser) Note(lease *replicate.Lease) (note json.RawMessage, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if string(l.seen.token) != lease.ETag || l.seen.rec == nil {
+		return nil, false
+	}
+	return slices.Clone(l.seen.rec.Note), true
 }
 
 // BreakOptions say which record is to be broken.

@@ -289,6 +289,7 @@ func (l *Leaser) swap(ctx context.Context, store cas.Store, cfg Config, rec *rec
 		l.event(Event{Kind: EventAmbiguous, Lease: rec.Lease, Err: err})
 	}}
 	for {
+		rec.Note = cfg.Note
 		data, err := rec.encode()
 		if err != nil {
 			return cas.Record{}, err

@@ -48,6 +48,8 @@ type record struct {
 	// Released: given up, or broken. ExpiresAt is in the past too, so that
 	// Litestream's leaser takes the lease, and counts the generation on.
 	Released bool `json:"released,omitempty"`
+
+	Note json.RawMessage `json:"note,omitempty"` // of Config
 }
 
 type milliseconds int64

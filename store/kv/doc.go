@@ -112,7 +112,8 @@
 // The first line has the length and the checksum of what follows, and what tells the
 // last writes apart. A record of another format is ErrCorrupt.
 //
-// Leases are below "kv/lease/", in the form of lock.json.
+// Leases are below "kv/lease/", in the form of lock.json, with how long each may be taken on
+// trust in the "note".
 //
 // "kv/floor" has the highest version that was removed.
 //

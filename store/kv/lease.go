@@ -4,9 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -15,35 +15,29 @@ import (
 	"github.com/replctl/replicate/lease"
 )
 
-// terms are what a lease's record says of it, in the place of its owner's name: for
-// readers, which have to know how long they may take it on trust, and for people.
+// terms are the note in a lease's record: what readers have to know of it.
 type terms struct {
-	ending     bool // it was cut short to be released, and is not to be trusted any more
-	ttl, cache time.Duration
-	owner      string
+	TTL   milliseconds `json:"ttl_ms"`
+	Cache milliseconds `json:"cache_ms"` // how long it may be taken on trust
+
+	// Ending: it was cut short to be released, and is not to be trusted any more.
+	Ending bool `json:"ending,omitempty"`
 }
 
-func (t terms) String() string {
-	kind := "kv"
-	if t.ending {
-		kind = "kv-ending"
-	}
-	return fmt.Sprintf("%s ttl=%v cache=%v %s", kind, t.ttl, t.cache, t.owner)
-}
+type milliseconds int64
 
-// parseTerms reads what String wrote. Of anything else nothing is known, and nothing
-// taken on trust.
-func parseTerms(s string) (t terms, ok bool) {
-	fields := strings.SplitN(s, " ", 4)
-	if len(fields) != 4 || fields[0] != "kv" && fields[0] != "kv-ending" {
+func toMilliseconds(d time.Duration) milliseconds { return milliseconds(d / time.Millisecond) }
+
+func (m milliseconds) duration() time.Duration { return time.Duration(m) * time.Millisecond }
+
+// parseTerms returns false for what no Store writes. Of such a lease nothing is known, and
+// nothing is taken on trust.
+func parseTerms(note []byte) (t terms, ok bool) {
+	if json.Unmarshal(note, &t) != nil ||
+		t.TTL < toMilliseconds(MinTTL) || t.TTL > toMilliseconds(MaxTTL) || t.Cache < 0 || t.Cache > t.TTL {
 		return terms{}, false
 	}
-	ttl, err1 := time.ParseDuration(strings.TrimPrefix(fields[1], "ttl="))
-	cache, err2 := time.ParseDuration(strings.TrimPrefix(fields[2], "cache="))
-	if err1 != nil || err2 != nil || ttl < MinTTL || ttl > MaxTTL || cache < 0 || cache > ttl {
-		return terms{}, false
-	}
-	return terms{fields[0] == "kv-ending", ttl, cache, fields[3]}, true
+	return t, true
 }
 
 // StoreLease is a Lease of a [Store]. [Store.NewLease] and [Store.GetLease] return one, and
@@ -123,13 +117,31 @@ func (l lessor) GetLease(id LeaseId) (Lease, error) {
 	return found, nil
 }
 
-// leaser is the state machine of one lease, whose owner and TTL may change.
-func (s *Store) leaser(id LeaseId, owner *string, ttl *time.Duration) *lease.Leaser {
-	return lease.NewLeaser("kv",
-		func() lease.Config {
-			return lease.Config{Key: leaseKey(id), Owner: *owner, TTL: *ttl, MaxTTL: MaxTTL + trustMargin, MaxSkew: s.opts.MaxSkew, Clock: s.opts.clock}
-		},
-		func(context.Context) (cas.Store, error) { return s.store, nil })
+// writer is how a leaser writes the record of a lease.
+type writer struct {
+	owner string
+	ttl   time.Duration
+	note  json.RawMessage
+}
+
+// holder writes the records of a lease that goes on.
+func holder(owner string, ttl time.Duration, t terms) (writer, error) {
+	note, err := json.Marshal(t)
+	return writer{owner, ttl, note}, err
+}
+
+// ender writes the records of one that has ended.
+func ender() writer { return writer{owner: lease.DefaultOwner(), ttl: lease.DefaultTTL} }
+
+// leaser is the state machine of one lease, whose writer may change.
+func (s *Store) leaser(id LeaseId, w *writer) *lease.Leaser {
+	configure := func() lease.Config {
+		return lease.Config{
+			Key: leaseKey(id), Owner: w.owner, TTL: w.ttl, Note: w.note,
+			MaxTTL: MaxTTL + trustMargin, MaxSkew: s.opts.MaxSkew, Clock: s.opts.clock,
+		}
+	}
+	return lease.NewLeaser("kv", configure, func(context.Context) (cas.Store, error) { return s.store, nil })
 }
 
 // NewLease makes a lease: see [Lessor]. With keepAlive it is renewed three times in its TTL.
@@ -142,11 +154,14 @@ func (s *Store) NewLease(ctx context.Context, ttl time.Duration, keepAlive bool)
 	if ttl < MinTTL || ttl > MaxTTL {
 		return nil, fmt.Errorf("new lease: ttl %v: want %v to %v", ttl, MinTTL, MaxTTL)
 	}
-	t := terms{false, ttl.Truncate(time.Millisecond), min(s.opts.LeaseCache, ttl).Truncate(time.Millisecond), lease.DefaultOwner()}
-	owner := t.String()
+	t := terms{TTL: toMilliseconds(ttl), Cache: toMilliseconds(min(s.opts.LeaseCache, ttl))}
+	w, err := holder(lease.DefaultOwner(), t.TTL.duration(), t)
+	if err != nil {
+		return nil, fmt.Errorf("new lease: %w", err)
+	}
 	for {
-		l := &StoreLease{s: s, id: randomId(), fullTTL: t.ttl}
-		l.leaser = s.leaser(l.id, &owner, &t.ttl)
+		l := &StoreLease{s: s, id: randomId(), fullTTL: w.ttl}
+		l.leaser = s.leaser(l.id, &w)
 		isNew, err := l.take(ctx, keepAlive)
 		if err != nil {
 			return nil, fmt.Errorf("new lease: %w", err)
@@ -225,18 +240,24 @@ func (s *Store) getLease(ctx context.Context, id LeaseId) (*StoreLease, error) {
 		return nil, ErrNotFound
 	}
 	v := s.view(id)
-	found, err := s.look(ctx, v)
-	switch {
-	case err != nil:
-		return nil, err
-	case found == nil:
-		return nil, ErrNotFound
+	for {
+		found, err := s.look(ctx, v)
+		if err == nil && found == nil {
+			err = ErrNotFound
+		}
+		if err != nil {
+			return nil, err
+		}
+		note, ok := v.leaser.Note(found)
+		if !ok {
+			continue // it was renewed meanwhile
+		}
+		t, ok := parseTerms(note)
+		if !ok {
+			return nil, fmt.Errorf("%w: terms %.200q", ErrCorrupt, note)
+		}
+		return &StoreLease{s: s, id: id, fullTTL: t.TTL.duration(), leaser: v.leaser, found: *found}, nil
 	}
-	t, ok := parseTerms(found.Owner)
-	if !ok {
-		return nil, fmt.Errorf("%w: terms %q", ErrCorrupt, found.Owner)
-	}
-	return &StoreLease{s: s, id: id, fullTTL: t.ttl, leaser: v.leaser, found: *found}, nil
 }
 
 // Release implements [Lease].
@@ -281,24 +302,28 @@ func (l *StoreLease) ReleaseContext(ctx context.Context) error {
 // it is released. It is not done if somebody has changed it meanwhile. It reports
 // whether the lease was there to begin with.
 func (s *Store) release(ctx context.Context, id LeaseId) (there, done bool, err error) {
-	owner, ttl := endedBy(), lease.DefaultTTL
-	leaser := s.leaser(id, &owner, &ttl)
+	w := ender()
+	leaser := s.leaser(id, &w)
 	held, err := s.look(ctx, &view{id: id, leaser: leaser})
 	if err != nil || held == nil {
 		return false, err == nil, err
 	}
-	t, _ := parseTerms(held.Owner)
+	note, _ := leaser.Note(held) // nobody else uses this leaser
+	t, _ := parseTerms(note)
 	left := held.ExpiresAt.Sub(leaser.Now())
-	owner = held.Owner // on behalf of its holder
-	if left > 0 && t.cache > 0 {
-		if !t.ending {
-			t.ending = true
-			owner, ttl = t.String(), t.cache+trustMargin // nobody, of whatever clock, sees it expire before the pause is over
-			held.Owner, held.ExpiresAt = owner, s.opts.clock.Now().Add(left).Time()
+	w.owner, w.note = held.Owner, note // on behalf of its holder
+	if left > 0 && t.Cache > 0 {
+		if !t.Ending {
+			t.Ending = true
+			// Nobody, of whatever clock, sees it expire before the pause is over.
+			if w, err = holder(held.Owner, t.Cache.duration()+trustMargin, t); err != nil {
+				return true, false, err
+			}
+			held.ExpiresAt = s.opts.clock.Now().Add(left).Time()
 			held, err = leaser.RenewLease(ctx, held)
 		}
 		if err == nil {
-			err = s.opts.clock.Sleep(ctx, t.cache)
+			err = s.opts.clock.Sleep(ctx, t.Cache.duration())
 		}
 	}
 	if err == nil {

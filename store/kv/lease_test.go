@@ -2,6 +2,7 @@ package kv_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,6 +15,7 @@ import (
 	"github.com/replctl/replicate/cas/castest"
 	"github.com/replctl/replicate/internal/clock"
 	"github.com/replctl/replicate/internal/clock/faketime"
+	"github.com/replctl/replicate/lease"
 	"github.com/replctl/replicate/store/kv"
 )
 
@@ -331,4 +333,25 @@ func must[T any](v T, err error) T {
 		panic(err)
 	}
 	return v
+}
+
+// TestLeaseRecord: the owner is a name for people, and what readers need has fields of its own.
+func TestLeaseRecord(t *testing.T) {
+	m := new(cas.Memory)
+	s := must(kv.New(m, kv.Options{}))
+	l := must(s.NewLease(t.Context(), 1500*time.Millisecond, false))
+	r := must(m.Read(t.Context(), fmt.Sprint("kv/lease/", l.Id()), ""))
+	var got struct {
+		Owner string `json:"owner"`
+		Note  struct {
+			TTL   int `json:"ttl_ms"`
+			Cache int `json:"cache_ms"`
+		} `json:"note"`
+	}
+	if err := json.Unmarshal(r.Value, &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Owner != lease.DefaultOwner() || got.Note.TTL != 1500 || got.Note.Cache != 1000 {
+		t.Errorf("got %s", r.Value)
+	}
 }

@@ -73,29 +73,33 @@ func FuzzDecode(f *testing.F) {
 
 func TestTerms(t *testing.T) {
 	for _, ending := range []bool{false, true} {
-		want := terms{ending, 30 * time.Second, 1500 * time.Millisecond, "some host:4711 and more"}
-		if got, ok := parseTerms(want.String()); !ok || got != want {
-			t.Errorf("got %+v, %v, want %+v", got, ok, want)
+		want := terms{30_000, 1500, ending}
+		w, err := holder("some host", time.Minute, want)
+		if got, ok := parseTerms(w.note); err != nil || !ok || got != want {
+			t.Errorf("got %+v, %v, %v, want %+v", got, ok, err, want)
 		}
 	}
 	for _, s := range []string{
-		"", "host:4711", "kv ttl=1s cache=1s", "kv ttl=1s cache=2s x", "kv ttl=1ms cache=0s x", "kv ttl=961h cache=0s x",
-		"kv ttl=1s cache=-1s x", "kv ttl= cache= x", "kx ttl=1s cache=1s x",
+		"", "x", "[]", "null", `{}`, `{"ttl_ms":1000,"cache_ms":2000}`, `{"ttl_ms":1,"cache_ms":0}`,
+		`{"ttl_ms":3459600000,"cache_ms":0}`, `{"ttl_ms":1000,"cache_ms":-1}`, `{"ttl_ms":1000.5,"cache_ms":0}`,
 	} {
-		if got, ok := parseTerms(s); ok || got != (terms{}) {
+		if got, ok := parseTerms([]byte(s)); ok || got != (terms{}) {
 			t.Errorf("%q: got %+v", s, got)
 		}
 	}
 }
 
 func FuzzParseTerms(f *testing.F) {
-	f.Add("kv ttl=30s cache=1s host:4711")
-	f.Add("kv-ending ttl=30s cache=1s host:4711")
-	f.Fuzz(func(t *testing.T, s string) {
-		if got, ok := parseTerms(s); ok {
-			if again, ok := parseTerms(got.String()); !ok || again != got {
-				t.Errorf("%q is %+v, and then %+v", s, got, again)
-			}
+	f.Add([]byte(`{"ttl_ms":30000,"cache_ms":1000}`))
+	f.Add([]byte(`{"ttl_ms":30000,"cache_ms":0,"ending":true}`))
+	f.Fuzz(func(t *testing.T, note []byte) {
+		got, ok := parseTerms(note)
+		if !ok {
+			return
+		}
+		w, err := holder("", time.Minute, got)
+		if again, ok := parseTerms(w.note); err != nil || !ok || again != got {
+			t.Errorf("%+v is written as %s", got, w.note)
 		}
 	})
 }

@@ -34,15 +34,12 @@ func (s *Store) view(id LeaseId) *view {
 		if len(s.views) >= maxViews {
 			clear(s.views)
 		}
-		owner, ttl := endedBy(), lease.DefaultTTL
-		v = &view{id: id, leaser: s.leaser(id, &owner, &ttl)}
+		w := ender()
+		v = &view{id: id, leaser: s.leaser(id, &w)}
 		s.views[id] = v
 	}
 	return v
 }
-
-// endedBy is the owner of a lease's record from when it has ended, for people.
-func endedBy() string { return "kv ended, as found by " + lease.DefaultOwner() }
 
 // hasEnded reports whether it is known that a lease has ended. The caller has s.mu.
 func (s *Store) hasEnded(id LeaseId) bool { return s.views[id] != nil && s.views[id].ended }
@@ -101,7 +98,9 @@ func (s *Store) buryLease(ctx context.Context, id LeaseId, ended *replicate.Leas
 }
 
 // end ends a lease that has expired, unless it has been renewed, or ended, by now.
-func (s *Store) end(ctx context.Context, v *view, expired *replicate.Lease) (*replicate.Lease, lease.State, error) {
+func (s *Store) end(
+	ctx context.Context, v *view, expired *replicate.Lease,
+) (*replicate.Lease, lease.State, error) {
 	ended, err := v.leaser.AcquireLease(ctx)
 	var exists *replicate.LeaseExistsError
 	switch {
@@ -126,12 +125,13 @@ const trustMargin = time.Second
 // trust notes up to when a lease need not be read again, which was asked for at a
 // moment.
 func (s *Store) trust(v *view, held *replicate.Lease, asked clock.Instant) {
-	t, _ := parseTerms(held.Owner)
-	if t.ending {
+	note, _ := v.leaser.Note(held)
+	t, ok := parseTerms(note)
+	if !ok || t.Ending {
 		return
 	}
 	left := held.ExpiresAt.Sub(v.leaser.Now()) - trustMargin
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	v.trust = asked.Add(min(t.cache, left))
+	v.trust = asked.Add(min(t.Cache.duration(), left))
 }
