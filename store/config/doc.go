@@ -30,7 +30,7 @@
 //   - The log of a version has one status per instance, the last one logged. Resetting
 //     it and deleting its snapshot empty it at one instant; a status that is being
 //     logged at that moment does not turn up in the log of another round.
-//   - A lock is held by one at a time, by a lease of package replicate that is kept
+//   - A lock is held by one at a time, by a lease of package lease that is kept
 //     alive until it is released or the process ends. After a crash it is free when
 //     the lease has expired: Options.LockTTL later.
 //   - A holder that has lost its lock without knowing it cannot undo what a later holder

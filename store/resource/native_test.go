@@ -80,7 +80,7 @@ func encoded(r *resource.Resource) ([]byte, error) {
 	}
 	value, err := json.Marshal(one)
 	if err != nil || bytes.Contains(value, []byte(`\ufffd`)) {
-		return nil, fmt.Errorf("%w: %v", resource.ErrInvalid, err)
+		return nil, errors.Join(resource.ErrInvalid, err)
 	}
 	size := len(value)
 	if r.Version != "" {
