@@ -36,7 +36,7 @@ const (
 // cliError is an error with an exit code, and a hint where there is one.
 type cliError struct {
 	code int
-	err  error // nil: all is said
+	err  error // nil: everything has been printed
 	try  string
 }
 
@@ -74,8 +74,8 @@ func (a *app) exitCode(err error) int {
 	return ce.code
 }
 
-// advice is what an engine says about its own error: what it means is in the store's
-// code, not in its kind.
+// advice is an engine's own advice on an error. It depends on the store's error code, which
+// only the engine knows.
 func advice(err error) string {
 	var adviser interface{ Advice() string }
 	if errors.As(err, &adviser) {
@@ -84,7 +84,7 @@ func advice(err error) string {
 	return ""
 }
 
-// classify is for errors from below the commands: what they mean to an operator.
+// classify gives an error of the library an exit code, and advice for the operator.
 func classify(err error) *cliError {
 	ce := &cliError{code: exitFailure, err: err}
 	var unsound *sqlite.CheckError

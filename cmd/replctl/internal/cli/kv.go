@@ -41,18 +41,11 @@ func newKVCommand(a *app) *cobra.Command {
 // openKV returns the records at a URL, which is not contacted yet, and the URL as it may
 // be shown (see shownURL).
 func (a *app) openKV(ctx context.Context, rawURL string, poll time.Duration) (s *kv.Store, url string, err error) {
-	p, err := a.parsePlace(rawURL)
+	l, err := a.openProber(rawURL, "kv")
 	if err != nil {
 		return nil, "", err
 	}
-	l, err := p.leaser(p.scheme, p.host, p.path, p.query, p.userinfo)
-	if err != nil {
-		return nil, "", usageError("replctl kv --help", "%w", err)
-	}
-	target := l.(prober) // whose records are all of those at the URL
-	target.SetLogger(a.logger())
-	a.sayWaits(l)
-	store, err := target.ProbeTarget().Records(ctx)
+	store, err := l.ProbeTarget().Records(ctx) // the target has all records at the URL
 	if err != nil {
 		return nil, "", err
 	}
@@ -75,7 +68,7 @@ func checkKVKey(key string) error {
 	return nil
 }
 
-// kvFailure is for errors of these commands: what they mean to an operator.
+// kvFailure gives an error of these commands an exit code, and advice for the operator.
 func kvFailure(err error, url, key string) error {
 	get := "replctl kv get " + shellQuote(url) + " " + shellQuote(key) + " --json"
 	var ce *cliError

@@ -10,7 +10,7 @@ import (
 	"github.com/replctl/replicate/lease"
 )
 
-// leaseFailure is for errors of the lease commands: what they mean to an operator.
+// leaseFailure gives an error of the lease commands an exit code, and advice for the operator.
 func leaseFailure(err error, url string) error {
 	var ce *cliError
 	var exists *replicate.LeaseExistsError

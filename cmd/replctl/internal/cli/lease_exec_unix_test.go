@@ -72,7 +72,7 @@ func TestExecKilled(t *testing.T) {
 	_ = first.stdin.Close()
 }
 
-// Neither who ignores SIGTERM nor what the command has started lives on.
+// A command that ignores SIGTERM is ended, and so is what it has started.
 func TestExecKillsGroup(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

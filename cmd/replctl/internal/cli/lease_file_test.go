@@ -74,7 +74,7 @@ func FuzzParseGrant(f *testing.F) {
 	})
 }
 
-// What is printed has the shape of the contract, and can be read again.
+// The output has the shape of the contract, and can be read again.
 func TestLeaseJSON(t *testing.T) {
 	dir := t.TempDir()
 	before := time.Now()

@@ -114,13 +114,9 @@ func (a *app) openLeaser(rawURL string, flags leaseFlags) (leaser, error) {
 	if err := flags.check(); err != nil {
 		return nil, err
 	}
-	p, err := a.parsePlace(rawURL)
+	l, err := a.openProber(rawURL, "lease")
 	if err != nil {
 		return nil, err
-	}
-	l, err := p.leaser(p.scheme, p.host, p.path, p.query, p.userinfo)
-	if err != nil {
-		return nil, usageError("replctl lease --help", "%w", err)
 	}
 	switch l := l.(type) {
 	case *file.Leaser:
@@ -130,10 +126,7 @@ func (a *app) openLeaser(rawURL string, flags leaseFlags) (leaser, error) {
 		flags.set(&l.MaxTTL, &l.TTL, &l.Owner)
 		l.MaxSkew = flags.maxSkew
 	}
-	out := l.(leaser)
-	out.SetLogger(a.logger())
-	a.sayWaits(l)
-	return out, nil
+	return l.(leaser), nil
 }
 
 func (f *leaseFlags) set(maxTTL, ttl *time.Duration, owner *string) {

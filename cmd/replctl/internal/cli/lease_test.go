@@ -134,7 +134,7 @@ func TestLeaseFailure(t *testing.T) {
 	}
 }
 
-// Who does not read standard error does not hold up a lease.
+// A reader of standard error that has stopped does not hold up a lease.
 func TestReporterDoesNotBlock(t *testing.T) {
 	r, w := io.Pipe()
 	defer r.Close()

@@ -6,9 +6,8 @@ import (
 	"time"
 )
 
-// meter shows progress on a terminal, on one line that it removes in the end: how
-// much is done, how fast, and how long it will take. What is done at once shows
-// none.
+// meter shows progress on a terminal: how much is done, how fast, and how long it will
+// take. It uses one line, which it removes at the end. A short step shows nothing.
 type meter struct {
 	w     io.Writer
 	verb  string

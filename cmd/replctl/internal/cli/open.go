@@ -31,12 +31,11 @@ type client interface {
 // opened is the replica that a command works on.
 type opened struct {
 	client
-	url string // as given, less what is secret
+	url string // as given, without secrets
 	dir string // of a file replica
 }
 
-// engine is what the command knows of an engine: how to make clients from the
-// parts of a URL, and what to do with them before they are used.
+// engine makes an engine's clients from the parts of a URL.
 type engine struct {
 	replica func(scheme, host, urlPath string, query url.Values, userinfo *url.Userinfo) (replicate.ReplicaClient, error)
 	leaser  func(scheme, host, urlPath string, query url.Values, userinfo *url.Userinfo) (replicate.Leaser, error)
@@ -48,7 +47,7 @@ var engines = map[string]engine{
 	s3.ReplicaClientType:   {s3.NewReplicaClientFromURL, s3.NewLeaserFromURL},
 }
 
-// place is a URL taken apart, with what flags add to it.
+// place is a URL taken apart, with the parameters that flags add.
 type place struct {
 	engine
 	scheme, host, path string
@@ -83,9 +82,9 @@ func (a *app) parsePlace(rawURL string) (place, error) {
 
 const tryConfig = "the path or url that the replica has in litestream.yml"
 
-// workingDirOf is the name of the database whose working directory Litestream keeps at
-// a path, beside the database: .NAME-litestream, with files that look like a replica's
-// and are not all of it.
+// workingDirOf returns the name of the database whose working directory dir is, or "".
+// Litestream keeps it beside the database, as .NAME-litestream: its files look like those
+// of a replica, and some are missing.
 func workingDirOf(dir string) string {
 	name, ok := strings.CutSuffix(path.Base(filepath.ToSlash(dir)), "-litestream")
 	db, hidden := strings.CutPrefix(name, ".")
@@ -112,7 +111,8 @@ func (a *app) openReplica(rawURL string) (*opened, error) {
 	case *file.ReplicaClient:
 		r.dir = c.Path()
 		if fi, err := os.Stat(r.dir); err == nil && !fi.IsDir() {
-			return nil, &cliError{exitFailure, fmt.Errorf("%s is a file, and a replica is a directory", r.dir), "the directory that the replicator writes to"}
+			return nil, &cliError{exitFailure, fmt.Errorf("%s is a file, and a replica is a directory", r.dir),
+				"the directory that the replicator writes to"}
 		}
 	case fmt.Stringer:
 		r.url = c.String() // without secrets
@@ -120,8 +120,8 @@ func (a *app) openReplica(rawURL string) (*opened, error) {
 	return r, nil
 }
 
-// nothing is the error for a place that holds no replica: what is there instead,
-// and where a replica may be.
+// nothing is the error for a place without a replica. It says what is there instead, and
+// where a replica may be.
 func (r *opened) nothing(ctx context.Context) error {
 	var names []string
 	store, _, err := r.Open(ctx)
@@ -136,7 +136,8 @@ func (r *opened) nothing(ctx context.Context) error {
 			break
 		}
 	}
-	return &cliError{exitNothing, fmt.Errorf("no replica at %s: %s", r.url, r.describe(names)), r.suggest(ctx, store, names)}
+	err = fmt.Errorf("no replica at %s: %s", r.url, r.describe(names))
+	return &cliError{exitNothing, err, r.suggest(ctx, store, names)}
 }
 
 func (r *opened) describe(names []string) string {

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// Who reads no further (replctl ... | head) ends the command, as it ends others:
-// by SIGPIPE, without a word.
+// A reader that stops (replctl ... | head) ends the command as it ends others: by SIGPIPE,
+// without a word.
 func TestClosedPipe(t *testing.T) {
 	dir := testdata(t)
 	for _, args := range [][]string{

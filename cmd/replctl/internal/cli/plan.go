@@ -143,8 +143,8 @@ func (a *app) plan(ctx context.Context, url string, flags *targetFlags) error {
 	return a.printPlan(plan)
 }
 
-// makePlan opens the replica, says what time is meant, and plans. Of a target that
-// is impossible everything is printed.
+// makePlan opens the replica, plans, and tells which time is meant. If there is no plan, it
+// prints what is possible.
 func (a *app) makePlan(ctx context.Context, url string, flags *targetFlags) (*opened, *restore.Plan, error) {
 	target, err := flags.target()
 	if err != nil {

@@ -51,7 +51,7 @@ func newProbeCommand(a *app) *cobra.Command {
 			case opts.Writers < 2 || opts.Writers > probe.MaxWriters:
 				return usageError("--writers 16", "--writers: %d is not between 2 and %d", opts.Writers, probe.MaxWriters)
 			}
-			l, err := a.openProber(args[0])
+			l, err := a.openProber(args[0], "probe")
 			if err != nil {
 				return err
 			}
@@ -69,14 +69,15 @@ func newProbeCommand(a *app) *cobra.Command {
 	return cmd
 }
 
-func (a *app) openProber(rawURL string) (prober, error) {
+// openProber returns the leaser at a URL for a command.
+func (a *app) openProber(rawURL, command string) (prober, error) {
 	p, err := a.parsePlace(rawURL)
 	if err != nil {
 		return nil, err
 	}
 	l, err := p.leaser(p.scheme, p.host, p.path, p.query, p.userinfo)
 	if err != nil {
-		return nil, usageError("replctl probe --help", "%w", err)
+		return nil, usageError("replctl "+command+" --help", "%w", err)
 	}
 	out := l.(prober)
 	out.SetLogger(a.logger())

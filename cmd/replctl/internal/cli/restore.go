@@ -184,7 +184,8 @@ func inTheWay(output string, err error) error {
 }
 
 // restoreTo restores, and returns the plan that was followed last; nil if there is none.
-func (a *app) restoreTo(ctx context.Context, r *opened, target restore.Target, opts *restoreOptions) (plan *restore.Plan, err error) {
+func (a *app) restoreTo(ctx context.Context, r *opened, target restore.Target, opts *restoreOptions,
+) (plan *restore.Plan, err error) {
 	m := a.newMeter("restoring")
 	defer func() { m.done() }()
 	how := restore.Options{
@@ -197,7 +198,8 @@ func (a *app) restoreTo(ctx context.Context, r *opened, target restore.Target, o
 			plan = p
 			a.sayPlan(target, plan)
 			if opts.output == standardOutput && plan.MayMiss {
-				a.talk("note: this backup has no times.json, and may lack segments that no name shows; with -o FILE, SQLite checks the database")
+				a.talk("note: this backup has no times.json, and may lack segments that no name shows; " +
+					"with -o FILE, SQLite checks the database")
 			}
 			return nil
 		},

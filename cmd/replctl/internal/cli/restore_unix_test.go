@@ -86,7 +86,7 @@ func TestRestoreDoesNotFit(t *testing.T) {
 	}
 }
 
-// Who reads no further ends the command by SIGPIPE, and nothing is left where
+// A reader that stops ends the command by SIGPIPE, and nothing is left where
 // temporary files are.
 func TestRestoreToClosedPipe(t *testing.T) {
 	for _, name := range []string{"v0.5", "v0.3"} {

@@ -51,7 +51,7 @@ func TestScript(t *testing.T) {
 	})
 }
 
-// What is on standard error of a command that succeeds, and of one that does not.
+// Standard error of a command that succeeds, and of one that does not.
 var (
 	talk    = regexp.MustCompile(`\A((since|until|timestamp) \d.*\n|no .*\n|note: .*\n|restored .*\n)*\z`)
 	failure = regexp.MustCompile(`\Areplctl: .+\n(Try: .+\n)?\z`)

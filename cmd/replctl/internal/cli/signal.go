@@ -43,10 +43,9 @@ func untilSignal(parent context.Context) (ctx context.Context, stop func()) {
 	}
 }
 
-// bySignal gives what failed after a signal the exit code of the signal, as a shell has
-// it: 130 for SIGINT, 143 for SIGTERM. An error with a meaning of its own keeps its
-// code. That nothing is there, or that a probe found nothing out, is none: the signal
-// may have cut it short.
+// bySignal gives an error after a signal the exit code of the signal, as a shell has it:
+// 130 for SIGINT, 143 for SIGTERM. An error with an exit code of its own keeps it, except
+// for "nothing there" and "inconclusive": the signal may have cut the command short.
 func bySignal(ctx context.Context, err error) error {
 	var end interrupted
 	if err == nil || !errors.As(context.Cause(ctx), &end) {

@@ -18,10 +18,11 @@ type Child struct {
 // New returns the child that will run cmd.
 func New(cmd *exec.Cmd) *Child { return &Child{cmd: cmd, done: make(chan struct{})} }
 
-// Start starts the command; restore undoes what that took, when it has ended.
+// Start starts the command. The caller calls restore when the command has ended: it gives
+// back the terminal and the handling of signals.
 //
-// The thread that starts it has to live as long as the command, for it is that
-// thread's death that the kernel kills the command at (prctl(2), PR_SET_PDEATHSIG).
+// The thread that starts the command has to live as long as the command, because the kernel
+// kills the command when that thread dies (prctl(2), PR_SET_PDEATHSIG).
 func (c *Child) Start() (restore func(), err error) {
 	restore = c.prepare()
 	started := make(chan error)
@@ -30,7 +31,7 @@ func (c *Child) Start() (restore func(), err error) {
 		err := c.cmd.Start()
 		started <- err
 		if err == nil {
-			_ = c.cmd.Wait() // the state says it all
+			_ = c.cmd.Wait() // ProcessState has the result
 			close(c.done)
 		}
 	}()

@@ -7,9 +7,8 @@ import (
 	"strconv"
 )
 
-// onlyZombies reports whether those left in a process group are all dead, and only not
-// buried: in many containers nobody does that for orphans. A zombie still counts for
-// kill(2).
+// onlyZombies reports whether all processes that are left in a group are zombies: in many
+// containers nobody reaps orphans, and kill(2) still finds them.
 func onlyZombies(group int) bool {
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil || len(stats) == 0 {

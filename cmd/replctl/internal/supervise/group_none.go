@@ -2,5 +2,5 @@
 
 package supervise
 
-// onlyZombies cannot be told apart here: init buries them soon.
+// onlyZombies is false: init reaps zombies soon.
 func onlyZombies(int) bool { return false }

@@ -12,9 +12,9 @@ import (
 	"golang.org/x/term"
 )
 
-// CatchSignals catches what is for the command. What was ignored from the start, as
-// by nohup, stays so.
-func CatchSignals() (<-chan os.Signal, func()) {
+// CatchSignals catches the signals that are for the command, until stop is called. A signal
+// that was ignored from the start, as by nohup, stays ignored.
+func CatchSignals() (caught <-chan os.Signal, stop func()) {
 	signals := make(chan os.Signal, 16)
 	for _, sig := range []os.Signal{
 		syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2,
@@ -35,8 +35,8 @@ func SignalCode(sig os.Signal) int { return SignalBase + int(sig.(syscall.Signal
 // prepare gives the command a process group, and, where replctl is in the foreground
 // of a terminal, its place there.
 func (c *Child) prepare() (restore func()) {
-	// One that is stopped cannot renew, or not end in time; and the latter two would
-	// be sent for touching the terminal.
+	// A stopped replctl cannot renew, and a stopped command cannot end in time. The kernel
+	// sends the latter two for touching the terminal.
 	jobControl := []os.Signal{syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU}
 	signal.Ignore(jobControl...)
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -61,10 +61,10 @@ func foreground(tty int) int {
 	return group
 }
 
-// signal passes a signal on to the group. An error means that nobody is left.
+// signal passes a signal on to the group. An error means that no process is left.
 func (c *Child) signal(sig os.Signal) { _ = unix.Kill(-c.cmd.Process.Pid, sig.(syscall.Signal)) }
 
-// terminate asks the group to end. One that is stopped has to go on to do so.
+// terminate asks the group to end. A stopped process has to be continued for that.
 func (c *Child) terminate() {
 	c.signal(syscall.SIGTERM)
 	c.signal(syscall.SIGCONT)
@@ -72,7 +72,7 @@ func (c *Child) terminate() {
 
 func (c *Child) kill() { c.signal(syscall.SIGKILL) }
 
-// gone reports whether the command has ended and nobody is left of its group.
+// gone reports whether the command has ended and no process of its group is left.
 func (c *Child) gone() bool {
 	select {
 	case <-c.done:
@@ -80,7 +80,7 @@ func (c *Child) gone() bool {
 		return false
 	}
 	group := c.cmd.Process.Pid
-	// Where replctl is the init of a container, orphans are its own to bury.
+	// If replctl is the init of a container, it has to reap orphans.
 	for {
 		if pid, err := unix.Wait4(-group, nil, unix.WNOHANG, nil); pid <= 0 || err != nil {
 			break

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// CatchSignals catches what ends replctl.
-func CatchSignals() (<-chan os.Signal, func()) {
+// CatchSignals catches the signals that end replctl, until stop is called.
+func CatchSignals() (caught <-chan os.Signal, stop func()) {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	return signals, func() { signal.Stop(signals) }
@@ -37,7 +37,7 @@ func (c *Child) terminate() { c.signal(os.Interrupt) }
 
 func (c *Child) kill() { _ = c.cmd.Process.Kill() }
 
-// gone reports whether the command has ended; of what it has started nothing is known.
+// gone reports whether the command has ended. The processes that it has started are not known.
 func (c *Child) gone() bool {
 	select {
 	case <-c.done:
