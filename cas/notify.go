@@ -29,7 +29,10 @@ type Notifier interface {
 // is the error then. Where the store is a [Notifier] that is soon after each
 // change, and every patience at the latest, because a hint can get lost; elsewhere
 // it is every interval.
-func Changes(ctx context.Context, s Store, prefix string, interval, patience time.Duration, look func(context.Context) (done bool, err error)) error {
+func Changes(
+	ctx context.Context, s Store, prefix string, interval, patience time.Duration,
+	look func(context.Context) (done bool, err error),
+) error {
 	if interval <= 0 || patience <= 0 {
 		return fmt.Errorf("wait for a change: interval %v, patience %v: both must be positive", interval, patience)
 	}

@@ -63,12 +63,14 @@ func TestChanges(t *testing.T) {
 
 func TestChangesEnds(t *testing.T) {
 	m, failed := new(cas.Memory), errors.New("failed")
-	err := cas.Changes(t.Context(), m, "", time.Hour, time.Hour, func(context.Context) (bool, error) { return false, failed })
+	fails := func(context.Context) (bool, error) { return false, failed }
+	err := cas.Changes(t.Context(), m, "", time.Hour, time.Hour, fails)
 	if !errors.Is(err, failed) {
 		t.Errorf("got %v, want the error of look", err)
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
-	err = cas.Changes(ctx, m, "", time.Hour, time.Hour, func(context.Context) (bool, error) { cancel(failed); return false, nil })
+	ends := func(context.Context) (bool, error) { cancel(failed); return false, nil }
+	err = cas.Changes(ctx, m, "", time.Hour, time.Hour, ends)
 	if !errors.Is(err, failed) {
 		t.Errorf("got %v, want the cause of the context's end", err)
 	}

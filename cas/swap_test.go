@@ -15,24 +15,31 @@ func TestSwap(t *testing.T) {
 		r, _ := s.Read(t.Context(), "k", "")
 		_, _ = s.Write(t.Context(), "k", []byte("theirs"), r.Token)
 	}
+	type faults = []castest.Fault
+	const (
+		answerLost, lost, notSent = castest.AppliedThenFail, castest.LostBefore, castest.FailBefore
+		undurable, replaced       = castest.NotDurable, castest.AppliedThenReplaced
+	)
+	unknown, superseded := []error{cas.ErrIndeterminate}, []error{cas.ErrIndeterminate, cas.ErrSuperseded}
+	notDurable := []error{cas.ErrNotDurable, cas.ErrIndeterminate}
 	for name, c := range map[string]struct {
-		faults  []castest.Fault // of the writes, one after the other
+		faults  faults // of the writes, one after the other
 		between func(*cas.Memory)
 		value   string // in the end
 		want    []error
 	}{
 		"applied":                        {nil, nil, "mine", nil},
-		"applied, answer lost":           {[]castest.Fault{castest.AppliedThenFail}, nil, "mine", nil},
-		"applied, not durable":           {[]castest.Fault{castest.NotDurable}, nil, "mine", []error{cas.ErrNotDurable, cas.ErrIndeterminate}},
-		"lost, then not durable":         {[]castest.Fault{castest.LostBefore, castest.NotDurable}, nil, "mine", []error{cas.ErrNotDurable, cas.ErrIndeterminate}},
-		"applied, and replaced":          {[]castest.Fault{castest.AppliedThenReplaced}, nil, "theirs", []error{cas.ErrIndeterminate, cas.ErrSuperseded}},
-		"lost, then applied":             {[]castest.Fault{castest.LostBefore}, nil, "mine", nil},
-		"lost, applied with lost answer": {[]castest.Fault{castest.LostBefore, castest.AppliedThenFail}, nil, "mine", nil},
-		"always lost":                    {[]castest.Fault{castest.LostBefore, castest.LostBefore, castest.LostBefore, castest.LostBefore}, nil, "old", []error{cas.ErrIndeterminate}},
-		"not sent":                       {[]castest.Fault{castest.FailBefore}, nil, "old", []error{castest.ErrInjected}},
-		"lost, then not sent":            {[]castest.Fault{castest.LostBefore, castest.FailBefore}, nil, "old", []error{cas.ErrIndeterminate}},
-		"lost, and superseded":           {[]castest.Fault{castest.LostBefore}, other, "theirs", []error{cas.ErrIndeterminate, cas.ErrSuperseded}},
-		"applied, and superseded":        {[]castest.Fault{castest.AppliedThenFail}, other, "theirs", []error{cas.ErrIndeterminate, cas.ErrSuperseded}},
+		"applied, answer lost":           {faults{answerLost}, nil, "mine", nil},
+		"applied, not durable":           {faults{undurable}, nil, "mine", notDurable},
+		"lost, then not durable":         {faults{lost, undurable}, nil, "mine", notDurable},
+		"applied, and replaced":          {faults{replaced}, nil, "theirs", superseded},
+		"lost, then applied":             {faults{lost}, nil, "mine", nil},
+		"lost, applied with lost answer": {faults{lost, answerLost}, nil, "mine", nil},
+		"always lost":                    {faults{lost, lost, lost, lost}, nil, "old", unknown},
+		"not sent":                       {faults{notSent}, nil, "old", []error{castest.ErrInjected}},
+		"lost, then not sent":            {faults{lost, notSent}, nil, "old", unknown},
+		"lost, and superseded":           {faults{lost}, other, "theirs", superseded},
+		"applied, and superseded":        {faults{answerLost}, other, "theirs", superseded},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := new(cas.Memory)

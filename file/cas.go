@@ -33,7 +33,8 @@ import (
 // A key cannot be another's directory: of "a" and "a/b" only one can be written. While "a"
 // is there, to read or list what is below it is an error.
 //
-// It tells of changes, too: see Notify.
+// It tells of changes, too: see Notify. [NewRecords] makes one: the methods of a zero Records
+// return errors.
 type Records struct {
 	store *Store
 }

@@ -14,7 +14,8 @@ import (
 
 // A record of the size of a lease's.
 func benchValue(i int) []byte {
-	return fmt.Appendf(nil, `{"generation":%d,"expires_at":"2026-11-21T04:44:39.123456789Z","owner":"some-host/1234","nonce":"ABCDEFGHIJKLMNOPQRSTUVWXYZ"}`, i)
+	return fmt.Appendf(nil, `{"generation":%d,"expires_at":"2026-11-21T04:44:39.123456789Z",`+
+		`"owner":"some-host/1234","nonce":"ABCDEFGHIJKLMNOPQRSTUVWXYZ"}`, i)
 }
 
 // BenchmarkRecordsRead is beside the floor: to open and read the file.

@@ -126,3 +126,27 @@ func TestLockFilesAreNoObjects(t *testing.T) {
 	}
 	wantFiles(t, dir, ".lock.json.lock", ".other.LOCK", "lock.json")
 }
+
+// TestZeroRecords: what NewRecords and NewStore did not make returns errors, and makes nothing.
+func TestZeroRecords(t *testing.T) {
+	t.Chdir(t.TempDir())
+	var r Records
+	_, readErr := r.Read(t.Context(), "k", "")
+	_, writeErr := r.Write(t.Context(), "k", nil, "")
+	_, notifyErr := r.Notify(t.Context(), "")
+	var s Store
+	_, putErr := s.Write(t.Context(), "k", strings.NewReader("v"), blob.WriteOptions{})
+	errs := []error{readErr, writeErr, notifyErr, putErr, r.Delete(t.Context(), "k", "token")}
+	for _, err := range r.List(t.Context(), "", "") {
+		errs = append(errs, err)
+	}
+	for i, err := range errs {
+		if !errors.Is(err, errNoDirectory) {
+			t.Errorf("operation %d: got error %v", i, err)
+		}
+	}
+	if len(errs) != 6 {
+		t.Errorf("%d errors, want 6", len(errs))
+	}
+	wantFiles(t, ".")
+}

@@ -146,7 +146,8 @@ func TestDeadProcessHoldsNoLock(t *testing.T) {
 
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := s.Write(ctx, "k", []byte("new"), written.Token); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, cas.ErrIndeterminate) {
+	_, err = s.Write(ctx, "k", []byte("new"), written.Token)
+	if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, cas.ErrIndeterminate) {
 		t.Errorf("Write while another process is writing: got error %v, want the context's", err)
 	}
 	if _, err := s.Write(t.Context(), "k", []byte("new"), "stale"); !errors.Is(err, cas.ErrConflict) {

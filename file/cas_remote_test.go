@@ -20,7 +20,8 @@ import (
 // processes.
 func TestRecordsInProcesses(t *testing.T) {
 	const processes = 4
-	castest.Run(t, castest.Harness{Slow: true, NoNotify: "hints do not travel to other processes here", New: func(t *testing.T) func() cas.Store {
+	const noNotify = "hints do not travel to other processes here"
+	castest.Run(t, castest.Harness{Slow: true, NoNotify: noNotify, New: func(t *testing.T) func() cas.Store {
 		dir := t.TempDir()
 		var handles [processes]remote
 		for i := range handles {

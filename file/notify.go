@@ -38,6 +38,9 @@ func (r *Records) newNotifier(ctx context.Context, prefix string) (*notifier, er
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
+	if r.store == nil {
+		return nil, errNoDirectory
+	}
 	dir, err := filepath.Abs(r.store.dir)
 	if err != nil {
 		return nil, err

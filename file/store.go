@@ -56,6 +56,9 @@ func NewStore(dir string, opts Options) *Store {
 	return &Store{dir: dir, opts: opts}
 }
 
+// errNoDirectory is the error of the zero Store, and of the zero Records.
+var errNoDirectory = errors.New("no directory: NewStore or NewRecords makes what can be used")
+
 // check is what every operation on a key begins with.
 func (s *Store) check(ctx context.Context, key string) error {
 	if err := blob.CheckKey(key); err != nil {
@@ -78,6 +81,9 @@ func reserved(name string) bool {
 // openRoot opens the directory; it is fs.ErrNotExist while there is none. A link that
 // leads nowhere is another error: what it led to may come back.
 func (s *Store) openRoot() (*os.Root, error) {
+	if s == nil || s.dir == "" {
+		return nil, errNoDirectory
+	}
 	root, err := durable.OpenRoot(s.dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		if fi, statErr := os.Lstat(filepath.Clean(s.dir)); statErr == nil && fi.Mode()&fs.ModeSymlink != 0 {

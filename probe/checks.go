@@ -128,7 +128,8 @@ func (r *run) still(ctx context.Context, key string, want cas.Record) error {
 	case err != nil:
 		return err
 	case string(now.Value) != string(want.Value):
-		return r.wrong(ctx, key, want.Value, "every other write was refused, and yet the record is not the one that was acknowledged")
+		return r.wrong(ctx, key, want.Value,
+			"every other write was refused, and yet the record is not the one that was acknowledged")
 	case now.Token != want.Token:
 		return failf("writing and reading disagree about the version: %q, %q", want.Token, now.Token)
 	}
@@ -186,7 +187,8 @@ func (r *run) ifMatchStale(ctx context.Context) (string, error) {
 		return "", err
 	}
 	for _, s := range r.records[:2] {
-		if _, err := r.refuse(ctx, s, key, first.Token, "a write on the condition of a version that is no more (If-Match)"); err != nil {
+		_, err := r.refuse(ctx, s, key, first.Token, "a write on the condition of a version that is no more (If-Match)")
+		if err != nil {
 			return "", err
 		}
 	}
@@ -199,11 +201,13 @@ func (r *run) ifMatchMissing(ctx context.Context) (string, error) {
 		return "", err
 	}
 	key := r.key("if-match-missing")
-	how, err := r.refuse(ctx, r.records[0], key, other.Token, "a write on the condition of a version (If-Match) of a record that does not exist")
+	how, err := r.refuse(ctx, r.records[0], key, other.Token,
+		"a write on the condition of a version (If-Match) of a record that does not exist")
 	if err != nil {
 		return "", err
 	}
-	return "a write on the condition of a version was refused where there is no record" + how, r.still(ctx, key, cas.Record{})
+	evidence := "a write on the condition of a version was refused where there is no record" + how
+	return evidence, r.still(ctx, key, cas.Record{})
 }
 
 // readAfterWrite writes by one handle and reads by another: a new record, which the

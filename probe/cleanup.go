@@ -18,7 +18,8 @@ func (r *run) cleanup(ctx context.Context) (left []string, err error) {
 	if !r.wrote.Load() { // the first write is a put
 		return nil, nil
 	}
-	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), r.opts.CleanupTimeout, fmt.Errorf("not done in %v", r.opts.CleanupTimeout))
+	late := fmt.Errorf("not done in %v", r.opts.CleanupTimeout)
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), r.opts.CleanupTimeout, late)
 	defer cancel()
 	// A request that was given up may be applied yet, so that there is another look.
 	for looks := 1; ; looks++ {

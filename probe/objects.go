@@ -67,7 +67,8 @@ func (r *run) createTwice(ctx context.Context, key string, size int64) error {
 	err := r.createObject(ctx, 1, key, 'b', size)
 	switch {
 	case err == nil:
-		return failf("a second creation of an object of %d bytes (If-None-Match) was applied: the store ignores the condition", size)
+		return failf("a second creation of an object of %d bytes (If-None-Match) was applied: "+
+			"the store ignores the condition", size)
 	case !errors.Is(err, fs.ErrExist):
 		return err
 	}
@@ -98,7 +99,8 @@ func (r *run) createObjectRace(ctx context.Context, key string, writers int, siz
 	}
 	switch {
 	case winners > 1:
-		return failf("%d of %d writers creating an object of %d bytes at once were told that they had", winners, writers, size)
+		return failf("%d of %d writers creating an object of %d bytes at once were told that they had",
+			winners, writers, size)
 	case trouble != nil:
 		return trouble
 	case winners == 0:
@@ -116,7 +118,9 @@ func (r *run) createObject(ctx context.Context, handle int, key string, b conten
 	return err
 }
 
-func (r *run) writeObject(ctx context.Context, handle int, key string, b content, size int64, opts blob.WriteOptions) error {
+func (r *run) writeObject(
+	ctx context.Context, handle int, key string, b content, size int64, opts blob.WriteOptions,
+) error {
 	_, err := r.objects[handle%len(r.objects)].Write(ctx, key, io.NewSectionReader(b, 0, size), opts)
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		r.unsettled.Store(true)
@@ -187,7 +191,8 @@ func (r *run) listAfterWrite(ctx context.Context) (string, error) {
 			return "", err
 		}
 	}
-	return fmt.Sprintf("%d listings by another handle each showed what had been written%s before them", listings, deleted), nil
+	return fmt.Sprintf("%d listings by another handle each showed what had been written%s before them",
+		listings, deleted), nil
 }
 
 // writeListed writes an object or, where there are none, a record.
@@ -220,7 +225,8 @@ func (r *run) lists(ctx context.Context, dir string, want []string, what string)
 	}
 	for _, got := range listings {
 		if !slices.Equal(got, want) {
-			return 0, failf("a listing after something %s shows %d keys, and not the %d that there are", what, len(got), len(want))
+			return 0, failf("a listing after something %s shows %d keys, and not the %d that there are",
+				what, len(got), len(want))
 		}
 	}
 	return len(listings), nil

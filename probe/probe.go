@@ -65,12 +65,12 @@ var (
 // the checks that made it so.
 func (r *Report) Err() error {
 	switch r.Verdict {
+	case Conformant:
+		return nil
 	case Violation:
 		return fmt.Errorf("%w: %s", ErrViolation, r.reasons(Failed))
-	case Inconclusive:
-		return fmt.Errorf("%w: %s", ErrInconclusive, r.reasons(Unknown))
 	}
-	return nil
+	return fmt.Errorf("%w: %s", ErrInconclusive, r.reasons(Unknown))
 }
 
 func (r *Report) reasons(result Result) string {

@@ -260,7 +260,9 @@ func TestPanic(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
-	for _, opts := range []Options{{Rounds: -1}, {Rounds: MaxRounds + 1}, {Writers: 1}, {Writers: MaxWriters + 1}, {Timeout: -1}, {CleanupTimeout: -1}} {
+	for _, opts := range []Options{
+		{Rounds: -1}, {Rounds: MaxRounds + 1}, {Writers: 1}, {Writers: MaxWriters + 1}, {Timeout: -1}, {CleanupTimeout: -1},
+	} {
 		if report, err := Run(t.Context(), newRoot().target(), opts); err == nil {
 			t.Errorf("%+v: %s", opts, report.Verdict)
 		}
@@ -287,7 +289,8 @@ func TestGate(t *testing.T) {
 		t.Errorf("inconclusive: %v", err)
 	}
 	r.wrap = func(s cas.Store) cas.Store { return blind{s} }
-	if err := Gate(r.target(), opts)(t.Context()); !errors.Is(err, ErrViolation) || !strings.Contains(err.Error(), "create-once: ") {
+	err := Gate(r.target(), opts)(t.Context())
+	if !errors.Is(err, ErrViolation) || !strings.Contains(err.Error(), "create-once: ") {
 		t.Errorf("violation: %v", err)
 	}
 	if err := Gate(r.target(), Options{Writers: 1})(t.Context()); err == nil {
@@ -316,8 +319,9 @@ func TestQuotes(t *testing.T) {
 		quoted, bare, stale bool
 		want                string
 	}{
-		{true, true, false, "with quotes and without"}, {true, false, false, "in quotes only"}, {false, true, false, "without quotes only"},
-		{false, false, false, "neither"}, {true, true, true, "a stale one applied"}, {false, true, true, "a stale one applied"},
+		{true, true, false, "with quotes and without"}, {true, false, false, "in quotes only"},
+		{false, true, false, "without quotes only"}, {false, false, false, "neither"},
+		{true, true, true, "a stale one applied"}, {false, true, true, "a stale one applied"},
 	} {
 		if got := quotes(c.quoted, c.bare, c.stale); !strings.Contains(got, c.want) {
 			t.Errorf("%+v: %q", c, got)

@@ -61,7 +61,8 @@ func (r *run) judge(ctx context.Context, key string, outcomes []outcome) (*outco
 		}
 	}
 	if winners > 1 {
-		return nil, failf("%d of %d writers that all expected the same version were told that they had won", winners, len(outcomes))
+		return nil, failf("%d of %d writers that all expected the same version were told that they had won",
+			winners, len(outcomes))
 	}
 	if r.badRead {
 		return winner, trouble
@@ -73,7 +74,8 @@ func (r *run) judge(ctx context.Context, key string, outcomes []outcome) (*outco
 	there := find(outcomes, now.Value)
 	switch {
 	case winner != nil && there != winner:
-		return nil, r.wrong(ctx, key, winner.value, "one writer was told that it had won, and the record is not its own but "+whose(there))
+		return nil, r.wrong(ctx, key, winner.value,
+			"one writer was told that it had won, and the record is not its own but "+whose(there))
 	case winner == nil && there != nil && !errors.Is(there.err, cas.ErrIndeterminate):
 		return nil, failf("the record is that of a writer that was told it had lost: %v", there.err)
 	case there == nil:
@@ -147,7 +149,8 @@ func (r *run) raced(won int, doing string) (string, error) {
 	case won == 0:
 		return "", fmt.Errorf("of %d writers %s none ever got through, in %d rounds", r.opts.Writers, doing, r.opts.Rounds)
 	case won < r.opts.Rounds:
-		return fmt.Sprintf("of %d writers %s never more than one won; in %d of %d rounds nobody did", r.opts.Writers, doing, r.opts.Rounds-won, r.opts.Rounds), nil
+		return fmt.Sprintf("of %d writers %s never more than one won; in %d of %d rounds nobody did",
+			r.opts.Writers, doing, r.opts.Rounds-won, r.opts.Rounds), nil
 	}
 	return fmt.Sprintf("of %d writers %s exactly one won, in each of %d rounds", r.opts.Writers, doing, r.opts.Rounds), nil
 }
@@ -212,11 +215,13 @@ func (r *run) sum(ctx context.Context, key string, applied, unknown int, trouble
 	case c.Sum < applied:
 		return "", failf("%d increments were acknowledged, and the sum is %d: the others were overwritten", applied, c.Sum)
 	case c.Sum > applied+unknown:
-		return "", failf("the sum is %d, and no more than %d increments can have been applied: %d were refused and applied", c.Sum, applied+unknown, c.Sum-applied-unknown)
+		return "", failf("the sum is %d, and no more than %d increments can have been applied: "+
+			"%d were refused and applied", c.Sum, applied+unknown, c.Sum-applied-unknown)
 	case applied == 0:
 		return "", fmt.Errorf("no increment got through: %w", trouble)
 	}
-	return fmt.Sprintf("%d increments by %d writers in each other's way were acknowledged, and the sum is %d", applied, r.opts.Writers, c.Sum), nil
+	return fmt.Sprintf("%d increments by %d writers in each other's way were acknowledged, and the sum is %d",
+		applied, r.opts.Writers, c.Sum), nil
 }
 
 func increment(ctx context.Context, s cas.Store, key string) error {

@@ -21,7 +21,8 @@ func (r *run) sameBytes(ctx context.Context) (string, error) {
 	case err != nil:
 		return "", err
 	case again.Token == first.Token:
-		return "writing the same bytes again leaves the version as it is, which hides a change back; records need a nonce, and leases here have one", nil
+		return "writing the same bytes again leaves the version as it is, which hides a change back; " +
+			"records need a nonce, and leases here have one", nil
 	}
 	return "writing the same bytes again makes a new version", nil
 }
@@ -130,9 +131,11 @@ func (r *run) clockOffset(ctx context.Context) (string, error) {
 	}
 	const unit = 10 * time.Millisecond
 	if least <= 0 && most >= 0 {
-		return fmt.Sprintf("none to be seen: the store's clock, which tells seconds, is between %v and %v ahead of this machine's", least.Round(unit), most.Round(unit)), nil
+		return fmt.Sprintf("none to be seen: the store's clock, which tells seconds, is between %v and %v ahead "+
+			"of this machine's", least.Round(unit), most.Round(unit)), nil
 	}
-	return fmt.Sprintf("the store's clock is between %v and %v ahead of this machine's; leases reckon by the store's", least.Round(unit), most.Round(unit)), nil
+	return fmt.Sprintf("the store's clock is between %v and %v ahead of this machine's; leases reckon by the store's",
+		least.Round(unit), most.Round(unit)), nil
 }
 
 // writeRate: R2 and GCS take one write per key and second.
@@ -155,5 +158,6 @@ func (r *run) writeRate(ctx context.Context) (string, error) {
 		token = next.Token
 	}
 	took := time.Since(began)
-	return fmt.Sprintf("%d writes to one key in %v, %.0f a second, none turned away", most, took.Round(time.Millisecond), most/took.Seconds()), nil
+	return fmt.Sprintf("%d writes to one key in %v, %.0f a second, none turned away",
+		most, took.Round(time.Millisecond), most/took.Seconds()), nil
 }

@@ -39,7 +39,7 @@ const (
 type Faulty struct {
 	cas.Store
 
-	// Decide chooses the fault of a call: "read", "write" or "delete".
+	// Decide chooses the fault of a call: "read", "write" or "delete". Without it none fails.
 	Decide func(op, key string) Fault
 
 	// Between is the third writer of AppliedThenReplaced, on a handle of its own.
@@ -90,9 +90,16 @@ func Crowded(s cas.Store, prefix string, nth int, fault Fault, others func()) *F
 	}}
 }
 
+func (f *Faulty) decide(op, key string) Fault {
+	if f.Decide == nil {
+		return None
+	}
+	return f.Decide(op, key)
+}
+
 // Read implements cas.Store.
 func (f *Faulty) Read(ctx context.Context, key string, known cas.Token) (cas.Record, error) {
-	if f.Decide("read", key) != None {
+	if f.decide("read", key) != None {
 		return cas.Record{}, fmt.Errorf("read %s: %w", key, ErrInjected)
 	}
 	return f.Store.Read(ctx, key, known)
@@ -122,7 +129,7 @@ func (f *Faulty) Delete(ctx context.Context, key string, expect cas.Token) error
 
 // change applies a write or a deletion, with the fault that Decide chooses.
 func (f *Faulty) change(op, key string, apply func() error) error {
-	fault := f.Decide(op, key)
+	fault := f.decide(op, key)
 	switch fault {
 	case FailBefore:
 		return fmt.Errorf("%s %s: %w", op, key, ErrInjected)

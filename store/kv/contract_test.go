@@ -138,8 +138,8 @@ func TestZero(t *testing.T) {
 	l := new(kv.StoreLease)
 	for op, err := range map[string]error{
 		"Create": createErr, "Create with a lease": leasedErr, "Get": getErr, "GetRange": rangeErr, "CasByVersion": casErr,
-		"WaitForVersionChange": waitErr, "Delete": s.Delete(ctx, "k"), "NewLease": newErr, "GetLease": findErr, "New": noStoreErr,
-		"Release": l.Release(),
+		"WaitForVersionChange": waitErr, "Delete": s.Delete(ctx, "k"), "NewLease": newErr, "GetLease": findErr,
+		"New": noStoreErr, "Release": l.Release(),
 	} {
 		if err == nil || errors.Is(err, kv.ErrNotFound) {
 			t.Errorf("%s: got error %v", op, err)

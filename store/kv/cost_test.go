@@ -19,7 +19,8 @@ import (
 func TestCost(t *testing.T) {
 	t.Parallel()
 	srv, clock, ctx := fakes3.New(t), byhand.New(), t.Context()
-	s, other := handle(t, fakeBucket(t, srv), clock, kv.Options{}), handle(t, fakeBucket(t, srv), clock, kv.Options{LeaseCache: -1})
+	s := handle(t, fakeBucket(t, srv), clock, kv.Options{})
+	other := handle(t, fakeBucket(t, srv), clock, kv.Options{LeaseCache: -1})
 	var lease, untrusted *kv.StoreLease
 	get := func(key kv.Key, want error) func() error {
 		return func() error {
@@ -53,7 +54,10 @@ func TestCost(t *testing.T) {
 		{"Get of nothing", 1, get("nothing", kv.ErrNotFound)},
 		{"CasByVersion", 2, replace(1, nil)},
 		{"CasByVersion, wrong version", 1, replace(1, kv.ErrWrongVersion)},
-		{"WaitForVersionChange, of another version", 1, func() error { _, err := s.WaitForVersionChange(ctx, "k", 1); return err }},
+		{"WaitForVersionChange, of another version", 1, func() error {
+			_, err := s.WaitForVersionChange(ctx, "k", 1)
+			return err
+		}},
 		{"Delete", 2, func() error { return s.Delete(ctx, "k") }},
 		{"Create after Delete", 2, create(kv.Record{Key: "k"})},
 		{"NewLease", 2, func() (err error) { lease, err = s.NewLease(ctx, time.Minute, false); return err }},

@@ -41,7 +41,9 @@ func TestS3(t *testing.T) {
 }
 
 func fakeBucket(t *testing.T, srv *fakes3.Server) cas.Store {
-	return bucket(t, s3.Config{Bucket: srv.Bucket, Endpoint: srv.URL, AccessKeyID: fakes3.AccessKeyID, SecretAccessKey: fakes3.SecretAccessKey})
+	return bucket(t, s3.Config{
+		Bucket: srv.Bucket, Endpoint: srv.URL, AccessKeyID: fakes3.AccessKeyID, SecretAccessKey: fakes3.SecretAccessKey,
+	})
 }
 
 func bucket(t *testing.T, cfg s3.Config) cas.Store {

@@ -175,7 +175,10 @@ func TestDone(t *testing.T) {
 func TestTrust(t *testing.T) {
 	for name, c := range map[string]struct {
 		cache, want time.Duration
-	}{"default": {0, time.Second}, "none": {-1, 0}, "short": {100 * time.Millisecond, 100 * time.Millisecond}, "until its expiry": {time.Hour, 10 * time.Second}} {
+	}{
+		"default": {0, time.Second}, "none": {-1, 0}, "short": {100 * time.Millisecond, 100 * time.Millisecond},
+		"until its expiry": {time.Hour, 10 * time.Second},
+	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m, clock := new(cas.Memory), faketime.New(0)

@@ -26,7 +26,8 @@ func stored(t *testing.T, body []byte) record.Stored {
 }
 
 func TestHeaderFits(t *testing.T) {
-	for _, h := range []header{{Version: math.MaxInt64 - 1, Lease: math.MaxInt64}, {Version: math.MaxInt64 - 1, Deleted: true}, placeholder} {
+	const most = math.MaxInt64
+	for _, h := range []header{{Version: most - 1, Lease: most}, {Version: most - 1, Deleted: true}, placeholder} {
 		body, err := h.encode(make([]byte, MaxValueSize))
 		if h.Deleted {
 			body, err = h.encode(nil)
@@ -43,9 +44,10 @@ func TestHeaderFits(t *testing.T) {
 
 func TestDecodeRefuses(t *testing.T) {
 	for _, body := range []string{
-		"", "\n", "{}", "{}\n", `{"version":0}` + "\n", `{"version":-1}` + "\n", `{"version":1}`, `{"version":9223372036854775807}` + "\n",
-		`{"version":1,"lease":-1}` + "\n", `{"version":1,"deleted":true}` + "\nx", `{"version":1,"deleted":true,"lease":1}` + "\n",
-		`{"version":1.5}` + "\n", `{"version":0,"lease":1,"deleted":true}` + "\n", `{"version":-1,"deleted":true}` + "\n", `[1]` + "\n", `{"version":1}x` + "\n",
+		"", "\n", "{}", "{}\n", `{"version":0}` + "\n", `{"version":-1}` + "\n", `{"version":1}`,
+		`{"version":9223372036854775807}` + "\n", `{"version":1,"lease":-1}` + "\n", `{"version":1,"deleted":true}` + "\nx",
+		`{"version":1,"deleted":true,"lease":1}` + "\n", `{"version":1.5}` + "\n", `[1]` + "\n", `{"version":1}x` + "\n",
+		`{"version":0,"lease":1,"deleted":true}` + "\n", `{"version":-1,"deleted":true}` + "\n",
 	} {
 		if e, err := decode(stored(t, []byte(body))); !errors.Is(err, ErrCorrupt) {
 			t.Errorf("%q: got %+v, %v", body, e, err)
@@ -65,7 +67,8 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if e2, err := decode(record.Stored{Token: "t", Body: again}); err != nil || e2.header != e.header || !bytes.Equal(e2.value, e.value) {
+		e2, err := decode(record.Stored{Token: "t", Body: again})
+		if err != nil || e2.header != e.header || !bytes.Equal(e2.value, e.value) {
 			t.Errorf("%+v is written as %+v", e, e2)
 		}
 	})
@@ -106,7 +109,10 @@ func FuzzParseTerms(f *testing.F) {
 
 // TestBefore: between it and the start of a range there is no record's key.
 func TestBefore(t *testing.T) {
-	keys := []Key{"\x00", "\x00\x00", "/", "0", "9", "A", "_", "a", "a/", "aa", "ay", "az", "az\xff", "b", "y", "z", "z\x00", "zz", "\x7f", "\xff", Key(strings.Repeat("\xff", MaxKeyLen))}
+	keys := []Key{
+		"\x00", "\x00\x00", "/", "0", "9", "A", "_", "a", "a/", "aa", "ay", "az", "az\xff", "b", "y", "z", "z\x00", "zz",
+		"\x7f", "\xff", Key(strings.Repeat("\xff", MaxKeyLen)),
+	}
 	for _, start := range append(keys, Key(strings.Repeat("\xff", MaxKeyLen+1))) {
 		after, err := before(start)
 		if err != nil {
@@ -148,7 +154,8 @@ func TestForget(t *testing.T) {
 	}
 	var found []*inRange
 	for i := range maxGone + 1 {
-		found = append(found, &inRange{name: Key(fmt.Sprint(i)), key: fmt.Sprint(i), entry: entry{header: header{Deleted: true}, stored: record.Stored{Token: "t"}}})
+		e := entry{header: placeholder, stored: record.Stored{Token: "t"}}
+		found = append(found, &inRange{key: fmt.Sprint(i), entry: e})
 	}
 	s.remember(found, nil)
 	if len(s.views) > maxViews || len(s.gone) > maxGone {

@@ -132,7 +132,9 @@ func (s *Store) isLive(ctx context.Context, e entry) (bool, error) {
 // swap replaces an entry. If somebody else has certainly been faster, that is no
 // error, and the entry is theirs. A placeholder is never ok: what is there now may be
 // replaced next, whoever has written it.
-func (s *Store) swap(ctx context.Context, storeKey string, old entry, h header, value Value) (e entry, ok bool, err error) {
+func (s *Store) swap(
+	ctx context.Context, storeKey string, old entry, h header, value Value,
+) (e entry, ok bool, err error) {
 	body, err := h.encode(value)
 	if err != nil {
 		return entry{}, false, err

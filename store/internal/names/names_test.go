@@ -102,7 +102,10 @@ func TestLongest(t *testing.T) {
 }
 
 func TestDecodeRefuses(t *testing.T) {
-	for _, key := range []string{"", "A", "-", "-2", "-2g", "-61", "=2f", "z61", "z", "-2F", "a./b", "a/b", ".", "a-2e-2e", "a-5on2s", "a-2e-5on2t", "zzzz", strings.Repeat("a", MaxLen+1)} {
+	for _, key := range []string{
+		"", "A", "-", "-2", "-2g", "-61", "=2f", "z61", "z", "-2F",
+		"a./b", "a/b", ".", "a-2e-2e", "a-5on2s", "a-2e-5on2t", "zzzz", strings.Repeat("a", MaxLen+1),
+	} {
 		if name, err := Decode(key); err == nil {
 			t.Errorf("Decode(%q) = %q, want an error", key, name)
 		}

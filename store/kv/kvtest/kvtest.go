@@ -85,6 +85,9 @@ func Run(t *testing.T, h Harness) {
 			"NothingLeft":   testNothingLeft,
 		})
 	}
+	if h.New == nil {
+		t.Fatal("the harness has neither New nor Records")
+	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -78,7 +78,8 @@ var model = porcupine.NondeterministicModel{
 	},
 	Partition: func(history []porcupine.Operation) (parts [][]porcupine.Operation) {
 		for _, key := range linearKeys {
-			parts = append(parts, slices.DeleteFunc(slices.Clone(history), func(o porcupine.Operation) bool { return o.Input.(call).key != key }))
+			others := func(o porcupine.Operation) bool { return o.Input.(call).key != key }
+			parts = append(parts, slices.DeleteFunc(slices.Clone(history), others))
 		}
 		return parts
 	},
@@ -121,7 +122,9 @@ func testLinearizable(t *testing.T, h Harness) {
 		err := o.Output.(result).err
 		return errors.Is(err, castest.ErrInjected) && !errors.Is(err, cas.ErrIndeterminate)
 	})
-	applied := slices.ContainsFunc(history, func(o porcupine.Operation) bool { return o.Output.(result).err == nil && o.Input.(call).op == "cas" })
+	applied := slices.ContainsFunc(history, func(o porcupine.Operation) bool {
+		return o.Output.(result).err == nil && o.Input.(call).op == "cas"
+	})
 	if !applied {
 		t.Error("no change got through")
 	}

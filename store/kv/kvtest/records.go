@@ -85,7 +85,9 @@ func testVersions(t *testing.T, h Harness) {
 }
 
 // odd keys, in the order of their bytes.
-var oddKeys = []kv.Key{"\x00", " ", ".", "..", "/", "A", "Z", "a", "a/", "a/b", "aa", "b", "lock.json", "z", "z-", "z\xff", "ü", "\xff"}
+var oddKeys = []kv.Key{
+	"\x00", " ", ".", "..", "/", "A", "Z", "a", "a/", "a/b", "aa", "b", "lock.json", "z", "z-", "z\xff", "ü", "\xff",
+}
 
 func testKeys(t *testing.T, h Harness) {
 	open := h.New(t)
@@ -108,7 +110,8 @@ func testKeys(t *testing.T, h Harness) {
 		_, casErr := open().CasByVersion(t.Context(), kv.Record{Key: key, Version: 1})
 		_, waitErr := open().WaitForVersionChange(t.Context(), key, 1)
 		for op, err := range map[string]error{
-			"Get": getErr, "Create": createErr, "CasByVersion": casErr, "WaitForVersionChange": waitErr, "Delete": open().Delete(t.Context(), key),
+			"Get": getErr, "Create": createErr, "CasByVersion": casErr, "WaitForVersionChange": waitErr,
+			"Delete": open().Delete(t.Context(), key),
 		} {
 			wantIs(t, fmt.Sprintf("%s of a key of %d bytes", op, len(key)), err, cas.ErrInvalidKey)
 		}
@@ -117,7 +120,8 @@ func testKeys(t *testing.T, h Harness) {
 
 func testSizes(t *testing.T, h Harness) {
 	open := h.New(t)
-	for name, value := range map[kv.Key]string{"nothing": "", "lines": "\n\n{}\n", "much": strings.Repeat("\x00", kv.MaxValueSize)} {
+	much := strings.Repeat("\x00", kv.MaxValueSize)
+	for name, value := range map[kv.Key]string{"nothing": "", "lines": "\n\n{}\n", "much": much} {
 		v := create(t, open(), name, value, kv.NoLeaseId)
 		wantRecord(t, open(), kv.Record{Key: name, Value: []byte(value), Version: v})
 	}
