@@ -28,6 +28,7 @@ func TestFileLease(t *testing.T) {
 	root, version, _ := strings.Cut(command(t, ".", nil, "go", "list", "-m", "-f", "{{.Dir}}\n{{.GoVersion}}"), "\n")
 	copyFile(t, filepath.Join("testdata", "filelease", "main.go"), filepath.Join(dir, "main.go"))
 	copyFile(t, filepath.Join(root, "go.sum"), filepath.Join(dir, "go.sum")) // tidy verifies with it, and shortens it
+	openSources(t)
 	const module = "github.com/replctl/replicate"
 	mod := fmt.Sprintf("module filelease\n\ngo %s\n\nrequire %s v0.0.0\n\nreplace %[2]s => %s\n",
 		strings.TrimSpace(version), module, root)
@@ -60,6 +61,19 @@ func TestFileLease(t *testing.T) {
 	if runtime.GOOS+"/"+runtime.GOARCH == "linux/amd64" {
 		if got := command(t, dir, nil, binary, filepath.Join(dir, "lease")); got != "generation 1\n" {
 			t.Errorf("the program says %q", got)
+		}
+	}
+}
+
+// openSources opens the directories of the packages that the program links. The go command
+// keeps the result of a test only while what the test itself has opened stays as it is.
+func openSources(t *testing.T) {
+	t.Helper()
+	const format = "{{if not .Standard}}{{.Dir}}{{end}}"
+	dirs := command(t, ".", nil, "go", "list", "-deps", "-f", format, "./testdata/filelease")
+	for dir := range strings.Lines(dirs) {
+		if _, err := os.ReadDir(strings.TrimSpace(dir)); err != nil {
+			t.Fatal(err)
 		}
 	}
 }
