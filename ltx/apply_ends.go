@@ -47,7 +47,8 @@ func checkEnds(newestFirst []fileEnds, sum Checksum) error {
 	}
 	f := newestFirst[0]
 	if want := f.trailer.PostApplyChecksum; !f.header.NoChecksum() && sum != want {
-		return &FileError{f.info, fmt.Errorf("%w: database checksum %s, but the pages of all files give %s", ErrCorrupt, want, sum)}
+		return &FileError{f.info,
+			fmt.Errorf("%w: database checksum %s, but the pages of all files give %s", ErrCorrupt, want, sum)}
 	}
 	return nil
 }

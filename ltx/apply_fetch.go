@@ -29,7 +29,8 @@ func fetch(ctx context.Context, files []*FileInfo, open OpenFunc, opts ApplyOpti
 			return namedReader{rc}, nil
 		}})
 	}
-	return readahead.New(ctx, objects, readahead.Options{Streams: maxStreams, Ahead: aheadChunks, Room: chunkRoom, Progress: opts.Progress})
+	return readahead.New(ctx, objects, readahead.Options{
+		Streams: maxStreams, Ahead: aheadChunks, Room: chunkRoom, Progress: opts.Progress})
 }
 
 // namedReader says of an error that it is one of reading.

@@ -102,7 +102,8 @@ func TestApplyReadAhead(t *testing.T) {
 		t.Errorf("read %d bytes ahead, want at most %d", g.most, limit)
 	}
 	if g.opened != len(files) || g.mostOpen > maxStreams || g.ahead != 0 {
-		t.Errorf("%d files, %d at once, %d bytes left; want %d, at most %d, 0", g.opened, g.mostOpen, g.ahead, len(files), maxStreams)
+		t.Errorf("%d files, %d at once, %d bytes left; want %d, at most %d, 0", g.opened, g.mostOpen, g.ahead, len(files),
+			maxStreams)
 	}
 }
 

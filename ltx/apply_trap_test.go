@@ -100,7 +100,8 @@ func TestApplyChecksums(t *testing.T) {
 		specs := whole()
 		change(specs)
 		files, replica := encodeAll(t, specs)
-		if _, err := restore(t, files, replica); !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "level 0 file 000") {
+		if _, err := restore(t, files, replica); !errors.Is(err, ErrCorrupt) ||
+			!strings.Contains(err.Error(), "level 0 file 000") {
 			t.Errorf("%s: got %v, want ErrCorrupt about a file", name, err)
 		}
 	}

@@ -21,7 +21,8 @@ func (o SnapshotOptions) Header() (Header, error) { return o.header() }
 // page fills buf with a page; it is called for one page after the other. An error
 // of page or of w ends the work: what was written then is no LTX file. Memory is
 // some 20 bytes for each page.
-func WriteDelta(w io.Writer, opts SnapshotOptions, pgnos []uint32, page func(pgno uint32, buf []byte) error) (SnapshotResult, error) {
+func WriteDelta(w io.Writer, opts SnapshotOptions, pgnos []uint32,
+	page func(pgno uint32, buf []byte) error) (SnapshotResult, error) {
 	h, err := opts.header()
 	if err == nil && h.MinTXID < 2 {
 		err = errors.New("a file that begins with transaction 1 has every page")

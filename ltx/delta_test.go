@@ -61,7 +61,8 @@ func TestWriteDeltaFails(t *testing.T) {
 		}
 	}
 	broken := errors.New("broken")
-	if _, err := WriteDelta(io.Discard, opts, []uint32{1}, func(uint32, []byte) error { return broken }); !errors.Is(err, broken) {
+	if _, err := WriteDelta(io.Discard, opts, []uint32{1},
+		func(uint32, []byte) error { return broken }); !errors.Is(err, broken) {
 		t.Errorf("page: got %v", err)
 	}
 	if _, err := WriteDelta(failingWriter{broken}, opts, []uint32{1}, page); !errors.Is(err, broken) {

@@ -16,7 +16,8 @@ type oneFile struct {
 	bytes []byte
 }
 
-func (c oneFile) OpenLTXFile(_ context.Context, level int, minTXID, maxTXID TXID, offset, size int64) (io.ReadCloser, error) {
+func (c oneFile) OpenLTXFile(_ context.Context, level int,
+	minTXID, maxTXID TXID, offset, size int64) (io.ReadCloser, error) {
 	if (FileID{level, minTXID, maxTXID}) != c.id {
 		return nil, fs.ErrNotExist
 	}

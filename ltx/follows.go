@@ -15,7 +15,8 @@ func CheckFollows(before Header, post Checksum, after Header) error {
 		return nil
 	}
 	if post != 0 && !before.NoChecksum() && !after.NoChecksum() && after.PreApplyChecksum != post {
-		return fmt.Errorf("it is made for a database with checksum %s, and transaction %s leaves one with %s: two replicators may have written here",
+		return fmt.Errorf("it is made for a database with checksum %s, and transaction %s leaves one with %s: "+
+			"two replicators may have written here",
 			after.PreApplyChecksum, before.MaxTXID, post)
 	}
 	if !hasWAL(before) || !hasWAL(after) || after.WALOffset == walHeaderSize {
@@ -24,10 +25,12 @@ func CheckFollows(before Header, post Checksum, after Header) error {
 	sameLog := before.WALSalt1 == after.WALSalt1 && before.WALSalt2 == after.WALSalt2
 	switch end := before.WALOffset + before.WALSize; {
 	case !sameLog:
-		return fmt.Errorf("it begins in the middle of another WAL, at byte %d, than that of transaction %s: two replicators may have written here",
+		return fmt.Errorf("it begins in the middle of another WAL, at byte %d, than that of transaction %s: "+
+			"two replicators may have written here",
 			after.WALOffset, before.MaxTXID)
 	case after.WALOffset != end:
-		return fmt.Errorf("it begins at byte %d of the WAL, and transaction %s ends at byte %d: two replicators may have written here",
+		return fmt.Errorf("it begins at byte %d of the WAL, and transaction %s ends at byte %d: "+
+			"two replicators may have written here",
 			after.WALOffset, before.MaxTXID, end)
 	}
 	return nil

@@ -85,7 +85,8 @@ func lz4FrameLen(p peeker, limit int) (int, error) {
 		return 0, err
 	}
 	flags := b[4]
-	if binary.LittleEndian.Uint32(b) != lz4Magic || flags&lz4VersionMask != lz4Version1 || flags&lz4ContentSum == 0 || flags&lz4DictID != 0 {
+	if binary.LittleEndian.Uint32(b) != lz4Magic || flags&lz4VersionMask != lz4Version1 || flags&lz4ContentSum == 0 ||
+		flags&lz4DictID != 0 {
 		return 0, fmt.Errorf("%w: not an LZ4 frame with a content checksum: % x", ErrCorrupt, b[:6])
 	}
 	n, blockSum := 7, 0

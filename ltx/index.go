@@ -111,7 +111,8 @@ func readUvarint(r io.ByteReader) (uint64, error) {
 		case err != nil:
 			return 0, err
 		case b == 0 && shift > 0, shift == 63 && b > 1:
-			return 0, fmt.Errorf("%w: a number in it is not in its shortest form or exceeds %d", ErrCorrupt, uint64(math.MaxUint64))
+			return 0, fmt.Errorf("%w: a number in it is not in its shortest form or exceeds %d", ErrCorrupt,
+				uint64(math.MaxUint64))
 		}
 		v |= uint64(b&0x7f) << shift
 		if b < 0x80 {

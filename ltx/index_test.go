@@ -96,7 +96,8 @@ func TestReadIndexFrameTooLarge(t *testing.T) {
 
 func TestReadIndexReaderFails(t *testing.T) {
 	want := errors.New("reset")
-	if _, err := readIndex(iotest.ErrReader(want), 10, 200, indexHeader()); !errors.Is(err, want) || errors.Is(err, ErrCorrupt) {
+	if _, err := readIndex(iotest.ErrReader(want), 10, 200, indexHeader()); !errors.Is(err, want) ||
+		errors.Is(err, ErrCorrupt) {
 		t.Errorf("got %v, want %v", err, want)
 	}
 }

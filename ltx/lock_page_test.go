@@ -35,13 +35,15 @@ func TestLockPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r, err := Stream(t.Context(), []*FileInfo{info}, memReplica{info: file.Bytes()}.open, &streamed, ApplyOptions{}); err != nil || r.BytesWritten != (commit-1)*pageSize {
+	if r, err := Stream(t.Context(), []*FileInfo{info}, memReplica{info: file.Bytes()}.open, &streamed,
+		ApplyOptions{}); err != nil || r.BytesWritten != (commit-1)*pageSize {
 		t.Errorf("Stream: %d bytes written, %v", r.BytesWritten, err)
 	}
 	if streamed != commit*pageSize {
 		t.Errorf("Stream: %d bytes, want %d", streamed, commit*pageSize)
 	}
-	got, want := [4]int64{db.written, r.BytesWritten, db.lock, db.size}, [4]int64{(commit - 1) * pageSize, (commit - 1) * pageSize, 0, commit * pageSize}
+	got, want := [4]int64{db.written, r.BytesWritten, db.lock, db.size},
+		[4]int64{(commit - 1) * pageSize, (commit - 1) * pageSize, 0, commit * pageSize}
 	if got != want {
 		t.Errorf("bytes written, by the result, on the lock page, size: got %d, want %d", got, want)
 	}

@@ -56,6 +56,7 @@ func (s *pageSet) checkComplete(h Header) error {
 }
 
 func missingPage(pgno uint32, h Header) error {
-	return fmt.Errorf("database at transaction %s: %w: page %d of %d is missing: no file has it since the database last was shorter",
+	return fmt.Errorf("database at transaction %s: %w: page %d of %d is missing: no file has it "+
+		"since the database last was shorter",
 		h.MaxTXID, ErrCorrupt, pgno, h.Commit)
 }

@@ -71,7 +71,8 @@ func TestReadPageDamaged(t *testing.T) {
 				t.Errorf("%s: byte %d of the frame: got %v, want ErrCorrupt", name, at, err)
 			}
 		}
-		if _, err := o.ReadPage(t.Context(), (&ranges{file: file[:offset+size-1]}).open, 5, page); !errors.Is(err, ErrTruncated) {
+		_, err := o.ReadPage(t.Context(), (&ranges{file: file[:offset+size-1]}).open, 5, page)
+		if !errors.Is(err, ErrTruncated) {
 			t.Errorf("%s: cut: got %v, want ErrTruncated", name, err)
 		}
 	}

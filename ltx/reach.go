@@ -179,7 +179,8 @@ func (c *Chain) insideReason(target TXID) string {
 		switch {
 		case f.MaxTXID == target:
 			ending = f
-		case f.MinTXID <= target && target < f.MaxTXID && (around == nil || f.MaxTXID-f.MinTXID < around.MaxTXID-around.MinTXID):
+		case f.MinTXID <= target && target < f.MaxTXID &&
+			(around == nil || f.MaxTXID-f.MinTXID < around.MaxTXID-around.MinTXID):
 			around = f
 		}
 	}

@@ -85,7 +85,8 @@ func TestReachUnreachable(t *testing.T) {
 		{"no snapshot", hole[1:], 14, UnreachableError{Missing: Range{1, 10},
 			Reason: "there is no snapshot: no file begins at transaction 1, the first begins at 000000000000000b"}},
 		{"nothing to apply it to", []*FileInfo{file(9, 1, 10, 1), file(0, 5, 7, 1)}, 7, UnreachableError{Above: 10,
-			Reason: "0000000000000005-0000000000000007 ends there, but no state from 0000000000000004 to 0000000000000006, to which it could be applied, can be restored"}},
+			Reason: "0000000000000005-0000000000000007 ends there, but no state from 0000000000000004 to 0000000000000006, " +
+				"to which it could be applied, can be restored"}},
 	} {
 		_, err := NewChain(tt.files).Reach(tt.target)
 		var got *UnreachableError
@@ -131,7 +132,8 @@ type cost struct {
 
 // bruteForce is the cost of the best path to each transaction.
 func bruteForce(files []*FileInfo) map[TXID]cost {
-	sorted := slices.SortedFunc(slices.Values(files), func(a, b *FileInfo) int { return cmp.Compare(a.MaxTXID, b.MaxTXID) })
+	sorted := slices.SortedFunc(slices.Values(files),
+		func(a, b *FileInfo) int { return cmp.Compare(a.MaxTXID, b.MaxTXID) })
 	best := make(map[TXID]cost)
 	for subset := 1; subset < 1<<len(sorted); subset++ {
 		var at TXID

@@ -43,7 +43,8 @@ type SnapshotOptions struct {
 }
 
 func (o SnapshotOptions) header() (Header, error) {
-	h := Header{Version: sltx.Version, PageSize: o.PageSize, Commit: o.Commit, MinTXID: cmp.Or(o.MinTXID, 1), MaxTXID: o.TXID,
+	h := Header{Version: sltx.Version, PageSize: o.PageSize, Commit: o.Commit,
+		MinTXID: cmp.Or(o.MinTXID, 1), MaxTXID: o.TXID,
 		Timestamp: o.Time.UnixMilli(), NodeID: o.NodeID,
 		WALOffset: cmp.Or(o.WALOffset, walHeaderSize), WALSize: o.WALSize, WALSalt1: o.WALSalt1, WALSalt2: o.WALSalt2}
 	if !o.Checksum {
@@ -82,7 +83,8 @@ type SnapshotResult struct {
 //
 // Pages are compressed in parallel, as LZ4 blocks. Memory is about half a MiB
 // for each goroutine, and some two bytes for each page.
-func WriteSnapshot(w io.Writer, opts SnapshotOptions, page func(pgno uint32, buf []byte) error) (SnapshotResult, error) {
+func WriteSnapshot(w io.Writer, opts SnapshotOptions,
+	page func(pgno uint32, buf []byte) error) (SnapshotResult, error) {
 	h, err := opts.header()
 	if err != nil {
 		return SnapshotResult{}, fmt.Errorf("snapshot: %w", err)

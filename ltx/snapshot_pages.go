@@ -54,7 +54,8 @@ type snapshotPages struct {
 // writePages reads pages, has them compressed by n goroutines, and writes the
 // frames, in order.
 func (s *snapshotWriter) writePages(page func(pgno uint32, buf []byte) error, n int) error {
-	p := snapshotPipe{jobs: make(chan *snapshotPages, 2*n), queue: make(chan *snapshotPages, 2*n), free: make(chan *snapshotPages, 2*n)}
+	p := snapshotPipe{jobs: make(chan *snapshotPages, 2*n), queue: make(chan *snapshotPages, 2*n),
+		free: make(chan *snapshotPages, 2*n)}
 	for range 2 * n {
 		p.free <- &snapshotPages{done: make(chan struct{}, 1)}
 	}

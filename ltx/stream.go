@@ -27,7 +27,8 @@ var ErrTooManyFiles = errors.New("too many LTX files to read at once")
 // error is nil.
 //
 // Of the options, Concurrency is not used. Up to 8 files are being opened at once.
-func Stream(ctx context.Context, files []*FileInfo, open OpenFunc, w io.Writer, opts ApplyOptions) (ApplyResult, error) {
+func Stream(ctx context.Context, files []*FileInfo, open OpenFunc, w io.Writer,
+	opts ApplyOptions) (ApplyResult, error) {
 	if err := checkFiles(files); err != nil {
 		return ApplyResult{}, err
 	}

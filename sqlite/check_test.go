@@ -72,7 +72,8 @@ func TestCheckDamagedPage(t *testing.T) {
 func TestCheckIndex(t *testing.T) {
 	path := database(t, "wal", 4096)
 	edit(t, path, `CREATE INDEX balance ON debit(balance); UPDATE sqlite_schema SET name = 'kept' WHERE name = 'balance'`)
-	edit(t, path, `UPDATE sqlite_schema SET name = 'balance', sql = 'CREATE INDEX balance ON debit(-balance-7)' WHERE name = 'kept'`)
+	edit(t, path, `UPDATE sqlite_schema SET name = 'balance', sql = 'CREATE INDEX balance ON debit(-balance-7)'
+		WHERE name = 'kept'`)
 	must(t, Check(t.Context(), path, CheckQuick))
 	var damage *CheckError
 	if err := Check(t.Context(), path, CheckFull); !errors.As(err, &damage) {

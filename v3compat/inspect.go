@@ -153,7 +153,8 @@ func (in *inspection) problem(severity Severity, object, format string, args ...
 }
 
 func (in *inspection) report() *Report {
-	rep := &Report{Generation: in.generation, Restorable: in.extents(), Timed: in.timed, Problems: in.problems, Refused: in.refused, Refusal: in.refusal}
+	rep := &Report{Generation: in.generation, Restorable: in.extents(), Timed: in.timed, Problems: in.problems,
+		Refused: in.refused, Refusal: in.refusal}
 	for _, s := range in.snapshots {
 		rep.Snapshots = append(rep.Snapshots, SnapshotInfo{in.generation, s.index, s.size, s.at})
 		rep.count(s.object)

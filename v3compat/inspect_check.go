@@ -36,7 +36,8 @@ func (in *inspection) checkObjects(base int) {
 		}
 	}
 	if encrypted > 0 {
-		in.problem(SeverityWarning, GenerationPrefix(in.generation), "%d of %d objects are %v: their content was not checked; only Litestream v0.3.x can restore them",
+		in.problem(SeverityWarning, GenerationPrefix(in.generation),
+			"%d of %d objects are %v: their content was not checked; only Litestream v0.3.x can restore them",
 			encrypted, len(in.snapshots)+len(in.segments), ErrEncrypted)
 	}
 	for _, s := range in.snapshots {
@@ -51,7 +52,8 @@ func (in *inspection) checkObjects(base int) {
 			in.problem(SeverityWarning, s.key, "%s; no snapshot needs it", s.damage)
 		default:
 			s.broken = true
-			in.problem(SeverityError, s.key, "%s: index %08x ends before it, %s%s", s.damage, s.index, in.consequence(s.index), in.excuse(s))
+			in.problem(SeverityError, s.key, "%s: index %08x ends before it, %s%s", s.damage, s.index, in.consequence(s.index),
+				in.excuse(s))
 		}
 	}
 }
@@ -63,7 +65,8 @@ func (in *inspection) excuse(s *segment) string {
 	if s.size > 0 || s.barred || s.offset > 0 || s != in.segments[len(in.segments)-1] {
 		return ""
 	}
-	return " (Litestream v0.3.x can leave an empty object when it is stopped at the start of an index: then nothing is missing)"
+	return " (Litestream v0.3.x can leave an empty object when it is stopped at the start of an index: " +
+		"then nothing is missing)"
 }
 
 // checkOrder notices a copy that has lost its times. Clocks are allowed to step
@@ -75,7 +78,8 @@ func (in *inspection) checkOrder() {
 		case s.at.IsZero():
 		case last != nil && s.at.Before(last.at.Add(-time.Second)):
 			in.problem(SeverityWarning, s.key,
-				"its time, %s, is before that of the segment it follows, %s: a copy lost the times, or a clock was wrong; a restore by time can give another state than asked for",
+				"its time, %s, is before that of the segment it follows, %s: a copy lost the times, or a clock was wrong; "+
+					"a restore by time can give another state than asked for",
 				s.at.UTC().Format(time.RFC3339), last.at.UTC().Format(time.RFC3339))
 			return
 		default:
@@ -89,7 +93,8 @@ func (in *inspection) checkOld(base int) int {
 	n := sort.Search(len(in.segments), func(i int) bool { return in.segments[i].index >= base })
 	if n > 0 && len(in.snapshots) > 0 {
 		in.problem(SeverityWarning, GenerationPrefix(in.generation)+WALDir,
-			"%d WAL segments, of indices %08x to %08x, are older than the oldest snapshot (%08x) and cannot be restored; retention usually deletes them",
+			"%d WAL segments, of indices %08x to %08x, are older than the oldest snapshot (%08x) and cannot be restored; "+
+				"retention usually deletes them",
 			n, in.segments[0].index, in.segments[n-1].index, base)
 	}
 	return n
@@ -137,16 +142,19 @@ func (in *inspection) checkNeighbours(a, b *segment) {
 	switch {
 	case a.offset == b.offset:
 		a.broken, b.broken = true, true
-		in.problem(SeverityError, b.key, "offset %08x of index %08x is there twice, in %s and in %s: which one is right cannot be told, %s",
+		in.problem(SeverityError, b.key, "offset %08x of index %08x is there twice, in %s and in %s: "+
+			"which one is right cannot be told, %s",
 			b.offset, b.index, a.name(), b.name(), in.consequence(b.index))
 	case a.length == 0:
 	case b.offset > end:
 		b.broken = true
-		in.problem(SeverityError, WALSegmentKey(in.generation, a.index, end), "bytes %08x to %08x of index %08x are missing, between %s and %s: %s",
+		in.problem(SeverityError, WALSegmentKey(in.generation, a.index, end),
+			"bytes %08x to %08x of index %08x are missing, between %s and %s: %s",
 			end, b.offset-1, a.index, a.name(), b.name(), in.consequence(a.index))
 	case b.offset < end:
 		b.broken = true
-		in.problem(SeverityError, b.key, "starts at byte %08x of index %08x, but %s goes on to byte %08x: two replicators may have written here, %s",
+		in.problem(SeverityError, b.key, "starts at byte %08x of index %08x, but %s goes on to byte %08x: "+
+			"two replicators may have written here, %s",
 			b.offset, b.index, a.name(), end-1, in.consequence(a.index))
 	}
 }

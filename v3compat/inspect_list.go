@@ -74,7 +74,8 @@ func (in *inspection) add(name string, info blob.Info) {
 		}
 	}
 	if strings.HasSuffix(name, tempSuffix) {
-		in.problem(SeverityWarning, info.Key, "leftover of an interrupted write: it is ignored and may be deleted when nothing replicates to this place")
+		in.problem(SeverityWarning, info.Key, "leftover of an interrupted write: it is ignored and may be deleted when "+
+			"nothing replicates to this place")
 		return
 	}
 	in.problem(SeverityWarning, info.Key, "not a name that Litestream writes here: it is ignored")
@@ -114,7 +115,8 @@ func (in *inspection) applyTimes(ctx context.Context, r *Reader, info blob.Info)
 	var unusable *ObjectError
 	switch {
 	case errors.Is(err, ErrTimes) && errors.As(err, &unusable):
-		in.problem(SeverityError, unusable.Key, "%v: no object's time is known, and nothing can be restored by time", unusable.Err)
+		in.problem(SeverityError, unusable.Key, "%v: no object's time is known, and nothing can be restored by time",
+			unusable.Err)
 		in.timesErr = err
 	case err != nil:
 		return err
@@ -127,7 +129,8 @@ func (in *inspection) applyTimes(ctx context.Context, r *Reader, info blob.Info)
 		seen[name] = true
 		var ok bool
 		if o.at, ok = times.times[name]; !ok && err == nil {
-			in.problem(SeverityError, o.key, "%s does not mention it: its time is unknown, and it cannot be restored by time", TimesName)
+			in.problem(SeverityError, o.key, "%s does not mention it: its time is unknown, and it cannot be restored by time",
+				TimesName)
 		}
 	}
 	for name, at := range times.times {
@@ -144,7 +147,8 @@ func (in *inspection) applyTimes(ctx context.Context, r *Reader, info blob.Info)
 func (in *inspection) miss(key, base string, at time.Time) {
 	index, offset, err := ParseWALSegmentName(base)
 	if err != nil || len(in.snapshots) == 0 || index < in.snapshots[0].index {
-		in.problem(SeverityWarning, key, "%s mentions it and it is not here: the copy is incomplete, or was pruned later", TimesName)
+		in.problem(SeverityWarning, key, "%s mentions it and it is not here: the copy is incomplete, or was pruned later",
+			TimesName)
 		return
 	}
 	in.problem(SeverityError, key, "%s mentions it and it is not here: %s", TimesName, in.consequence(index))

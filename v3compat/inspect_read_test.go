@@ -104,18 +104,20 @@ func flip(object []byte) []byte {
 	return object
 }
 
-func TestInspectRead(t *testing.T) {
+type contentTest struct {
+	key        string
+	change     func([]byte) []byte
+	restorable []string
+	problems   []string
+}
+
+func damagedContent(t *testing.T) map[string]contentTest {
 	first, second := SnapshotKey(genID, 0), SnapshotKey(genID, 2)
 	wrongSum := walHeader(walMagic, testPage)
 	wrongSum[31]++
 	oldVersion := walHeader(walMagic, testPage)
 	oldVersion[7]++
-	for name, test := range map[string]struct {
-		key        string
-		change     func([]byte) []byte
-		restorable []string
-		problems   []string
-	}{
+	return map[string]contentTest{
 		"nothing": {first, slices.Clone[[]byte], []string{"0:0-2:0"}, nil},
 		"snapshot truncated": {first, cut, []string{"2:0-2:0"}, []string{
 			"error snapshots/00000000.snapshot.lz4 truncated LZ4 frame"}},
@@ -148,10 +150,15 @@ func TestInspectRead(t *testing.T) {
 			"error wal/00000002_00000000.wal.lz4 no valid WAL header"}},
 		"wrong checksum": {WALSegmentKey(genID, 2, 0), by(t, wrongSum), []string{"0:0-2:0"}, []string{
 			"error wal/00000002_00000000.wal.lz4 no valid WAL header"}},
-		"big-endian checksums": {WALSegmentKey(genID, 2, 0), by(t, walHeader(walMagic+1, testPage)), []string{"0:0-2:0"}, nil},
+		"big-endian checksums": {WALSegmentKey(genID, 2, 0), by(t, walHeader(walMagic+1, testPage)), []string{"0:0-2:0"},
+			nil},
 		"encrypted": {second, func([]byte) []byte { return []byte("age-encryption.org/v1\n") }, []string{"0:0-2:0"}, []string{
 			"warning  1 of 8 objects are encrypted with age"}},
-	} {
+	}
+}
+
+func TestInspectRead(t *testing.T) {
+	for name, test := range damagedContent(t) {
 		t.Run(name, func(t *testing.T) {
 			store := replaced(t, test.key, test.change)
 			if name == "hole" {
@@ -319,7 +326,8 @@ func TestInspectRealReplica(t *testing.T) {
 				t.Errorf("%s, read %v: problems %v, want none", gen, read, rep.Problems)
 			}
 			last := rep.WALSegments[len(rep.WALSegments)-1].Pos()
-			if n := len(rep.Restorable); n != 1 || rep.Restorable[0].From != rep.Snapshots[0].Pos() || rep.Restorable[0].To.Index < last.Index {
+			if n := len(rep.Restorable); n != 1 || rep.Restorable[0].From != rep.Snapshots[0].Pos() ||
+				rep.Restorable[0].To.Index < last.Index {
 				t.Errorf("%s, read %v: restorable %v, want from %v to %v", gen, read, rep.Restorable, rep.Snapshots[0].Pos(), last)
 			}
 		}

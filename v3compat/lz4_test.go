@@ -91,8 +91,9 @@ func TestFrameOfLitestream(t *testing.T) {
 // feature.
 func frames(t testing.TB) map[string][]byte {
 	all := map[string][]byte{
-		"features": compress(t, text(150), lz4.BlockSizeOption(lz4.Block64Kb), lz4.BlockChecksumOption(true), lz4.SizeOption(150)),
-		"stored":   compress(t, noise(100), smallBlocks()...),
+		"features": compress(t, text(150), lz4.BlockSizeOption(lz4.Block64Kb), lz4.BlockChecksumOption(true),
+			lz4.SizeOption(150)),
+		"stored": compress(t, noise(100), smallBlocks()...),
 	}
 	smallest := ""
 	for name, object := range realNames(t, WALDir) {

@@ -71,7 +71,8 @@ func ParseWALSegmentName(name string) (index int, offset int64, err error) {
 	index, ok1 := parseIndex(left)
 	offset, ok2 := parseOffset(right)
 	if !found || !ok1 || !ok2 {
-		return 0, 0, fmt.Errorf("parse WAL segment name %q: want 8 lower-case hex digits, _, 8 to 16 of them, and %s", name, segmentSuffix)
+		return 0, 0, fmt.Errorf("parse WAL segment name %q: want 8 lower-case hex digits, _, 8 to 16 of them, and %s", name,
+			segmentSuffix)
 	}
 	return index, offset, nil
 }

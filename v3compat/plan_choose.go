@@ -181,9 +181,11 @@ func (e *eligible) breakAt(segments []*segment, i int) *gap {
 	case s.damage != "":
 		return &gap{s.key, s.damage + e.in.excuse(s)}
 	case s.offset > 0 && (i == 0 || segments[i-1].index != s.index):
-		return &gap{WALSegmentKey(e.in.generation, s.index, 0), fmt.Sprintf("missing: the log of index %08x has nothing before offset %08x", s.index, s.offset)}
+		return &gap{WALSegmentKey(e.in.generation, s.index, 0),
+			fmt.Sprintf("missing: the log of index %08x has nothing before offset %08x", s.index, s.offset)}
 	default:
-		return &gap{s.key, fmt.Sprintf("offset %08x of index %08x is there twice, and which one is right cannot be told", s.offset, s.index)}
+		return &gap{s.key, fmt.Sprintf("offset %08x of index %08x is there twice, and which one is right cannot be told",
+			s.offset, s.index)}
 	}
 }
 

@@ -190,7 +190,8 @@ func TestPlanGeneration(t *testing.T) {
 	}
 	_, err := r.Plan(t.Context(), Target{})
 	var unreachable *UnreachableError
-	if !errors.As(err, &unreachable) || point(unreachable.Before) != "0:10@2" || unreachable.Before.Pos.Generation != genID {
+	if !errors.As(err, &unreachable) || point(unreachable.Before) != "0:10@2" ||
+		unreachable.Before.Pos.Generation != genID {
 		t.Errorf("got %v, want the last state of %s as the nearest", err, genID)
 	}
 }
@@ -207,7 +208,8 @@ func TestPlanRefuses(t *testing.T) {
 			t.Errorf("%s: no error", name)
 		}
 	}
-	for name, store := range map[string]*blob.Memory{"nothing": blob.NewMemory(), "another name": backup(t, "wal/README")} {
+	for name, store := range map[string]*blob.Memory{"nothing": blob.NewMemory(),
+		"another name": backup(t, "wal/README")} {
 		if _, err := New(store).Plan(t.Context(), Target{}); !errors.Is(err, ErrNoObjects) {
 			t.Errorf("%s: %v, want %v", name, err, ErrNoObjects)
 		}
@@ -235,7 +237,8 @@ func TestPlanLostSegment(t *testing.T) {
 	r := New(withTimes(t, encodeTimes(t, all)))
 	_, err := r.Plan(t.Context(), Target{})
 	var unreachable *UnreachableError
-	if !errors.As(err, &unreachable) || !strings.HasSuffix(unreachable.Object, lost) || unreachable.Before == nil || !unreachable.Before.Time.Equal(second(2)) {
+	if !errors.As(err, &unreachable) || !strings.HasSuffix(unreachable.Object, lost) || unreachable.Before == nil ||
+		!unreachable.Before.Time.Equal(second(2)) {
 		t.Errorf("the latest state: got %v, want an error that names %s and the state before it", err, lost)
 	}
 	p, err := r.Plan(t.Context(), Target{Timestamp: second(3)})

@@ -73,7 +73,8 @@ func TestInfoPos(t *testing.T) {
 	if got, want := (SnapshotInfo{Generation: genID, Index: 7, Size: 9}).Pos(), (Pos{genID, 7, 0}); got != want {
 		t.Errorf("snapshot at %v, want %v", got, want)
 	}
-	if got, want := (WALSegmentInfo{Generation: genID, Index: 7, Offset: 32, Size: 9}).Pos(), (Pos{genID, 7, 32}); got != want {
+	if got, want := (WALSegmentInfo{Generation: genID, Index: 7, Offset: 32, Size: 9}).Pos(),
+		(Pos{genID, 7, 32}); got != want {
 		t.Errorf("segment at %v, want %v", got, want)
 	}
 }

@@ -66,7 +66,8 @@ func (r *Reader) Snapshots(ctx context.Context, generation string) ([]SnapshotIn
 
 // listSnapshots returns the snapshots with the store's times, and the times
 // that are to replace them, which come after the snapshots in key order.
-func (r *Reader) listSnapshots(ctx context.Context, generation string) (snapshots []SnapshotInfo, times objectTimes, err error) {
+func (r *Reader) listSnapshots(ctx context.Context, generation string) (
+	snapshots []SnapshotInfo, times objectTimes, err error) {
 	after := SnapshotsDir[:len(SnapshotsDir)-2] // before a file in the place of the directory
 	err = r.walk(ctx, generation, after, func(name string, info blob.Info) (more bool, err error) {
 		if base, ok := strings.CutPrefix(name, SnapshotsDir); ok {
@@ -138,7 +139,8 @@ func (r *Reader) Objects(ctx context.Context, generation string) iter.Seq2[blob.
 // walk visits what Objects lists, with names relative to the generation, that come
 // after the given one. The name of a directory that stands in the place of an object
 // is the object's.
-func (r *Reader) walk(ctx context.Context, generation, after string, visit func(name string, info blob.Info) (more bool, err error)) error {
+func (r *Reader) walk(ctx context.Context, generation, after string,
+	visit func(name string, info blob.Info) (more bool, err error)) error {
 	return r.list(ctx, generation, after, func(info blob.Info) (bool, error) {
 		name := strings.TrimPrefix(info.Key, GenerationPrefix(generation))
 		if object := strings.TrimSuffix(name, "/"); object == TimesName || isObjectName(object) {
@@ -151,7 +153,8 @@ func (r *Reader) walk(ctx context.Context, generation, after string, visit func(
 // list is one listing of the generation, not of one of its directories. It shows
 // whether there is a times.json without a request for it: it is between the two in key
 // order.
-func (r *Reader) list(ctx context.Context, generation, after string, visit func(info blob.Info) (more bool, err error)) error {
+func (r *Reader) list(ctx context.Context, generation, after string,
+	visit func(info blob.Info) (more bool, err error)) error {
 	if err := CheckGenerationID(generation); err != nil {
 		return err
 	}
@@ -205,7 +208,8 @@ func (r *Reader) OpenSnapshot(ctx context.Context, generation string, index int)
 // OpenWALSegment reads a WAL segment, decompressed, with the guarantees of
 // [Reader.OpenSnapshot]. Where the name that Litestream gives the segment does
 // not exist, it is looked for under names with more leading zeros.
-func (r *Reader) OpenWALSegment(ctx context.Context, generation string, index int, offset int64) (io.ReadCloser, error) {
+func (r *Reader) OpenWALSegment(ctx context.Context, generation string,
+	index int, offset int64) (io.ReadCloser, error) {
 	if err := checkPos(generation, index, offset); err != nil {
 		return nil, fmt.Errorf("open WAL segment: %w", err)
 	}
@@ -226,7 +230,8 @@ func missing(key string, err error) error {
 }
 
 // openSegment opens a segment as it is stored, under any of its names.
-func (r *Reader) openSegment(ctx context.Context, generation string, index int, offset int64) (key string, rc io.ReadCloser, err error) {
+func (r *Reader) openSegment(ctx context.Context, generation string,
+	index int, offset int64) (key string, rc io.ReadCloser, err error) {
 	key = WALSegmentKey(generation, index, offset)
 	rc, err = r.store.Open(ctx, key, 0, 0)
 	for width := offsetMaxLen; width > offsetMinLen && errors.Is(err, fs.ErrNotExist); width-- {

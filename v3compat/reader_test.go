@@ -86,7 +86,8 @@ func TestListings(t *testing.T) {
 		"snapshots/00000002.snapshot.lz4", "snapshots/00000000.snapshot.lz4", "snapshots/00000003.snapshot.lz4.tmp",
 		"snapshots/deep/00000004.snapshot.lz4", "snapshots/00000000_00000000.wal.lz4", "tmp/00000000_00000000.wal.lz4",
 		"wal/00000001_100000000.wal.lz4", "wal/00000001_20000000.wal.lz4", "wal/00000000_00000000.wal.lz4",
-		"wal/00000001_0000000000000000.wal.lz4", "wal/00000001_00001020.wal.lz4.tmp", "wal/README", "wal/00000000.snapshot.lz4",
+		"wal/00000001_0000000000000000.wal.lz4", "wal/00000001_00001020.wal.lz4.tmp",
+		"wal/README", "wal/00000000.snapshot.lz4",
 		"wal-old/00000007_00000000.wal.lz4", "zzz/00000001_00000000.wal.lz4",
 	} {
 		putAt(t, store, prefix+name, make([]byte, i), second(i))
@@ -165,10 +166,12 @@ func TestOpen(t *testing.T) {
 	rc, err = r.OpenWALSegment(t.Context(), genID, 1, 1<<32)
 	checkContent(t, rc, err, "a segment")
 
-	if _, err := r.OpenSnapshot(t.Context(), genID, 2); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), SnapshotKey(genID, 2)) {
+	if _, err := r.OpenSnapshot(t.Context(), genID, 2); !errors.Is(err, fs.ErrNotExist) ||
+		!strings.Contains(err.Error(), SnapshotKey(genID, 2)) {
 		t.Errorf("missing snapshot: %v", err)
 	}
-	if _, err := r.OpenWALSegment(t.Context(), genID, 1, 32); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), WALSegmentKey(genID, 1, 32)) {
+	if _, err := r.OpenWALSegment(t.Context(), genID, 1, 32); !errors.Is(err, fs.ErrNotExist) ||
+		!strings.Contains(err.Error(), WALSegmentKey(genID, 1, 32)) {
 		t.Errorf("missing segment: %v", err)
 	}
 }
@@ -212,7 +215,8 @@ func TestOpenPaddedNames(t *testing.T) {
 func TestReaderRefuses(t *testing.T) {
 	s := &spy{Reader: blob.NewMemory()}
 	r := New(s)
-	for _, gen := range []string{"", "..", "../../etc", "/etc", "0123456789ABCDEF", "0123456789abcde/", "0123456789abcdef/../x"} {
+	for _, gen := range []string{"", "..", "../../etc", "/etc", "0123456789ABCDEF", "0123456789abcde/",
+		"0123456789abcdef/../x"} {
 		_, err1 := r.Snapshots(t.Context(), gen)
 		_, err2 := r.WALSegments(t.Context(), gen)
 		_, err3 := r.OpenSnapshot(t.Context(), gen, 0)
@@ -225,7 +229,8 @@ func TestReaderRefuses(t *testing.T) {
 		}
 	}
 	for _, pos := range []Pos{{genID, -1, 0}, {genID, 0, -1}, {genID, 1 << 32, 0}} {
-		if _, err := r.OpenWALSegment(t.Context(), genID, pos.Index, pos.Offset); err == nil || errors.Is(err, fs.ErrNotExist) {
+		if _, err := r.OpenWALSegment(t.Context(), genID, pos.Index, pos.Offset); err == nil ||
+			errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("OpenWALSegment(%d, %d): %v, want a refusal", pos.Index, pos.Offset, err)
 		}
 	}

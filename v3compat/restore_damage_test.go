@@ -3,7 +3,6 @@ package v3compat
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"io"
@@ -66,7 +65,8 @@ func TestRestoreDamagedReplicas(t *testing.T) {
 		store := loadDir(t, testreplica.Copy(t, "damaged/"+filepath.Base(dir)))
 		got, _, err := restored(t, New(store), Target{}, RestoreOptions{})
 		named := slices.ContainsFunc(report.Objects, func(o string) bool {
-			return err != nil && (strings.Contains(err.Error(), o) || strings.Contains(err.Error(), o[:strings.LastIndex(o, "/")]+"/: "))
+			return err != nil && (strings.Contains(err.Error(), o) ||
+				strings.Contains(err.Error(), o[:strings.LastIndex(o, "/")]+"/: "))
 		})
 		switch {
 		case report.Want != "error" && (err != nil || sha256Hex(got) != want):
@@ -77,132 +77,8 @@ func TestRestoreDamagedReplicas(t *testing.T) {
 	}
 }
 
-// small is a backup of two indices of 512-byte pages: two segments of two
-// transactions each, and one of one.
-type small struct {
-	store *blob.Memory
-	first []byte // the log of index 0
-	cut   int    // where its second segment begins
-	next  []byte // the log of index 1
-}
-
-const smallPage = 512
-
-func smallPages(n int) []byte {
-	db := make([]byte, n*smallPage)
-	copy(db, dbMagic)
-	binary.BigEndian.PutUint16(db[16:], smallPage)
-	return db
-}
-
-func smallFrames(chain *sqlitewal.Chain, log []byte, frames ...[2]uint32) []byte {
-	for _, f := range frames {
-		data := bytes.Repeat([]byte{byte(len(log))}, smallPage)
-		if f[0] == 1 {
-			data = smallPages(1)
-		}
-		log = chain.Append(log, sqlitewal.Frame{Pgno: f[0], Commit: f[1], Data: data})
-	}
-	return log
-}
-
-func makeSmall(t testing.TB) *small {
-	s := &small{store: blob.NewMemory()}
-	h := sqlitewal.Header{PageSize: smallPage, Salt: [2]uint32{1, 2}}
-	chain := sqlitewal.NewChain(h)
-	s.first = smallFrames(chain, h.Append(nil), [2]uint32{1, 0}, [2]uint32{2, 2}, [2]uint32{3, 3})
-	s.cut = len(s.first)
-	s.first = smallFrames(chain, s.first, [2]uint32{2, 0}, [2]uint32{1, 3}, [2]uint32{4, 4})
-	h.Salt[0]++
-	s.next = smallFrames(sqlitewal.NewChain(h), h.Append(nil), [2]uint32{2, 4})
-	s.put(t, SnapshotKey(genID, 0), smallPages(2))
-	s.put(t, WALSegmentKey(genID, 0, 0), s.first[:s.cut])
-	s.put(t, WALSegmentKey(genID, 0, int64(s.cut)), s.first[s.cut:])
-	s.put(t, WALSegmentKey(genID, 1, 0), s.next)
-	return s
-}
-
-func (s *small) put(t testing.TB, key string, data []byte) {
-	t.Helper()
-	putAt(t, s.store, key, compress(t, data), second(1))
-}
-
-func (s *small) delete(t testing.TB, key string) {
-	t.Helper()
-	if err := s.store.Delete(t.Context(), []string{key}); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestRestoreDamage(t *testing.T) {
-	frame := sqlitewal.FrameHeaderSize + smallPage
-	snapshot, first, last := SnapshotKey(genID, 0), WALSegmentKey(genID, 0, 0), WALSegmentKey(genID, 1, 0)
-	for name, test := range map[string]struct {
-		damage func(t testing.TB, s *small, at string)
-		object string // "" is the second segment
-		want   string
-	}{
-		"gap": {func(t testing.TB, s *small, at string) {
-			s.delete(t, at)
-			s.put(t, WALSegmentKey(genID, 0, int64(s.cut+frame)), s.first[s.cut+frame:])
-		}, "", "missing: bytes"},
-		"overlap": {func(t testing.TB, s *small, _ string) {
-			s.put(t, WALSegmentKey(genID, 0, int64(s.cut-frame)), s.first[s.cut-frame:])
-		}, WALSegmentKey(genID, 0, int64(32+2*frame)), "two replicators"},
-		"swapped segments": {func(t testing.TB, s *small, at string) {
-			s.put(t, at, s.next)
-			s.put(t, last, s.first[s.cut:])
-		}, "", "salts of another log"},
-		"swapped logs": {func(t testing.TB, s *small, _ string) {
-			s.put(t, first, s.next)
-		}, WALSegmentKey(genID, 0, int64(32+frame)), "missing: bytes"},
-		"another log after a header": {func(t testing.TB, s *small, at string) {
-			s.put(t, at, s.next[32:])
-		}, "", "salts of another log"},
-		"a transaction is missing inside": {func(t testing.TB, s *small, at string) {
-			s.put(t, at, s.first[s.cut+2*frame:])
-		}, "", "checksum does not match"},
-		"no header": {func(t testing.TB, s *small, _ string) {
-			s.put(t, last, s.next[32:])
-		}, last, "no valid WAL header"},
-		"short header": {func(t testing.TB, s *small, _ string) { s.put(t, last, s.next[:31]) }, last, "no valid WAL header"},
-		"nothing":      {func(t testing.TB, s *small, at string) { s.put(t, at, nil) }, "", "nothing in it"},
-		"cut frame": {func(t testing.TB, s *small, at string) {
-			s.put(t, at, s.first[s.cut:len(s.first)-1])
-		}, "", "not whole WAL frames"},
-		"open transaction before another index": {func(t testing.TB, s *small, at string) {
-			s.put(t, at, s.first[s.cut:s.cut+frame])
-		}, "", "inside a transaction"},
-		"page size": {func(t testing.TB, s *small, _ string) {
-			s.put(t, last, sqlitewal.Header{PageSize: 1024}.Append(nil))
-		}, last, "a log of 1024-byte pages"},
-		"snapshot of something else": {func(t testing.TB, s *small, _ string) { s.put(t, snapshot, text(4096)) }, snapshot, "not a SQLite database"},
-		"snapshot that is cut":       {func(t testing.TB, s *small, _ string) { s.put(t, snapshot, smallPages(2)[:1000]) }, snapshot, "not whole pages"},
-		"truncated": {func(t testing.TB, s *small, at string) {
-			object := compress(t, s.first[s.cut:])
-			putAt(t, s.store, at, object[:len(object)-1], second(1))
-		}, "", "truncated LZ4 frame"},
-		"flipped bit": {func(t testing.TB, s *small, at string) {
-			object := compress(t, s.first[s.cut:])
-			object[len(object)-1] ^= 1
-			putAt(t, s.store, at, object, second(1))
-		}, "", "corrupt LZ4 frame"},
-		"more after it": {func(t testing.TB, s *small, at string) {
-			putAt(t, s.store, at, append(compress(t, s.first[s.cut:]), 0), second(1))
-		}, "", "corrupt LZ4 frame"},
-		"encrypted": {func(t testing.TB, s *small, at string) {
-			putAt(t, s.store, at, []byte("age-encryption.org/v1\n"), second(1))
-		}, "", "encrypted with age"},
-		"a transaction of terabytes": {func(t testing.TB, s *small, _ string) {
-			s.put(t, last, smallFrames(sqlitewal.NewChain(sqlitewal.Header{PageSize: smallPage}), sqlitewal.Header{PageSize: smallPage}.Append(nil), [2]uint32{2, 1 << 31}))
-		}, last, "a database of 2147483648 pages"},
-		"header says more pages": {func(t testing.TB, s *small, _ string) {
-			db := smallPages(1)
-			binary.BigEndian.PutUint32(db[28:], 9)
-			h := sqlitewal.Header{PageSize: smallPage, Salt: [2]uint32{2, 2}}
-			s.put(t, last, sqlitewal.NewChain(h).Append(h.Append(nil), sqlitewal.Frame{Pgno: 1, Commit: 4, Data: db}))
-		}, last, "4 pages after it and its header says 9"},
-	} {
+	for name, test := range smallDamages {
 		s := makeSmall(t)
 		if _, _, err := restored(t, New(s.store), Target{}, RestoreOptions{}); err != nil {
 			t.Fatal(err)
@@ -229,7 +105,8 @@ func TestRestoreOpenTransaction(t *testing.T) {
 	want := checkpoint(t, smallPages(2), s.first[:s.cut])
 	s.put(t, WALSegmentKey(genID, 0, int64(s.cut)), s.first[s.cut:s.cut+frame])
 	got, result, err := restored(t, New(s.store), Target{}, RestoreOptions{})
-	if err != nil || !bytes.Equal(got, want) || result.Dropped != 1 || result.Transactions != 2 || result.Pos.Offset != int64(s.cut) {
+	if err != nil || !bytes.Equal(got, want) || result.Dropped != 1 || result.Transactions != 2 ||
+		result.Pos.Offset != int64(s.cut) {
 		t.Errorf("cut transaction: %d bytes, %+v, %v", len(got), result, err)
 	}
 	s.put(t, WALSegmentKey(genID, 0, int64(s.cut+frame)), s.first[s.cut+frame:])
@@ -300,7 +177,8 @@ func TestRestoreFromChangingStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.put(t, SnapshotKey(genID, 0), smallPages(9))
-	if _, err := r.Restore(t.Context(), plan, &memDB{}, RestoreOptions{}); err == nil || !strings.Contains(err.Error(), "it was replaced since") {
+	if _, err := r.Restore(t.Context(), plan, &memDB{}, RestoreOptions{}); err == nil ||
+		!strings.Contains(err.Error(), "it was replaced since") {
 		t.Errorf("replaced snapshot: %v", err)
 	}
 }
@@ -328,7 +206,8 @@ func TestRestoreIsInterrupted(t *testing.T) {
 		t.Errorf("full disk: %v", err)
 	}
 	stop := errors.New("stop")
-	if _, err := r.Restore(t.Context(), plan, &memDB{}, RestoreOptions{OnState: func(State) error { return stop }}); !errors.Is(err, stop) {
+	if _, err := r.Restore(t.Context(), plan, &memDB{},
+		RestoreOptions{OnState: func(State) error { return stop }}); !errors.Is(err, stop) {
 		t.Errorf("error of OnState: %v", err)
 	}
 	for n := range 4 { // cancelled once the nth piece was read
@@ -364,7 +243,8 @@ func TestRestoreRefusesPlan(t *testing.T) {
 			t.Fatal(err)
 		}
 		change(plan)
-		if _, err := r.Restore(t.Context(), plan, &memDB{}, RestoreOptions{}); err == nil || strings.Contains(err.Error(), "read ") {
+		if _, err := r.Restore(t.Context(), plan, &memDB{}, RestoreOptions{}); err == nil ||
+			strings.Contains(err.Error(), "read ") {
 			t.Errorf("%s: got %v, want it refused before it is read", name, err)
 		}
 	}
@@ -425,7 +305,8 @@ func TestRestoreLostGrowth(t *testing.T) {
 		"shrunk":            {2, 3, true},
 		"grown with page 1": {1, 6, false},
 	} {
-		m := &historyMaker{history: &history{store: blob.NewMemory()}, t: t, rng: rand.New(rand.NewPCG(1, 2)), head: sqlitewal.Header{PageSize: 512}}
+		m := &historyMaker{history: &history{store: blob.NewMemory()}, t: t, rng: rand.New(rand.NewPCG(1, 2)),
+			head: sqlitewal.Header{PageSize: 512}}
 		db := make([]byte, 4*512)
 		copy(db, m.page(1))
 		m.put(SnapshotKey(genID, 0), db)
@@ -437,7 +318,8 @@ func TestRestoreLostGrowth(t *testing.T) {
 		}
 		_, _, err := restored(t, New(m.store), Target{}, RestoreOptions{})
 		var object *ObjectError
-		if test.refused != errors.Is(err, ErrContent) || test.refused && (!errors.As(err, &object) || object.Key != WALSegmentKey(genID, 0, 0)) || !test.refused && err != nil {
+		if test.refused != errors.Is(err, ErrContent) || test.refused &&
+			(!errors.As(err, &object) || object.Key != WALSegmentKey(genID, 0, 0)) || !test.refused && err != nil {
 			t.Errorf("%s: got %v, want it refused: %v", name, err, test.refused)
 		}
 	}

@@ -100,7 +100,8 @@ func (d *decoder) decode(ctx context.Context, object int, o stored, content io.R
 		}
 		n, err := r.Read(buf[:pieceSize])
 		if err == io.EOF && r.source.offset != o.Size { //nolint:errorlint // the frame's end
-			err = &ObjectError{o.key, fmt.Errorf("it has %d bytes and had %d when the restore was planned: it was replaced since",
+			err = &ObjectError{o.key, fmt.Errorf("it has %d bytes and had %d when the restore was planned: "+
+				"it was replaced since",
 				r.source.offset, o.Size)}
 		}
 		d.pieces <- piece{object, buf[:n], err} // has room for all there are

@@ -37,12 +37,15 @@ func (a *applier) beginSegment(n int) error {
 	}
 	switch end := a.log.offset; {
 	case seg.Offset > end && first:
-		return damaged(WALSegmentKey(seg.Generation, seg.Index, 0), "missing: the log of index %08x begins with %s", seg.Index, seg.name())
+		return damaged(WALSegmentKey(seg.Generation, seg.Index, 0), "missing: the log of index %08x begins with %s",
+			seg.Index, seg.name())
 	case seg.Offset > end:
-		return damaged(WALSegmentKey(seg.Generation, seg.Index, end), "missing: bytes %08x to %08x of index %08x, between %s and %s",
+		return damaged(WALSegmentKey(seg.Generation, seg.Index, end),
+			"missing: bytes %08x to %08x of index %08x, between %s and %s",
 			end, seg.Offset-1, seg.Index, a.plan.Segments[n-1].name(), seg.name())
 	case seg.Offset < end:
-		return damaged(seg.key(), "starts at byte %08x of index %08x, but %s goes on to byte %08x: two replicators may have written here",
+		return damaged(seg.key(), "starts at byte %08x of index %08x, but %s goes on to byte %08x: "+
+			"two replicators may have written here",
 			seg.Offset, seg.Index, a.plan.Segments[n-1].name(), end-1)
 	}
 	a.log.start = seg.Offset
@@ -91,7 +94,8 @@ func (a *applier) item(b []byte) error {
 	}
 	f, err := a.log.chain.Next(b)
 	if err != nil {
-		return damaged(a.segment().key(), "byte %08x of index %08x: %v: the log ends here for SQLite, and nothing after it would be restored",
+		return damaged(a.segment().key(), "byte %08x of index %08x: %v: the log ends here for SQLite, "+
+			"and nothing after it would be restored",
 			a.log.offset, a.segment().Index, err)
 	}
 	return a.frame(f)
@@ -108,7 +112,8 @@ func (a *applier) logHeader(b []byte) error {
 		a.begin(int64(h.PageSize))
 	}
 	if int64(h.PageSize) != a.pages.pageSize {
-		return damaged(a.segment().key(), "a log of %d-byte pages, for a database of %d-byte pages", h.PageSize, a.pages.pageSize)
+		return damaged(a.segment().key(), "a log of %d-byte pages, for a database of %d-byte pages", h.PageSize,
+			a.pages.pageSize)
 	}
 	a.log.header, a.log.chain = h, sqlitewal.NewChain(h)
 	return nil
@@ -174,7 +179,8 @@ func (a *applier) checkGrowth(commit uint32) error {
 		i--
 	}
 	last := a.plan.Segments[i]
-	return damaged(last.key(), "the database has %d pages after it, and %d before index %08x: a segment at the end of index %08x is missing",
+	return damaged(last.key(), "the database has %d pages after it, and %d before index %08x: "+
+		"a segment at the end of index %08x is missing",
 		l.before, commit, a.segment().Index, last.Index)
 }
 
@@ -206,7 +212,8 @@ func (a *applier) endLog(last bool) error {
 	}
 	if l.frames > 0 {
 		if !last {
-			return damaged(a.segment().key(), "index %08x ends inside a transaction, and another index follows: a segment is missing", a.segment().Index)
+			return damaged(a.segment().key(), "index %08x ends inside a transaction, and another index follows: "+
+				"a segment is missing", a.segment().Index)
 		}
 		if a.pages.spilled {
 			return &unfinishedError{Pos{a.plan.Generation, a.segment().Index, max(l.end, sqlitewal.HeaderSize)}}

@@ -230,7 +230,8 @@ func (r *Reader) loadTimes(ctx context.Context, info blob.Info) (objectTimes, er
 		return objectTimes{}, &ObjectError{key, fmt.Errorf("%w: a directory stands in its place", ErrTimes)}
 	}
 	if info.Size > maxTimesSize {
-		return objectTimes{}, &ObjectError{info.Key, fmt.Errorf("%w: %d bytes, at most %d allowed", ErrTimes, info.Size, maxTimesSize)}
+		return objectTimes{}, &ObjectError{info.Key, fmt.Errorf("%w: %d bytes, at most %d allowed", ErrTimes, info.Size,
+			maxTimesSize)}
 	}
 	rc, err := r.store.Open(ctx, info.Key, 0, 0)
 	if blob.IsObjects(err) {

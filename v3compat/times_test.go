@@ -36,7 +36,8 @@ func TestTimesRoundTrip(t *testing.T) {
 		snapshotName: time.Date(2024, 2, 29, 1, 2, 3, 456789012, time.UTC),
 		segmentName:  second(1),
 	}
-	local := map[string]time.Time{snapshotName: want[snapshotName].In(time.FixedZone("", 3600)), segmentName: want[segmentName]}
+	local := map[string]time.Time{snapshotName: want[snapshotName].In(time.FixedZone("", 3600)),
+		segmentName: want[segmentName]}
 	data := encodeTimes(t, local)
 	wantText := `{
   "version": 1,
@@ -76,7 +77,8 @@ func TestReadTimesRefuses(t *testing.T) {
 		"time zero":       `{"version":1,"times":{"a":"0001-01-01T00:00:00Z"}}`,
 		"null for a time": `{"version":1,"times":{"a":null}}`,
 		"trailing text":   `{"version":1,"times":{}} x`,
-		"two times":       `{"version":1,"times":{"wal/00000000_00000000.wal.lz4":"2024-02-29T00:00:01Z","wal/00000000_00000000.wal.lz4":"2024-02-29T00:00:02Z"}}`,
+		"two times": `{"version":1,"times":{"wal/00000000_00000000.wal.lz4":"2024-02-29T00:00:01Z",` +
+			`"wal/00000000_00000000.wal.lz4":"2024-02-29T00:00:02Z"}}`,
 		"a wrong sum":     `{"version":1,"times":{},"sha256":"00"}`,
 		"a sum before it": `{"version":1,"sha256":"00","times":{}}`,
 		"two objects":     `{"version":1,"times":{}}{"version":1,"times":{}}`,
@@ -90,8 +92,9 @@ func TestReadTimesRefuses(t *testing.T) {
 // A file with no end is not read to the end.
 func TestReadTimesBound(t *testing.T) {
 	for name, r := range map[string]io.Reader{
-		"spaces":          repeat("          "),
-		"times":           io.MultiReader(strings.NewReader(`{"version":1,"times":{"a":"2024-02-29T00:00:01Z"`), repeat(`,"a":"2024-02-29T00:00:01Z"`)),
+		"spaces": repeat("          "),
+		"times": io.MultiReader(strings.NewReader(`{"version":1,"times":{"a":"2024-02-29T00:00:01Z"`),
+			repeat(`,"a":"2024-02-29T00:00:01Z"`)),
 		"spaces after it": io.MultiReader(strings.NewReader(`{"version":1,"times":{}}`), repeat("          ")),
 	} {
 		counter := &countReader{r: r}
@@ -126,7 +129,8 @@ func (c *countReader) Read(p []byte) (int, error) {
 }
 
 func TestWriteTimesRefuses(t *testing.T) {
-	for _, name := range []string{"", "times.json", "00000000.snapshot.lz4", "wal/00000000.snapshot.lz4", "wal/x", "generations/" + genID + "/" + segmentName} {
+	for _, name := range []string{"", "times.json", "00000000.snapshot.lz4", "wal/00000000.snapshot.lz4", "wal/x",
+		"generations/" + genID + "/" + segmentName} {
 		var buf bytes.Buffer
 		if err := WriteTimes(&buf, map[string]time.Time{name: second(1)}); err == nil || buf.Len() > 0 {
 			t.Errorf("name %q: %v, and %d bytes written", name, err, buf.Len())

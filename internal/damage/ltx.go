@@ -18,22 +18,25 @@ func ltxVariants() []Variant {
 		ltxTail("ltx-empty", "the file is there, with nothing in it", func(root string, f, _ ltxFile) error {
 			return put(root, f.key, nil)
 		}),
-		ltxTail("ltx-gap", "the transaction is at no level any more, so the later ones cannot be reached", func(root string, f, _ ltxFile) error {
-			return remove(root, f.key)
-		}),
-		ltxTail("ltx-bad-crc", "one bit of the file's checksum, in the trailer, is wrong", func(root string, f, _ ltxFile) error {
-			return flip(root, f.key, func(size int) int { return size - 1 })
-		}),
+		ltxTail("ltx-gap", "the transaction is at no level any more, so the later ones cannot be reached",
+			func(root string, f, _ ltxFile) error {
+				return remove(root, f.key)
+			}),
+		ltxTail("ltx-bad-crc", "one bit of the file's checksum, in the trailer, is wrong",
+			func(root string, f, _ ltxFile) error {
+				return flip(root, f.key, func(size int) int { return size - 1 })
+			}),
 		ltxTail("ltx-bad-page", "one bit of a page is wrong", func(root string, f, _ ltxFile) error {
 			return flip(root, f.key, func(size int) int { return size / 2 })
 		}),
-		ltxTail("ltx-wrong-name", "the file is a copy of the one before it: its header names another transaction", func(root string, f, before ltxFile) error {
-			data, err := read(root, before.key)
-			if err != nil {
-				return err
-			}
-			return put(root, f.key, data)
-		}),
+		ltxTail("ltx-wrong-name", "the file is a copy of the one before it: its header names another transaction",
+			func(root string, f, before ltxFile) error {
+				data, err := read(root, before.key)
+				if err != nil {
+					return err
+				}
+				return put(root, f.key, data)
+			}),
 		{
 			Name: "ltx-no-snapshot", Base: "v0.5", Want: Error, Apply: ltxNoSnapshot,
 			Describe: "nothing starts at transaction 1, so there is nothing to apply the rest to",

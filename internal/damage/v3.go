@@ -13,24 +13,29 @@ import (
 
 func v3Variants() []Variant {
 	return []Variant{
-		v3Tail("v3-missing-initial", "the WAL file has no beginning: its segment at offset 0 is missing", func(root string, wal []string) ([]string, error) {
-			return one(wal[0], remove(root, wal[0]))
-		}),
-		v3Tail("v3-offset-gap", "a segment from the middle of a WAL file is missing", func(root string, wal []string) ([]string, error) {
-			key := wal[len(wal)/2]
-			return one(key, remove(root, key))
-		}),
-		v3Tail("v3-index-gap", "a whole WAL file is missing, with others before and after it", func(root string, wal []string) ([]string, error) {
-			return wal, remove(root, wal...)
-		}),
-		v3Tail("v3-truncated-lz4", "a segment ends in the middle of its LZ4 frame", func(root string, wal []string) ([]string, error) {
-			key := wal[len(wal)/2]
-			return one(key, cut(root, key))
-		}),
-		v3Tail("v3-bad-lz4", "one bit inside a segment's LZ4 frame is wrong", func(root string, wal []string) ([]string, error) {
-			key := wal[len(wal)/2]
-			return one(key, flip(root, key, func(size int) int { return size / 2 }))
-		}),
+		v3Tail("v3-missing-initial", "the WAL file has no beginning: its segment at offset 0 is missing",
+			func(root string, wal []string) ([]string, error) {
+				return one(wal[0], remove(root, wal[0]))
+			}),
+		v3Tail("v3-offset-gap", "a segment from the middle of a WAL file is missing",
+			func(root string, wal []string) ([]string, error) {
+				key := wal[len(wal)/2]
+				return one(key, remove(root, key))
+			}),
+		v3Tail("v3-index-gap", "a whole WAL file is missing, with others before and after it",
+			func(root string, wal []string) ([]string, error) {
+				return wal, remove(root, wal...)
+			}),
+		v3Tail("v3-truncated-lz4", "a segment ends in the middle of its LZ4 frame",
+			func(root string, wal []string) ([]string, error) {
+				key := wal[len(wal)/2]
+				return one(key, cut(root, key))
+			}),
+		v3Tail("v3-bad-lz4", "one bit inside a segment's LZ4 frame is wrong",
+			func(root string, wal []string) ([]string, error) {
+				key := wal[len(wal)/2]
+				return one(key, flip(root, key, func(size int) int { return size / 2 }))
+			}),
 		{
 			Name: "v3-no-snapshot", Base: "v0.3", Want: Error, Apply: v3NoSnapshot,
 			Describe: "a generation with WAL files and no snapshot to apply them to",
@@ -59,7 +64,8 @@ func v3Tail(name, describe string, apply func(root string, wal []string) ([]stri
 		middle := first + (last-first)/2
 		wal := g.wal(middle)
 		if middle == first || len(wal) < 4 {
-			return nil, fmt.Errorf("WAL file %08x of %s to %s is too small", middle, first.key(g), g.segments[len(g.segments)-1].key)
+			return nil, fmt.Errorf("WAL file %08x of %s to %s is too small", middle, first.key(g),
+				g.segments[len(g.segments)-1].key)
 		}
 		return apply(root, wal)
 	}}

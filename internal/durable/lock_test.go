@@ -203,7 +203,8 @@ func TestIsLockName(t *testing.T) {
 	for name, want := range map[string]bool{
 		LockName("lock.json"): true, LockName("a"): true, LockName("_=.-"): true,
 		".lock": false, "..lock": false, "...lock": false, "a.lock": false, ".a.LOCK": false, ".A.lock": false,
-		".a.lock~": false, "x.a.lock": false, ".a b.lock": false, "": false, ".replicate-ABCDEFGHIJKLMNOPQRSTUVWXYZ.tmp": false,
+		".a.lock~": false, "x.a.lock": false, ".a b.lock": false, "": false,
+		".replicate-ABCDEFGHIJKLMNOPQRSTUVWXYZ.tmp": false,
 	} {
 		if got := IsLockName(name); got != want {
 			t.Errorf("IsLockName(%q) = %v", name, got)

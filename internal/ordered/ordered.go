@@ -11,7 +11,8 @@ import (
 // at a time and no more than n results waiting. The first error, of seq or of
 // fn, ends the sequence and is its last value. Leaving the loop early cancels
 // the context given to fn and waits for the calls under way.
-func Map[T, U any](ctx context.Context, n int, seq iter.Seq2[T, error], fn func(context.Context, T) (U, error)) iter.Seq2[U, error] {
+func Map[T, U any](ctx context.Context, n int, seq iter.Seq2[T, error],
+	fn func(context.Context, T) (U, error)) iter.Seq2[U, error] {
 	return func(yield func(U, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		next, stop := iter.Pull2(seq)

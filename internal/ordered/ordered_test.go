@@ -51,7 +51,8 @@ func TestMapKeepsOrderAndBound(t *testing.T) {
 func TestMapEndsWithTheFirstError(t *testing.T) {
 	broken := errors.New("broken")
 	for name, seq := range map[string]iter.Seq2[int, error]{
-		"of the sequence": ordered.Map(t.Context(), 4, count(3, broken), func(_ context.Context, i int) (int, error) { return i, nil }),
+		"of the sequence": ordered.Map(t.Context(), 4, count(3, broken),
+			func(_ context.Context, i int) (int, error) { return i, nil }),
 		"of the function": ordered.Map(t.Context(), 4, count(100, nil), func(_ context.Context, i int) (int, error) {
 			if i == 3 {
 				return 0, broken

@@ -99,7 +99,8 @@ func TestReaderStops(t *testing.T) {
 		}
 		frames, err := readAll(r)
 		if len(frames) != 1 || !errors.Is(err, io.EOF) || !errors.Is(r.Stop(), test.want) || r.Offset() != int64(second) {
-			t.Errorf("%s: %d frames, %v, stop %v, offset %d, want 1, EOF, %v, %d", name, len(frames), err, r.Stop(), r.Offset(), test.want, second)
+			t.Errorf("%s: %d frames, %v, stop %v, offset %d, want 1, EOF, %v, %d", name, len(frames), err, r.Stop(), r.Offset(),
+				test.want, second)
 		}
 		if _, err := r.Next(); !errors.Is(err, io.EOF) {
 			t.Errorf("%s: again: %v, want EOF", name, err)
@@ -130,7 +131,8 @@ func TestHeader(t *testing.T) {
 		if _, err := ParseHeader(bad); !errors.Is(err, ErrHeader) {
 			t.Errorf("byte %d changed: %v, want %v", i, err, ErrHeader)
 		}
-		if _, err := NewReader(bytes.NewReader(good[:i])); i > 0 && !errors.Is(err, ErrHeader) || i == 0 && !errors.Is(err, io.EOF) {
+		if _, err := NewReader(bytes.NewReader(good[:i])); i > 0 && !errors.Is(err, ErrHeader) ||
+			i == 0 && !errors.Is(err, io.EOF) {
 			t.Errorf("%d bytes: %v", i, err)
 		}
 	}
