@@ -2,9 +2,7 @@ package v3compat
 
 import (
 	"bytes"
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,10 +20,38 @@ type Object struct {
 	At   time.Time // by times.json, or else by the store; zero if not known
 }
 
-// Compare orders objects of one generation by their positions.
-func (o *Object) Compare(other *Object) int {
-	return cmp.Or(cmp.Compare(o.Pos.Index, other.Pos.Index), cmp.Compare(o.Pos.Offset, other.Pos.Offset))
+// parseObject returns the object with a name below its generation; ok says whether it is
+// the name of one.
+func parseObject(generation, name string, info blob.Info) (o Object, ok bool) {
+	o = Object{Key: strings.TrimSuffix(info.Key, "/"), Pos: Pos{Generation: generation}, Size: info.Size, At: info.ModTime}
+	var err error
+	if base, found := strings.CutPrefix(name, SnapshotsDir); found {
+		o.Pos.Index, err = ParseSnapshotName(base)
+	} else if base, found = strings.CutPrefix(name, WALDir); found {
+		o.Pos.Index, o.Pos.Offset, err = ParseWALSegmentName(base)
+	} else {
+		return o, false
+	}
+	return o, err == nil
 }
+
+func isObjectName(name string) bool {
+	_, ok := parseObject("", name, blob.Info{})
+	return ok
+}
+
+func (o *Object) isSnapshot() bool { return strings.HasSuffix(o.Key, snapshotSuffix) }
+
+func (o *Object) snapshotInfo() SnapshotInfo {
+	return SnapshotInfo{o.Pos.Generation, o.Pos.Index, o.Size, o.At}
+}
+
+func (o *Object) segmentInfo() WALSegmentInfo {
+	return WALSegmentInfo{o.Pos.Generation, o.Pos.Index, o.Pos.Offset, o.Size, o.At}
+}
+
+// Compare orders objects of one generation by their positions.
+func (o *Object) Compare(other *Object) int { return o.Pos.Compare(other.Pos) }
 
 // Generation is what one generation of a backup consists of, by its names.
 type Generation struct {
@@ -58,59 +84,25 @@ func (r *Reader) ListAll(ctx context.Context) ([]*Generation, error) {
 
 // List lists one generation, as ListAll does. One that is not there is empty.
 func (r *Reader) List(ctx context.Context, id string) (*Generation, error) {
-	g := &Generation{ID: id}
-	for info, err := range r.Objects(ctx, id) {
-		if err != nil {
-			return nil, err
-		}
-		info.Key = strings.TrimSuffix(info.Key, "/") // of a directory in an object's place
-		g.add(info)
+	in := &inspection{generation: id}
+	if err := in.list(ctx, r); err != nil {
+		return nil, err
 	}
-	slices.SortStableFunc(g.Segments, (*Object).Compare)
-	return g, g.readTimes(ctx, r)
+	g := &Generation{ID: id, Times: in.times, TimesErr: in.timesErr}
+	for _, s := range in.snapshots {
+		g.Snapshots = append(g.Snapshots, &s.Object)
+	}
+	for _, s := range in.segments {
+		g.Segments = append(g.Segments, &s.Object)
+	}
+	return g, nil
 }
 
 // Empty reports whether there is neither a snapshot nor a segment.
 func (g *Generation) Empty() bool { return len(g.Snapshots)+len(g.Segments) == 0 }
 
-func (g *Generation) add(info blob.Info) {
-	name := g.Name(info.Key)
-	o := &Object{Key: info.Key, Pos: Pos{Generation: g.ID}, Size: info.Size, At: info.ModTime}
-	var err error
-	if base, ok := strings.CutPrefix(name, SnapshotsDir); ok {
-		if o.Pos.Index, err = ParseSnapshotName(base); err == nil {
-			g.Snapshots = append(g.Snapshots, o)
-		}
-	} else if base, ok := strings.CutPrefix(name, WALDir); ok {
-		if o.Pos.Index, o.Pos.Offset, err = ParseWALSegmentName(base); err == nil {
-			g.Segments = append(g.Segments, o)
-		}
-	} else if name == TimesName {
-		g.Times = &info
-	}
-}
-
 // Name is the name of an object below the generation, as in times.json.
 func (g *Generation) Name(key string) string { return strings.TrimPrefix(key, GenerationPrefix(g.ID)) }
-
-// readTimes replaces the store's times by those of times.json. If that cannot be
-// used, no time is known.
-func (g *Generation) readTimes(ctx context.Context, r *Reader) error {
-	if g.Times == nil {
-		return nil
-	}
-	times, err := r.ReadTimes(ctx, g.ID)
-	switch {
-	case blob.IsObjects(err), errors.Is(err, ErrTimes):
-		g.TimesErr = err
-	case err != nil:
-		return err
-	}
-	for _, o := range g.All() {
-		o.At = times[g.Name(o.Key)]
-	}
-	return nil
-}
 
 // All are the snapshots and the segments.
 func (g *Generation) All() []*Object { return slices.Concat(g.Snapshots, g.Segments) }
@@ -141,16 +133,8 @@ func (g *Generation) Only(keep map[string]bool) *Generation {
 // generation, when it was written. A file that is missing is fs.ErrNotExist, an unusable
 // one [ErrTimes].
 func (r *Reader) ReadTimes(ctx context.Context, id string) (map[string]time.Time, error) {
-	rc, err := r.store.Open(ctx, TimesKey(id), 0, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer rc.Close()
-	times, err := ReadTimes(rc)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", TimesKey(id), err)
-	}
-	return times, nil
+	times, err := r.loadTimes(ctx, blob.Info{Key: TimesKey(id)})
+	return times.times, err
 }
 
 // PutTimes replaces a generation's times.json. It leaves out names that no object of a

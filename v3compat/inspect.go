@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"path"
 	"slices"
-	"strings"
 	"sync"
 	"time"
+
+	"github.com/replctl/replicate/blob"
 )
 
 // Report is what an inspection found out about one generation.
@@ -87,6 +89,9 @@ func (r *Reader) Inspect(ctx context.Context, generation string, opts InspectOpt
 	if err == nil && in.objects == 0 {
 		err = ErrNoObjects
 	}
+	if err == nil {
+		err = in.lookAtEmpty(ctx, r.store)
+	}
 	if err == nil && opts.Read {
 		err = in.read(ctx, r.store, opts)
 	}
@@ -101,12 +106,12 @@ func (r *Reader) Inspect(ctx context.Context, generation string, opts InspectOpt
 type inspection struct {
 	generation string
 	objects    int
-	snapshots  []*snapshot // by index
-	segments   []*segment  // by index, offset, name
-	lost       []*segment  // that times.json mentions and that are not here, from the oldest snapshot's index on; in order
-	logs       []*walLog   // from the oldest snapshot's index on
-	timesErr   error       // why the times.json that is there cannot be used
-	timed      bool        // there is a times.json, and it can be used
+	snapshots  []*object  // by index
+	segments   []*segment // by index, offset, name
+	lost       []*segment // that times.json mentions and that are not here, from the oldest snapshot's index on; in order
+	logs       []*walLog  // from the oldest snapshot's index on
+	times      *blob.Info // of times.json; nil if there is none
+	timesErr   error      // why the times.json that is there cannot be used
 	problems   []Problem
 
 	mu      sync.Mutex
@@ -114,12 +119,9 @@ type inspection struct {
 	refusal error
 }
 
-// object is what snapshots and segments have in common.
+// object is a snapshot, or what a snapshot and a segment have in common.
 type object struct {
-	key  string
-	size int64
-	at   time.Time
-
+	Object
 	damage    string // what is wrong with it, taken by itself
 	barred    bool   // damage says why it cannot be read
 	encrypted bool
@@ -128,40 +130,34 @@ type object struct {
 // bar notes that the object is there and cannot be read.
 func (o *object) bar(err error) { o.damage, o.barred = err.Error(), true }
 
-type snapshot struct {
-	object
-	index int
-}
-
 type segment struct {
 	object
-	index    int
-	offset   int64
 	length   int64 // decompressed; 0 means not known
 	pageSize int64 // of a first segment whose WAL header was read
 	broken   bool  // a restore cannot go on with it
 }
 
-func (s *snapshot) pos(generation string) Pos { return Pos{generation, s.index, 0} }
+func (s *segment) compare(other *segment) int { return s.Compare(&other.Object) }
 
-func (s *segment) pos(generation string) Pos { return Pos{generation, s.index, s.offset} }
+func (s *segment) name() string { return path.Base(s.Key) }
 
-func (s *segment) name() string { return s.key[strings.LastIndexByte(s.key, '/')+1:] }
+// timed reports whether there is a times.json that can be used.
+func (in *inspection) timed() bool { return in.times != nil && in.timesErr == nil }
 
 func (in *inspection) problem(severity Severity, object, format string, args ...any) {
 	in.problems = append(in.problems, Problem{severity, object, fmt.Sprintf(format, args...)})
 }
 
 func (in *inspection) report() *Report {
-	rep := &Report{Generation: in.generation, Restorable: in.extents(), Timed: in.timed, Problems: in.problems,
+	rep := &Report{Generation: in.generation, Restorable: in.extents(), Timed: in.timed(), Problems: in.problems,
 		Refused: in.refused, Refusal: in.refusal}
 	for _, s := range in.snapshots {
-		rep.Snapshots = append(rep.Snapshots, SnapshotInfo{in.generation, s.index, s.size, s.at})
-		rep.count(s.object)
+		rep.Snapshots = append(rep.Snapshots, s.snapshotInfo())
+		rep.count(s.Object)
 	}
 	for _, s := range in.segments {
-		rep.WALSegments = append(rep.WALSegments, WALSegmentInfo{in.generation, s.index, s.offset, s.size, s.at})
-		rep.count(s.object)
+		rep.WALSegments = append(rep.WALSegments, s.segmentInfo())
+		rep.count(s.Object)
 	}
 	slices.SortStableFunc(rep.Problems, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Severity.rank(), b.Severity.rank()), cmp.Compare(a.Object, b.Object))
@@ -169,16 +165,16 @@ func (in *inspection) report() *Report {
 	return rep
 }
 
-func (rep *Report) count(o object) {
-	rep.Bytes += o.size
-	if o.at.IsZero() {
+func (rep *Report) count(o Object) {
+	rep.Bytes += o.Size
+	if o.At.IsZero() {
 		return
 	}
-	if rep.CreatedAt.IsZero() || o.at.Before(rep.CreatedAt) {
-		rep.CreatedAt = o.at
+	if rep.CreatedAt.IsZero() || o.At.Before(rep.CreatedAt) {
+		rep.CreatedAt = o.At
 	}
-	if o.at.After(rep.UpdatedAt) {
-		rep.UpdatedAt = o.at
+	if o.At.After(rep.UpdatedAt) {
+		rep.UpdatedAt = o.At
 	}
 }
 

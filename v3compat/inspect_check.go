@@ -5,6 +5,8 @@ import (
 	"math"
 	"sort"
 	"time"
+
+	"github.com/replctl/replicate/internal/sqlitewal"
 )
 
 // check turns what was found into problems, and marks the segments at which a
@@ -12,7 +14,7 @@ import (
 func (in *inspection) check() {
 	base := math.MaxInt
 	if len(in.snapshots) > 0 {
-		base = in.snapshots[0].index
+		base = in.snapshots[0].Pos.Index
 	} else {
 		in.problem(SeverityError, GenerationPrefix(in.generation)+SnapshotsDir,
 			"no snapshot: nothing in this generation can be restored, its %d WAL segments included", len(in.segments))
@@ -42,18 +44,18 @@ func (in *inspection) checkObjects(base int) {
 	}
 	for _, s := range in.snapshots {
 		if s.damage != "" {
-			in.problem(SeverityError, s.key, "%s: nothing can be restored from this snapshot", s.damage)
+			in.problem(SeverityError, s.Key, "%s: nothing can be restored from this snapshot", s.damage)
 		}
 	}
 	for _, s := range in.segments {
 		switch {
 		case s.damage == "":
-		case s.index < base:
-			in.problem(SeverityWarning, s.key, "%s; no snapshot needs it", s.damage)
+		case s.Pos.Index < base:
+			in.problem(SeverityWarning, s.Key, "%s; no snapshot needs it", s.damage)
 		default:
 			s.broken = true
-			in.problem(SeverityError, s.key, "%s: index %08x ends before it, %s%s", s.damage, s.index, in.consequence(s.index),
-				in.excuse(s))
+			in.problem(SeverityError, s.Key, "%s: index %08x ends before it, %s%s",
+				s.damage, s.Pos.Index, in.consequence(s.Pos.Index), in.excuse(s))
 		}
 	}
 }
@@ -62,7 +64,7 @@ func (in *inspection) checkObjects(base int) {
 // v0.3.13 writes one when it looks for a new index in the moment in which the
 // local copy of the log has been created and has no header yet.
 func (in *inspection) excuse(s *segment) string {
-	if s.size > 0 || s.barred || s.offset > 0 || s != in.segments[len(in.segments)-1] {
+	if s.Size > 0 || s.barred || s.Pos.Offset > 0 || s != in.segments[len(in.segments)-1] {
 		return ""
 	}
 	return " (Litestream v0.3.x can leave an empty object when it is stopped at the start of an index: " +
@@ -75,12 +77,12 @@ func (in *inspection) checkOrder() {
 	var last *segment
 	for _, s := range in.segments {
 		switch {
-		case s.at.IsZero():
-		case last != nil && s.at.Before(last.at.Add(-time.Second)):
-			in.problem(SeverityWarning, s.key,
+		case s.At.IsZero():
+		case last != nil && s.At.Before(last.At.Add(-time.Second)):
+			in.problem(SeverityWarning, s.Key,
 				"its time, %s, is before that of the segment it follows, %s: a copy lost the times, or a clock was wrong; "+
 					"a restore by time can give another state than asked for",
-				s.at.UTC().Format(time.RFC3339), last.at.UTC().Format(time.RFC3339))
+				s.At.UTC().Format(time.RFC3339), last.At.UTC().Format(time.RFC3339))
 			return
 		default:
 			last = s
@@ -90,12 +92,12 @@ func (in *inspection) checkOrder() {
 
 // checkOld returns how many segments come before the oldest snapshot.
 func (in *inspection) checkOld(base int) int {
-	n := sort.Search(len(in.segments), func(i int) bool { return in.segments[i].index >= base })
+	n := sort.Search(len(in.segments), func(i int) bool { return in.segments[i].Pos.Index >= base })
 	if n > 0 && len(in.snapshots) > 0 {
 		in.problem(SeverityWarning, GenerationPrefix(in.generation)+WALDir,
 			"%d WAL segments, of indices %08x to %08x, are older than the oldest snapshot (%08x) and cannot be restored; "+
 				"retention usually deletes them",
-			n, in.segments[0].index, in.segments[n-1].index, base)
+			n, in.segments[0].Pos.Index, in.segments[n-1].Pos.Index, base)
 	}
 	return n
 }
@@ -109,8 +111,8 @@ func (in *inspection) checkIndices(next int) {
 		}
 		next = l.index + 1
 	}
-	if n := len(in.snapshots); n > 0 && in.snapshots[n-1].index > next {
-		in.missing(next, in.snapshots[n-1].index-1)
+	if n := len(in.snapshots); n > 0 && in.snapshots[n-1].Pos.Index > next {
+		in.missing(next, in.snapshots[n-1].Pos.Index-1)
 	}
 }
 
@@ -124,7 +126,7 @@ func (in *inspection) missing(from, to int) {
 
 func (in *inspection) checkLog(l *walLog) {
 	first := l.segments[0]
-	if first.offset != 0 {
+	if first.Pos.Offset != 0 {
 		first.broken = true
 		in.problem(SeverityError, WALSegmentKey(in.generation, l.index, 0),
 			"segment at offset 0 missing: index %08x cannot be applied, %s", l.index, in.consequence(l.index))
@@ -138,24 +140,24 @@ func (in *inspection) checkLog(l *walLog) {
 }
 
 func (in *inspection) checkNeighbours(a, b *segment) {
-	end := a.offset + a.length
+	end := a.Pos.Offset + a.length
 	switch {
-	case a.offset == b.offset:
+	case a.Pos.Offset == b.Pos.Offset:
 		a.broken, b.broken = true, true
-		in.problem(SeverityError, b.key, "offset %08x of index %08x is there twice, in %s and in %s: "+
+		in.problem(SeverityError, b.Key, "offset %08x of index %08x is there twice, in %s and in %s: "+
 			"which one is right cannot be told, %s",
-			b.offset, b.index, a.name(), b.name(), in.consequence(b.index))
+			b.Pos.Offset, b.Pos.Index, a.name(), b.name(), in.consequence(b.Pos.Index))
 	case a.length == 0:
-	case b.offset > end:
+	case b.Pos.Offset > end:
 		b.broken = true
-		in.problem(SeverityError, WALSegmentKey(in.generation, a.index, end),
+		in.problem(SeverityError, WALSegmentKey(in.generation, a.Pos.Index, end),
 			"bytes %08x to %08x of index %08x are missing, between %s and %s: %s",
-			end, b.offset-1, a.index, a.name(), b.name(), in.consequence(a.index))
-	case b.offset < end:
+			end, b.Pos.Offset-1, a.Pos.Index, a.name(), b.name(), in.consequence(a.Pos.Index))
+	case b.Pos.Offset < end:
 		b.broken = true
-		in.problem(SeverityError, b.key, "starts at byte %08x of index %08x, but %s goes on to byte %08x: "+
+		in.problem(SeverityError, b.Key, "starts at byte %08x of index %08x, but %s goes on to byte %08x: "+
 			"two replicators may have written here, %s",
-			b.offset, b.index, a.name(), end-1, in.consequence(a.index))
+			b.Pos.Offset, b.Pos.Index, a.name(), end-1, in.consequence(a.Pos.Index))
 	}
 }
 
@@ -163,22 +165,22 @@ func (in *inspection) checkNeighbours(a, b *segment) {
 // Litestream writes does.
 func (in *inspection) checkFrames(s *segment, pageSize int64) {
 	frames := s.length
-	if s.offset == 0 {
-		frames -= walHeaderSize
+	if s.Pos.Offset == 0 {
+		frames -= sqlitewal.HeaderSize
 	}
-	if s.length == 0 || pageSize == 0 || frames%(walFrameHeaderSize+pageSize) == 0 {
+	if s.length == 0 || pageSize == 0 || frames%(sqlitewal.FrameHeaderSize+pageSize) == 0 {
 		return
 	}
 	s.broken = true
-	in.problem(SeverityError, s.key, "its %d bytes are not whole WAL frames of %d-byte pages: a transaction is cut, %s",
-		s.length, pageSize, in.consequence(s.index))
+	in.problem(SeverityError, s.Key, "its %d bytes are not whole WAL frames of %d-byte pages: a transaction is cut, %s",
+		s.length, pageSize, in.consequence(s.Pos.Index))
 }
 
 // consequence says what a break in the log of an index means.
 func (in *inspection) consequence(index int) string {
 	for _, s := range in.snapshots {
-		if s.index > index && s.damage == "" {
-			return fmt.Sprintf("states from here to the snapshot of index %08x cannot be restored", s.index)
+		if s.Pos.Index > index && s.damage == "" {
+			return fmt.Sprintf("states from here to the snapshot of index %08x cannot be restored", s.Pos.Index)
 		}
 	}
 	return "nothing after it in this generation can be restored"

@@ -12,9 +12,6 @@ import (
 const (
 	dbMagic      = "SQLite format 3\x00"
 	dbHeaderSize = 100
-
-	walHeaderSize      = sqlitewal.HeaderSize
-	walFrameHeaderSize = sqlitewal.FrameHeaderSize
 )
 
 // contentError says what is wrong with the content of a whole object.
@@ -63,7 +60,7 @@ func dbPageSize(head []byte, n int64) (int64, error) {
 // checkContent finds out how long the segment is and, where it is the first of
 // its index, the log's page size.
 func (s *segment) checkContent(r io.Reader) error {
-	var head [walHeaderSize]byte
+	var head [sqlitewal.HeaderSize]byte
 	n, err := drain(r, head[:])
 	if err != nil {
 		return err
@@ -71,8 +68,8 @@ func (s *segment) checkContent(r io.Reader) error {
 	if n == 0 {
 		return contentErrorf("nothing in it")
 	}
-	if s.offset == 0 {
-		h, err := sqlitewal.ParseHeader(head[:min(n, walHeaderSize)])
+	if s.Pos.Offset == 0 {
+		h, err := sqlitewal.ParseHeader(head[:min(n, sqlitewal.HeaderSize)])
 		if err != nil {
 			return contentError(err.Error())
 		}

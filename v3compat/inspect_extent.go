@@ -14,22 +14,13 @@ type walLog struct {
 func splitLogs(segments []*segment) []*walLog {
 	var logs []*walLog
 	for i, s := range segments {
-		if i == 0 || s.index != segments[i-1].index {
-			logs = append(logs, &walLog{index: s.index})
+		if i == 0 || s.Pos.Index != segments[i-1].Pos.Index {
+			logs = append(logs, &walLog{index: s.Pos.Index})
 		}
 		l := logs[len(logs)-1]
 		l.segments = append(l.segments, s)
 	}
 	return logs
-}
-
-// whole returns the segments that a restore can apply, from offset 0 on.
-func (l *walLog) whole() []*segment {
-	n := slices.IndexFunc(l.segments, func(s *segment) bool { return s.broken })
-	if n < 0 {
-		n = len(l.segments)
-	}
-	return l.segments[:n]
 }
 
 // extents follows the chain of each snapshot that no chain before it runs
@@ -41,13 +32,13 @@ func (in *inspection) extents() []Extent {
 	for _, s := range in.snapshots {
 		switch last := len(extents) - 1; {
 		case s.damage != "":
-		case s.index > reach:
+		case s.Pos.Index > reach:
 			var e Extent
 			if e, reach, stop = in.follow(s); stop.after(s) {
 				extents = append(extents, e)
 			}
-		case last >= 0 && s.index >= extents[last].To.Index && stop.after(s):
-			extents[last].append(s.pos(in.generation), s.at)
+		case last >= 0 && s.Pos.Index >= extents[last].To.Index && stop.after(s):
+			extents[last].append(s.Pos, s.At)
 		}
 	}
 	return extents
@@ -56,15 +47,24 @@ func (in *inspection) extents() []Extent {
 // after reports whether what a chain stops at, if anything, is newer than a snapshot.
 // If not, it is in the way of every moment for which that snapshot counts: it is
 // possible because a snapshot takes a while.
-func (stop *segment) after(s *snapshot) bool { return stop == nil || stop.at.After(s.at) }
+func (stop *segment) after(s *object) bool { return stop == nil || stop.At.After(s.At) }
 
-// follow returns the chain of s, the index that it stops at or in, and at what; nil
-// if it ends because nothing follows.
-func (in *inspection) follow(s *snapshot) (e Extent, reach int, stop *segment) {
-	pos := s.pos(in.generation)
-	e = Extent{From: pos, FromTime: s.at, To: pos, ToTime: s.at}
-	reach = s.index
-	lost := in.firstLost(s)
+// follow returns the extent of a snapshot, and where its chain ends; see chain.
+func (in *inspection) follow(s *object) (e Extent, reach int, stop *segment) {
+	e = Extent{From: s.Pos, FromTime: s.At, To: s.Pos, ToTime: s.At}
+	segments, reach, stop := in.chain(s)
+	for i, seg := range segments {
+		if i == len(segments)-1 || segments[i+1].Pos.Index != seg.Pos.Index {
+			e.append(seg.Pos, seg.At)
+		}
+	}
+	return e, reach, stop
+}
+
+// chain returns the segments that can be applied to a snapshot, the index that they
+// stop at or in, and what they stop at; nil if nothing follows.
+func (in *inspection) chain(s *object) (segments []*segment, reach int, stop *segment) {
+	reach, lost := s.Pos.Index, in.firstLost(s)
 	for _, l := range in.logs {
 		if l.index < reach {
 			continue
@@ -72,43 +72,37 @@ func (in *inspection) follow(s *snapshot) (e Extent, reach int, stop *segment) {
 		if l.index > reach {
 			break
 		}
-		whole := l.before(lost)
-		if n := len(whole); n > 0 {
-			e.append(whole[n-1].pos(in.generation), whole[n-1].at)
-		}
+		whole := l.whole(lost)
+		segments = append(segments, whole...)
 		switch {
-		case lost != nil && lost.index == l.index:
-			return e, reach, lost
+		case lost != nil && lost.Pos.Index == l.index:
+			return segments, reach, lost
 		case len(whole) < len(l.segments):
-			return e, reach, l.segments[len(whole)]
+			return segments, reach, l.segments[len(whole)]
 		}
 		reach++
 	}
-	return e, reach, lost
+	return segments, reach, lost
 }
 
 // firstLost is the first segment after a snapshot of which only the time is left.
-func (in *inspection) firstLost(s *snapshot) *segment {
+func (in *inspection) firstLost(s *object) *segment {
 	for _, lost := range in.lost {
-		if lost.index >= s.index {
+		if lost.Pos.Index >= s.Pos.Index {
 			return lost
 		}
 	}
 	return nil
 }
 
-// before returns the segments that a restore can apply, from offset 0 on, up to one
+// whole returns the segments that a restore can apply, from offset 0 on, up to one
 // that is lost.
-func (l *walLog) before(lost *segment) []*segment {
-	whole := l.whole()
-	if lost == nil {
-		return whole
-	}
-	n := slices.IndexFunc(whole, func(s *segment) bool { return compareSegment(s, lost) > 0 })
+func (l *walLog) whole(lost *segment) []*segment {
+	n := slices.IndexFunc(l.segments, func(s *segment) bool { return s.broken || lost != nil && s.compare(lost) > 0 })
 	if n < 0 {
-		n = len(whole)
+		n = len(l.segments)
 	}
-	return whole[:n]
+	return l.segments[:n]
 }
 
 // append lets the extent go on to an object.

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"sync"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/replctl/replicate/blob"
 )
 
@@ -16,31 +18,16 @@ const defaultConcurrency = 4
 // read decompresses and checks every object. Damage is noted in the objects; an
 // error means that an object could not be read for another reason.
 func (in *inspection) read(parent context.Context, store blob.Reader, opts InspectOptions) error {
-	ctx, cancel := context.WithCancelCause(parent)
-	defer cancel(nil)
 	c := &checker{store: store, progress: opts.Progress, refused: in.refuse}
-	jobs := make(chan func() error)
-	var wg sync.WaitGroup
-	for range cmp.Or(max(opts.Concurrency, 0), defaultConcurrency) {
-		wg.Go(func() {
-			for job := range jobs {
-				if err := job(); err != nil {
-					cancel(err)
-				}
-			}
-		})
+	g, ctx := errgroup.WithContext(parent)
+	g.SetLimit(cmp.Or(max(opts.Concurrency, 0), defaultConcurrency))
+	for _, s := range in.snapshots {
+		g.Go(func() error { return c.check(ctx, s, checkSnapshot) })
 	}
-	in.eachCheck(ctx, c, func(job func() error) bool {
-		select {
-		case jobs <- job:
-			return true
-		case <-ctx.Done():
-			return false
-		}
-	})
-	close(jobs)
-	wg.Wait()
-	return context.Cause(ctx)
+	for _, s := range in.segments {
+		g.Go(func() error { return c.check(ctx, &s.object, s.checkContent) })
+	}
+	return g.Wait()
 }
 
 func (in *inspection) refuse(err error) {
@@ -49,19 +36,6 @@ func (in *inspection) refuse(err error) {
 	in.refused++
 	if in.refusal == nil && !errors.Is(err, blob.ErrUnreadable) {
 		in.refusal = err
-	}
-}
-
-func (in *inspection) eachCheck(ctx context.Context, c *checker, yield func(func() error) bool) {
-	for _, s := range in.snapshots {
-		if !yield(func() error { return c.check(ctx, &s.object, checkSnapshot) }) {
-			return
-		}
-	}
-	for _, s := range in.segments {
-		if !yield(func() error { return c.check(ctx, &s.object, s.checkContent) }) {
-			return
-		}
 	}
 }
 
@@ -74,12 +48,12 @@ type checker struct {
 }
 
 func (c *checker) check(ctx context.Context, o *object, content func(io.Reader) error) error {
-	if o.damage != "" {
-		return nil
+	if ctx.Err() != nil || o.damage != "" {
+		return context.Cause(ctx)
 	}
-	rc, err := c.store.Open(ctx, o.key, 0, 0)
+	rc, err := c.store.Open(ctx, o.Key, 0, 0)
 	if err == nil {
-		r := newFrameReader(o.key, countingReader{rc, c})
+		r := newFrameReader(o.Key, countingReader{rc, c})
 		err = content(r)
 		r.Close() // all of it was read, or it failed already
 	}

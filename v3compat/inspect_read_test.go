@@ -21,7 +21,7 @@ import (
 
 const (
 	testPage  = 1024
-	testFrame = walFrameHeaderSize + testPage
+	testFrame = sqlitewal.FrameHeaderSize + testPage
 
 	walMagic   = 0x377f0682
 	walVersion = 3007000
@@ -54,7 +54,7 @@ func segmentOf(offset int64, frames int) []byte {
 	return data
 }
 
-func at(frames int) int64 { return int64(walHeaderSize + frames*testFrame) }
+func at(frames int) int64 { return int64(sqlitewal.HeaderSize + frames*testFrame) }
 
 // readable is a generation without a flaw: two snapshots, three indices.
 func readable(t testing.TB) *blob.Memory {

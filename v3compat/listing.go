@@ -14,9 +14,7 @@ import (
 
 // NamesOnly reads a backup of which nothing is there but the names, the sizes and the times
 // of its objects: to find out what could be restored from them.
-func NamesOnly(generations ...*Generation) *Reader { return New(listingOf(generations)) }
-
-func listingOf(generations []*Generation) listing {
+func NamesOnly(generations ...*Generation) *Reader {
 	var l listing
 	for _, g := range generations {
 		for _, o := range g.All() {
@@ -24,7 +22,7 @@ func listingOf(generations []*Generation) listing {
 		}
 	}
 	slices.SortFunc(l, func(a, b blob.Info) int { return strings.Compare(a.Key, b.Key) })
-	return l
+	return New(l)
 }
 
 // listing is a blob.Reader of objects that cannot be read.

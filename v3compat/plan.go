@@ -46,6 +46,11 @@ func (t Target) check() error {
 	return nil
 }
 
+// late reports whether a state comes after the target.
+func (t Target) late(pos Pos, at time.Time) bool {
+	return t.Index != nil && pos.Index > *t.Index || !t.Timestamp.IsZero() && at.After(t.Timestamp)
+}
+
 // String names the target in an error: "latest state of generation ...".
 func (t Target) String() string {
 	s := "latest state"
@@ -159,12 +164,16 @@ func (r *Reader) examine(ctx context.Context, generation string, without ...stri
 	var found []*inspection
 	for _, id := range generations {
 		in := &inspection{generation: id}
-		if err := in.list(ctx, r); err != nil {
+		err := in.list(ctx, r)
+		if err == nil {
+			err = in.lookAtEmpty(ctx, r.store)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("list generation %q: %w", id, err)
 		}
 		if len(in.snapshots)+len(in.segments) > 0 {
 			for o := range in.all {
-				if slices.Contains(without, o.key) {
+				if slices.Contains(without, o.Key) {
 					o.damage = "damaged"
 				}
 			}
@@ -183,18 +192,18 @@ func (r *Reader) examine(ctx context.Context, generation string, without ...stri
 func (in *inspection) goesBeyond(plan *Plan) bool {
 	if in.generation != plan.Generation {
 		for o := range in.all {
-			if o.at.After(plan.Time) {
+			if o.At.After(plan.Time) {
 				return true
 			}
 		}
 		return false
 	}
-	if n := len(in.segments); n > 0 && in.segments[n-1].index >= plan.Snapshot.Index {
+	if n := len(in.segments); n > 0 && in.segments[n-1].Pos.Index >= plan.Snapshot.Index {
 		last := in.segments[n-1]
-		if len(plan.Segments) == 0 || last.pos(in.generation) != plan.Pos {
+		if len(plan.Segments) == 0 || last.Pos != plan.Pos {
 			return true
 		}
 	}
 	n := len(in.snapshots)
-	return in.snapshots[n-1].index > plan.Pos.Index
+	return in.snapshots[n-1].Pos.Index > plan.Pos.Index
 }

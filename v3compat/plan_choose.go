@@ -10,7 +10,7 @@ import (
 // eligible is what of a generation is not after a target.
 type eligible struct {
 	in        *inspection
-	snapshots []*snapshot
+	snapshots []*object
 	segments  []*segment // from the index of the first of the snapshots on
 	lost      []*segment
 	at        time.Time // when the newest of them was written
@@ -21,31 +21,28 @@ type eligible struct {
 // of order, a segment is not applied without the one before it.
 func (in *inspection) eligible(target Target) *eligible {
 	e := &eligible{in: in}
-	late := func(o object, index int) bool {
-		return target.Index != nil && index > *target.Index || !target.Timestamp.IsZero() && o.at.After(target.Timestamp)
-	}
 	for _, s := range in.snapshots {
-		if !late(s.object, s.index) {
+		if !target.late(s.Pos, s.At) {
 			e.snapshots = append(e.snapshots, s)
-			e.note(s.at)
+			e.note(s.At)
 		}
 	}
 	base := 0
 	if len(e.snapshots) > 0 {
-		base = e.snapshots[0].index
+		base = e.snapshots[0].Pos.Index
 	}
-	from := sort.Search(len(in.segments), func(i int) bool { return in.segments[i].index >= base })
+	from := sort.Search(len(in.segments), func(i int) bool { return in.segments[i].Pos.Index >= base })
 	for _, s := range in.segments[from:] {
-		if late(s.object, s.index) {
+		if target.late(s.Pos, s.At) {
 			break
 		}
 		e.segments = append(e.segments, s)
-		e.note(s.at)
+		e.note(s.At)
 	}
 	for _, s := range in.lost {
-		if !late(s.object, s.index) {
+		if !target.late(s.Pos, s.At) {
 			e.lost = append(e.lost, s)
-			e.note(s.at)
+			e.note(s.At)
 		}
 	}
 	return e
@@ -63,10 +60,10 @@ func (e *eligible) empty() bool { return len(e.snapshots)+len(e.segments) == 0 }
 func (e *eligible) end() Pos {
 	pos := Pos{Generation: e.in.generation}
 	if n := len(e.segments); n > 0 {
-		pos.Index, pos.Offset = e.segments[n-1].index, e.segments[n-1].offset
+		pos.Index, pos.Offset = e.segments[n-1].Pos.Index, e.segments[n-1].Pos.Offset
 	}
-	if n := len(e.snapshots); n > 0 && e.snapshots[n-1].index > pos.Index {
-		pos.Index, pos.Offset = e.snapshots[n-1].index, 0
+	if n := len(e.snapshots); n > 0 && e.snapshots[n-1].Pos.Index > pos.Index {
+		pos.Index, pos.Offset = e.snapshots[n-1].Pos.Index, 0
 	}
 	return pos
 }
@@ -99,12 +96,12 @@ func newest(found []*inspection, target Target) (*eligible, error) {
 func (in *inspection) checkTimes() error {
 	for o := range in.all {
 		switch {
-		case !o.at.IsZero():
+		case !o.At.IsZero():
 		case in.timesErr != nil:
 			return fmt.Errorf("%w, and so no state can be chosen by time", in.timesErr)
 		default:
 			return fmt.Errorf("%s: %w: when %s was written is not known, and so no state can be chosen by time",
-				TimesKey(in.generation), ErrTimes, o.key)
+				TimesKey(in.generation), ErrTimes, o.Key)
 		}
 	}
 	return nil
@@ -130,7 +127,7 @@ func (e *eligible) cheapest() (*Plan, *gap) {
 			}
 			continue
 		}
-		if plan := e.plan(s, segments); best == nil || e.in.timed && plan.Bytes < best.Bytes {
+		if plan := e.plan(s, segments); best == nil || e.in.timed() && plan.Bytes < best.Bytes {
 			best = plan
 		}
 	}
@@ -141,16 +138,16 @@ func (e *eligible) cheapest() (*Plan, *gap) {
 }
 
 // chain returns the segments to apply to a snapshot.
-func (e *eligible) chain(s *snapshot) ([]*segment, *gap) {
+func (e *eligible) chain(s *object) ([]*segment, *gap) {
 	if s.damage != "" {
-		return nil, &gap{s.key, s.damage}
+		return nil, &gap{s.Key, s.damage}
 	}
-	from := sort.Search(len(e.segments), func(i int) bool { return e.segments[i].index >= s.index })
+	from := sort.Search(len(e.segments), func(i int) bool { return e.segments[i].Pos.Index >= s.Pos.Index })
 	segments := e.segments[from:]
-	next := s.index
+	next := s.Pos.Index
 	for i, seg := range segments {
-		if i == 0 || seg.index != segments[i-1].index {
-			if seg.index != next {
+		if i == 0 || seg.Pos.Index != segments[i-1].Pos.Index {
+			if seg.Pos.Index != next {
 				return nil, e.missing(next)
 			}
 			next++
@@ -160,11 +157,11 @@ func (e *eligible) chain(s *snapshot) ([]*segment, *gap) {
 		}
 	}
 	for _, lost := range e.lost {
-		if lost.index >= s.index {
-			return nil, &gap{lost.key, TimesName + " mentions it and it is not here"}
+		if lost.Pos.Index >= s.Pos.Index {
+			return nil, &gap{lost.Key, TimesName + " mentions it and it is not here"}
 		}
 	}
-	if end := e.end().Index; end > s.index && end >= next { // a later snapshot, with a log missing before it
+	if end := e.end().Index; end > s.Pos.Index && end >= next { // a later snapshot, with a log missing before it
 		return nil, e.missing(next)
 	}
 	return segments, nil
@@ -179,39 +176,33 @@ func (e *eligible) breakAt(segments []*segment, i int) *gap {
 	s := segments[i]
 	switch {
 	case s.damage != "":
-		return &gap{s.key, s.damage + e.in.excuse(s)}
-	case s.offset > 0 && (i == 0 || segments[i-1].index != s.index):
-		return &gap{WALSegmentKey(e.in.generation, s.index, 0),
-			fmt.Sprintf("missing: the log of index %08x has nothing before offset %08x", s.index, s.offset)}
+		return &gap{s.Key, s.damage + e.in.excuse(s)}
+	case s.Pos.Offset > 0 && (i == 0 || segments[i-1].Pos.Index != s.Pos.Index):
+		return &gap{WALSegmentKey(e.in.generation, s.Pos.Index, 0),
+			fmt.Sprintf("missing: the log of index %08x has nothing before offset %08x", s.Pos.Index, s.Pos.Offset)}
 	default:
-		return &gap{s.key, fmt.Sprintf("offset %08x of index %08x is there twice, and which one is right cannot be told",
-			s.offset, s.index)}
+		return &gap{s.Key, fmt.Sprintf("offset %08x of index %08x is there twice, and which one is right cannot be told",
+			s.Pos.Offset, s.Pos.Index)}
 	}
 }
 
-// spansLogs reports whether one log follows another.
-func spansLogs(segments []WALSegmentInfo) bool {
-	n := len(segments)
-	return n > 0 && segments[0].Index != segments[n-1].Index
-}
-
-func (e *eligible) plan(s *snapshot, segments []*segment) *Plan {
+func (e *eligible) plan(s *object, segments []*segment) *Plan {
 	p := &Plan{
 		Generation: e.in.generation,
-		Snapshot:   SnapshotInfo{e.in.generation, s.index, s.size, s.at},
-		Bytes:      s.size,
+		Snapshot:   s.snapshotInfo(),
+		Bytes:      s.Size,
 		Requests:   1 + len(segments),
-		Pos:        s.pos(e.in.generation),
-		Time:       s.at,
+		Pos:        s.Pos,
+		Time:       s.At,
 	}
 	for _, seg := range segments {
-		p.Segments = append(p.Segments, WALSegmentInfo{e.in.generation, seg.index, seg.offset, seg.size, seg.at})
-		p.Bytes += seg.size
-		p.Pos = seg.pos(e.in.generation)
-		if seg.at.After(p.Time) {
-			p.Time = seg.at
+		p.Segments = append(p.Segments, seg.segmentInfo())
+		p.Bytes += seg.Size
+		p.Pos = seg.Pos
+		if seg.At.After(p.Time) {
+			p.Time = seg.At
 		}
 	}
-	p.MayMiss = !e.in.timed && spansLogs(p.Segments)
+	p.MayMiss = !e.in.timed() && len(segments) > 0 && segments[0].Pos.Index != p.Pos.Index // one log follows another
 	return p
 }

@@ -44,38 +44,17 @@ func (in *inspection) points() []Point {
 		if s.damage != "" {
 			continue
 		}
-		points = append(points, Point{Pos: s.pos(in.generation), Time: s.at, Snapshot: true})
-		for seg := range in.following(s) {
-			if (last == nil || compareSegment(last, seg) < 0) && !seg.at.Before(s.at) {
-				points = append(points, Point{Pos: seg.pos(in.generation), Time: seg.at})
+		points = append(points, Point{Pos: s.Pos, Time: s.At, Snapshot: true})
+		segments, _, _ := in.chain(s)
+		for _, seg := range segments {
+			if (last == nil || last.Compare(&seg.Object) < 0) && !seg.At.Before(s.At) {
+				points = append(points, Point{Pos: seg.Pos, Time: seg.At})
 				last = seg
 			}
 		}
 	}
 	slices.SortStableFunc(points, func(a, b Point) int { return a.Time.Compare(b.Time) })
 	return points
-}
-
-// following yields the segments that can be applied to a snapshot.
-func (in *inspection) following(s *snapshot) func(yield func(*segment) bool) {
-	return func(yield func(*segment) bool) {
-		next, lost := s.index, in.firstLost(s)
-		for _, l := range in.logs {
-			if l.index < next {
-				continue
-			}
-			whole := l.before(lost)
-			for _, seg := range whole {
-				if l.index != next || !yield(seg) {
-					return
-				}
-			}
-			if len(whole) < len(l.segments) || lost != nil && lost.index == l.index {
-				return
-			}
-			next++
-		}
-	}
 }
 
 // UnreachableError says why a target cannot be restored, and what can.
@@ -120,10 +99,8 @@ func unreachable(found []*inspection, target Target, gap *gap) *UnreachableError
 	}
 	slices.SortStableFunc(points, func(a, b Point) int { return a.Time.Compare(b.Time) })
 	for _, p := range points {
-		late := target.Index != nil && p.Pos.Index > *target.Index ||
-			!target.Timestamp.IsZero() && p.Time.After(target.Timestamp)
 		switch {
-		case !late:
+		case !target.late(p.Pos, p.Time):
 			e.Before = &p
 		case e.After == nil:
 			e.After = &p

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"iter"
 	"math"
 	"slices"
 	"strings"
@@ -51,37 +50,26 @@ func (r *Reader) Generations(ctx context.Context) ([]string, error) {
 //
 // With a times.json it costs one request more than the listing.
 func (r *Reader) Snapshots(ctx context.Context, generation string) ([]SnapshotInfo, error) {
-	snapshots, times, err := r.listSnapshots(ctx, generation)
-	if err != nil {
-		return nil, fmt.Errorf("list snapshots of %q: %w", generation, err)
-	}
-	for i, s := range snapshots {
-		name := SnapshotsDir + FormatSnapshotName(s.Index)
-		if snapshots[i].CreatedAt, err = times.of(name, blob.Info{ModTime: s.CreatedAt}); err != nil {
-			return nil, fmt.Errorf("list snapshots of %q: %w", generation, err)
-		}
-	}
-	return snapshots, nil
-}
-
-// listSnapshots returns the snapshots with the store's times, and the times
-// that are to replace them, which come after the snapshots in key order.
-func (r *Reader) listSnapshots(ctx context.Context, generation string) (
-	snapshots []SnapshotInfo, times objectTimes, err error) {
+	var snapshots []SnapshotInfo
+	var times objectTimes                       // which come after the snapshots in key order
 	after := SnapshotsDir[:len(SnapshotsDir)-2] // before a file in the place of the directory
-	err = r.walk(ctx, generation, after, func(name string, info blob.Info) (more bool, err error) {
-		if base, ok := strings.CutPrefix(name, SnapshotsDir); ok {
-			if index, err := ParseSnapshotName(base); err == nil {
-				snapshots = append(snapshots, SnapshotInfo{generation, index, info.Size, info.ModTime})
-			}
-			return true, nil
+	err := r.walk(ctx, generation, after, func(name string, info blob.Info) (more bool, err error) {
+		if o, ok := parseObject(generation, name, info); ok && o.isSnapshot() {
+			snapshots = append(snapshots, o.snapshotInfo())
 		}
 		if name == TimesName {
 			times, err = r.loadTimes(ctx, info)
 		}
 		return name < TimesName, err
 	})
-	return snapshots, times, err
+	for i := 0; i < len(snapshots) && err == nil; i++ {
+		s := &snapshots[i]
+		s.CreatedAt, err = times.of(SnapshotsDir+FormatSnapshotName(s.Index), s.CreatedAt)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list snapshots of %q: %w", generation, err)
+	}
+	return snapshots, nil
 }
 
 // WALSegments lists a generation's WAL segments by index, then offset. Names
@@ -95,20 +83,14 @@ func (r *Reader) WALSegments(ctx context.Context, generation string) ([]WALSegme
 	var times objectTimes
 	after := TimesName[:len(TimesName)-1]
 	err := r.walk(ctx, generation, after, func(name string, info blob.Info) (more bool, err error) {
-		base, ok := strings.CutPrefix(name, WALDir)
-		if !ok {
-			if name == TimesName {
-				times, err = r.loadTimes(ctx, info)
-			}
-			return name < WALDir, err
+		if name == TimesName {
+			times, err = r.loadTimes(ctx, info)
 		}
-		if s, err := parseSegment(generation, base, info); err == nil {
-			if s.CreatedAt, err = times.of(name, info); err != nil {
-				return false, err
-			}
-			segments = append(segments, s)
+		if o, ok := parseObject(generation, name, info); ok {
+			o.At, err = times.of(name, o.At)
+			segments = append(segments, o.segmentInfo())
 		}
-		return true, nil
+		return err == nil && (name < WALDir || strings.HasPrefix(name, WALDir)), err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list WAL segments of %q: %w", generation, err)
@@ -118,43 +100,16 @@ func (r *Reader) WALSegments(ctx context.Context, generation string) ([]WALSegme
 	return segments, nil
 }
 
-func parseSegment(generation, base string, info blob.Info) (WALSegmentInfo, error) {
-	index, offset, err := ParseWALSegmentName(base)
-	return WALSegmentInfo{generation, index, offset, info.Size, info.ModTime}, err
-}
-
-// Objects lists a generation: its objects, and what does not belong there among them. A
-// directory that stands in the place of an object has that object's key, with "/"
-// behind it; what is in it is not listed. A file in the place of a directory of the
-// generation is an error.
-func (r *Reader) Objects(ctx context.Context, generation string) iter.Seq2[blob.Info, error] {
-	return func(yield func(blob.Info, error) bool) {
-		err := r.list(ctx, generation, "", func(info blob.Info) (bool, error) { return yield(info, nil), nil })
-		if err != nil {
-			yield(blob.Info{}, err)
-		}
-	}
-}
-
-// walk visits what Objects lists, with names relative to the generation, that come
-// after the given one. The name of a directory that stands in the place of an object
-// is the object's.
+// walk visits a generation in one listing, from behind a name on: its objects, and what
+// does not belong there among them, with their names relative to the generation. A directory
+// that stands in the place of an object has that object's name, and a key with "/" behind
+// it; what is in it is not listed. A file in the place of a directory of the generation is
+// an error.
+//
+// It shows whether there is a times.json without a request for it: it is between the two
+// directories in key order.
 func (r *Reader) walk(ctx context.Context, generation, after string,
 	visit func(name string, info blob.Info) (more bool, err error)) error {
-	return r.list(ctx, generation, after, func(info blob.Info) (bool, error) {
-		name := strings.TrimPrefix(info.Key, GenerationPrefix(generation))
-		if object := strings.TrimSuffix(name, "/"); object == TimesName || isObjectName(object) {
-			name = object
-		}
-		return visit(name, info)
-	})
-}
-
-// list is one listing of the generation, not of one of its directories. It shows
-// whether there is a times.json without a request for it: it is between the two in key
-// order.
-func (r *Reader) list(ctx context.Context, generation, after string,
-	visit func(info blob.Info) (more bool, err error)) error {
 	if err := CheckGenerationID(generation); err != nil {
 		return err
 	}
@@ -171,13 +126,13 @@ func (r *Reader) list(ctx context.Context, generation, after string,
 			}
 		}
 		if object := objectAbove(name); object != "" {
-			info = blob.Info{Key: prefix + object + "/"}
+			name, info = object, blob.Info{Key: prefix + object + "/"}
 		}
 		if name == SnapshotsDir || name == WALDir || info.Key == last {
 			continue // a directory with nothing in it; more of what is below a name
 		}
 		last = info.Key
-		if more, err := visit(info); err != nil || !more {
+		if more, err := visit(name, info); err != nil || !more {
 			return err
 		}
 	}
@@ -202,7 +157,9 @@ func (r *Reader) OpenSnapshot(ctx context.Context, generation string, index int)
 	if err := checkPos(generation, index, 0); err != nil {
 		return nil, fmt.Errorf("open snapshot: %w", err)
 	}
-	return r.open(ctx, SnapshotKey(generation, index))
+	key := SnapshotKey(generation, index)
+	rc, err := r.store.Open(ctx, key, 0, 0)
+	return newObjectReader(key, rc, err)
 }
 
 // OpenWALSegment reads a WAL segment, decompressed, with the guarantees of
@@ -213,20 +170,19 @@ func (r *Reader) OpenWALSegment(ctx context.Context, generation string,
 	if err := checkPos(generation, index, offset); err != nil {
 		return nil, fmt.Errorf("open WAL segment: %w", err)
 	}
-	key, rc, err := r.openSegment(ctx, generation, index, offset)
-	if err != nil {
-		return nil, missing(key, err)
-	}
-	return newFrameReader(key, rc), nil
+	return newObjectReader(r.openSegment(ctx, generation, index, offset))
 }
 
-// missing makes sure that os.IsNotExist holds for the error of a missing object,
+// newObjectReader makes sure that os.IsNotExist holds for the error of a missing object,
 // whatever the store has wrapped around it.
-func missing(key string, err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return blob.Named("open", key, err)
+func newObjectReader(key string, rc io.ReadCloser, err error) (io.ReadCloser, error) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, blob.Named("open", key, err)
+	case err != nil:
+		return nil, err // names the key
 	}
-	return err // names the key
+	return newFrameReader(key, rc), nil
 }
 
 // openSegment opens a segment as it is stored, under any of its names.
@@ -245,14 +201,6 @@ func (r *Reader) openSegment(ctx context.Context, generation string,
 		}
 	}
 	return key, rc, err
-}
-
-func (r *Reader) open(ctx context.Context, key string) (io.ReadCloser, error) {
-	rc, err := r.store.Open(ctx, key, 0, 0)
-	if err != nil {
-		return nil, missing(key, err)
-	}
-	return newFrameReader(key, rc), nil
 }
 
 // checkPos refuses what cannot be part of a name.

@@ -195,16 +195,6 @@ func WriteTimes(w io.Writer, times map[string]time.Time) error {
 	return nil
 }
 
-func isObjectName(name string) bool {
-	if base, ok := strings.CutPrefix(name, SnapshotsDir); ok {
-		_, err := ParseSnapshotName(base)
-		return err == nil
-	}
-	base, ok := strings.CutPrefix(name, WALDir)
-	_, _, err := ParseWALSegmentName(base)
-	return ok && err == nil
-}
-
 // objectTimes are the times of a generation's objects: those of its times.json
 // where there is one, and the store's where there is none. Never a mixture.
 type objectTimes struct {
@@ -212,9 +202,9 @@ type objectTimes struct {
 	times map[string]time.Time // nil: no times.json
 }
 
-func (t objectTimes) of(name string, info blob.Info) (time.Time, error) {
+func (t objectTimes) of(name string, stored time.Time) (time.Time, error) {
 	if t.times == nil {
-		return info.ModTime, nil
+		return stored, nil
 	}
 	at, ok := t.times[name]
 	if !ok {
