@@ -120,8 +120,8 @@ type Store interface {
 // CheckKey returns an error that is [ErrInvalidKey] unless key is a legal name
 // of a record: at most MaxKeyLen bytes in slash-separated segments, each of up to
 // MaxSegmentLen lower-case letters, digits and "-_.=", and not beginning with ".". Such a key
-// means the same on every engine, on case-insensitive filesystems too; who needs
-// other characters encodes them. A key must not continue another one ("a" and "a/b"):
+// means the same on every engine, on case-insensitive filesystems too. Encode other
+// characters. A key must not continue another one ("a" and "a/b"):
 // a directory cannot hold a file and a directory of one name.
 func CheckKey(key string) error {
 	if len(key) > MaxKeyLen {

@@ -34,11 +34,11 @@
 //     no snapshot.
 //   - No deletion. Several stores ignore the condition on a DELETE, so that a late
 //     one removes a record that it never meant; and a record that is gone takes
-//     its history with it. What is no longer wanted is overwritten with a value
+//     its history with it. A record that is no longer wanted is overwritten with a value
 //     that says so. A store that can compare and delete is a [Deleter], too.
 //   - Two writes of the same bytes may have the same token, because an ETag is a
-//     hash of the content on most stores. Who has to tell its own write from an
-//     equal one puts a nonce into the value; [Swap] depends on it.
+//     hash of the content on most stores. To tell its own write from an equal one,
+//     a writer puts a nonce into the value; [Swap] depends on it.
 //   - No rate: some stores take one write per key and second.
 //
 // Every promise is a test in package castest, and each engine runs them all.

@@ -7,8 +7,8 @@ import (
 )
 
 // Notifier is a Store that can say when to look again: one in memory, or in a
-// directory of a machine that tells of changes. Who waits for a change asks for it
-// with [Changes], which has an answer for every Store.
+// directory of a machine that tells of changes. To wait for a change, call
+// [Changes], which works with every Store.
 type Notifier interface {
 	Store
 

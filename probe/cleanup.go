@@ -99,8 +99,8 @@ func (r *run) known(listed []string) []string {
 	return slices.Compact(keys)
 }
 
-// kept are the keys that an error of Delete names; all, if it names none. What is
-// wrong with the first is enough to say.
+// kept returns the keys that an error of Delete names, or all if it names none, and the
+// error of the first key.
 func kept(err error, all []string) (keys []string, first error) {
 	var walk func(error)
 	walk = func(err error) {

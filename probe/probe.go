@@ -55,14 +55,14 @@ type Report struct {
 	CleanupErr error
 }
 
-// What Report.Err says, found with errors.Is.
+// Errors of Report.Err, found with errors.Is.
 var (
 	ErrViolation    = errors.New("store does not do what leases need")
 	ErrInconclusive = errors.New("it could not be found out whether the store does what leases need")
 )
 
-// Err is nil for a conformant store, and else ErrViolation or ErrInconclusive, with
-// the checks that made it so.
+// Err is nil for a conformant store. Otherwise it is ErrViolation or ErrInconclusive, and
+// names the checks that made it so. The zero Report is inconclusive.
 func (r *Report) Err() error {
 	switch r.Verdict {
 	case Conformant:

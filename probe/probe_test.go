@@ -135,8 +135,8 @@ func TestConformant(t *testing.T) {
 	wantClean(t, r, report)
 }
 
-// TestRecordsAlone: a store without objects is probed, too. What is left is removed where
-// the store can, and else named.
+// TestRecordsAlone: a store without objects is probed, too. The probe's records are removed where
+// the store can delete, and named in the report where it cannot.
 func TestRecordsAlone(t *testing.T) {
 	for name, wrap := range map[string]func(cas.Store) cas.Store{
 		"deletes": func(s cas.Store) cas.Store { return s },

@@ -203,7 +203,7 @@ func testMetadata(t *testing.T, h Harness) {
 				t.Error("the engine does keep metadata: drop NoMetadata")
 			}
 		}
-		// What replaces an object inherits nothing.
+		// The object that replaces it has no metadata.
 		if _, err := open().Write(t.Context(), name, bytes.NewReader(content(2, size)), blob.WriteOptions{}); err != nil {
 			t.Fatal(err)
 		}

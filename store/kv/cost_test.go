@@ -106,6 +106,45 @@ func (c *counting) Write(ctx context.Context, key string, value []byte, expect c
 	return c.Store.Write(ctx, key, value, expect)
 }
 
+// deleting is a store that can delete, and counts that, too.
+type deleting struct{ *counting }
+
+func (d deleting) Delete(ctx context.Context, key string, expect cas.Token) error {
+	d.n++
+	return d.Store.(cas.Deleter).Delete(ctx, key, expect)
+}
+
+// TestCostOfDeleting is what differs where the store can delete.
+func TestCostOfDeleting(t *testing.T) {
+	store, ctx := deleting{&counting{Store: new(cas.Memory)}}, t.Context()
+	s := handle(t, store, faketime.New(0), kv.Options{})
+	create := func(key kv.Key) func() error {
+		return func() error { _, err := s.Create(ctx, kv.Record{Key: key}); return err }
+	}
+	for _, c := range []struct {
+		name string
+		want int
+		op   func() error
+	}{
+		{"Create", 4, create("a")},
+		{"Create", 4, create("b")},
+		{"Create of what is there", 1, func() error { _ = create("a")(); return nil }},
+		{"CasByVersion", 2, func() error { _, err := s.CasByVersion(ctx, kv.Record{Key: "b", Version: 1}); return err }},
+		{"Delete", 4, func() error { return s.Delete(ctx, "b") }},
+		{"Delete below the floor", 3, func() error { return s.Delete(ctx, "a") }},
+		{"Create after Delete", 4, create("a")},
+		{"Delete", 4, func() error { return s.Delete(ctx, "a") }},
+	} {
+		store.n = 0
+		if err := c.op(); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if store.n != c.want {
+			t.Errorf("%s: %d requests, want %d", c.name, store.n, c.want)
+		}
+	}
+}
+
 // TestCostOfTheEnd is what needs time to pass.
 func TestCostOfTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -37,15 +37,16 @@
 //
 // # When a lease ends
 //
-// By a write: there is one record for each lease, and at the instant at which it says
-// that the lease has ended all its records are gone. It is released by such a write;
-// when it has expired, the first who looks writes it, and looks as long as it takes to
-// know. So it is no matter of each reader's clock, and a holder that wakes up too late
-// finds that it cannot renew. (Only a reader without the permission to write has to go
-// by the clock.) A lease has expired, Options.MaxSkew after its end, when the looking
-// machine's clock and the store's, if that has one, both say so, or when the machine saw
-// it unchanged for its TTL; see lease.Leaser. Records are there up to that much longer than their lease
-// says, and until somebody looks, but nobody can see that.
+// A lease ends by a write. There is one record for each lease, and at the instant at which it
+// says that the lease has ended all its records are gone. A release is such a write. When a
+// lease has expired, the first reader that looks writes it. So its end does not depend on each
+// reader's clock, and a holder that wakes up too late finds that it cannot renew. Only a
+// reader without the permission to write goes by the clock.
+//
+// A lease has expired Options.MaxSkew after its end, when the reader's clock and the store's,
+// if that has one, both say so, or when the reader saw it unchanged for its TTL; see
+// lease.Leaser. Records are there up to that much longer than their lease says, and until
+// somebody looks, but nobody can see that.
 //
 // A lease that was seen alive is taken on trust for a while, Options.LeaseCache of whoever
 // made it (a second), or until a second before its expiry. So that nobody sees what another
@@ -60,13 +61,13 @@
 //
 // # What it costs
 //
-// In requests to the store, each of them one file or one HTTP request:
+// Requests to the store, each of them one file or one HTTP request:
 //
 //	Get                    1
 //	GetRange               1 for each 1000 keys in the range, and 1 for each record
 //	Create                 2; 4 where the store can delete and the key had nothing
 //	CasByVersion           2; 1 where the version is wrong
-//	Delete                 2; 3 where the store can delete
+//	Delete                 2; 4 where the store can delete
 //	WaitForVersionChange   1, and 1 for each look
 //	NewLease               2
 //	GetLease               1
@@ -80,14 +81,15 @@
 // The number of keys matters to GetRange only, which lists those in the range and reads
 // sixteen at a time. In a directory, listing reads each file, too.
 //
-// What is deleted leaves nothing in memory and in a directory ([cas.Deleter]). The first
-// deletion of a version as high costs 2 more there, because it raises the floor, above
-// which the versions of new records begin. The first GetRange that finds the lease of a record ended
-// removes what is left of it. On S3, where a conditional DELETE is not to be trusted, a
-// small record stays for each key and each lease. GetRange lists those of keys, and reads
-// each once: a handle remembers some ten thousand that it has found to be gone for good. So
-// names that are used again are better there than new ones: a counter of jobs in the keys is not
-// for a bucket.
+// In memory and in a directory a deleted record leaves nothing ([cas.Deleter]). New records
+// begin above the floor, the highest version that was deleted. A deletion saves 1 request
+// where the floor is as high already. The first GetRange that finds the lease of a record
+// ended removes that record.
+//
+// On S3, where a conditional DELETE is not to be trusted, a small record stays for each key
+// and each lease. GetRange lists those of keys, and reads each once: a handle remembers some
+// ten thousand that are gone for good. So use names again: a counter of jobs in the keys is
+// not for a bucket.
 //
 // R2 and GCS take about one write per key and second. Of a key that many want to
 // change at once, any object store lets one through per round trip.

@@ -114,8 +114,8 @@ type Lessor interface {
 type Lease interface {
 	Id() LeaseId
 
-	// TTL is the time until the lease expires, as far as is known here, and 0 after that.
-	// That of a lease that is not kept alive here is not looked at again.
+	// TTL is the time until the lease expires, as far as is known here, and 0 after that. It
+	// does not ask the store: renewals by another process do not show.
 	TTL() time.Duration
 
 	// Release ends the lease, and its renewals. When it returns nil the records

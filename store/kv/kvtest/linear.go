@@ -117,7 +117,7 @@ func testLinearizable(t *testing.T, h Harness) {
 		})
 	}
 	clients.Wait()
-	// What certainly did not happen, and was not read, says nothing.
+	// A call that certainly had no effect says nothing.
 	history = slices.DeleteFunc(history, func(o porcupine.Operation) bool {
 		err := o.Output.(result).err
 		return errors.Is(err, castest.ErrInjected) && !errors.Is(err, cas.ErrIndeterminate)

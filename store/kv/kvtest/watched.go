@@ -38,8 +38,8 @@ func watchRange(t *testing.T, open func() kv.Storage, l kv.Lease) *watched {
 	return w
 }
 
-// look lists once and reports whether to go on. Who lists after somebody has been
-// shown nothing is shown nothing.
+// look lists once and reports whether to go on. After one reader has been
+// shown nothing, every later listing must show nothing.
 func (w *watched) look(t *testing.T, list func() (int, error)) bool {
 	ended := w.ended.Load()
 	n, err := list()
