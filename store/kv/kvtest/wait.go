@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -24,8 +25,12 @@ func testWait(t *testing.T, h Harness) {
 		t.Errorf("of another version: got %+v, %v", r, err)
 	}
 	for range max(4, h.rounds(20)) {
-		go func() { _, _ = other.CasByVersion(t.Context(), kv.Record{Key: "k", Value: []byte("x"), Version: v}) }()
+		var change sync.WaitGroup
+		change.Go(func() {
+			_, _ = other.CasByVersion(t.Context(), kv.Record{Key: "k", Value: []byte("x"), Version: v})
+		})
 		r, err := s.WaitForVersionChange(t.Context(), "k", v)
+		change.Wait()
 		if err != nil || r.Version <= v || string(r.Value) != "x" || r.Key != "k" {
 			t.Fatalf("version %d was replaced: got %+v, %v", v, r, err)
 		}
@@ -60,11 +65,9 @@ func testWaitForEnd(t *testing.T, h Harness) {
 	} {
 		v := create(t, s, key, "x", c.lease)
 		w, waits := waiter()
-		go func() {
-			<-waits
-			_ = c.end()
-		}()
+		end := later(waits, func() { _ = c.end() })
 		r, err := w.WaitForVersionChange(t.Context(), key, v)
+		end()
 		if h.Records == nil && errors.Is(err, kv.ErrNotFound) {
 			err = nil
 		}
@@ -88,14 +91,31 @@ func testWaitIsTold(t *testing.T, h Harness) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() {
-		<-store.again
+	defer later(store.again, func() {
 		_, _ = other.CasByVersion(context.Background(), kv.Record{Key: "k", Value: []byte("y"), Version: v})
-	}()
+	})()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if r, err := s.WaitForVersionChange(ctx, "k", v); err != nil || r.Version != v+1 {
 		t.Errorf("got %+v, %v", r, err)
+	}
+}
+
+// later calls fn when waits is closed. The function that it returns waits for the end of
+// that, and does not wait for waits.
+func later(waits <-chan struct{}, fn func()) (end func()) {
+	over, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		select {
+		case <-waits:
+		case <-over:
+		}
+		fn()
+	}()
+	return func() {
+		close(over)
+		<-done
 	}
 }
 
