@@ -86,7 +86,7 @@ type ApplyResult struct {
 // what is read ahead, 2 MiB for each goroutine, and a bit for each page. All
 // goroutines have ended when Apply returns.
 func Apply(ctx context.Context, files []*FileInfo, open OpenFunc, db Database, opts ApplyOptions) (ApplyResult, error) {
-	if err := checkFiles(files); err != nil {
+	if err := checkFiles(files, open, db != nil); err != nil {
 		return ApplyResult{}, err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -121,9 +121,14 @@ func newestFirst(files []*FileInfo) []*FileInfo {
 }
 
 // checkFiles checks what can be without opening any file.
-func checkFiles(files []*FileInfo) error {
-	if len(files) == 0 {
-		return errors.New("no LTX files to apply")
+func checkFiles(files []*FileInfo, open OpenFunc, to bool) error {
+	switch {
+	case len(files) == 0 || slices.Contains(files, nil):
+		return errNoFile
+	case open == nil:
+		return errNoOpen
+	case !to:
+		return errors.New("no database given to write to")
 	}
 	var last TXID
 	for _, f := range files {

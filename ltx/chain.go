@@ -59,7 +59,7 @@ type Chain struct {
 func NewChain(files []*FileInfo) *Chain {
 	c := &Chain{files: make([]*FileInfo, 0, len(files))}
 	for _, f := range files {
-		if CheckLevel(f.Level) == nil && CheckRange(f.MinTXID, f.MaxTXID) == nil {
+		if f != nil && CheckLevel(f.Level) == nil && CheckRange(f.MinTXID, f.MaxTXID) == nil {
 			c.files = append(c.files, f)
 		}
 	}

@@ -100,6 +100,9 @@ func (d *Decoder) Bytes() int64 { return d.offset }
 // until then no page may be relied on. An error that is [ErrTruncated] or
 // [ErrCorrupt] is about the file, any other comes from the reader.
 func (d *Decoder) Next() (pgno uint32, page []byte, err error) {
+	if d.err == nil && d.buf == nil {
+		d.err = errNoFile
+	}
 	if d.err == nil {
 		d.err = d.nextPage()
 	}

@@ -2,6 +2,7 @@ package ltx
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -34,8 +35,11 @@ type Opener interface {
 	OpenLTXFile(ctx context.Context, level int, minTXID, maxTXID TXID, offset, size int64) (io.ReadCloser, error)
 }
 
-// OpenFrom returns a function that opens the files of a client.
+// OpenFrom returns a function that opens the files of a client; nil for nil.
 func OpenFrom(client Opener) OpenFunc {
+	if client == nil {
+		return nil
+	}
 	return func(ctx context.Context, f *FileInfo, offset, length int64) (io.ReadCloser, error) {
 		return client.OpenLTXFile(ctx, f.Level, f.MinTXID, f.MaxTXID, offset, length)
 	}
@@ -45,6 +49,12 @@ func OpenFrom(client Opener) OpenFunc {
 // bytes. It does not compare the header with f: see [CheckInfo]. An error of open
 // is returned as it is, any other one as a [*FileError].
 func LoadHeader(ctx context.Context, open OpenFunc, f *FileInfo) (Header, error) {
+	switch {
+	case f == nil:
+		return Header{}, errNoFile
+	case open == nil:
+		return Header{}, errNoOpen
+	}
 	rc, err := open(ctx, f, 0, HeaderSize)
 	if err != nil {
 		return Header{}, err
@@ -56,6 +66,12 @@ func LoadHeader(ctx context.Context, open OpenFunc, f *FileInfo) (Header, error)
 	}
 	return h, nil
 }
+
+// Errors of arguments that are missing.
+var (
+	errNoFile = errors.New("no LTX file given")
+	errNoOpen = errors.New("no function given to open LTX files with")
+)
 
 // FileError says what is wrong with one of the files of a chain, or why it could
 // not be read.

@@ -109,6 +109,8 @@ func parseTrailer(b []byte, h Header) (Trailer, error) {
 // zero). The error is [ErrCorrupt] or [ErrTruncated].
 func CheckInfo(info *FileInfo, h Header) error {
 	switch {
+	case info == nil:
+		return errNoFile
 	case h.MinTXID != info.MinTXID || h.MaxTXID != info.MaxTXID:
 		return fmt.Errorf("%w: named %s but the header says %s", ErrCorrupt,
 			FormatName(info.MinTXID, info.MaxTXID), FormatName(h.MinTXID, h.MaxTXID))

@@ -20,10 +20,15 @@ type PageIndex struct {
 	end    int64
 }
 
-// Len is the number of pages.
-func (x *PageIndex) Len() int { return len(x.pgnos) }
+// Len is the number of pages; 0 for nil.
+func (x *PageIndex) Len() int {
+	if x == nil {
+		return 0
+	}
+	return len(x.pgnos)
+}
 
-// At is the i-th page in ascending order, and where its frame is.
+// At is the i-th page in ascending order, and where its frame is. i is less than Len.
 func (x *PageIndex) At(i int) (pgno uint32, offset, size int64) {
 	end := x.end
 	if i+1 < len(x.starts) {
@@ -34,6 +39,9 @@ func (x *PageIndex) At(i int) (pgno uint32, offset, size int64) {
 
 // Lookup finds the frame of a page; ok is false if the file does not have it.
 func (x *PageIndex) Lookup(pgno uint32) (offset, size int64, ok bool) {
+	if x == nil {
+		return 0, 0, false
+	}
 	i, ok := slices.BinarySearch(x.pgnos, pgno)
 	if !ok {
 		return 0, 0, false

@@ -105,6 +105,9 @@ func isZero(b []byte) bool { return len(bytes.Trim(b, "\x00")) == 0 }
 // readRange reads the bytes from start up to end. Fewer are an error: the file
 // is not of the size that the caller was told.
 func readRange(ctx context.Context, open OpenRangeFunc, start, end int64) ([]byte, error) {
+	if open == nil {
+		return nil, errNoOpen
+	}
 	rc, err := open(ctx, start, end-start)
 	if err != nil {
 		return nil, err

@@ -14,11 +14,18 @@ type Path struct {
 }
 
 // TXID is the transaction that the path leads to.
-func (p *Path) TXID() TXID { return p.Files[len(p.Files)-1].MaxTXID }
+func (p *Path) TXID() TXID { return p.last().MaxTXID }
 
 // Time is when that transaction was, as far as the listing knew: the CreatedAt
 // of the last file.
-func (p *Path) Time() time.Time { return p.Files[len(p.Files)-1].CreatedAt }
+func (p *Path) Time() time.Time { return p.last().CreatedAt }
+
+func (p *Path) last() *FileInfo {
+	if len(p.Files) == 0 {
+		return new(FileInfo)
+	}
+	return p.Files[len(p.Files)-1]
+}
 
 // UnreachableError says why a state cannot be restored, and what can be instead.
 type UnreachableError struct {

@@ -29,11 +29,11 @@ var ErrTooManyFiles = errors.New("too many LTX files to read at once")
 // Of the options, Concurrency is not used. Up to 8 files are being opened at once.
 func Stream(ctx context.Context, files []*FileInfo, open OpenFunc, w io.Writer,
 	opts ApplyOptions) (ApplyResult, error) {
-	if err := checkFiles(files); err != nil {
-		return ApplyResult{}, err
-	}
 	if len(files) > MaxStreamFiles {
 		return ApplyResult{}, fmt.Errorf("%w: %d, and the limit is %d", ErrTooManyFiles, len(files), MaxStreamFiles)
+	}
+	if err := checkFiles(files, open, w != nil); err != nil {
+		return ApplyResult{}, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

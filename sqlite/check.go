@@ -57,14 +57,17 @@ type CheckError struct {
 }
 
 func (e *CheckError) Error() string {
-	more := ""
+	first, more := "it is damaged", ""
+	if len(e.Messages) > 0 {
+		first = e.Messages[0]
+	}
 	switch n := len(e.Messages) - 1; {
 	case e.More:
 		more = fmt.Sprintf(" (and more than %d others)", n)
 	case n > 0:
 		more = fmt.Sprintf(" (and %d more)", n)
 	}
-	return fmt.Sprintf("check database %s: %s%s", e.Path, e.Messages[0], more)
+	return fmt.Sprintf("check database %s: %s%s", e.Path, first, more)
 }
 
 // Check asks SQLite whether a database file that nobody writes to is sound, and

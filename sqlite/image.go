@@ -170,6 +170,9 @@ func (im *Image) unchanged() error {
 
 // Close ends the read transaction.
 func (im *Image) Close() error {
+	if im.conn == nil {
+		return nil // it was never open
+	}
 	if im.scan != nil {
 		im.scan.Close()
 	}
