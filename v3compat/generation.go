@@ -3,6 +3,7 @@ package v3compat
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -140,6 +141,9 @@ func (r *Reader) ReadTimes(ctx context.Context, id string) (map[string]time.Time
 // PutTimes replaces a generation's times.json. It leaves out names that no object of a
 // generation can have.
 func PutTimes(ctx context.Context, store blob.Store, id string, times map[string]time.Time) error {
+	if store == nil {
+		return errors.New("no store given to write times to")
+	}
 	kept := make(map[string]time.Time, len(times))
 	for name, at := range times {
 		if isObjectName(name) {

@@ -90,10 +90,10 @@ func (r *Reader) Inspect(ctx context.Context, generation string, opts InspectOpt
 		err = ErrNoObjects
 	}
 	if err == nil {
-		err = in.lookAtEmpty(ctx, r.store)
+		err = in.lookAtEmpty(ctx, r.from())
 	}
 	if err == nil && opts.Read {
-		err = in.read(ctx, r.store, opts)
+		err = in.read(ctx, r.from(), opts)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("inspect generation %q: %w", generation, err)

@@ -2,6 +2,7 @@ package v3compat
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -46,6 +47,20 @@ func (l listing) List(_ context.Context, prefix string, opts blob.ListOptions) i
 			last = info.Key
 		}
 	}
+}
+
+// unknown stands for a store that nobody has given: nothing is said of it, not even that it
+// is empty.
+type unknown struct{ listing }
+
+var errNoStore = errors.New("no store given to read a backup from")
+
+func (unknown) List(context.Context, string, blob.ListOptions) iter.Seq2[blob.Info, error] {
+	return func(yield func(blob.Info, error) bool) { yield(blob.Info{}, errNoStore) }
+}
+
+func (unknown) Open(context.Context, string, int64, int64) (io.ReadCloser, error) {
+	return nil, errNoStore
 }
 
 // Open implements [blob.Reader].

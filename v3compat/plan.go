@@ -93,6 +93,9 @@ type Plan struct {
 // check refuses a plan that no backup leads to: one that was not made by
 // [Reader.Plan], or was changed since.
 func (p *Plan) check() error {
+	if p == nil {
+		return errors.New("no plan given")
+	}
 	last := p.Snapshot.Pos()
 	err := checkPos(p.Generation, last.Index, 0)
 	if last.Generation != p.Generation && err == nil {
@@ -166,7 +169,7 @@ func (r *Reader) examine(ctx context.Context, generation string, without ...stri
 		in := &inspection{generation: id}
 		err := in.list(ctx, r)
 		if err == nil {
-			err = in.lookAtEmpty(ctx, r.store)
+			err = in.lookAtEmpty(ctx, r.from())
 		}
 		if err != nil {
 			return nil, fmt.Errorf("list generation %q: %w", id, err)

@@ -14,7 +14,8 @@ import (
 )
 
 // Reader reads the v0.3.x backup in a store. It is safe for concurrent use and
-// remembers nothing: each call shows the store as it is.
+// remembers nothing: each call shows the store as it is. Without a store, as the zero Reader
+// is, each call is an error.
 type Reader struct {
 	store blob.Reader
 }
@@ -22,11 +23,18 @@ type Reader struct {
 // New returns a reader of the backup whose generations/ is at the store's root.
 func New(store blob.Reader) *Reader { return &Reader{store: store} }
 
+func (r *Reader) from() blob.Reader {
+	if r.store == nil {
+		return unknown{}
+	}
+	return r.store
+}
+
 // Generations lists the generation IDs, ascending. None is not an error. Other
 // names in generations/ are passed over.
 func (r *Reader) Generations(ctx context.Context) ([]string, error) {
 	var ids []string
-	for info, err := range r.store.List(ctx, GenerationsPrefix, blob.ListOptions{Delimited: true}) {
+	for info, err := range r.from().List(ctx, GenerationsPrefix, blob.ListOptions{Delimited: true}) {
 		if err != nil {
 			return nil, fmt.Errorf("list generations: %w", err)
 		}
@@ -36,7 +44,7 @@ func (r *Reader) Generations(ctx context.Context) ([]string, error) {
 		case found:
 			ids = append(ids, id)
 		default:
-			if err := blob.CheckBelow(ctx, r.store, info.Key); err != nil {
+			if err := blob.CheckBelow(ctx, r.from(), info.Key); err != nil {
 				return nil, fmt.Errorf("list generations: %w", err)
 			}
 		}
@@ -115,13 +123,13 @@ func (r *Reader) walk(ctx context.Context, generation, after string,
 	}
 	prefix := GenerationPrefix(generation)
 	last := ""
-	for info, err := range r.store.List(ctx, prefix, blob.ListOptions{After: prefix + after, EmptyDirs: true}) {
+	for info, err := range r.from().List(ctx, prefix, blob.ListOptions{After: prefix + after, EmptyDirs: true}) {
 		if err != nil {
 			return err
 		}
 		name := strings.TrimPrefix(info.Key, prefix)
 		if name+"/" == SnapshotsDir || name+"/" == WALDir {
-			if err := blob.CheckBelow(ctx, r.store, info.Key); err != nil {
+			if err := blob.CheckBelow(ctx, r.from(), info.Key); err != nil {
 				return err
 			}
 		}
@@ -158,7 +166,7 @@ func (r *Reader) OpenSnapshot(ctx context.Context, generation string, index int)
 		return nil, fmt.Errorf("open snapshot: %w", err)
 	}
 	key := SnapshotKey(generation, index)
-	rc, err := r.store.Open(ctx, key, 0, 0)
+	rc, err := r.from().Open(ctx, key, 0, 0)
 	return newObjectReader(key, rc, err)
 }
 
@@ -189,13 +197,13 @@ func newObjectReader(key string, rc io.ReadCloser, err error) (io.ReadCloser, er
 func (r *Reader) openSegment(ctx context.Context, generation string,
 	index int, offset int64) (key string, rc io.ReadCloser, err error) {
 	key = WALSegmentKey(generation, index, offset)
-	rc, err = r.store.Open(ctx, key, 0, 0)
+	rc, err = r.from().Open(ctx, key, 0, 0)
 	for width := offsetMaxLen; width > offsetMinLen && errors.Is(err, fs.ErrNotExist); width-- {
 		padded := fmt.Sprintf("%s%s%08x_%0*x%s", GenerationPrefix(generation), WALDir, index, width, offset, segmentSuffix)
 		if padded == key {
 			break
 		}
-		paddedRC, paddedErr := r.store.Open(ctx, padded, 0, 0)
+		paddedRC, paddedErr := r.from().Open(ctx, padded, 0, 0)
 		if !errors.Is(paddedErr, fs.ErrNotExist) {
 			return padded, paddedRC, paddedErr
 		}

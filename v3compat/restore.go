@@ -84,11 +84,15 @@ type RestoreResult struct {
 //
 // Memory is bounded, below 100 MiB, whatever the size of the database.
 func (r *Reader) Restore(ctx context.Context, plan *Plan, db Database, opts RestoreOptions) (*RestoreResult, error) {
-	if err := plan.check(); err != nil {
-		return nil, fmt.Errorf("restore generation %q: %w", plan.Generation, err)
+	err := plan.check()
+	if err == nil && db == nil {
+		err = errors.New("no database given to write to")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("restore: %w", err)
 	}
 	a := &applier{plan: plan, db: db, states: states{report: opts.OnState}}
-	err := r.restore(ctx, a, opts)
+	err = r.restore(ctx, a, opts)
 	var again *unfinishedError
 	if errors.As(err, &again) {
 		opts.Progress = nil

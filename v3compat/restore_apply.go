@@ -3,6 +3,8 @@ package v3compat
 import (
 	"encoding/binary"
 	"fmt"
+
+	"github.com/replctl/replicate/internal/walpages"
 )
 
 // applier writes the content of a plan's objects to a database, in their order.
@@ -15,7 +17,7 @@ type applier struct {
 	head  [dbHeaderSize]byte // of the database, as it is committed
 	begun int                // the last segment that began, from 1
 	size  int64              // of the snapshot, in bytes
-	pages *pages             // nil until the page size is known
+	pages *walpages.Pages    // nil until the page size is known
 	log   walLogState
 
 	result RestoreResult
@@ -84,10 +86,7 @@ func (a *applier) endObject(object int) error {
 }
 
 func (a *applier) begin(pageSize int64) {
-	a.pages = newPages(a.db, pageSize, a.size)
-	if a.states.report != nil {
-		a.pages.written = make(map[uint32]struct{})
-	}
+	a.pages = walpages.New(a.db, pageSize, a.size, a.states.report != nil)
 	a.result.PageSize = int(pageSize)
 }
 
@@ -99,10 +98,10 @@ func (a *applier) finish() error {
 	if a.pages == nil {
 		return a.lastState()
 	}
-	if err := a.pages.flush(); err != nil {
+	if err := a.pages.Flush(); err != nil {
 		return err
 	}
-	if err := a.pages.resize(int64(a.result.Pages) * a.pages.pageSize); err != nil {
+	if err := a.pages.Resize(int64(a.result.Pages) * a.pages.PageSize); err != nil {
 		return err
 	}
 	if err := a.checkHead(); err != nil {

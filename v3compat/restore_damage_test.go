@@ -17,6 +17,7 @@ import (
 	"github.com/replctl/replicate/blob"
 	"github.com/replctl/replicate/internal/sqlitewal"
 	"github.com/replctl/replicate/internal/testreplica"
+	"github.com/replctl/replicate/internal/walpages"
 )
 
 // loadDir returns a store with the files below a directory, with their times.
@@ -126,7 +127,7 @@ func TestRestoreLargeOpenTransaction(t *testing.T) {
 		return chain.Append(log, sqlitewal.Frame{Pgno: pgno, Commit: commit, Data: bytes.Repeat([]byte{fill}, pageSize)})
 	}
 	log := frame(h.Append(nil), 2, 3, 1)
-	committed, pages := len(log), pendingBytes/pageSize+10
+	committed, pages := len(log), walpages.PendingBytes/pageSize+10
 	for i := range pages {
 		log = frame(log, uint32(i+1), 0, 2)
 	}

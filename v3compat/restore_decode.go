@@ -31,7 +31,7 @@ type stored struct {
 // objects are what the plan reads, in that order.
 func (r *Reader) objects(plan *Plan) []stored {
 	key := SnapshotKey(plan.Snapshot.Generation, plan.Snapshot.Index)
-	open := func(ctx context.Context) (io.ReadCloser, error) { return r.store.Open(ctx, key, 0, 0) }
+	open := func(ctx context.Context) (io.ReadCloser, error) { return r.from().Open(ctx, key, 0, 0) }
 	objects := []stored{{readahead.Object{Size: plan.Snapshot.Size, Open: open}, key}}
 	for _, s := range plan.Segments {
 		open := func(ctx context.Context) (io.ReadCloser, error) {

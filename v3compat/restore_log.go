@@ -111,9 +111,9 @@ func (a *applier) logHeader(b []byte) error {
 	if a.pages == nil {
 		a.begin(int64(h.PageSize))
 	}
-	if int64(h.PageSize) != a.pages.pageSize {
+	if int64(h.PageSize) != a.pages.PageSize {
 		return damaged(a.segment().key(), "a log of %d-byte pages, for a database of %d-byte pages", h.PageSize,
-			a.pages.pageSize)
+			a.pages.PageSize)
 	}
 	a.log.header, a.log.chain = h, sqlitewal.NewChain(h)
 	return nil
@@ -131,7 +131,7 @@ func (a *applier) frame(f sqlitewal.Frame) error {
 	if f.Pgno == 1 {
 		l.head = append(l.head[:0], f.Data[:dbHeaderSize]...)
 	}
-	if err := a.pages.put(f); err != nil || f.Commit == 0 {
+	if err := a.pages.Put(f); err != nil || f.Commit == 0 {
 		return err
 	}
 	if err := a.checkSize(f.Commit, end); err != nil {
@@ -140,7 +140,7 @@ func (a *applier) frame(f sqlitewal.Frame) error {
 	if err := a.checkGrowth(f.Commit); err != nil {
 		return err
 	}
-	a.pages.commit()
+	a.pages.Commit()
 	copy(a.head[:], l.head)
 	l.head = l.head[:0]
 	l.commit, l.end = f.Commit, end
@@ -157,7 +157,7 @@ func (a *applier) frame(f sqlitewal.Frame) error {
 // a log corrupt as well, with an allowance of 64 KiB.
 func (a *applier) checkSize(commit uint32, end int64) error {
 	const allowance = 1 << 20
-	l, pageSize := &a.log, a.pages.pageSize
+	l, pageSize := &a.log, a.pages.PageSize
 	frames := (end - sqlitewal.HeaderSize) / int64(l.header.FrameSize())
 	if most := int64(l.before) + frames + allowance/pageSize; int64(commit) > most {
 		return damaged(a.segment().key(), "byte %08x of index %08x: a database of %d pages, and at most %d are possible",
@@ -215,16 +215,16 @@ func (a *applier) endLog(last bool) error {
 			return damaged(a.segment().key(), "index %08x ends inside a transaction, and another index follows: "+
 				"a segment is missing", a.segment().Index)
 		}
-		if a.pages.spilled {
+		if a.pages.Spilled() {
 			return &unfinishedError{Pos{a.plan.Generation, a.segment().Index, max(l.end, sqlitewal.HeaderSize)}}
 		}
-		a.pages.rollback()
+		a.pages.Rollback()
 		a.result.Dropped = l.frames
 	}
 	if l.commit == 0 {
 		return nil
 	}
-	return a.pages.truncate(l.commit)
+	return a.pages.Truncate(l.commit)
 }
 
 func (i WALSegmentInfo) key() string { return WALSegmentKey(i.Generation, i.Index, i.Offset) }

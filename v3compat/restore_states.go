@@ -1,10 +1,5 @@
 package v3compat
 
-import (
-	"maps"
-	"slices"
-)
-
 // states keeps track of the states that a restore passes.
 type states struct {
 	report func(State) error
@@ -20,7 +15,7 @@ const noState = -1
 // segmentState notes the state at the end of a segment.
 func (a *applier) segmentState(n int) {
 	switch {
-	case a.log.ignoring || a.pages.open():
+	case a.log.ignoring || a.pages.Open():
 		a.states.due = noState
 	case !a.olderThanSnapshot(n):
 		a.states.due = n + 1
@@ -63,25 +58,15 @@ func (a *applier) state(object int) error {
 		s.Point = Point{Pos: seg.Pos(), Time: seg.CreatedAt}
 	}
 	if a.pages != nil {
-		if err := a.pages.flush(); err != nil {
+		if err := a.pages.Flush(); err != nil {
 			return err
 		}
 		if a.states.count > 1 {
-			s.Pages = a.pages.changed(a.states.low, s.Size)
+			s.Pages = a.pages.Changed(a.states.low, s.Size)
+		} else {
+			a.pages.Changed(0, 0) // all are new
 		}
-		clear(a.pages.written)
 	}
 	a.states.low = s.Size
 	return a.states.report(s)
-}
-
-// changed are the pages that were written and those by which the database has
-// grown, which SQLite need not write, up to its size.
-func (p *pages) changed(low, size uint32) []uint32 {
-	maps.DeleteFunc(p.written, func(pgno uint32, _ struct{}) bool { return pgno > low })
-	numbers := slices.Sorted(maps.Keys(p.written))
-	for pgno := low + 1; pgno <= size && pgno > 0; pgno++ {
-		numbers = append(numbers, pgno)
-	}
-	return numbers
 }

@@ -223,7 +223,7 @@ func (r *Reader) loadTimes(ctx context.Context, info blob.Info) (objectTimes, er
 		return objectTimes{}, &ObjectError{info.Key, fmt.Errorf("%w: %d bytes, at most %d allowed", ErrTimes, info.Size,
 			maxTimesSize)}
 	}
-	rc, err := r.store.Open(ctx, info.Key, 0, 0)
+	rc, err := r.from().Open(ctx, info.Key, 0, 0)
 	if blob.IsObjects(err) {
 		return objectTimes{}, &ObjectError{key, fmt.Errorf("%w: %w", ErrTimes, err)}
 	} else if err != nil {

@@ -1,6 +1,9 @@
-package v3compat
+// Package walpages writes the pages that a write-ahead log has to a database: those of
+// committed transactions, each page once for many versions of it.
+package walpages
 
 import (
+	"io"
 	"maps"
 	"slices"
 
@@ -8,19 +11,27 @@ import (
 )
 
 const (
-	// pendingBytes is how many pages are collected before they are written: of
+	// PendingBytes is how many pages are collected before they are written: of
 	// a page that is written again and again only the last version is.
-	pendingBytes = 32 << 20
+	PendingBytes = 32 << 20
 
 	slabBytes = 1 << 20 // the largest write, and how memory is taken
 )
 
-// pages are the pages of a database that were read from a log and not written
+// Database is what the pages are written to.
+type Database interface {
+	io.WriterAt
+	Truncate(size int64) error
+}
+
+// Pages are the pages of a database that were read from a log and not written
 // to the database yet. Those of the transaction under way can be taken back.
-type pages struct {
-	db       Database
-	pageSize int64
-	size     int64 // of the database file so far, in bytes
+type Pages struct {
+	// PageSize is in bytes.
+	PageSize int64
+
+	db   Database
+	size int64 // of the database file so far, in bytes
 
 	slots   map[uint32]pending // by page number
 	slabs   [][]byte
@@ -48,28 +59,34 @@ type undo struct {
 	had  bool // there was an old version
 }
 
-func newPages(db Database, pageSize, size int64) *pages {
-	return &pages{db: db, pageSize: pageSize, size: size, slots: make(map[uint32]pending)}
+// New is for a database file of size bytes. With track it can tell what was written; see
+// [Pages.Changed].
+func New(db Database, pageSize, size int64, track bool) *Pages {
+	p := &Pages{PageSize: pageSize, db: db, size: size, slots: make(map[uint32]pending)}
+	if track {
+		p.written = make(map[uint32]struct{})
+	}
+	return p
 }
 
-func (p *pages) perSlab() int32 { return int32(slabBytes / p.pageSize) }
+func (p *Pages) perSlab() int32 { return int32(slabBytes / p.PageSize) }
 
 // at is the memory of a slot.
-func (p *pages) at(slot int32) []byte {
-	start := int64(slot%p.perSlab()) * p.pageSize
-	return p.slabs[slot/p.perSlab()][start : start+p.pageSize]
+func (p *Pages) at(slot int32) []byte {
+	start := int64(slot%p.perSlab()) * p.PageSize
+	return p.slabs[slot/p.perSlab()][start : start+p.PageSize]
 }
 
-// put takes in a page of the transaction under way.
-func (p *pages) put(f sqlitewal.Frame) error {
+// Put takes in a page of the transaction under way.
+func (p *Pages) Put(f sqlitewal.Frame) error {
 	old, had := p.slots[f.Pgno]
 	if had && old.tx == p.tx {
 		copy(p.at(old.slot), f.Data)
 		return nil
 	}
-	if len(p.free) == 0 && int64(p.used)*p.pageSize >= pendingBytes {
+	if len(p.free) == 0 && int64(p.used)*p.PageSize >= PendingBytes {
 		p.spilled = p.spilled || len(p.undo) > 0
-		if err := p.flush(); err != nil {
+		if err := p.Flush(); err != nil {
 			return err
 		}
 		had = false
@@ -82,7 +99,7 @@ func (p *pages) put(f sqlitewal.Frame) error {
 }
 
 // take returns a free slot.
-func (p *pages) take() int32 {
+func (p *Pages) take() int32 {
 	if n := len(p.free); n > 0 {
 		slot := p.free[n-1]
 		p.free = p.free[:n-1]
@@ -96,10 +113,11 @@ func (p *pages) take() int32 {
 	return slot
 }
 
-// open reports whether a transaction is under way.
-func (p *pages) open() bool { return p.spilled || len(p.undo) > 0 }
+// Open reports whether a transaction is under way.
+func (p *Pages) Open() bool { return p.spilled || len(p.undo) > 0 }
 
-func (p *pages) commit() {
+// Commit ends the transaction under way.
+func (p *Pages) Commit() {
 	for _, u := range p.undo {
 		if u.had {
 			p.free = append(p.free, u.old.slot)
@@ -108,8 +126,8 @@ func (p *pages) commit() {
 	p.end()
 }
 
-// rollback takes back the transaction under way, which was not spilled.
-func (p *pages) rollback() {
+// Rollback takes back the transaction under way, which was not spilled.
+func (p *Pages) Rollback() {
 	for _, u := range slices.Backward(p.undo) {
 		p.free = append(p.free, p.slots[u.pgno].slot)
 		delete(p.slots, u.pgno)
@@ -120,13 +138,13 @@ func (p *pages) rollback() {
 	p.end()
 }
 
-func (p *pages) end() {
+func (p *Pages) end() {
 	p.undo, p.spilled = p.undo[:0], false
 	p.tx++
 }
 
-// flush writes all pages, in their order, neighbours at once.
-func (p *pages) flush() error {
+// Flush writes all pages, in their order, neighbours at once.
+func (p *Pages) Flush() error {
 	numbers := slices.Sorted(maps.Keys(p.slots))
 	for len(numbers) > 0 {
 		n := 1
@@ -144,9 +162,9 @@ func (p *pages) flush() error {
 }
 
 // write writes pages that are neighbours in the database.
-func (p *pages) write(run []uint32) error {
+func (p *Pages) write(run []uint32) error {
 	data := p.gather(run)
-	off := int64(run[0]-1) * p.pageSize
+	off := int64(run[0]-1) * p.PageSize
 	if _, err := p.db.WriteAt(data, off); err != nil {
 		return err
 	}
@@ -161,15 +179,15 @@ func (p *pages) write(run []uint32) error {
 
 // gather returns the content of a run: where it is, if it is neighbours in
 // memory too, as it is after a transaction that wrote pages in their order.
-func (p *pages) gather(run []uint32) []byte {
+func (p *Pages) gather(run []uint32) []byte {
 	first := p.slots[run[0]].slot
-	start := int64(first%p.perSlab()) * p.pageSize
-	inPlace := start+int64(len(run))*p.pageSize <= slabBytes
+	start := int64(first%p.perSlab()) * p.PageSize
+	inPlace := start+int64(len(run))*p.PageSize <= slabBytes
 	for i := 1; i < len(run) && inPlace; i++ {
 		inPlace = p.slots[run[i]].slot == first+int32(i)
 	}
 	if inPlace {
-		return p.slabs[first/p.perSlab()][start : start+int64(len(run))*p.pageSize]
+		return p.slabs[first/p.perSlab()][start : start+int64(len(run))*p.PageSize]
 	}
 	p.scratch = p.scratch[:0]
 	for _, pgno := range run {
@@ -178,22 +196,40 @@ func (p *pages) gather(run []uint32) []byte {
 	return p.scratch
 }
 
-// truncate makes the database n pages long, as a checkpoint does in the end. A
+// Truncate makes the database n pages long, as a checkpoint does in the end. A
 // database that is shorter grows when its pages are written.
-func (p *pages) truncate(n uint32) error {
+func (p *Pages) Truncate(n uint32) error {
 	for pgno, s := range p.slots {
 		if pgno > n {
 			p.free = append(p.free, s.slot)
 			delete(p.slots, pgno)
 		}
 	}
-	return p.resize(min(p.size, int64(n)*p.pageSize))
+	return p.Resize(min(p.size, int64(n)*p.PageSize))
 }
 
-func (p *pages) resize(size int64) error {
+// Resize gives the database file a size, in bytes.
+func (p *Pages) Resize(size int64) error {
 	if size == p.size {
 		return nil
 	}
 	p.size = size
 	return p.db.Truncate(size)
+}
+
+// Spilled reports whether pages of the transaction under way were written already, so
+// that they cannot be taken back.
+func (p *Pages) Spilled() bool { return p.spilled }
+
+// Changed are the numbers of the pages that were written since the last call, and of those
+// by which the database has grown, which SQLite need not write, up to its size: ascending.
+// low is the smallest size that it had meanwhile. Both are in pages.
+func (p *Pages) Changed(low, size uint32) []uint32 {
+	maps.DeleteFunc(p.written, func(pgno uint32, _ struct{}) bool { return pgno > low })
+	numbers := slices.Sorted(maps.Keys(p.written))
+	for pgno := low + 1; pgno <= size && pgno > 0; pgno++ {
+		numbers = append(numbers, pgno)
+	}
+	clear(p.written)
+	return numbers
 }
