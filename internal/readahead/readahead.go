@@ -61,7 +61,8 @@ type stream struct {
 // the first read. Stop must be called.
 func New(ctx context.Context, objects []Object, opts Options) *Reader {
 	ctx, cancel := context.WithCancel(ctx)
-	return &Reader{ctx: ctx, cancel: cancel, opts: opts, objects: objects, free: make(chan []byte, opts.Streams*opts.Ahead)}
+	free := make(chan []byte, opts.Streams*opts.Ahead)
+	return &Reader{ctx: ctx, cancel: cancel, opts: opts, objects: objects, free: free}
 }
 
 // Stop ends what is under way, and waits for it.
