@@ -3,9 +3,7 @@ package v3compat
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -17,21 +15,33 @@ import (
 	"github.com/replctl/replicate/internal/sqlitewal"
 )
 
+// readLog returns the frames that belong to a log, and whether that is all of it.
+func readLog(t testing.TB, log []byte) (frames []sqlitewal.Frame, pageSize int, whole bool) {
+	t.Helper()
+	h, err := sqlitewal.ParseHeader(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain := sqlitewal.NewChain(h)
+	rest := log[sqlitewal.HeaderSize:]
+	for ; len(rest) >= h.FrameSize(); rest = rest[h.FrameSize():] {
+		f, err := chain.Next(rest[:h.FrameSize()])
+		if err != nil {
+			break
+		}
+		frames = append(frames, f)
+	}
+	return frames, h.PageSize, len(rest) == 0
+}
+
 // checkpoint is what SQLite makes of a database and a log: a second, simple
 // implementation of what a restore does.
 func checkpoint(t testing.TB, db, log []byte) []byte {
 	t.Helper()
-	r, err := sqlitewal.NewReader(bytes.NewReader(log))
-	if err != nil {
-		t.Fatal(err)
-	}
-	pageSize, committed := r.Header().PageSize, uint32(0)
+	frames, pageSize, _ := readLog(t, log)
+	committed := uint32(0)
 	newest, tx := map[uint32][]byte{}, map[uint32][]byte{}
-	for {
-		f, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
+	for _, f := range frames {
 		tx[f.Pgno] = bytes.Clone(f.Data)
 		if f.Commit == 0 {
 			continue

@@ -9,6 +9,5 @@
 // large the database is ends a transaction; frames after the last such one are
 // of a transaction that was never committed.
 //
-// [Reader] reads frames from a stream up to the last that belongs. [Chain]
-// verifies frames that are in memory already.
+// [Chain] verifies one frame after the other.
 package sqlitewal

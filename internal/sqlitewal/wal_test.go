@@ -5,11 +5,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"slices"
 	"testing"
-	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -29,16 +27,23 @@ func someLog(h Header, n int) (log []byte, frames []Frame) {
 	return log, frames
 }
 
-// readAll returns what Next gives, and how it ended.
-func readAll(r *Reader) (frames []Frame, err error) {
-	for {
-		f, err := r.Next()
+var errPartial = errors.New("the log ends inside a frame")
+
+// readLog returns the frames that belong to a log, where they end, and why the next one
+// does not belong to it: nil at the end of the log.
+func readLog(h Header, log []byte) (frames []Frame, offset int, stop error) {
+	chain, size := NewChain(h), h.FrameSize()
+	for offset = HeaderSize; offset+size <= len(log); offset += size {
+		f, err := chain.Next(log[offset : offset+size])
 		if err != nil {
-			return frames, err
+			return frames, offset, err
 		}
-		f.Data = bytes.Clone(f.Data)
 		frames = append(frames, f)
 	}
+	if offset < len(log) {
+		stop = errPartial
+	}
+	return frames, offset, stop
 }
 
 func headers() []Header {
@@ -51,24 +56,21 @@ func headers() []Header {
 	return all
 }
 
-func TestReader(t *testing.T) {
+func TestChain(t *testing.T) {
 	for _, h := range headers() {
 		log, want := someLog(h, 3)
-		r, err := NewReader(iotest.HalfReader(bytes.NewReader(log)))
-		if err != nil {
-			t.Fatal(err)
+		parsed, err := ParseHeader(log)
+		if diff := cmp.Diff(h, parsed); diff != "" || err != nil {
+			t.Errorf("header: %v (-want +got):\n%s", err, diff)
 		}
-		got, err := readAll(r)
-		if diff := cmp.Diff(want, got); diff != "" || !errors.Is(err, io.EOF) || r.Stop() != nil {
-			t.Errorf("%+v: %v, stop %v, frames (-want +got):\n%s", h, err, r.Stop(), diff)
-		}
-		if diff := cmp.Diff(h, r.Header()); diff != "" || r.Offset() != int64(len(log)) {
-			t.Errorf("offset %d, want %d; header (-want +got):\n%s", r.Offset(), len(log), diff)
+		got, offset, stop := readLog(parsed, log)
+		if diff := cmp.Diff(want, got); diff != "" || offset != len(log) || stop != nil {
+			t.Errorf("%+v: %v at %d of %d, frames (-want +got):\n%s", h, stop, offset, len(log), diff)
 		}
 	}
 }
 
-func TestReaderStops(t *testing.T) {
+func TestChainStops(t *testing.T) {
 	h := Header{PageSize: 512, Salt: [2]uint32{1, 2}}
 	log, _ := someLog(h, 4)
 	old := Header{PageSize: 512, Salt: [2]uint32{0, 9}}
@@ -84,8 +86,8 @@ func TestReaderStops(t *testing.T) {
 		want error
 	}{
 		"end":         {log[:second], nil},
-		"one byte":    {log[:second+1], ErrPartial},
-		"cut":         {log[:second+100], ErrPartial},
+		"one byte":    {log[:second+1], errPartial},
+		"cut":         {log[:second+100], errPartial},
 		"left over":   {append(bytes.Clone(log[:second]), left[second:]...), ErrSalt},
 		"page 0":      {change(second+3, 0), ErrPage},
 		"page number": {change(second+3, 9), ErrChecksum},
@@ -93,32 +95,9 @@ func TestReaderStops(t *testing.T) {
 		"data":        {change(second+30, log[second+30]^1), ErrChecksum},
 		"checksum":    {change(second+20, log[second+20]^1), ErrChecksum},
 	} {
-		r, err := NewReader(bytes.NewReader(test.log))
-		if err != nil {
-			t.Fatal(err)
-		}
-		frames, err := readAll(r)
-		if len(frames) != 1 || !errors.Is(err, io.EOF) || !errors.Is(r.Stop(), test.want) || r.Offset() != int64(second) {
-			t.Errorf("%s: %d frames, %v, stop %v, offset %d, want 1, EOF, %v, %d", name, len(frames), err, r.Stop(), r.Offset(),
-				test.want, second)
-		}
-		if _, err := r.Next(); !errors.Is(err, io.EOF) {
-			t.Errorf("%s: again: %v, want EOF", name, err)
-		}
-	}
-}
-
-func TestReaderOfBrokenStream(t *testing.T) {
-	log, _ := someLog(Header{PageSize: 512}, 2)
-	for _, fault := range []error{io.ErrUnexpectedEOF, errors.New("connection reset")} {
-		for _, n := range []int{0, 10, HeaderSize, HeaderSize + 5, len(log)} {
-			r, err := NewReader(io.MultiReader(bytes.NewReader(log[:n]), iotest.ErrReader(fault)))
-			if err == nil {
-				_, err = readAll(r)
-			}
-			if !errors.Is(err, fault) {
-				t.Errorf("after %d bytes: %v, want %v", n, err, fault)
-			}
+		frames, offset, stop := readLog(h, test.log)
+		if len(frames) != 1 || !errors.Is(stop, test.want) || offset != second {
+			t.Errorf("%s: %d frames, stop %v at %d, want 1, %v at %d", name, len(frames), stop, offset, test.want, second)
 		}
 	}
 }
@@ -131,8 +110,7 @@ func TestHeader(t *testing.T) {
 		if _, err := ParseHeader(bad); !errors.Is(err, ErrHeader) {
 			t.Errorf("byte %d changed: %v, want %v", i, err, ErrHeader)
 		}
-		if _, err := NewReader(bytes.NewReader(good[:i])); i > 0 && !errors.Is(err, ErrHeader) ||
-			i == 0 && !errors.Is(err, io.EOF) {
+		if _, err := ParseHeader(good[:i]); !errors.Is(err, ErrHeader) {
 			t.Errorf("%d bytes: %v", i, err)
 		}
 	}
@@ -162,7 +140,7 @@ func TestChecksum(t *testing.T) {
 	}
 }
 
-func FuzzReader(f *testing.F) {
+func FuzzChain(f *testing.F) {
 	for _, h := range headers()[:4] {
 		log, _ := someLog(h, 2)
 		f.Add(log)
@@ -170,30 +148,23 @@ func FuzzReader(f *testing.F) {
 		f.Add(slices.Concat(log, log[HeaderSize:]))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		r, err := NewReader(bytes.NewReader(data))
+		h, err := ParseHeader(data)
 		if err != nil {
-			if !errors.Is(err, ErrHeader) && !errors.Is(err, io.EOF) {
+			if !errors.Is(err, ErrHeader) {
 				t.Fatal(err)
 			}
 			return
 		}
-		log := r.Header().Append(nil)
-		chain := NewChain(r.Header())
-		for {
-			frame, err := r.Next()
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
+		frames, offset, stop := readLog(h, data)
+		log, chain := h.Append(nil), NewChain(h)
+		for _, frame := range frames {
 			log = chain.Append(log, frame)
 		}
-		if int64(len(log)) != r.Offset() || !bytes.HasPrefix(data, log) {
-			t.Errorf("the frames that were read, written again, differ from what was read, up to %d", r.Offset())
+		if len(log) != offset || !bytes.HasPrefix(data, log) {
+			t.Errorf("the frames that were read, written again, differ from what was read, up to %d", offset)
 		}
-		if (r.Stop() == nil) != (len(data) == len(log)) {
-			t.Errorf("stopped with %v at %d of %d bytes", r.Stop(), len(log), len(data))
+		if (stop == nil) != (len(data) == len(log)) {
+			t.Errorf("stopped with %v at %d of %d bytes", stop, len(log), len(data))
 		}
 	})
 }
