@@ -1,46 +1,41 @@
-// Package replicate keeps SQLite replicas in a directory or an object store,
-// and makes sure that one writer, and only one, is writing.
+// Package replicate has the contracts of leases and of replicas of SQLite databases: the
+// interfaces [Leaser], [ReplicaClient] and [ReplicaClientV3], their values and their errors,
+// and [ParseURL]. It implements none of them, and imports no engine: a program that wants
+// the file engine does not link the SDK of another.
 //
-// # What it promises
+// # The rooms
 //
-//   - A replica is read and written byte-compatibly with Litestream: the LTX
-//     layout of Litestream 0.5, both ways, and the generations/ layout of
-//     Litestream v0.3.x, read-only.
-//   - What a write makes visible is whole and durable, or it is not visible.
-//   - What is damaged or missing is an error that names the object; no listing
-//     hides it and no reader passes over it.
+//	lease            hold a lease: Run, Session, the Leaser over any cas.Store
+//	replica          read and write a replica: Client, FencedClient
+//	replica/restore  a state of the database, to a file or a writer
+//	replica/check    what is wrong with a replica, and what can be restored
+//	replica/retain   what must stay for a window of time
+//	replica/mirror   copy a replica
+//	replica/prune    delete what a window of time does not need
+//	replica/migrate  make an LTX replica of a Litestream v0.3.x backup
 //
-// # What it does not promise
+//	cas              WAIST: small records that change only by compare-and-swap
+//	blob             WAIST: large immutable objects, listed in key order
 //
-//   - A lease ([Leaser]) excludes other holders if the clocks of the machines, or
-//     that of the store, keep to the bounds in docs/leases.md. It cannot stop a
-//     store from accepting the write of a former holder that does not ask, or that
-//     arrives later than the session's guard after it was given up; create-only
-//     writes are for that. See [FencedClient] for a client that asks, and only
-//     creates.
-//   - It does not replicate a database by itself. It is what replicators,
-//     and the command replctl, are built on.
+//	file             engine: a directory
+//	s3               engine: anything that speaks S3
 //
-// # The house
+//	ltx              LTX files: names, layouts, headers, page index, chains
+//	v3compat         Litestream v0.3.x backups, read-only
+//	sqlite           what needs SQLite itself: images of live databases, checks
+//	store            facades over cas: kv, config, logstate, resource
+//	probe            does a store do what leases need?
+//	replicatest      the contracts as tests, for any engine
+//	cmd/replctl      the command
 //
-// Two waists, with many things above them and many engines below:
+// Many things stand above the two waists and many engines below them, and neither side
+// knows the other. Each room's package comment says what it promises.
 //
-//	replicate    the contracts, and their implementation over the waists:
-//	             replica.Client (replicas: plans, restores, checks), lease.Leaser
-//	             and Session (leases), FencedClient (a replica under a lease)
-//	blob         WAIST: large immutable objects, listed in key order
-//	cas          WAIST: small records that change only by compare-and-swap
-//	ltx          LTX files: names, layouts, headers, page index, chains
-//	v3compat     Litestream v0.3.x backups, read-only
-//	sqlite       what needs SQLite itself: images of live databases, checks
-//	store        facades over cas: kv, config, logstate, resource
-//	file         engine: a directory
-//	s3           engine: anything that speaks S3
-//	probe        does a store do what leases need? over the waists
-//	replicatest  the contracts as tests, for any engine
-//	cmd/replctl  the command
+// # What no room promises
 //
-// Import an engine for its constructors and this package for everything else.
-// This package imports no engine: who wants the file engine does not link the SDK
-// of the other.
+//   - A lease excludes other holders if the clocks keep to the bounds in docs/leases.md. It
+//     cannot stop a store from accepting a write of a former holder that arrives late.
+//     Create-only writes can: see replica.FencedClient.
+//   - Nothing here replicates a database by itself. Replicators, and the command replctl,
+//     are built on it.
 package replicate

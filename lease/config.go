@@ -29,8 +29,8 @@ func DefaultOwner() string {
 type Config struct {
 	Key     string        // of the record; DefaultLeaseFile if empty
 	Owner   string        // DefaultOwner if empty
-	TTL     time.Duration // DefaultLeaseTTL if zero
-	MaxTTL  time.Duration // DefaultLeaseMaxTTL if zero
+	TTL     time.Duration // DefaultTTL if zero
+	MaxTTL  time.Duration // DefaultMaxTTL if zero
 	MaxSkew time.Duration // waited for after an expiry before taking over, beyond what is known of clocks
 
 	// Note is kept in each record that this leaser writes, for readers: see [Leaser.Note].

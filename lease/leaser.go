@@ -17,23 +17,8 @@ import (
 // over any cas.Store. The engines' Leaser types are fronts that configure it.
 //
 // Every write is a compare-and-swap of a record with a nonce, so that a lost
-// answer is found out by reading (cas.Swap). Release and break write a record
-// too; nothing is ever deleted, so that the generation lives on.
-//
-// # When a lease may be taken over
-//
-// When its record is released; when it has expired, plus MaxSkew, by this machine's
-// clock and by the store's, if that has one; or when this leaser has seen the record
-// unchanged for the TTL in it, plus MaxSkew, whatever the clocks say. A record that
-// reaches further into the future than MaxTTL allows is a ReachError, and never
-// taken over before it has expired.
-//
-// # What it costs
-//
-// Acquiring is a read and a write, renewing and releasing a write each, a
-// contended attempt a read, which a store with conditional reads answers without
-// the record while that has not changed. Only lost answers and lost races cost
-// more.
+// answer is found out by reading (cas.Swap). The package comment says when a lease is
+// taken over, and what the operations cost.
 type Leaser struct {
 	kind      string
 	configure func() Config

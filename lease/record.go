@@ -9,7 +9,7 @@ import (
 	"github.com/replctl/replicate"
 )
 
-// DefaultLeaseFile is the name of the lease's record, at the replica's root.
+// DefaultFile is the name of the lease's record, at the replica's root.
 const DefaultFile = "lock.json"
 
 // MaxRecordSize is the largest record, in bytes, that is read. An honest
@@ -27,7 +27,7 @@ const (
 	Corrupt  State = "corrupt"  // the record cannot be trusted: ErrLeaseCorrupt
 )
 
-// leaseRecord is lock.json as stored: what Litestream's leaser reads and writes,
+// record is lock.json as stored: what Litestream's leaser reads and writes,
 // and fields of ours that its decoder ignores.
 type record struct {
 	replicate.Lease

@@ -41,7 +41,7 @@ type Client struct {
 	// CreateOnly makes WriteLTXFile create files and never replace one: link(2),
 	// If-None-Match. A file of that name with the same content is success, so
 	// that a write may be repeated whose outcome was not learned; one with other
-	// content is an *ConflictError. A store that cannot do it refuses the
+	// content is a *ConflictError. A store that cannot do it refuses the
 	// write. It must not change during a call.
 	CreateOnly bool
 

@@ -37,7 +37,7 @@ type Fenceable interface {
 // lease ends, for as long as the network keeps it. That is why the client is
 // create-only unless CreateOnly is set to false: a write that comes late finds the
 // new holder's file and fails, or is found by it, and the new holder's fails with
-// an [ConflictError]. Deletes have no such net but the session's guard interval.
+// a [ConflictError]. Deletes have no such net but the session's guard interval.
 // That holds for a release, too: the client tells the session of its requests, and
 // [lease.Session.Release] waits for the guard after one that failed or was given up.
 //

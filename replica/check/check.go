@@ -63,7 +63,7 @@ type Report struct {
 // OK reports whether nothing is wrong that matters.
 func (r *Report) OK() bool { return !r.Damaged() }
 
-// Check examines a replica, and tells what can be restored from it. What is wrong
+// Run examines a replica, and tells what can be restored from it. What is wrong
 // with the replica is in Problems; an error means that it could not look.
 //
 // Without Deep, and where the replica is too large to be read whole, it finds what

@@ -45,7 +45,7 @@ type Options struct {
 	// do not overlap.
 	Progress func(step string, done, total int64)
 
-	group int // see migrateGroup
+	group int // see groupSize
 }
 
 func (o Options) check() error {
@@ -60,7 +60,7 @@ func (o Options) check() error {
 	return nil
 }
 
-// Migration is what was done.
+// Report is what was done.
 type Report struct {
 	// Complete says that all was there already, and nothing was done. The fields
 	// from Files on are zero then.
@@ -78,7 +78,7 @@ type Report struct {
 // ErrOtherContent says that files in the destination are not of this migration.
 var ErrOtherContent = errors.New("the destination has other content")
 
-// Migrate makes an LTX replica of a v0.3 backup, which it only reads. Litestream
+// Run makes an LTX replica of a v0.3 backup, which it only reads. Litestream
 // 0.5 restores from the replica, and goes on from it with the database that was
 // backed up.
 //
@@ -163,7 +163,7 @@ func migrate(ctx context.Context, src *replica.Files, dst replicate.ReplicaClien
 	return &m.result, m.write(ctx)
 }
 
-// migrateState is a state of the database, by the number of its transaction less one.
+// state is a state of the database, by the number of its transaction less one.
 type state struct {
 	pos      v3compat.Pos
 	at       time.Time // for the header
@@ -202,7 +202,7 @@ func (m *migrator) at(txid ltx.TXID) time.Time {
 	return t
 }
 
-// migrateGroup is how many transactions a file of level 2 has. A restore to any
+// groupSize is how many transactions a file of level 2 has. A restore to any
 // moment opens its files at once, as Litestream does it.
 const groupSize = 256
 

@@ -15,7 +15,7 @@ import (
 	"github.com/replctl/replicate/v3compat"
 )
 
-// migrateSource is what a migration reads.
+// source is what a migration reads.
 type source struct {
 	reader    *v3compat.Reader
 	plans     []*v3compat.Plan // in the order of time: one, or the unbroken chains

@@ -23,7 +23,7 @@ const (
 	migrateSmallBytes = 2 << 20 // of pages
 )
 
-// migrateWriter restores the backup state by state, and writes the files.
+// writer restores the backup state by state, and writes the files.
 type writer struct {
 	*migrator
 	files *errgroup.Group // what is on its way

@@ -30,7 +30,7 @@ type Options struct {
 const (
 	defaultConcurrency = 8
 
-	// copyRounds bounds how often a source that changes is looked at again.
+	// maxRounds bounds how often a source that changes is looked at again.
 	maxRounds = 10
 )
 

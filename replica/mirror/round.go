@@ -59,7 +59,7 @@ func (c *copier) plan(ctx context.Context) (*copyRound, error) {
 	return round, nil
 }
 
-// copyTail is how much of the end of two objects is compared: an LTX file has its
+// tailSize is how much of the end of two objects is compared: an LTX file has its
 // checksum and its page index there, an LZ4 frame the checksum of its content.
 const tailSize = 1 << 10
 

@@ -90,7 +90,7 @@ func NewPlan(ctx context.Context, client replica.Source, opts Options) (*Plan, e
 	return pr.plan, nil
 }
 
-// Prune deletes what a plan says, step by step, so that whatever is left at any
+// Run deletes what a plan says, step by step, so that whatever is left at any
 // moment can be restored as it could be before. It looks afterwards whether all of
 // it is gone. Objects that may still be there are each in the error, as a
 // *blob.DeleteError; those that may only go after them stay as well.
