@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
+	"net/http"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/replctl/replicate/blob"
 	"github.com/replctl/replicate/s3/internal/answer"
 	"github.com/replctl/replicate/s3/internal/place"
-	"github.com/replctl/replicate/s3/internal/transport"
 )
 
 // Limits and defaults of uploads and retries.
@@ -30,28 +31,14 @@ const (
 	DefaultRegion = place.DefaultRegion
 )
 
-// Choice overrides, or leaves to the provider table, one of its settings.
-type Choice int8
-
-// The three choices.
-const (
-	Auto Choice = iota
-	Yes
-	No
-)
-
-func (c Choice) or(auto bool) bool {
-	if c == Auto {
-		return auto
-	}
-	return c == Yes
-}
-
-// Config says where a store is and how to talk to it. Bucket is required, all
-// else has a default. [Open] validates it.
+// Config says where a store is and how to talk to it. Bucket is required, all else has a
+// default. It has the names that Litestream's clients have for the same.
+//
+// ReplicaClient and Leaser embed it, and read it when they are first used. [Open] and
+// [OpenRecords] take it; what is about large objects they do not need for records.
 type Config struct {
 	Bucket string // a name, or the ARN of an access point
-	Prefix string // the store's root in the bucket, without slashes at its ends; may be empty
+	Path   string // the root in the bucket, without slashes at its ends; may be empty
 
 	// Region may be empty: for AWS it is then taken from the environment or
 	// asked of the bucket, for others it rarely matters.
@@ -62,23 +49,44 @@ type Config struct {
 	// endpoint_url in ~/.aws/config.
 	Endpoint string
 
-	// AccessKeyID and SecretAccessKey may be empty. Then they come from where
-	// the AWS SDK looks for them (environment, shared files, instance and
-	// container roles), or LITESTREAM_ACCESS_KEY_ID and
-	// LITESTREAM_SECRET_ACCESS_KEY.
+	// AccessKeyID and SecretAccessKey may be empty. Then they come from Credentials, or
+	// from LITESTREAM_ACCESS_KEY_ID and LITESTREAM_SECRET_ACCESS_KEY, or from where the AWS
+	// SDK looks for them (environment, shared files, instance and container roles).
 	AccessKeyID     string
 	SecretAccessKey string
 	SessionToken    string
 
-	PathStyle          Choice // bucket in the path, not in the host name
-	SignPayload        Choice // hash bodies into the signature, also over TLS
-	SignAcceptEncoding Choice // No where a proxy rewrites that header
-	ContentMD5         Choice // send Content-MD5 with DeleteObjects
-	PutContentMD5      bool   // and with PutObject
-	SkipVerify         bool   // do not verify the server's certificate
+	// Credentials gives out the keys that sign requests; aws.AnonymousCredentials signs
+	// none. It excludes AccessKeyID. The SDK asks it again when the keys expire.
+	Credentials aws.CredentialsProvider
 
-	PartSize     int64 // of an upload in parts; default DefaultPartSize or the provider's
-	Concurrency  int   // parts in flight per upload, pieces per slow download, half as many as requests of a deletion; default DefaultConcurrency or the provider's
+	// Transport carries the requests to the store, in place of a transport of this
+	// package's making that heeds AWS_CA_BUNDLE, HTTPS_PROXY and SkipVerify; it excludes
+	// SkipVerify. It does not carry the SDK's requests for credentials. Redirects are not
+	// followed whatever it is. A Leaser's own transport speaks HTTP/1, and shares no
+	// connection: a Transport that it shares with uploads can make its renewals wait.
+	Transport http.RoundTripper
+
+	// These four leave a matter to the provider table, which knows what a store needs, if
+	// they have the value that NewConfig gives them. ForcePathStyle puts the bucket into the
+	// path and not into the host name. The others switch off, where they are false, hashing
+	// the body into the signature, signing Accept-Encoding (which some proxies rewrite), and
+	// Content-MD5 with DeleteObjects. In a Config that NewConfig has not made, false leaves
+	// the matter to the table, and true asks for it.
+	ForcePathStyle     bool
+	SignPayload        bool
+	SignAcceptEncoding bool
+	RequireContentMD5  bool
+
+	PutObjectContentMD5 bool // send Content-MD5 with objects, too
+	SkipVerify          bool // do not verify the server's certificate
+
+	// PartSize is how many bytes of an upload go into one part, Concurrency how many parts
+	// of an upload or pieces of a slow download are in flight; a deletion has up to twice as
+	// many requests in flight. Zero is the provider's number, or else DefaultPartSize and
+	// DefaultConcurrency.
+	PartSize     int64
+	Concurrency  int
 	StorageClass string
 
 	SSECustomerAlgorithm string // "AES256" or empty
@@ -88,7 +96,7 @@ type Config struct {
 
 	// StallTimeout is how long a connection may be silent before the attempt
 	// is abandoned; RetryTimeout is how long attempts are repeated without any
-	// progress between them.
+	// progress between them. Zero is DefaultStallTimeout and DefaultRetryTimeout.
 	StallTimeout time.Duration
 	RetryTimeout time.Duration
 
@@ -102,20 +110,38 @@ type Config struct {
 	OnWait func(Wait)
 
 	Logger *slog.Logger // default slog.Default()
+
+	preset  bool    // the four above have had the values of NewConfig
+	fromURL choices // what a URL says, which a bool cannot hold
 }
 
-// String describes the place, without secrets; so do GoString and MarshalJSON.
+// NewConfig returns the settings that Litestream has by default: true for SignPayload,
+// SignAcceptEncoding and RequireContentMD5.
+func NewConfig() Config {
+	return Config{SignPayload: true, SignAcceptEncoding: true, RequireContentMD5: true, preset: true}
+}
+
+// Wait is a request that the store keeps a caller waiting for.
+type Wait struct {
+	Op, Key string
+	Since   time.Time // of the last progress, or of the first attempt
+	Attempt int       // how many have failed; 0 while the first has no answer
+	Err     error     // of the last that failed
+	Until   time.Time // when the store gives up if this goes on; zero if after this request
+}
+
+// String describes the place, without secrets; so do GoString and MarshalText.
 func (c Config) String() string { return c.place().String() }
-
-func (c Config) place() place.Place {
-	return place.Place{Bucket: c.Bucket, Prefix: c.Prefix, Region: c.Region, Endpoint: c.Endpoint, PathStyle: c.PathStyle == Yes}
-}
 
 // GoString implements fmt.GoStringer.
 func (c Config) GoString() string { return fmt.Sprintf("s3.Config(%q)", c.String()) }
 
 // MarshalText implements encoding.TextMarshaler, and so JSON.
 func (c Config) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+func (c Config) place() place.Place {
+	return place.Place{Bucket: c.Bucket, Prefix: c.Path, Region: c.Region, Endpoint: c.Endpoint, PathStyle: c.choices().pathStyle == yes}
+}
 
 // normalize fills in defaults and refuses nonsense. The provider is that of
 // the endpoint.
@@ -125,22 +151,22 @@ func (c Config) normalize() (Config, place.Provider, error) {
 	if err != nil {
 		return c, p, err
 	}
-	if (c.AccessKeyID == "") != (c.SecretAccessKey == "") {
-		return c, p, errors.New("access key id and secret access key go together: one of them is empty")
-	}
-	c.Bucket, c.Prefix, c.Region, c.Endpoint = where.Bucket, where.Prefix, where.Region, where.Endpoint
+	c.Bucket, c.Path, c.Region, c.Endpoint = where.Bucket, where.Prefix, where.Region, where.Endpoint
 	c.PartSize = cmp.Or(c.PartSize, p.PartSize, DefaultPartSize)
 	c.Concurrency = cmp.Or(c.Concurrency, p.Concurrency, DefaultConcurrency)
 	c.StallTimeout = cmp.Or(c.StallTimeout, DefaultStallTimeout)
 	c.RetryTimeout = cmp.Or(c.RetryTimeout, DefaultRetryTimeout)
-	if c.Logger == nil {
-		c.Logger = slog.Default()
-	}
-	return c, p, c.checkNumbers()
+	return c, p, c.check()
 }
 
-func (c *Config) checkNumbers() error {
+func (c *Config) check() error {
 	switch {
+	case (c.AccessKeyID == "") != (c.SecretAccessKey == ""):
+		return errors.New("access key id and secret access key go together: one of them is empty")
+	case c.AccessKeyID != "" && c.Credentials != nil:
+		return errors.New("an access key id and a provider of credentials exclude each other")
+	case c.SkipVerify && c.Transport != nil:
+		return errors.New("skip-verify and a transport exclude each other: the transport verifies the server or does not")
 	case c.PartSize < MinPartSize || c.PartSize > MaxPartSize:
 		return fmt.Errorf("part size %d: want %d to %d bytes", c.PartSize, MinPartSize, MaxPartSize)
 	case c.Concurrency < 1 || c.Concurrency > 1000:
@@ -151,49 +177,6 @@ func (c *Config) checkNumbers() error {
 		return fmt.Errorf("retry timeout %v: negative", c.RetryTimeout)
 	}
 	return nil
-}
-
-// transport makes every choice of a normalized Config that the provider table is to make.
-func (c Config) transport(p place.Provider) (opts transport.Options, err error) {
-	opts = transport.Options{
-		Place: c.place(), Provider: p,
-		SkipVerify: c.SkipVerify, Idle: 2 * c.Concurrency,
-		PathStyle:          c.PathStyle.or(!p.VirtualHost),
-		SignAcceptEncoding: c.SignAcceptEncoding.or(!p.AcceptEncoding),
-		PutMD5:             c.PutContentMD5,
-		DeleteMD5:          c.ContentMD5.or(!p.NoContentMD5 && !p.SDKDefaults),
-		Stall:              c.StallTimeout, Retry: c.RetryTimeout,
-	}
-	if c.AccessKeyID != "" {
-		opts.Credentials = transport.Static(c.AccessKeyID, c.SecretAccessKey, c.SessionToken)
-	}
-	switch {
-	case place.IsARN(c.Bucket): // it is in the host, with dots or without
-		opts.PathStyle = false
-	case c.Endpoint == "" && c.PathStyle == Auto:
-		opts.PathStyle = strings.Contains(c.Bucket, ".") // no wildcard certificate covers it
-	}
-	switch {
-	case c.SignPayload == No:
-		opts.Payload = transport.Unsigned
-	case !p.SDKDefaults || c.SignPayload == Yes:
-		opts.Payload = transport.Signed
-	}
-	if c.OnWait != nil {
-		opts.OnWait = func(w transport.Wait) { c.OnWait(Wait(w)) }
-	}
-	opts.Encryption, err = transport.NewEncryption(
-		c.SSECustomerAlgorithm, c.SSECustomerKey, c.SSECustomerKeyMD5, c.SSEKMSKeyID, c.Endpoint)
-	return opts, err
-}
-
-// Wait is a request that the store keeps a caller waiting for.
-type Wait struct {
-	Op, Key string
-	Since   time.Time // of the last progress, or of the first attempt
-	Attempt int       // how many have failed; 0 while the first has no answer
-	Err     error     // of the last that failed
-	Until   time.Time // when the store gives up if this goes on; zero if after this request
 }
 
 // ErrNoSuchBucket says that the bucket of a store does not exist. It is not

@@ -15,7 +15,7 @@ func TestOpenRefusesNonsense(t *testing.T) {
 	for want, c := range map[string]Config{
 		"bucket required":         {},
 		"not a bucket name":       {Bucket: "a/b"},
-		"prefix: invalid key":     {Bucket: "b", Prefix: "a/../b"},
+		"path: invalid key":       {Bucket: "b", Path: "a/../b"},
 		"go together":             {Bucket: "b", AccessKeyID: "x"},
 		"not a url":               {Bucket: "b", Endpoint: "http://"},
 		"want http or https":      {Bucket: "b", Endpoint: "ftp://x"},
@@ -102,7 +102,7 @@ func TestPartSize(t *testing.T) {
 }
 
 func TestConfigHidesSecrets(t *testing.T) {
-	c := Config{Bucket: "b", Prefix: "p", Endpoint: "https://u:hunter2@h", AccessKeyID: "id", SecretAccessKey: "hunter2", SessionToken: "hunter2", SSECustomerKey: "hunter2"}
+	c := Config{Bucket: "b", Path: "p", Endpoint: "https://u:hunter2@h", AccessKeyID: "id", SecretAccessKey: "hunter2", SessionToken: "hunter2", SSECustomerKey: "hunter2"}
 	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
 		for _, v := range []any{c, &c} {
 			if got := fmt.Sprintf(format, v); strings.Contains(got, "hunter2") || !strings.Contains(got, "s3://b/p") {

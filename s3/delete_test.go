@@ -173,8 +173,8 @@ func TestDeleteContentMD5(t *testing.T) {
 		want   bool
 	}{
 		"default": {nil, true},
-		"yes":     {func(c *Config) { c.ContentMD5 = Yes }, true},
-		"no":      {func(c *Config) { c.ContentMD5 = No }, false},
+		"yes":     {func(c *Config) { c.RequireContentMD5 = true }, true},
+		"no":      {func(c *Config) { c.fromURL.contentMD5 = no }, false},
 	} {
 		srv := fakes3.New(t)
 		if err := newStore(t, srv, c.change).Delete(t.Context(), []string{"k"}); err != nil {

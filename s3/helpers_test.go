@@ -67,7 +67,7 @@ func newStore(t testing.TB, srv *fakes3.Server, change func(*Config)) *Store {
 	t.Helper()
 	cfg := Config{
 		Bucket:          srv.Bucket,
-		Prefix:          "some/prefix",
+		Path:            "some/prefix",
 		Endpoint:        srv.URL,
 		AccessKeyID:     fakes3.AccessKeyID,
 		SecretAccessKey: fakes3.SecretAccessKey,

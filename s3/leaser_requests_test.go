@@ -121,14 +121,14 @@ func testLostReply(t *testing.T, fault fakes3.Fault, timeout time.Duration) erro
 	l := newLeaser(t, srv, "me")
 	faulty := func() { srv.Fail(fakes3.Rule{Match: fakes3.Op("PutObject"), Fault: fault}) }
 	lease := acquireLease(t, l) // opens it
-	l.records.timeout = timeout
+	recordsOf(l).timeout = timeout
 	for range 2 {
 		faulty()
 		next, err := l.RenewLease(t.Context(), lease)
 		if err != nil {
 			return err
 		}
-		rec, err := l.records.Read(t.Context(), DefaultLeaseFile, "")
+		rec, err := recordsOf(l).Read(t.Context(), DefaultLeaseFile, "")
 		if err != nil || next.ETag != string(rec.Token) || next.ETag == lease.ETag || next.Generation != 1 {
 			return fmt.Errorf("renewed to %+v, and there is %q, %w", next, rec.Token, err)
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"sync"
 	"testing"
 
 	"github.com/replctl/replicate"
@@ -22,14 +23,21 @@ func newLeaser(t testing.TB, srv *fakes3.Server, owner string) *Leaser {
 	l := NewLeaser()
 	l.Bucket, l.Path, l.Endpoint, l.Owner = srv.Bucket, "some/prefix", srv.URL, owner
 	l.AccessKeyID, l.SecretAccessKey = fakes3.AccessKeyID, fakes3.SecretAccessKey
-	l.storeLeaser = lease.NewLeaser(LeaserType, l.lease, func(ctx context.Context) (cas.Store, error) {
-		_, err := l.open(ctx)
-		if err != nil {
-			return nil, err
+	l.Leaser = lease.NewLeaser(LeaserType, l.lease, func(ctx context.Context) (cas.Store, error) {
+		store, err := l.open(ctx)
+		if err == nil {
+			opened.Store(l, quick(store.(*Records)))
 		}
-		return quick(l.records), nil
+		return store, err
 	})
 	return l
+}
+
+var opened sync.Map // what a leaser of newLeaser has opened
+
+func recordsOf(l *Leaser) *Records {
+	r, _ := opened.Load(l)
+	return r.(*Records)
 }
 
 func TestLeaser(t *testing.T) {
@@ -94,7 +102,7 @@ func TestLeaserFromURL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := l.(*Leaser).config()
+	got := l.(*Leaser).Config
 	want, err := ConfigFromURL(host, path, query, user)
 	if err != nil {
 		t.Fatal(err)

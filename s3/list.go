@@ -27,7 +27,11 @@ import (
 // been yielded by then, the listing ends with an error, and the next one is right.
 func (s *Store) List(ctx context.Context, prefix string, opts blob.ListOptions) iter.Seq2[blob.Info, error] {
 	return func(yield func(blob.Info, error) bool) {
-		if err := blob.CheckList(prefix, opts); err != nil {
+		err := blob.CheckList(prefix, opts)
+		if s == nil || s.c == nil {
+			err = errNotOpen
+		}
+		if err != nil {
 			yield(blob.Info{}, answer.Wrap("list", strconv.Quote(prefix), err))
 			return
 		}
@@ -41,7 +45,7 @@ func (s *Store) List(ctx context.Context, prefix string, opts blob.ListOptions) 
 		}
 		l.ctx, l.cancel = context.WithCancel(ctx)
 		defer l.close()
-		err := l.walk(s.listInput(prefix, opts), yield)
+		err = l.walk(s.listInput(prefix, opts), yield)
 		switch {
 		case errors.Is(err, errUnordered) && !l.began:
 			s.sorted(ctx, prefix, opts, yield)

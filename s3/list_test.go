@@ -165,7 +165,7 @@ func TestListFaults(t *testing.T) {
 func TestListForeign(t *testing.T) {
 	srv := fakes3.New(t)
 	s := newStore(t, srv, nil)
-	all := newStore(t, srv, func(c *Config) { c.Prefix = "" })
+	all := newStore(t, srv, func(c *Config) { c.Path = "" })
 	mustWrite(t, s, "a", nil)
 	mustWrite(t, all, "some/prefixed", nil)
 	for _, key := range []string{"some/prefix/", "some/prefix//x", "some/prefix/a//b", "some/prefix/../c"} {

@@ -28,7 +28,7 @@ func objectLock(srv *fakes3.Server) {
 // all, and is no store without conditional writes.
 func TestObjectLock(t *testing.T) {
 	srv := fakes3.New(t)
-	s := newStore(t, srv, func(c *Config) { c.ContentMD5 = No })
+	s := newStore(t, srv, func(c *Config) { c.fromURL.contentMD5 = no })
 	objectLock(srv)
 	mustWrite(t, s, "a", []byte("x"))
 	mustWrite(t, s, "b", []byte("x"))
@@ -42,7 +42,7 @@ func TestObjectLock(t *testing.T) {
 	if _, err := large.Write(t.Context(), "large", bytes.NewReader(content(2*MinPartSize+1)), blob.WriteOptions{IfAbsent: true}); err != nil {
 		t.Error(err)
 	}
-	del := newStore(t, srv, func(c *Config) { c.ContentMD5 = No })
+	del := newStore(t, srv, func(c *Config) { c.fromURL.contentMD5 = no })
 	if err := del.Delete(t.Context(), []string{"b"}); err != nil {
 		t.Error(err)
 	}

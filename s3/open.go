@@ -131,7 +131,7 @@ func (r *reader) finish(err error) {
 			err = errTruncated
 		}
 		r.broke = err
-		r.s.log().Debug("s3 read broke off", "key", r.key, "offset", r.off, answer.Attr(err))
+		r.s.c.Log().Debug("s3 read broke off", "key", r.key, "offset", r.off, answer.Attr(err))
 		if r.s.ifMatch(r.etag) == nil {
 			r.err = answer.Wrap("read", r.key, fmt.Errorf("cannot be resumed, for want of a strong etag: %w", err))
 		}

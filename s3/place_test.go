@@ -70,7 +70,7 @@ func TestFieldsOfOnePlace(t *testing.T) {
 		t.Errorf("client: got error %v", err)
 	}
 	c.Path, c.Endpoint = "/two//three/", "http://h:9000"
-	s, err := Open(t.Context(), c.config())
+	s, err := Open(t.Context(), c.Config)
 	if err != nil || s.prefix != "two/three/" {
 		t.Errorf("path: got %v, %v", s, err)
 	}
@@ -89,7 +89,7 @@ func TestAccessPoints(t *testing.T) {
 			t.Errorf("%s: got %s%s, want %s/k", arn, put.host, put.path, want)
 		}
 	}
-	if _, err := Open(t.Context(), Config{Bucket: "arn:aws:s3:r:1:accesspoint/a", PathStyle: Yes}); err == nil {
+	if _, err := Open(t.Context(), Config{Bucket: "arn:aws:s3:r:1:accesspoint/a", ForcePathStyle: true}); err == nil {
 		t.Error("an access point by path: no error")
 	}
 }
@@ -102,7 +102,7 @@ func TestEndpointOfProfile(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Setenv("AWS_CONFIG_FILE", name)
-		return Open(t.Context(), Config{Bucket: "bkt", Prefix: "two"})
+		return Open(t.Context(), Config{Bucket: "bkt", Path: "two"})
 	}
 	if _, err := open("http://h:9000/bkt"); err == nil || !strings.Contains(err.Error(), "write s3://bkt/two?endpoint=http://h:9000") {
 		t.Errorf("with a path: got error %v", err)

@@ -20,22 +20,18 @@ const probePatience = 10 * time.Second
 
 // ProbeTarget is the place of the lease as package probe wants it.
 func (l *Leaser) ProbeTarget() probe.Target {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	cfg := l.config()
-	cfg.Logger = l.logger
-	cfg.ContentMD5, cfg.PartSize, cfg.Concurrency = l.fromURL.ContentMD5, l.fromURL.PartSize, l.fromURL.Concurrency
+	cfg := l.Config
 	cfg.RetryTimeout = probePatience
 	target := probe.Target{
 		Records: func(ctx context.Context) (cas.Store, error) {
-			r, err := OpenRecords(ctx, cfg)
+			r, err := openRecords(ctx, cfg, &l.logger)
 			if err != nil {
 				return nil, err
 			}
 			r.blind = true
 			return probed{r}, nil
 		},
-		Objects: func(ctx context.Context) (blob.Store, error) { return Open(ctx, cfg) },
+		Objects: func(ctx context.Context) (blob.Store, error) { return openStore(ctx, cfg, &l.logger) },
 	}
 	if complete, _, err := cfg.normalize(); err == nil { // or Open will say
 		target.PartSize = complete.PartSize

@@ -83,10 +83,10 @@ func TestProviders(t *testing.T) {
 		want wireForm
 	}{
 		"amazon":            {Config{Region: "eu-west-1"}, wireForm{"bucket.s3.eu-west-1.amazonaws.com", "/k", "STREAMING-UNSIGNED-PAYLOAD-TRAILER", "aws-chunked", true, false, ""}},
-		"amazon, unsigned":  {Config{Region: "eu-west-1", SignPayload: No}, wireForm{"bucket.s3.eu-west-1.amazonaws.com", "/k", "UNSIGNED-PAYLOAD", "", true, false, ""}},
+		"amazon, unsigned":  {Config{Region: "eu-west-1", fromURL: choices{signPayload: no}}, wireForm{"bucket.s3.eu-west-1.amazonaws.com", "/k", "UNSIGNED-PAYLOAD", "", true, false, ""}},
 		"unknown":           {Config{Endpoint: "https://minio.example.com"}, standard("minio.example.com")},
-		"unknown, unsigned": {Config{Endpoint: "https://minio.example.com", SignPayload: No}, unsigned},
-		"unknown, virtual":  {Config{Endpoint: "https://minio.example.com", PathStyle: No}, virtual},
+		"unknown, unsigned": {Config{Endpoint: "https://minio.example.com", fromURL: choices{signPayload: no}}, unsigned},
+		"unknown, virtual":  {Config{Endpoint: "https://minio.example.com", fromURL: choices{pathStyle: no}}, virtual},
 		"R2":                {Config{Endpoint: "https://0a.r2.cloudflarestorage.com"}, standard("0a.r2.cloudflarestorage.com")},
 		"Tigris":            {Config{Endpoint: "https://t3.storage.dev"}, tigris},
 		"GCS":               {Config{Endpoint: "https://storage.googleapis.com"}, gcs},

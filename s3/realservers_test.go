@@ -23,7 +23,7 @@ import (
 // environment, as most users have them.
 func realStore(t testing.TB, s s3servers.Server, bucket string, change func(*Config)) *Store {
 	t.Helper()
-	cfg := Config{Bucket: bucket, Prefix: "some/prefix", Endpoint: s.Endpoint}
+	cfg := Config{Bucket: bucket, Path: "some/prefix", Endpoint: s.Endpoint}
 	if change != nil {
 		change(&cfg)
 	}
@@ -130,7 +130,7 @@ func TestRealSDKDefaults(t *testing.T) {
 // TestRealUnsigned: UNSIGNED-PAYLOAD, where TLS allows it.
 func TestRealUnsigned(t *testing.T) {
 	s3servers.Each(t, func(t *testing.T, s s3servers.Server) {
-		store := realStore(t, s, s.NewBucket(t), func(c *Config) { c.SignPayload, c.SignAcceptEncoding, c.PutContentMD5 = No, No, true })
+		store := realStore(t, s, s.NewBucket(t), func(c *Config) { *c = unsigned(*c) })
 		want := content(MinPartSize + 1)
 		mustWrite(t, store, "large", want)
 		mustWrite(t, store, "small", want[:100])
@@ -166,4 +166,10 @@ func TestRealCustomerKey(t *testing.T) {
 	if tested == 0 {
 		t.Error("no server with TLS and SSE-C")
 	}
+}
+
+// unsigned has as little in the signature as can be, and a Content-MD5 with all.
+func unsigned(c Config) Config {
+	c.fromURL.signPayload, c.fromURL.signAcceptEncoding, c.PutObjectContentMD5 = no, no, true
+	return c
 }

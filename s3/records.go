@@ -63,7 +63,11 @@ const (
 // OpenRecords is [Open] for records. Of cfg it does not use what is about large
 // objects; RetryTimeout is for List only.
 func OpenRecords(ctx context.Context, cfg Config) (*Records, error) {
-	s, err := open(ctx, cfg, oneRequestPerConnection)
+	return openRecords(ctx, cfg, new(logger))
+}
+
+func openRecords(ctx context.Context, cfg Config, log *logger) (*Records, error) {
+	s, err := open(ctx, cfg, log, oneRequestPerConnection)
 	if err != nil {
 		return nil, fmt.Errorf("open s3 records: %w", err)
 	}
@@ -199,7 +203,7 @@ func causeOf(ctx context.Context, err error) error {
 }
 
 func (r *Records) log(op, key string, err error) {
-	r.s.log().Debug("s3 record", "op", op, "key", key, answer.Attr(err))
+	r.s.c.Log().Debug("s3 record", "op", op, "key", key, answer.Attr(err))
 }
 
 // tokenOf refuses what cannot be compared with later: no ETag, which a later

@@ -47,7 +47,11 @@ func TestStoreTime(t *testing.T) {
 // TestRecordHeaders: what a GET and a PUT are sent with.
 func TestRecordHeaders(t *testing.T) {
 	srv := fakes3.New(t)
-	r := newRecords(t, srv, func(c *Config) { c.StorageClass = "ONEZONE_IA"; c.SSEKMSKeyID = "some-key"; c.PutContentMD5 = true })
+	r := newRecords(t, srv, func(c *Config) {
+		c.StorageClass = "ONEZONE_IA"
+		c.SSEKMSKeyID = "some-key"
+		c.PutObjectContentMD5 = true
+	})
 	r.s.c.Provider.Headers = map[string]string{"X-Tigris-Consistent": "true"}
 	know(t, r)
 	srv.Reset()
@@ -198,7 +202,7 @@ func TestRecordList(t *testing.T) {
 	for _, key := range []string{"a/1", "a/2", "A", "b c", "ä", "a/.hidden", "lock.json", strings.Repeat("x", 600)} {
 		mustWrite(t, s, key, []byte(key))
 	}
-	mustWrite(t, newStore(t, srv, func(c *Config) { c.Prefix = "some" }), "elsewhere", nil)
+	mustWrite(t, newStore(t, srv, func(c *Config) { c.Path = "some" }), "elsewhere", nil)
 	srv.Reset()
 	for _, c := range []struct{ prefix, after, want string }{
 		{"", "", "[a/1 a/2 lock.json]"}, {"", "a/1", "[a/2 lock.json]"}, {"a/", "", "[a/1 a/2]"}, {"a/", "a/1", "[a/2]"},

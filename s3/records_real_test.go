@@ -17,7 +17,7 @@ import (
 
 func realRecords(t testing.TB, s s3servers.Server, bucket string, change func(*Config)) *Records {
 	t.Helper()
-	cfg := Config{Bucket: bucket, Prefix: "some/prefix", Endpoint: s.Endpoint}
+	cfg := Config{Bucket: bucket, Path: "some/prefix", Endpoint: s.Endpoint}
 	if change != nil {
 		change(&cfg)
 	}

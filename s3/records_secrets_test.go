@@ -33,7 +33,7 @@ func TestLeaserNoSecrets(t *testing.T) {
 		l.SetLogger(logger)
 		lease := acquireLease(t, l)
 		l.SetLogger(logger)
-		l.records.s.c.Retry = 50 * time.Millisecond
+		recordsOf(l).s.c.Retry = 50 * time.Millisecond
 		if fault != nil {
 			srv.Fail(fakes3.Rule{Times: -1, Fault: fault})
 		}
@@ -42,7 +42,7 @@ func TestLeaserNoSecrets(t *testing.T) {
 		errs["release"] = l.ReleaseLease(t.Context(), lease)
 		_, errs["acquire"] = l.AcquireLease(t.Context())
 		_, _, errs["read"] = l.ReadLease(t.Context())
-		for _, errs["list"] = range l.records.List(t.Context(), "", "") {
+		for _, errs["list"] = range recordsOf(l).List(t.Context(), "", "") {
 		}
 		for verb, err := range errs {
 			fmt.Fprintf(&out, "%s %s: %v %+v %#v\n", name, verb, err, err, fmt.Sprint(err))

@@ -94,13 +94,13 @@ func TestRecordsTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, fault := range map[string]fakes3.Fault{"reply": fakes3.DropReply(), "request": fakes3.DropRequest()} {
-		rec, err := l.records.Read(t.Context(), "k", "")
+		rec, err := recordsOf(l).Read(t.Context(), "k", "")
 		if err != nil {
 			t.Fatal(err)
 		}
 		srv.Reset()
 		srv.Fail(fakes3.Rule{Fault: fault})
-		_, err = l.records.Write(t.Context(), "k", []byte(name), rec.Token)
+		_, err = recordsOf(l).Write(t.Context(), "k", []byte(name), rec.Token)
 		wantOnly(t, name+" dropped", err, cas.ErrIndeterminate)
 		if n := srv.Count(""); n != 1 {
 			t.Errorf("%s dropped: %d requests, want 1", name, n)

@@ -42,13 +42,14 @@ func TestReplicaClientFromURL(t *testing.T) {
 	}
 	c := rc.(*ReplicaClient)
 	want := Config{
-		Bucket: "b", Prefix: "db", Endpoint: "localhost:9000", Region: "r", PathStyle: No, SignPayload: Yes, SignAcceptEncoding: No,
-		ContentMD5: Yes, PartSize: 6000000, Concurrency: 3, SkipVerify: true, StorageClass: "X", SSEKMSKeyID: "k",
+		Bucket: "b", Path: "db", Endpoint: "localhost:9000", Region: "r", SignPayload: true, RequireContentMD5: true,
+		fromURL:  choices{pathStyle: no, signAcceptEncoding: no},
+		PartSize: 6000000, Concurrency: 3, SkipVerify: true, StorageClass: "X", SSEKMSKeyID: "k",
 	}
-	wantEqual(t, "config", plain(c.config()), plain(want))
+	wantEqual(t, "config", plain(c.Config), plain(want))
 	c.ForcePathStyle, c.SignAcceptEncoding, c.PartSize = true, true, 7000000
-	want.PathStyle, want.SignAcceptEncoding, want.PartSize = Yes, Auto, 7000000
-	wantEqual(t, "changed", plain(c.config()), plain(want))
+	want.ForcePathStyle, want.fromURL.signAcceptEncoding, want.PartSize = true, auto, 7000000
+	wantEqual(t, "changed", plain(c.Config), plain(want))
 	if got := c.Type(); got != "s3" {
 		t.Errorf("type %q", got)
 	}
@@ -64,14 +65,14 @@ func TestReplicaClientLogger(t *testing.T) {
 	srv := fakes3.New(t)
 	c := fakeClient(srv)
 	var before, after lockedBuffer
-	logger := func(b *lockedBuffer) *slog.Logger {
+	to := func(b *lockedBuffer) *slog.Logger {
 		return slog.New(slog.NewTextHandler(b, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
-	c.SetLogger(logger(&before))
+	c.SetLogger(to(&before))
 	if err := c.Init(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	c.SetLogger(logger(&after))
+	c.SetLogger(to(&after))
 	if err := c.DeleteAll(t.Context()); err != nil {
 		t.Fatal(err)
 	}

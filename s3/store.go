@@ -1,7 +1,9 @@
 package s3
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -21,8 +23,7 @@ import (
 type Store struct {
 	c       *transport.Conn
 	cfg     Config
-	prefix  string // "" or ends in "/"
-	logger  atomic.Pointer[slog.Logger]
+	prefix  string       // "" or ends in "/"
 	buffers sync.Pool    // of *[]byte, Config.PartSize long
 	wide    atomic.Int32 // readers that read ahead
 	slow    float64      // bytes/s of a connection that are worth a second one
@@ -41,15 +42,17 @@ var _ blob.Store = (*Store)(nil)
 // Open validates cfg, finds credentials and region, and returns the store. It
 // makes no request to the bucket, but for one if AWS has to be asked where a
 // bucket is. Bucket and prefix need not be readable; the first verb finds out.
-func Open(ctx context.Context, cfg Config) (*Store, error) {
-	s, err := open(ctx, cfg, nil)
+func Open(ctx context.Context, cfg Config) (*Store, error) { return openStore(ctx, cfg, new(logger)) }
+
+func openStore(ctx context.Context, cfg Config, log *logger) (*Store, error) {
+	s, err := open(ctx, cfg, log, nil)
 	if err != nil {
 		return nil, fmt.Errorf("open s3 store: %w", err)
 	}
 	return s, nil
 }
 
-func open(ctx context.Context, cfg Config, tune func(*http.Transport)) (*Store, error) {
+func open(ctx context.Context, cfg Config, log *logger, tune func(*http.Transport)) (*Store, error) {
 	cfg.Endpoint = place.EndpointFromEnvironment(cfg.Endpoint)
 	cfg, p, err := cfg.normalize()
 	if err != nil {
@@ -60,21 +63,25 @@ func open(ctx context.Context, cfg Config, tune func(*http.Transport)) (*Store, 
 		return nil, err
 	}
 	s := &Store{cfg: cfg, completeStall: completeFactor * cfg.StallTimeout, slow: slowPace, maxBarren: maxBarren}
-	s.SetLogger(cfg.Logger)
-	if cfg.Prefix != "" {
-		s.prefix = cfg.Prefix + "/"
+	if cfg.Path != "" {
+		s.prefix = cfg.Path + "/"
 	}
 	s.buffers.New = func() any { b := make([]byte, cfg.PartSize); return &b }
 	s.unordered.Store(p.Unordered || strings.HasSuffix(cfg.Bucket, expressSuffix))
-	opts.Tune, opts.Log = tune, s.log
+	opts.Tune, opts.Log = tune, func() *slog.Logger { return cmp.Or(log.Load(), cfg.Logger, slog.Default()) }
 	s.c, err = transport.Open(ctx, opts)
 	return s, err
 }
 
-// SetLogger sets where the store reports what is not worth an error.
-func (s *Store) SetLogger(logger *slog.Logger) { s.logger.Store(logger) }
+// logger is one that a client may change while its store is in use.
+type logger struct{ atomic.Pointer[slog.Logger] }
 
-func (s *Store) log() *slog.Logger { return s.logger.Load() }
+func (l *logger) set(to *slog.Logger) {
+	if to != nil {
+		to = to.WithGroup(ReplicaClientType)
+	}
+	l.Store(to)
+}
 
 // path is the object's full key, for the wire and for messages.
 func (s *Store) path(key string) *string { return aws.String(s.prefix + key) }
@@ -85,6 +92,9 @@ const expressSuffix = "--x-s3"
 
 // check is what every operation on a key begins with.
 func (s *Store) check(ctx context.Context, key string) error {
+	if s == nil || s.c == nil {
+		return errNotOpen
+	}
 	if err := blob.CheckKey(key); err != nil {
 		return err
 	}
@@ -96,6 +106,8 @@ func (s *Store) check(ctx context.Context, key string) error {
 	}
 	return nil
 }
+
+var errNotOpen = errors.New("the store is not open: s3.Open and s3.OpenRecords make one that is")
 
 // hidden reports whether a key found in the bucket, relative to the prefix, is
 // outside the store's names: "folders", empty segments, control characters.

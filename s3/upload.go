@@ -307,6 +307,6 @@ func (w *write) abort(ctx context.Context, id string) {
 		return err
 	})
 	if err != nil {
-		w.s.log().Warn("parts of a failed upload stay in the bucket until it is aborted", "key", w.key, "upload", id, answer.Attr(err))
+		w.s.c.Log().Warn("parts of a failed upload stay in the bucket until it is aborted", "key", w.key, "upload", id, answer.Attr(err))
 	}
 }

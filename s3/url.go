@@ -30,8 +30,9 @@ func ConfigFromURL(host, urlPath string, query url.Values, user *url.Userinfo) (
 	if err != nil {
 		return Config{}, fmt.Errorf("s3 url: %w", err)
 	}
-	c := Config{Bucket: where.Bucket, Region: where.Region, Endpoint: where.Endpoint}
-	c.Prefix = strings.Trim(path.Clean("/"+urlPath), "/")
+	c := NewConfig()
+	c.Bucket, c.Region, c.Endpoint = where.Bucket, where.Region, where.Endpoint
+	c.Path = strings.Trim(path.Clean("/"+urlPath), "/")
 	if err := c.applyQuery(query); err != nil {
 		return Config{}, fmt.Errorf("s3 url: %w", err)
 	}
@@ -50,11 +51,13 @@ var parameters = map[string]func(c *Config, value string) error{
 	"sse-customer-key":       func(c *Config, v string) error { c.SSECustomerKey = v; return nil },
 	"sse-customer-key-md5":   func(c *Config, v string) error { c.SSECustomerKeyMD5 = v; return nil },
 	"sse-kms-key-id":         func(c *Config, v string) error { c.SSEKMSKeyID = v; return nil },
-	"force-path-style":       func(c *Config, v string) error { return parseChoice(v, &c.PathStyle) },
-	"sign-payload":           func(c *Config, v string) error { return parseChoice(v, &c.SignPayload) },
-	"sign-accept-encoding":   func(c *Config, v string) error { return parseChoice(v, &c.SignAcceptEncoding) },
-	"require-content-md5":    func(c *Config, v string) error { return parseChoice(v, &c.ContentMD5) },
-	"put-object-content-md5": func(c *Config, v string) error { return parseFlag(v, &c.PutContentMD5) },
+	"force-path-style":       func(c *Config, v string) error { return parseChoice(v, &c.ForcePathStyle, &c.fromURL.pathStyle) },
+	"sign-payload":           func(c *Config, v string) error { return parseChoice(v, &c.SignPayload, &c.fromURL.signPayload) },
+	"sign-accept-encoding": func(c *Config, v string) error {
+		return parseChoice(v, &c.SignAcceptEncoding, &c.fromURL.signAcceptEncoding)
+	},
+	"require-content-md5":    func(c *Config, v string) error { return parseChoice(v, &c.RequireContentMD5, &c.fromURL.contentMD5) },
+	"put-object-content-md5": func(c *Config, v string) error { return parseFlag(v, &c.PutObjectContentMD5) },
 	"skip-verify":            func(c *Config, v string) error { return parseFlag(v, &c.SkipVerify) },
 	"part-size":              func(c *Config, v string) error { return parsePositive(v, &c.PartSize) },
 	"concurrency": func(c *Config, v string) error {
@@ -116,14 +119,13 @@ func parseFlag(s string, v *bool) error {
 	return nil
 }
 
-func parseChoice(s string, v *Choice) error {
-	var yes bool
-	if err := parseFlag(s, &yes); err != nil {
+func parseChoice(s string, field *bool, fromURL *choice) error {
+	if err := parseFlag(s, field); err != nil {
 		return err
 	}
-	*v = No
-	if yes {
-		*v = Yes
+	*fromURL = no
+	if *field {
+		*fromURL = yes
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
@@ -8,25 +9,25 @@ import (
 
 func TestConfigFromURL(t *testing.T) {
 	for in, want := range map[string]Config{
-		"//bucket/path/to/db": {Bucket: "bucket", Prefix: "path/to/db"},
+		"//bucket/path/to/db": {Bucket: "bucket", Path: "path/to/db"},
 		"//bucket":            {Bucket: "bucket"},
 		"//bucket/":           {Bucket: "bucket"},
-		"//bucket/../x//y/":   {Bucket: "bucket", Prefix: "x/y"},
-		"//dotted.bucket/db":  {Bucket: "dotted.bucket", Prefix: "db"},
-		"//b/db?endpoint=localhost:9000&region=r":                    {Bucket: "b", Prefix: "db", Endpoint: "localhost:9000", Region: "r"},
-		"//b.localhost:9000/db":                                      {Bucket: "b", Prefix: "db", Endpoint: "http://localhost:9000", Region: "us-east-1"},
-		"//b.127.0.0.1:9000/db":                                      {Bucket: "b", Prefix: "db", Endpoint: "http://127.0.0.1:9000", Region: "us-east-1"},
-		"//b.s3.eu-west-1.amazonaws.com/db":                          {Bucket: "b", Prefix: "db", Region: "eu-west-1"},
-		"//b.nyc3.digitaloceanspaces.com/db":                         {Bucket: "b", Prefix: "db", Region: "nyc3", Endpoint: "https://nyc3.digitaloceanspaces.com"},
-		"//b.0a.r2.cloudflarestorage.com/db":                         {Bucket: "b", Prefix: "db", Endpoint: "https://0a.r2.cloudflarestorage.com"},
-		"//b/db?force-path-style=true&skip-verify=1":                 {Bucket: "b", Prefix: "db", PathStyle: Yes, SkipVerify: true},
-		"//b/db?forcePathStyle=false&skipVerify=no":                  {Bucket: "b", Prefix: "db", PathStyle: No},
-		"//b/db?part-size=16777216&concurrency=2":                    {Bucket: "b", Prefix: "db", PartSize: 16 << 20, Concurrency: 2},
-		"//b/db?partSize=5242880&storageClass=GLACIER_IR":            {Bucket: "b", Prefix: "db", PartSize: 5 << 20, StorageClass: "GLACIER_IR"},
-		"//b/db?sign-payload=f&signAcceptEncoding=false":             {Bucket: "b", Prefix: "db", SignPayload: No, SignAcceptEncoding: No},
-		"//b/db?requireContentMD5=false&put-object-content-md5=true": {Bucket: "b", Prefix: "db", ContentMD5: No, PutContentMD5: true},
-		"//b/db?sseCustomerKey=a2V5&sse-customer-algorithm=AES256":   {Bucket: "b", Prefix: "db", SSECustomerKey: "a2V5", SSECustomerAlgorithm: "AES256"},
-		"//b/db?sseCustomerKeyMD5=m&sse-kms-key-id=k":                {Bucket: "b", Prefix: "db", SSECustomerKeyMD5: "m", SSEKMSKeyID: "k"},
+		"//bucket/../x//y/":   {Bucket: "bucket", Path: "x/y"},
+		"//dotted.bucket/db":  {Bucket: "dotted.bucket", Path: "db"},
+		"//b/db?endpoint=localhost:9000&region=r":                    {Bucket: "b", Path: "db", Endpoint: "localhost:9000", Region: "r"},
+		"//b.localhost:9000/db":                                      {Bucket: "b", Path: "db", Endpoint: "http://localhost:9000", Region: "us-east-1"},
+		"//b.127.0.0.1:9000/db":                                      {Bucket: "b", Path: "db", Endpoint: "http://127.0.0.1:9000", Region: "us-east-1"},
+		"//b.s3.eu-west-1.amazonaws.com/db":                          {Bucket: "b", Path: "db", Region: "eu-west-1"},
+		"//b.nyc3.digitaloceanspaces.com/db":                         {Bucket: "b", Path: "db", Region: "nyc3", Endpoint: "https://nyc3.digitaloceanspaces.com"},
+		"//b.0a.r2.cloudflarestorage.com/db":                         {Bucket: "b", Path: "db", Endpoint: "https://0a.r2.cloudflarestorage.com"},
+		"//b/db?force-path-style=true&skip-verify=1":                 {Bucket: "b", Path: "db", ForcePathStyle: true, SkipVerify: true},
+		"//b/db?forcePathStyle=false&skipVerify=no":                  {Bucket: "b", Path: "db", fromURL: choices{pathStyle: no}},
+		"//b/db?part-size=16777216&concurrency=2":                    {Bucket: "b", Path: "db", PartSize: 16 << 20, Concurrency: 2},
+		"//b/db?partSize=5242880&storageClass=GLACIER_IR":            {Bucket: "b", Path: "db", PartSize: 5 << 20, StorageClass: "GLACIER_IR"},
+		"//b/db?sign-payload=f&signAcceptEncoding=false":             {Bucket: "b", Path: "db", fromURL: choices{signPayload: no, signAcceptEncoding: no}},
+		"//b/db?requireContentMD5=false&put-object-content-md5=true": {Bucket: "b", Path: "db", fromURL: choices{contentMD5: no}, PutObjectContentMD5: true},
+		"//b/db?sseCustomerKey=a2V5&sse-customer-algorithm=AES256":   {Bucket: "b", Path: "db", SSECustomerKey: "a2V5", SSECustomerAlgorithm: "AES256"},
+		"//b/db?sseCustomerKeyMD5=m&sse-kms-key-id=k":                {Bucket: "b", Path: "db", SSECustomerKeyMD5: "m", SSEKMSKeyID: "k"},
 	} {
 		u, err := url.Parse(in)
 		if err != nil {
@@ -41,16 +42,19 @@ func TestConfigFromURL(t *testing.T) {
 	}
 }
 
-// plain is a Config without the methods that hide what is in it.
-func plain(c Config) any {
+// plain is what a Config says, without the methods that hide it: its choices are in
+// fromURL, however they were made.
+func plain(c Config) string {
 	type fields Config
-	return fields(c)
+	c.fromURL = c.choices()
+	c.ForcePathStyle, c.SignPayload, c.SignAcceptEncoding, c.RequireContentMD5, c.preset = false, false, false, false, false
+	return strings.ReplaceAll(fmt.Sprintf("%+v", fields(c)), " ", "\n")
 }
 
 func TestConfigFromURLAccessPoint(t *testing.T) {
 	const arn = "arn:aws:s3:us-west-2:123456789012:accesspoint/ap"
 	got, err := ConfigFromURL(arn, "db", nil, nil)
-	if err != nil || got.Bucket != arn || got.Prefix != "db" {
+	if err != nil || got.Bucket != arn || got.Path != "db" {
 		t.Errorf("got %+v, %v", plain(got), err)
 	}
 	s, err := Open(t.Context(), got)
@@ -137,8 +141,8 @@ func FuzzConfigFromURL(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if strings.HasPrefix(c.Prefix, "/") || strings.HasSuffix(c.Prefix, "/") || strings.Contains("/"+c.Prefix+"/", "/../") {
-			t.Errorf("%q: prefix %q", in, c.Prefix)
+		if strings.HasPrefix(c.Path, "/") || strings.HasSuffix(c.Path, "/") || strings.Contains("/"+c.Path+"/", "/../") {
+			t.Errorf("%q: prefix %q", in, c.Path)
 		}
 		_, _, _ = c.normalize() // no panic
 	})

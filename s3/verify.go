@@ -29,7 +29,7 @@ func (s *Store) verifyDeleted(ctx context.Context, keys []string, pending []int,
 		}
 		listed, last, err := list(ctx, keys[doubtful[0]])
 		if err != nil {
-			s.log().Warn("deleted objects could not be verified", "keys", len(doubtful), answer.Attr(err))
+			s.c.Log().Warn("deleted objects could not be verified", "keys", len(doubtful), answer.Attr(err))
 			return
 		}
 		n := 0

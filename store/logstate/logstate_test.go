@@ -40,7 +40,7 @@ func fake(t *testing.T, srv *fakes3.Server) cas.Store {
 
 func bucket(t *testing.T, cfg s3.Config) cas.Store {
 	t.Helper()
-	cfg.Prefix = "some/prefix"
+	cfg.Path = "some/prefix"
 	store, err := s3.OpenRecords(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)

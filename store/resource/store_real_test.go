@@ -16,7 +16,7 @@ func TestRealS3(t *testing.T) {
 		resourcetest.Run(t, resourcetest.Harness{Slow: true, Records: func(t *testing.T) func() cas.Store {
 			bucket := s.NewBucket(t)
 			return func() cas.Store {
-				return openS3(t, s3.Config{Bucket: bucket, Prefix: "some/prefix", Endpoint: s.Endpoint})
+				return openS3(t, s3.Config{Bucket: bucket, Path: "some/prefix", Endpoint: s.Endpoint})
 			}
 		}})
 	})

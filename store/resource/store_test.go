@@ -32,7 +32,7 @@ func TestS3(t *testing.T) {
 		srv := fakes3.New(t)
 		return func() cas.Store {
 			return openS3(t, s3.Config{
-				Bucket: srv.Bucket, Prefix: "some/prefix", Endpoint: srv.URL,
+				Bucket: srv.Bucket, Path: "some/prefix", Endpoint: srv.URL,
 				AccessKeyID: fakes3.AccessKeyID, SecretAccessKey: fakes3.SecretAccessKey,
 			})
 		}

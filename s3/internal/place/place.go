@@ -87,7 +87,7 @@ func (p *Place) Normalize() (Provider, error) {
 	}
 	if p.Prefix != "" {
 		if err := blob.CheckKey(p.Prefix); err != nil {
-			return Provider{}, fmt.Errorf("prefix: %w", err)
+			return Provider{}, fmt.Errorf("path: %w", err)
 		}
 	}
 	if err := p.checkEndpoint(); err != nil {

@@ -38,6 +38,7 @@ type Options struct {
 	Provider place.Provider
 
 	Credentials sdk.CredentialsProvider // nil: Litestream's variables, or the SDK's chain
+	Transport   http.RoundTripper       // nil: one that heeds the three below, and the environment
 	SkipVerify  bool                    // do not verify the server's certificate
 	Idle        int                     // connections that are kept open, at least
 	Tune        func(*http.Transport)   // what else is special about the connections
@@ -110,8 +111,12 @@ func (c *Conn) connect(ctx context.Context) (*awss3.Client, error) {
 // guard puts our checks between the SDK and both the network and whatever gives out
 // credentials. Before, only the SDK's own types will do.
 func (c *Conn) guard(loaded *sdk.Config) {
-	if client, ok := loaded.HTTPClient.(*awshttp.BuildableClient); ok {
-		loaded.HTTPClient = &http.Client{Transport: noRedirects{client.GetTransport()}}
+	carrier := c.Transport
+	if client, ok := loaded.HTTPClient.(*awshttp.BuildableClient); ok && carrier == nil {
+		carrier = client.GetTransport()
+	}
+	if carrier != nil {
+		loaded.HTTPClient = &http.Client{Transport: noRedirects{carrier}}
 	}
 	c.credentials = &checkedCredentials{CredentialsProvider: loaded.Credentials}
 	loaded.Credentials = c.credentials

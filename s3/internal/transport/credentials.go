@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -28,7 +29,7 @@ func (p *checkedCredentials) Retrieve(ctx context.Context) (sdk.Credentials, err
 	if err != nil {
 		return c, answer.Advise(err, noCredentials)
 	}
-	id, secret, token := namesOf(c.Source)
+	id, secret, token := namesOf(cmp.Or(c.Source, "Credentials"))
 	p.source.Store(&id)
 	parts := []struct{ value, name string }{{c.AccessKeyID, id}, {c.SecretAccessKey, secret}, {c.SessionToken, token}}
 	for _, v := range parts {
@@ -39,6 +40,12 @@ func (p *checkedCredentials) Retrieve(ctx context.Context) (sdk.Credentials, err
 		}
 	}
 	return c, nil
+}
+
+// IsCredentialsProvider makes [sdk.IsCredentialsProvider] see what is inside: the SDK does
+// not sign for anonymous credentials.
+func (p *checkedCredentials) IsCredentialsProvider(target sdk.CredentialsProvider) bool {
+	return sdk.IsCredentialsProvider(p.CredentialsProvider, target)
 }
 
 // flawOf says what is wrong with a credential, but not what it is. A secret may

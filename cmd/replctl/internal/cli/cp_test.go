@@ -142,7 +142,7 @@ func TestPruneAgrees(t *testing.T) {
 
 func keysAt(t *testing.T, srv *fakes3.Server, prefix string) map[string]bool {
 	t.Helper()
-	store, err := s3.Open(t.Context(), s3.Config{Bucket: srv.Bucket, Prefix: prefix, Endpoint: srv.URL})
+	store, err := s3.Open(t.Context(), s3.Config{Bucket: srv.Bucket, Path: prefix, Endpoint: srv.URL})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ func TestEndpointSources(t *testing.T) {
 	srv := fakes3.New(t)
 	nowhere := "http://127.0.0.1:1"
 	upload(t, testreplica.Copy(t, "v0.5"), s3.Config{
-		Bucket: srv.Bucket, Prefix: "db", Endpoint: srv.URL, AccessKeyID: fakes3.AccessKeyID,
+		Bucket: srv.Bucket, Path: "db", Endpoint: srv.URL, AccessKeyID: fakes3.AccessKeyID,
 		SecretAccessKey: fakes3.SecretAccessKey,
 	})
 	config := func(text string) string {

@@ -177,7 +177,7 @@ func (w *world) place(t *testing.T, op operation) (name, url string) {
 		name = fmt.Sprintf("place%d", w.places)
 	}
 	if op.writes && !op.empty || !op.writes && !w.uploaded {
-		upload(t, w.dir, s3.Config{Bucket: w.srv.Bucket, Prefix: name, Endpoint: w.srv.URL})
+		upload(t, w.dir, s3.Config{Bucket: w.srv.Bucket, Path: name, Endpoint: w.srv.URL})
 		w.uploaded = w.uploaded || !op.writes
 	}
 	return name, "s3://" + w.srv.Bucket + "/" + name + "?endpoint=" + w.srv.URL

@@ -137,7 +137,7 @@ func TestKVAdviceKeepsEndpoint(t *testing.T) {
 			t.Errorf("got %q", said)
 		}
 	}
-	upload(t, testreplica.Copy(t, "v0.3"), s3.Config{Bucket: srv.Bucket, Prefix: "app", Endpoint: srv.URL})
+	upload(t, testreplica.Copy(t, "v0.3"), s3.Config{Bucket: srv.Bucket, Path: "app", Endpoint: srv.URL})
 	_, _, said := replctl(t, "wal", "--endpoint", srv.URL, "--generation", "0123456789abcdef", url)
 	if !strings.Contains(said, "'"+url+"?endpoint="+srv.URL+"'") {
 		t.Errorf("wal: got %q", said)

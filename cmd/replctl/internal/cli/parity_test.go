@@ -31,7 +31,7 @@ func checkSameOnS3(t *testing.T, bucket, endpoint string) {
 		"damaged/v3-truncated-lz4"} {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			dir := testreplica.Copy(t, name)
-			upload(t, dir, s3.Config{Bucket: bucket, Prefix: "replicas/" + name, Endpoint: endpoint})
+			upload(t, dir, s3.Config{Bucket: bucket, Path: "replicas/" + name, Endpoint: endpoint})
 			url := "s3://" + bucket + "/replicas/" + name
 			for _, command := range []string{"inspect", "generations", "snapshots", "wal", "ltx"} {
 				wantCode, want, _ := replctl(t, command, "--json", dir)

@@ -162,7 +162,7 @@ func bucketOf(t *testing.T, s *source) (srv *fakes3.Server, store blob.Store, ur
 	srv = fakes3.New(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", fakes3.AccessKeyID)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", fakes3.SecretAccessKey)
-	cfg := s3.Config{Bucket: srv.Bucket, Prefix: "db", Endpoint: srv.URL}
+	cfg := s3.Config{Bucket: srv.Bucket, Path: "db", Endpoint: srv.URL}
 	upload(t, s.dir, cfg)
 	store, err := s3.Open(t.Context(), cfg)
 	if err != nil {

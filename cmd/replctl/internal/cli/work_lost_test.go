@@ -28,7 +28,7 @@ func TestWorkLosesLease(t *testing.T) {
 			srv := fakes3.New(t)
 			t.Setenv("AWS_ACCESS_KEY_ID", fakes3.AccessKeyID)
 			t.Setenv("AWS_SECRET_ACCESS_KEY", fakes3.SecretAccessKey)
-			cfg := s3.Config{Bucket: srv.Bucket, Prefix: "db", Endpoint: srv.URL}
+			cfg := s3.Config{Bucket: srv.Bucket, Path: "db", Endpoint: srv.URL}
 			url := "s3://" + srv.Bucket + "/db?endpoint=" + srv.URL
 			if name == "prune" {
 				upload(t, testreplica.Copy(t, "v0.5"), cfg)
