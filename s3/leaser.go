@@ -75,6 +75,9 @@ func NewLeaserFromURL(
 	return l, nil
 }
 
+// Type implements replicate.Leaser.
+func (l *Leaser) Type() string { return LeaserType }
+
 // RenewLease implements replicate.Leaser. The ETag may have quotes, as those of
 // Litestream's leaser do; the result's has none.
 func (l *Leaser) RenewLease(ctx context.Context, lease *replicate.Lease) (*replicate.Lease, error) {
