@@ -216,7 +216,6 @@ func (r *reader) input(pin *string) *awss3.GetObjectInput {
 	case r.off > 0:
 		in.Range = aws.String(fmt.Sprintf("bytes=%d-", r.off))
 	}
-	r.s.c.Encryption.Get(in)
 	return in
 }
 

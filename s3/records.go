@@ -142,7 +142,6 @@ func (r *Records) get(ctx context.Context, key string, known cas.Token) (version
 	if known != "" {
 		in.IfNoneMatch = condition(known, r.bare.Load())
 	}
-	r.s.c.Encryption.Get(in)
 	out, err := r.s.c.API.GetObject(ctx, in, noCache)
 	code, status := answer.Of(err)
 	r.log("read", key, err)

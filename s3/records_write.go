@@ -211,7 +211,6 @@ func (p *put) input() *awss3.PutObjectInput {
 	} else {
 		in.IfMatch = condition(p.expect, p.bare)
 	}
-	p.r.s.c.Encryption.Put(in)
 	return in
 }
 
@@ -285,7 +284,7 @@ func (p *put) unconditional(code string, status int, cause error) bool {
 	text := strings.ToLower(cause.Error())
 	cfg := &p.r.s.cfg
 	return strings.Contains(text, "if-match") || strings.Contains(text, "if-none-match") || strings.Contains(text, "condition") ||
-		cfg.StorageClass == "" && p.r.s.c.Encryption == (transport.Encryption{})
+		cfg.StorageClass == "" && p.r.s.c.Encryption.None()
 }
 
 // collided reports whether two writes met, and this one was not done.

@@ -12,10 +12,10 @@ import (
 
 // source is a body of known size, from where its reader stood.
 type source struct {
-	seeker io.ReadSeeker
-	at     io.ReaderAt // the same body, or nil
-	start  int64
-	size   int64
+	at       io.ReaderAt
+	parallel bool // parts may be read at the same time
+	start    int64
+	size     int64
 }
 
 // sourceOf returns false for a reader that cannot seek, also one that only
@@ -25,61 +25,36 @@ func sourceOf(r io.Reader) (source, bool) {
 	if !ok {
 		return source{}, false
 	}
-	start, err := rs.Seek(0, io.SeekCurrent)
-	if err != nil {
+	start, err1 := rs.Seek(0, io.SeekCurrent)
+	end, err2 := rs.Seek(0, io.SeekEnd)
+	_, err3 := rs.Seek(start, io.SeekStart)
+	if errors.Join(err1, err2, err3) != nil {
 		return source{}, false
 	}
-	end, err := rs.Seek(0, io.SeekEnd)
-	if err != nil {
-		return source{}, false
+	at, ok := r.(io.ReaderAt)
+	if !ok {
+		at = seeking{rs}
 	}
-	if _, err := rs.Seek(start, io.SeekStart); err != nil {
-		return source{}, false
-	}
-	src := source{seeker: rs, start: start, size: max(0, end-start)}
-	src.at, _ = r.(io.ReaderAt)
-	return src, true
+	return source{at: at, parallel: ok, start: start, size: max(0, end-start)}, true
 }
 
 // section is a part of the body, to be read from where it is.
-func (s source) section(off, n int64) io.ReadSeeker {
-	if s.at != nil {
-		return io.NewSectionReader(s.at, s.start+off, n)
-	}
-	return &window{r: s.seeker, start: s.start + off, size: n}
+func (s source) section(off, n int64) *io.SectionReader {
+	return io.NewSectionReader(s.at, s.start+off, n)
 }
 
-// window is an io.SectionReader over a seeker. Only one may be in use.
-type window struct {
-	r           io.ReadSeeker
-	start, size int64
-	pos         int64
-}
+// seeking makes an io.ReaderAt of a seeker, for one reader at a time.
+type seeking struct{ r io.ReadSeeker }
 
-func (w *window) Read(p []byte) (int, error) {
-	if w.pos >= w.size {
-		return 0, io.EOF
-	}
-	n, err := w.r.Read(p[:min(int64(len(p)), w.size-w.pos)])
-	w.pos += int64(n)
-	return n, err
-}
-
-func (w *window) Seek(offset int64, whence int) (int64, error) {
-	switch whence {
-	case io.SeekCurrent:
-		offset += w.pos
-	case io.SeekEnd:
-		offset += w.size
-	}
-	if offset < 0 {
-		return 0, errors.New("seek before the start")
-	}
-	if _, err := w.r.Seek(w.start+offset, io.SeekStart); err != nil {
+func (s seeking) ReadAt(p []byte, off int64) (int, error) {
+	if _, err := s.r.Seek(off, io.SeekStart); err != nil {
 		return 0, err
 	}
-	w.pos = offset
-	return offset, nil
+	n, err := io.ReadFull(s.r, p)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = io.EOF
+	}
+	return n, err
 }
 
 // sourceBody is a request body that tells the watchdog when it moves, and keeps

@@ -37,7 +37,6 @@ func (s *Store) Stat(ctx context.Context, key string) (blob.Info, error) {
 // head is one HEAD request. The nonce is that of a write of ours.
 func (s *Store) head(ctx context.Context, key string) (info blob.Info, nonce string, err error) {
 	in := &awss3.HeadObjectInput{Bucket: &s.cfg.Bucket, Key: s.path(key)}
-	s.c.Encryption.Head(in)
 	out, err := s.c.API.HeadObject(ctx, in)
 	if err != nil {
 		return blob.Info{}, "", err

@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"iter"
-	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -147,7 +146,6 @@ func (w *write) create(ctx context.Context) (id string, err error) {
 		// do not fit together. The SDK leaves that to the caller.
 		in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32
 	}
-	w.s.c.Encryption.Create(in)
 	err = w.s.c.Try(ctx, "write", w.key, func(ctx context.Context, _ *transport.Watchdog) error {
 		out, err := w.s.c.API.CreateMultipartUpload(ctx, in)
 		if err != nil {
@@ -196,17 +194,11 @@ func (w *write) sendParts(parent context.Context, id string, parts iter.Seq2[par
 	case broken != nil: // the rest was cancelled because of it
 		err = answer.Wrap("write", w.key, broken)
 	}
-	return slices.Collect(values(completed)), sent, err
-}
-
-func values(parts []*types.CompletedPart) iter.Seq[types.CompletedPart] {
-	return func(yield func(types.CompletedPart) bool) {
-		for _, p := range parts {
-			if !yield(*p) {
-				return
-			}
-		}
+	done := make([]types.CompletedPart, len(completed))
+	for i, part := range completed {
+		done[i] = *part
 	}
+	return done, sent, err
 }
 
 func (w *write) sendPart(ctx context.Context, id string, number int32, p part) (c types.CompletedPart, err error) {
@@ -219,7 +211,6 @@ func (w *write) sendPart(ctx context.Context, id string, number int32, p part) (
 		Body:          src,
 		ContentLength: &p.size,
 	}
-	w.s.c.Encryption.Part(in)
 	err = w.s.c.Try(ctx, "write", w.key, func(ctx context.Context, dog *transport.Watchdog) error {
 		src.dog = dog
 		if _, err := p.body.Seek(0, io.SeekStart); err != nil {
@@ -256,7 +247,6 @@ func (w *write) complete(ctx context.Context, id string, parts []types.Completed
 		MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
 		IfNoneMatch:     w.ifNoneMatch(),
 	}
-	w.s.c.Encryption.Complete(in)
 	err = w.s.c.TryFor(ctx, "write", w.key, w.s.completeStall, func(ctx context.Context, _ *transport.Watchdog) error {
 		if err := w.guarded(); err != nil {
 			return err

@@ -33,7 +33,7 @@ func (s *Store) Write(ctx context.Context, key string, r io.Reader, opts blob.Wr
 	if src.size <= s.cfg.PartSize {
 		return w.put(ctx, src.section(0, src.size), src.size)
 	}
-	if src.at == nil { // parts that are sent at the same time need ReadAt
+	if !src.parallel {
 		return w.stream(ctx, blob.ContextReader(ctx, src.section(0, src.size)))
 	}
 	return w.upload(ctx, src.size, src.parts(s.partSize(src.size)))
@@ -146,7 +146,6 @@ func (w *write) putInput(body io.Reader, size int64) *awss3.PutObjectInput {
 		StorageClass:  types.StorageClass(w.s.cfg.StorageClass),
 		IfNoneMatch:   w.ifNoneMatch(),
 	}
-	w.s.c.Encryption.Put(in)
 	return in
 }
 

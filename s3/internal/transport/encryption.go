@@ -7,20 +7,38 @@ import (
 	"fmt"
 	"net/url"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go/middleware"
 
 	"github.com/replctl/replicate/s3/internal/place"
 )
 
-// Encryption is the server-side encryption of a store: with a customer's key, which
-// has to be sent with every request that touches an object, or with a key of
-// KMS, which is only named when an object is made.
-type Encryption struct {
-	algorithm, key, keyMD5 *string
-	kmsKey                 *string
+// Encryption is the server-side encryption of a store, as headers: with a customer's key,
+// which has to be sent with every request that touches an object, or with a key of KMS,
+// which is only named when an object is made.
+type Encryption struct{ touching, making map[string]string }
+
+// None reports whether there is none.
+func (e Encryption) None() bool { return e.touching == nil && e.making == nil }
+
+// makes has the operations that touch an object, and whether they make one.
+var makes = map[string]bool{
+	"GetObject": false, "HeadObject": false, "UploadPart": false, "CompleteMultipartUpload": false,
+	"PutObject": true, "CreateMultipartUpload": true,
 }
+
+func (e Encryption) add(stack *middleware.Stack) error {
+	making, touching := makes[stack.ID()]
+	if !touching {
+		return nil
+	}
+	err := setHeaders(stack, e.touching)
+	if making {
+		err = errors.Join(err, setHeaders(stack, e.making))
+	}
+	return err
+}
+
+const sseHeader = "X-Amz-Server-Side-Encryption"
 
 // NewEncryption checks the settings: the algorithm, which is AES256 if it is not empty, the
 // customer's key and its MD5, both in base64, or the name of a key of KMS. A customer's key
@@ -32,7 +50,7 @@ func NewEncryption(algorithm, key, keyMD5, kmsKey, endpoint string) (Encryption,
 	case key != "" && kmsKey != "":
 		return Encryption{}, errors.New("sse-customer-key and sse-kms-key-id exclude each other")
 	case kmsKey != "":
-		return Encryption{kmsKey: &kmsKey}, nil
+		return Encryption{making: map[string]string{sseHeader: "aws:kms", sseHeader + "-Aws-Kms-Key-Id": kmsKey}}, nil
 	case key == "":
 		return Encryption{}, nil
 	case algorithm != "" && algorithm != "AES256":
@@ -58,35 +76,7 @@ func newCustomerKey(key, keyMD5, endpoint string) (Encryption, error) {
 		return Encryption{}, fmt.Errorf("sse-customer-key would be sent in the clear to %s: use https", u.Host)
 	}
 	plain := base64.StdEncoding.EncodeToString(raw) // without the newlines that decoding passes over
-	return Encryption{algorithm: aws.String("AES256"), key: &plain, keyMD5: &sum}, nil
-}
-
-func (e Encryption) Get(in *awss3.GetObjectInput) {
-	in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = e.algorithm, e.key, e.keyMD5
-}
-
-func (e Encryption) Head(in *awss3.HeadObjectInput) {
-	in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = e.algorithm, e.key, e.keyMD5
-}
-
-func (e Encryption) Put(in *awss3.PutObjectInput) {
-	in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = e.algorithm, e.key, e.keyMD5
-	if e.kmsKey != nil {
-		in.ServerSideEncryption, in.SSEKMSKeyId = types.ServerSideEncryptionAwsKms, e.kmsKey
-	}
-}
-
-func (e Encryption) Create(in *awss3.CreateMultipartUploadInput) {
-	in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = e.algorithm, e.key, e.keyMD5
-	if e.kmsKey != nil {
-		in.ServerSideEncryption, in.SSEKMSKeyId = types.ServerSideEncryptionAwsKms, e.kmsKey
-	}
-}
-
-func (e Encryption) Part(in *awss3.UploadPartInput) {
-	in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = e.algorithm, e.key, e.keyMD5
-}
-
-func (e Encryption) Complete(in *awss3.CompleteMultipartUploadInput) {
-	in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = e.algorithm, e.key, e.keyMD5
+	return Encryption{touching: map[string]string{
+		sseHeader + "-Customer-Algorithm": "AES256", sseHeader + "-Customer-Key": plain, sseHeader + "-Customer-Key-Md5": sum,
+	}}, nil
 }

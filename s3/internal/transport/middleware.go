@@ -14,23 +14,22 @@ const payloadHash = "ComputePayloadHash"
 
 // middleware turns the provider's settings into steps of the SDK's stack.
 func (c *Conn) middleware(stack *middleware.Stack) error {
-	if err := errors.Join(c.checkAnswer(stack), c.signPayload(stack)); err != nil {
+	err := errors.Join(c.checkAnswer(stack), c.signPayload(stack), setHeaders(stack, c.Provider.Headers), c.Encryption.add(stack))
+	if err != nil || c.SignAcceptEncoding {
 		return err
-	}
-	for name, value := range c.Provider.Headers {
-		if err := smithyhttp.SetHeaderValue(name, value)(stack); err != nil {
-			return err
-		}
-	}
-	if c.SignAcceptEncoding {
-		return nil
 	}
 	// Taken away before the signature is made, put back after it: without the
 	// header net/http would ask for gzip, and GCS would send it.
-	if err := stack.Finalize.Insert(acceptEncoding("ReplicateDropAcceptEncoding", ""), "Signing", middleware.Before); err != nil {
-		return err
+	return errors.Join(
+		stack.Finalize.Insert(acceptEncoding("ReplicateDropAcceptEncoding", ""), "Signing", middleware.Before),
+		stack.Finalize.Insert(acceptEncoding("ReplicateAcceptIdentity", "identity"), "Signing", middleware.After))
+}
+
+func setHeaders(stack *middleware.Stack, headers map[string]string) (err error) {
+	for name, value := range headers {
+		err = errors.Join(err, smithyhttp.SetHeaderValue(name, value)(stack))
 	}
-	return stack.Finalize.Insert(acceptEncoding("ReplicateAcceptIdentity", "identity"), "Signing", middleware.After)
+	return err
 }
 
 // signPayload decides about the hash of the body in the signature. The SDK
