@@ -14,14 +14,20 @@ func trimETag(etag *string) string {
 	return *etag
 }
 
+// condition is an ETag without its quotes as If-Match and If-None-Match want it.
+func condition[T ~string](etag T, bare bool) *string {
+	s := string(etag)
+	if !bare {
+		s = `"` + s + `"`
+	}
+	return &s
+}
+
 // ifMatch is the condition that names a version, or nil if its ETag does not:
 // weak ETags never match (RFC 9110, 13.1.1).
 func (s *Store) ifMatch(etag string) *string {
-	switch {
-	case etag == "" || strings.HasPrefix(etag, "W/"):
+	if etag == "" || strings.HasPrefix(etag, "W/") {
 		return nil
-	case !s.c.Provider.BareETags:
-		etag = `"` + etag + `"`
 	}
-	return &etag
+	return condition(etag, s.c.Provider.BareETags)
 }

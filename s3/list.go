@@ -149,12 +149,13 @@ func (l *listing) walk(in awss3.ListObjectsV2Input, yield func(blob.Info, error)
 // examine refuses a page that is out of order, of another place, or the latest of
 // too many that get nowhere.
 func (l *listing) examine(out *awss3.ListObjectsV2Output, more bool) error {
-	if err := inOrder(out); err != nil {
+	objects, prefixes := names(out)
+	if err := inOrder(objects, prefixes); err != nil {
 		l.s.unordered.Store(true)
 		return err
 	}
 	greatest, ours := "", 0
-	for _, name := range l.s.names(out) {
+	for _, name := range append(objects, prefixes...) {
 		key, ok := strings.CutPrefix(name, l.s.prefix+l.prefix)
 		if !ok {
 			return fmt.Errorf("%w: %q is not below the prefix that was asked for", answer.ErrIncomplete, answer.Clip(name))

@@ -54,36 +54,27 @@ func (p *progress) page(greatest string, ours int) error {
 	return nil
 }
 
-// names are those of a page, relative to the store's prefix, hidden ones included.
-func (s *Store) names(out *awss3.ListObjectsV2Output) []string {
-	names := make([]string, 0, len(out.Contents)+len(out.CommonPrefixes))
+// names are the objects of a page, and its prefixes, hidden ones included.
+func names(out *awss3.ListObjectsV2Output) (objects, prefixes []string) {
 	for _, o := range out.Contents {
-		names = append(names, aws.ToString(o.Key))
+		objects = append(objects, aws.ToString(o.Key))
 	}
 	for _, p := range out.CommonPrefixes {
-		names = append(names, aws.ToString(p.Prefix))
+		prefixes = append(prefixes, aws.ToString(p.Prefix))
 	}
-	return names
+	return objects, prefixes
 }
 
 // inOrder is an error unless the objects of a page ascend, and its prefixes do.
-func inOrder(out *awss3.ListObjectsV2Output) error {
-	descent := func(keys []*string) error {
+func inOrder(objects, prefixes []string) error {
+	for _, keys := range [][]string{objects, prefixes} {
 		for i := 1; i < len(keys); i++ {
-			if before, key := aws.ToString(keys[i-1]), aws.ToString(keys[i]); key < before {
-				return fmt.Errorf("%w: %q after %q", errUnordered, answer.Clip(key), answer.Clip(before))
+			if keys[i] < keys[i-1] {
+				return fmt.Errorf("%w: %q after %q", errUnordered, answer.Clip(keys[i]), answer.Clip(keys[i-1]))
 			}
 		}
-		return nil
 	}
-	var objects, prefixes []*string
-	for _, o := range out.Contents {
-		objects = append(objects, o.Key)
-	}
-	for _, p := range out.CommonPrefixes {
-		prefixes = append(prefixes, p.Prefix)
-	}
-	return errors.Join(descent(objects), descent(prefixes))
+	return nil
 }
 
 // sorted lists a store that does not list in key order (Storj's gateways go by

@@ -229,7 +229,7 @@ func (r *reader) accept(out *awss3.GetObjectOutput) error {
 	if !r.first && etag != r.etag {
 		return answer.Permanent(errReplaced)
 	}
-	begin, end, err := extent(out)
+	begin, end, size, err := extent(out)
 	switch {
 	case err != nil:
 		return answer.Permanent(err)
@@ -241,60 +241,41 @@ func (r *reader) accept(out *awss3.GetObjectOutput) error {
 		return answer.Permanent(fmt.Errorf("asked for bytes %d to %d, answered to %d", r.off, r.end, end))
 	}
 	if r.first {
-		r.info = r.describe(out)
+		r.info = blob.Info{Key: r.key, Size: max(0, size), ModTime: timeOf(out.LastModified), ETag: etag, Metadata: maps.Clone(out.Metadata)}
+		delete(r.info.Metadata, nonceName)
 	}
 	r.etag, r.end = etag, end
 	r.s.bucketSeen.Store(true)
 	return nil
 }
 
-// describe is what an answer says of the object.
-func (r *reader) describe(out *awss3.GetObjectOutput) blob.Info {
-	info := blob.Info{Key: r.key, Size: objectSize(out), ModTime: timeOf(out.LastModified), ETag: trimETag(out.ETag), Metadata: maps.Clone(out.Metadata)}
-	delete(info.Metadata, nonceName)
-	return info
-}
-
-// objectSize is the size of the whole object, of which an answer may hold a part.
-func objectSize(out *awss3.GetObjectOutput) int64 {
-	if out.ContentRange == nil {
-		return aws.ToInt64(out.ContentLength)
-	}
-	_, total, _ := strings.Cut(*out.ContentRange, "/")
-	size, err := strconv.ParseInt(total, 10, 64)
-	if err != nil {
-		return 0
-	}
-	return size
-}
-
 // Describe implements [blob.Describer].
 func (r *reader) Describe() (blob.Info, bool) { return r.info, r.info.Key != "" }
 
-// extent is which bytes of the object an answer holds; end is -1 if unknown.
-func extent(out *awss3.GetObjectOutput) (begin, end int64, err error) {
-	if out.ContentRange == nil {
-		if out.ContentLength == nil || *out.ContentLength < 0 {
-			return 0, -1, nil
-		}
-		return 0, *out.ContentLength, nil
+// extent is which bytes of the object an answer holds, and the object's size. End and size
+// are -1 if they are not known.
+func extent(out *awss3.GetObjectOutput) (begin, end, size int64, err error) {
+	if out.ContentRange != nil {
+		return parseContentRange(*out.ContentRange)
 	}
-	return parseContentRange(*out.ContentRange)
+	if out.ContentLength == nil || *out.ContentLength < 0 {
+		return 0, -1, -1, nil
+	}
+	return 0, *out.ContentLength, *out.ContentLength, nil
 }
 
-// parseContentRange parses "bytes 0-9/100".
-func parseContentRange(s string) (begin, end int64, err error) {
-	malformed := fmt.Errorf("%w: content range %q", answer.ErrIncomplete, answer.Clip(s))
+// parseContentRange parses "bytes 0-9/100", and "bytes 0-9/*", of which the size is -1.
+func parseContentRange(s string) (begin, end, size int64, err error) {
 	span, ok := strings.CutPrefix(s, "bytes ")
-	span, _, _ = strings.Cut(span, "/")
+	span, total, _ := strings.Cut(span, "/")
 	first, last, ok2 := strings.Cut(span, "-")
-	if !ok || !ok2 {
-		return 0, 0, malformed
-	}
 	begin, err1 := strconv.ParseInt(first, 10, 64)
 	end, err2 := strconv.ParseInt(last, 10, 64)
-	if err1 != nil || err2 != nil || begin < 0 || end < begin || end == 1<<63-1 {
-		return 0, 0, malformed
+	if !ok || !ok2 || err1 != nil || err2 != nil || begin < 0 || end < begin || end == 1<<63-1 {
+		return 0, 0, 0, fmt.Errorf("%w: content range %q", answer.ErrIncomplete, answer.Clip(s))
 	}
-	return begin, end + 1, nil
+	if size, err = strconv.ParseInt(total, 10, 64); err != nil {
+		size = -1
+	}
+	return begin, end + 1, size, nil
 }

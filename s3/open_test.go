@@ -281,7 +281,7 @@ func FuzzParseContentRange(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		begin, end, err := parseContentRange(s)
+		begin, end, _, err := parseContentRange(s)
 		if err == nil && (begin < 0 || end <= begin) {
 			t.Errorf("%q: %d to %d", s, begin, end)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/internal/fakes3"
 	"github.com/replctl/replicate/probe"
+	"github.com/replctl/replicate/s3/internal/lineage"
 	"github.com/replctl/replicate/s3/internal/transport"
 )
 
@@ -177,7 +178,7 @@ func TestProbeCatches(t *testing.T) {
 // more writes unknown.
 func TestProbeWithoutMetadata(t *testing.T) {
 	srv := fakes3.New(t)
-	srv.Fail(fakes3.Rule{Match: fakes3.Op("PutObject"), Times: -1, Fault: fakes3.DropHeaders("X-Amz-Meta-" + lineageName)})
+	srv.Fail(fakes3.Rule{Match: fakes3.Op("PutObject"), Times: -1, Fault: fakes3.DropHeaders("X-Amz-Meta-" + lineage.Name)})
 	report := runProbe(t, t.Context(), srv)
 	if report.Verdict != probe.Conformant {
 		t.Errorf("verdict %s: %v", report.Verdict, report.Err())

@@ -19,6 +19,7 @@ import (
 
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/s3/internal/answer"
+	"github.com/replctl/replicate/s3/internal/lineage"
 	"github.com/replctl/replicate/s3/internal/transport"
 )
 
@@ -155,7 +156,7 @@ func (r *Records) get(ctx context.Context, key string, known cas.Token) (version
 	}
 	defer out.Body.Close()
 	rec, err := r.record(out)
-	return version{rec, lineage(out.Metadata[lineageName]).of(rec.Value)}, causeOf(ctx, err)
+	return version{rec, lineage.Lineage(out.Metadata[lineage.Name]).Of(rec.Value)}, causeOf(ctx, err)
 }
 
 func (r *Records) record(out *awss3.GetObjectOutput) (cas.Record, error) {
@@ -221,14 +222,6 @@ func tokenOf(etag *string) (cas.Token, error) {
 
 // trimToken understands ETags as Litestream's leaser keeps them.
 func trimToken(t cas.Token) cas.Token { return cas.Token(trimETag(aws.String(string(t)))) }
-
-// condition is a token as a header wants it.
-func condition(t cas.Token, bare bool) *string {
-	if bare {
-		return aws.String(string(t))
-	}
-	return aws.String(`"` + string(t) + `"`)
-}
 
 // noCache has caches on the way ask the store (as sunlight does).
 func noCache(o *awss3.Options) {

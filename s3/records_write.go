@@ -18,6 +18,7 @@ import (
 
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/s3/internal/answer"
+	"github.com/replctl/replicate/s3/internal/lineage"
 	"github.com/replctl/replicate/s3/internal/transport"
 )
 
@@ -98,7 +99,7 @@ type put struct {
 	value  []byte
 	expect cas.Token
 
-	lineage        lineage
+	lineage        lineage.Lineage
 	bare, switched bool        // the ETag goes without quotes; unlike before
 	sent           atomic.Bool // there was a connection
 	collided       bool        // some PUT was answered with a 409
@@ -120,7 +121,7 @@ func (p *put) prepare(ctx context.Context) (done cas.Written, err error) {
 		}
 		before = now.lineage
 	}
-	p.lineage = before.next(p.value, p.expect)
+	p.lineage = before.Next(p.value, p.expect)
 	return cas.Written{}, nil
 }
 
@@ -143,9 +144,9 @@ func (p *put) judge(now version) (cas.Written, error) {
 	if now.Exists() && bytes.Equal(now.Value, p.value) {
 		return cas.Written{Token: now.Token, StoreTime: now.StoreTime}, nil
 	}
-	wrote, token, ok := now.lineage.replacement(p.expect, now.Token)
+	wrote, token, ok := now.lineage.Replacement(p.expect, now.Token)
 	switch {
-	case ok && wrote == digest(p.value):
+	case ok && wrote == lineage.Digest(p.value):
 		return cas.Written{Token: token, StoreTime: now.StoreTime}, nil // and replaced since
 	case ok || !now.Exists() && p.expect != "":
 		return cas.Written{}, cas.ErrConflict
@@ -204,7 +205,7 @@ func (p *put) input() *awss3.PutObjectInput {
 		StorageClass:  types.StorageClass(cfg.StorageClass),
 	}
 	if p.lineage != "" {
-		in.Metadata = map[string]string{lineageName: string(p.lineage)}
+		in.Metadata = map[string]string{lineage.Name: string(p.lineage)}
 	}
 	if p.expect == "" {
 		in.IfNoneMatch = aws.String("*")

@@ -67,7 +67,7 @@ func (s *Store) keysFrom(ctx context.Context, key string) (listed map[string]boo
 	if err != nil {
 		return nil, "", err
 	}
-	if inOrder(out) != nil {
+	if inOrder(names(out)) != nil {
 		s.unordered.Store(true)
 		return s.allKeys(ctx, key)
 	}
