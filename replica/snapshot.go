@@ -162,15 +162,10 @@ func lastTransaction(ctx context.Context, client replicate.ReplicaClient, files 
 	if file == nil {
 		return last, nil
 	}
-	rc, err := client.OpenLTXFile(ctx, file.Level, file.MinTXID, file.MaxTXID, 0, ltx.HeaderSize)
-	if err != nil {
-		return last, err
-	}
-	defer rc.Close()
-	h, err := ltx.ReadHeader(rc)
+	h, err := ltx.LoadHeader(ctx, ltx.OpenFrom(client), file)
 	switch {
 	case err != nil:
-		return last, fmt.Errorf("read ltx header of %s: %w", ltx.FormatName(file.MinTXID, file.MaxTXID), err)
+		return last, err
 	case h.NodeID != snapshotNode && !replicated:
 		return last, fmt.Errorf("%w: it wrote the last file, %s of level %d", ErrReplicated, ltx.FormatName(file.MinTXID, file.MaxTXID), file.Level)
 	}

@@ -100,17 +100,12 @@ func (m *migrator) other(f *ltx.FileInfo, what string) error {
 }
 
 func (m *migrator) header(ctx context.Context, f *ltx.FileInfo) (ltx.Header, error) {
-	rc, err := m.dst.OpenLTXFile(ctx, f.Level, f.MinTXID, f.MaxTXID, 0, ltx.HeaderSize)
+	h, err := ltx.LoadHeader(ctx, ltx.OpenFrom(m.dst), f)
 	if err != nil {
-		return ltx.Header{}, err
+		return h, err
 	}
-	defer rc.Close()
-	h, err := ltx.ReadHeader(rc)
-	if err == nil {
-		err = ltx.CheckInfo(f, h)
-	}
-	if err != nil {
-		return h, fmt.Errorf("read ltx header of %s, level %d: %w", ltx.FormatName(f.MinTXID, f.MaxTXID), f.Level, err)
+	if err := ltx.CheckInfo(f, h); err != nil {
+		return h, &ltx.FileError{File: f, Err: err}
 	}
 	return h, nil
 }
