@@ -33,14 +33,12 @@ var (
 	ErrLeaseCorrupt         = replicate.ErrLeaseCorrupt
 )
 
-type storeLeaser = lease.Leaser
-
 // Leaser is a lease in a directory: the file Dir/Path/lock.json, which changes only
 // by compare-and-swap; see Records for how, and for which filesystems can. Its
 // methods are those of lease.Leaser. The fields are read at each call, and
 // must not change during one.
 type Leaser struct {
-	*storeLeaser
+	*lease.Leaser
 
 	Dir  string // need not exist
 	Path string // below Dir; may be empty
@@ -61,7 +59,7 @@ var _ replicate.Leaser = (*Leaser)(nil)
 // owner ("host:pid").
 func NewLeaser(dir string) *Leaser {
 	l := &Leaser{Dir: dir, TTL: DefaultLeaseTTL, MaxTTL: DefaultLeaseMaxTTL, Owner: lease.DefaultOwner()}
-	l.storeLeaser = lease.NewLeaser(LeaserType, l.config, l.open)
+	l.Leaser = lease.NewLeaser(LeaserType, l.config, l.open)
 	return l
 }
 

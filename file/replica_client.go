@@ -17,13 +17,11 @@ import (
 // ReplicaClientType is the engine's name, and the scheme of its URLs.
 const ReplicaClientType = "file"
 
-type storeClient = replica.Client
-
 // ReplicaClient reads and writes a replica in a directory, in Litestream's
 // layout: LTX files below ltx/, v0.3.x backups below generations/. Its methods
 // are those of replicate.ReplicaClient and replicate.ReplicaClientV3.
 type ReplicaClient struct {
-	*storeClient
+	*replica.Client
 	path string
 
 	// FileMode and DirMode are the permissions, before the umask, of new files
@@ -42,7 +40,7 @@ var (
 // not exist before the first write.
 func NewReplicaClient(path string) *ReplicaClient {
 	c := &ReplicaClient{path: path}
-	c.storeClient = replica.NewClient(ReplicaClientType, ltx.LayoutFile, c.open)
+	c.Client = replica.NewClient(ReplicaClientType, ltx.LayoutFile, c.open)
 	return c
 }
 

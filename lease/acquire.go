@@ -104,7 +104,7 @@ func keepTrying(ctx context.Context, leaser replicate.Leaser, opts Options) (*Se
 			told = what
 			opts.OnEvent(e)
 		}
-		if opts.Clock.Sleep(ctx, opts.pollPause(held.ExpiresAt)) != nil {
+		if opts.clock.Sleep(ctx, opts.pollPause(held.ExpiresAt)) != nil {
 			return nil, gaveUp(ctx, err, &held)
 		}
 	}
@@ -164,7 +164,7 @@ func permanent(err error) bool {
 // it, or until just after the lease in the way ends.
 func (o Options) pollPause(expires time.Time) time.Duration {
 	pause := o.PollEvery - rand.N(o.PollEvery/2+1)
-	if left := expires.Round(0).Sub(o.Clock.Now().Wall); left > 0 {
+	if left := expires.Round(0).Sub(o.clock.Now().Wall); left > 0 {
 		pause = min(pause, left+time.Millisecond)
 	}
 	return pause
@@ -175,7 +175,7 @@ var errShortLease = errors.New("lease ends before its first renewal")
 
 // attempt takes the lease if it is free. The session has yet to be started.
 func attempt(ctx context.Context, leaser replicate.Leaser, opts Options) (*Session, error) {
-	anchor := opts.Clock.Now()
+	anchor := opts.clock.Now()
 	lease, err := leaser.AcquireLease(ctx)
 	if err != nil {
 		return nil, err
@@ -195,7 +195,7 @@ func attempt(ctx context.Context, leaser replicate.Leaser, opts Options) (*Sessi
 		_ = s.giveUp(ctx) // or others wait for it
 		return nil, err
 	}
-	opts.OnEvent(Event{Kind: EventAcquired, Lease: *lease, Latency: opts.Clock.Now().Mono - anchor.Mono})
+	opts.OnEvent(Event{Kind: EventAcquired, Lease: *lease, Latency: opts.clock.Now().Mono - anchor.Mono})
 	return s, nil
 }
 

@@ -12,7 +12,7 @@ import (
 // beat renews the lease until it is lost or ctx ends.
 func (s *Session) beat(ctx context.Context) {
 	for pause := s.opts.RenewEvery; ; {
-		if s.opts.Clock.Sleep(ctx, pause) != nil || s.lost() {
+		if s.opts.clock.Sleep(ctx, pause) != nil || s.lost() {
 			return
 		}
 		switch err := s.renew(ctx); {
@@ -38,7 +38,7 @@ func (s *Session) beat(ctx context.Context) {
 func (s *Session) over() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.opts.Clock.Now().Reached(s.deadline)
+	return s.opts.clock.Now().Reached(s.deadline)
 }
 
 // lost reports whether the session has ended as lost. It stays so, even if a clock
@@ -51,7 +51,7 @@ func (s *Session) lost() bool {
 
 // renew renews once. What comes back after the deadline does not count.
 func (s *Session) renew(ctx context.Context) error {
-	lease, anchor := s.Lease(), s.opts.Clock.Now()
+	lease, anchor := s.Lease(), s.opts.clock.Now()
 	ctx, cancel := context.WithTimeout(ctx, s.opts.AttemptTimeout)
 	defer cancel()
 	renewed, err := s.leaser.RenewLease(ctx, &lease)
@@ -59,13 +59,13 @@ func (s *Session) renew(ctx context.Context) error {
 		return err
 	}
 	s.mu.Lock()
-	late := s.opts.Clock.Now().Reached(s.deadline)
+	late := s.opts.clock.Now().Reached(s.deadline)
 	s.mu.Unlock()
 	if late {
 		return errors.New("the answer came after the deadline")
 	}
 	s.hold(renewed, anchor)
-	s.opts.OnEvent(Event{Kind: EventRenewed, Lease: *renewed, Latency: s.opts.Clock.Now().Mono - anchor.Mono})
+	s.opts.OnEvent(Event{Kind: EventRenewed, Lease: *renewed, Latency: s.opts.clock.Now().Mono - anchor.Mono})
 	return nil
 }
 
@@ -73,14 +73,14 @@ func (s *Session) renew(ctx context.Context) error {
 func (s *Session) watch(ctx context.Context) {
 	for {
 		s.mu.Lock()
-		left := s.opts.Clock.Now().Until(s.deadline)
+		left := s.opts.clock.Now().Until(s.deadline)
 		s.mu.Unlock()
 		if left <= 0 {
 			_ = s.finish(fmt.Errorf("%w: it was not renewed in time", ErrLost))
 			return
 		}
 		// The wall clock may jump: look again before long.
-		if s.opts.Clock.Sleep(ctx, min(left, maxWatch(s.opts))) != nil {
+		if s.opts.clock.Sleep(ctx, min(left, maxWatch(s.opts))) != nil {
 			return
 		}
 	}

@@ -27,7 +27,7 @@ func DefaultOwner() string {
 
 // Config is what a Leaser works with.
 type Config struct {
-	Key     string        // of the record; DefaultLeaseFile if empty
+	Key     string        // of the record; DefaultFile if empty
 	Owner   string        // DefaultOwner if empty
 	TTL     time.Duration // DefaultTTL if zero
 	MaxTTL  time.Duration // DefaultMaxTTL if zero
@@ -37,7 +37,13 @@ type Config struct {
 	// It is a JSON value of some hundred bytes, or empty.
 	Note json.RawMessage
 
-	Clock clock.Clock // for tests; the machine's if nil
+	clock clock.Clock // the machine's if nil
+}
+
+// WithClock returns the configuration with another clock, for tests.
+func (c Config) WithClock(clock clock.Clock) Config {
+	c.clock = clock
+	return c
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -53,8 +59,8 @@ func (c Config) withDefaults() (Config, error) {
 	if c.MaxTTL == 0 {
 		c.MaxTTL = DefaultMaxTTL
 	}
-	if c.Clock == nil {
-		c.Clock = clock.System
+	if c.clock == nil {
+		c.clock = clock.System
 	}
 	switch {
 	case c.TTL < 0 || c.MaxTTL < 0 || c.MaxSkew < 0:

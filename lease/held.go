@@ -19,20 +19,20 @@ func (l *Leaser) RenewLease(ctx context.Context, lease *replicate.Lease) (*repli
 	if err != nil {
 		return nil, wrap("renew", cfg, err)
 	}
-	if cfg.Clock.Now().After(lease.ExpiresAt) {
+	if cfg.clock.Now().After(lease.ExpiresAt) {
 		return nil, wrap("renew", cfg, fmt.Errorf("%w: it ended at %s", replicate.ErrLeaseNotHeld, lease.ExpiresAt.Format(time.RFC3339)))
 	}
 	rec := &record{Lease: replicate.Lease{Generation: lease.Generation, Owner: lease.Owner}, AcquiredAt: l.acquiredAt(lease)}
 	renewed, current, err := l.write(ctx, store, cfg, rec, cas.Token(lease.ETag), forHolder)
 	switch {
-	case err == nil && !cfg.Clock.Now().After(lease.ExpiresAt):
+	case err == nil && !cfg.clock.Now().After(lease.ExpiresAt):
 		l.event(Event{Kind: EventRenewed, Lease: *renewed})
 		return renewed, nil
 	case err == nil:
 		// It arrived after the end. Whoever was to stop by then has stopped, and
 		// nobody should have to wait for the new end.
 		if l.giveUp(ctx, store, cfg, renewed) != nil {
-			l.unsettle(rec, cas.Token(lease.ETag), forHolder) // a release finds it
+			l.keepInDoubt(rec, cas.Token(lease.ETag), forHolder) // a release finds it
 		}
 		err = fmt.Errorf("%w: it ended before the renewal was through", replicate.ErrLeaseNotHeld)
 	case lost(err):
@@ -46,7 +46,7 @@ func (l *Leaser) heldBy(current cas.Record, cfg Config) error {
 	if !current.Exists() {
 		return fmt.Errorf("%w: the record is gone", replicate.ErrLeaseNotHeld)
 	}
-	s := l.sight(current, cfg)
+	s := l.observe(current, cfg)
 	if s.err != nil {
 		return fmt.Errorf("%w: %w", replicate.ErrLeaseNotHeld, s.err)
 	}
@@ -94,14 +94,14 @@ func (l *Leaser) ReleaseLease(ctx context.Context, lease *replicate.Lease) error
 }
 
 func (l *Leaser) giveUp(ctx context.Context, store cas.Store, cfg Config, lease *replicate.Lease) error {
-	current, err := l.swap(ctx, store, cfg, released(lease.Generation, lease.Owner, l.correct(cfg.Clock.Now())), cas.Token(lease.ETag), forHolder)
+	current, err := l.swap(ctx, store, cfg, released(lease.Generation, lease.Owner, l.correct(cfg.clock.Now())), cas.Token(lease.ETag), forHolder)
 	if !lost(err) {
 		return err
 	}
 	if !current.Exists() {
 		return fmt.Errorf("%w: the record is gone", replicate.ErrLeaseAlreadyReleased)
 	}
-	if s := l.sight(current, cfg); s.rec != nil && s.rec.Released && s.rec.Generation == lease.Generation && s.rec.Owner == lease.Owner {
+	if s := l.observe(current, cfg); s.rec != nil && s.rec.Released && s.rec.Generation == lease.Generation && s.rec.Owner == lease.Owner {
 		return replicate.ErrLeaseAlreadyReleased
 	}
 	return l.heldBy(current, cfg)
@@ -114,7 +114,7 @@ func released(generation int64, owner string, at time.Time) *record {
 
 // MaxLeaseTTL implements [replicate.Leaser].
 func (l *Leaser) MaxLeaseTTL() time.Duration {
-	if max := l.configure().MaxTTL; max != 0 {
+	if max := l.config().MaxTTL; max != 0 {
 		return max
 	}
 	return DefaultMaxTTL
@@ -122,7 +122,7 @@ func (l *Leaser) MaxLeaseTTL() time.Duration {
 
 // LeaseTTL is the TTL that this leaser asks for.
 func (l *Leaser) LeaseTTL() time.Duration {
-	if ttl := l.configure().TTL; ttl != 0 {
+	if ttl := l.config().TTL; ttl != 0 {
 		return ttl
 	}
 	return DefaultTTL
@@ -193,7 +193,7 @@ func (l *Leaser) BreakLease(ctx context.Context, opts BreakOptions) (*replicate.
 	if err != nil {
 		return nil, wrap("break", cfg, err)
 	}
-	rec := released(next, cfg.Owner, l.correct(cfg.Clock.Now()))
+	rec := released(next, cfg.Owner, l.correct(cfg.clock.Now()))
 	current, err := l.swap(ctx, store, cfg, rec, s.token, toAcquire)
 	if lost(err) {
 		err = fmt.Errorf("the record has changed meanwhile: %w", err)
@@ -207,7 +207,7 @@ func (l *Leaser) BreakLease(ctx context.Context, opts BreakOptions) (*replicate.
 }
 
 // next is the generation of the record that replaces a broken one.
-func (o BreakOptions) next(s sighting) (int64, error) {
+func (o BreakOptions) next(s observed) (int64, error) {
 	switch {
 	case s.token == "":
 		return 0, fmt.Errorf("%w: there is no record", replicate.ErrLeaseNotHeld)

@@ -88,13 +88,13 @@ type contender struct {
 func newContender(store cas.Store, owner string) *contender {
 	c := &contender{scriptedStore: &scriptedStore{Store: store}, clock: faketime.New(0)}
 	c.Leaser = lease.NewLeaser("test",
-		func() lease.Config { return lease.Config{Owner: owner, Clock: c.clock} },
+		func() lease.Config { return lease.Config{Owner: owner}.WithClock(c.clock) },
 		func(context.Context) (cas.Store, error) { return c.scriptedStore, nil })
-	c.opts = lease.Options{Clock: c.clock, OnEvent: func(e lease.Event) {
+	c.opts = lease.Options{OnEvent: func(e lease.Event) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.events = append(c.events, e)
-	}}
+	}}.WithClock(c.clock)
 	return c
 }
 

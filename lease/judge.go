@@ -104,7 +104,7 @@ func (r *record) judge(now moment, cfg Config) (State, error) {
 
 // judge is the state of the record as seen: like the record's, but a lease is expired,
 // too, when it was seen unchanged for its whole TTL, whatever the clocks say.
-func (s sighting) judge(now moment, cfg Config) (State, error) {
+func (s observed) judge(now moment, cfg Config) (State, error) {
 	state, err := s.rec.judge(now, cfg)
 	if state == Held && s.unchangedFor(cfg.MaxSkew) {
 		return Expired, nil
@@ -114,12 +114,12 @@ func (s sighting) judge(now moment, cfg Config) (State, error) {
 
 // unchangedFor reports whether the record was seen unchanged for its whole TTL and so
 // much more. Litestream's records do not say their TTL.
-func (s sighting) unchangedFor(more time.Duration) bool {
+func (s observed) unchangedFor(more time.Duration) bool {
 	return s.rec.TTL > 0 && s.since > s.rec.TTL.duration()+more
 }
 
 // checkTakeover is nil if the record may be replaced by a new holder's.
-func (s sighting) checkTakeover(now moment, cfg Config) error {
+func (s observed) checkTakeover(now moment, cfg Config) error {
 	switch {
 	case s.token == "":
 		return nil

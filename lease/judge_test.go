@@ -19,7 +19,7 @@ func leaserWith(store cas.Store, owner string, ttl, maxTTL time.Duration) *lease
 	clock := faketime.New(0)
 	return lease.NewLeaser("test",
 		func() lease.Config {
-			return lease.Config{Owner: owner, TTL: ttl, MaxTTL: maxTTL, Clock: clock}
+			return lease.Config{Owner: owner, TTL: ttl, MaxTTL: maxTTL}.WithClock(clock)
 		},
 		func(context.Context) (cas.Store, error) { return store, nil })
 }
@@ -35,7 +35,7 @@ func TestOtherMaximum(t *testing.T) {
 			time.Sleep(passed)
 			other := leaserWith(store, "other", 30*time.Second, 30*time.Second)
 			start := time.Now()
-			_, err := lease.Acquire(t.Context(), other, lease.Options{Clock: faketime.New(0)})
+			_, err := lease.Acquire(t.Context(), other, lease.Options{}.WithClock(faketime.New(0)))
 			if time.Since(start) != 0 {
 				t.Errorf("Acquire waited for %v", time.Since(start))
 			}

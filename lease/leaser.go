@@ -1,16 +1,19 @@
 package lease
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/internal/clock"
+	"github.com/replctl/replicate/internal/lazy"
 )
 
 // Leaser is the lease state machine: the one implementation of [replicate.Leaser],
@@ -25,28 +28,29 @@ type Leaser struct {
 	open      func(context.Context) (cas.Store, error)
 	observers observers
 
+	store  lazy.Value[cas.Store]
+	logger atomic.Pointer[slog.Logger]
+
 	mu      sync.Mutex
-	store   cas.Store // nil until opened
-	logger  *slog.Logger
 	highest int64 // generation ever seen
-	seen    sighting
+	seen    observed
 	skew    time.Duration // of the store's clock against this machine's; zero if not visible
 	base    clock.Instant // when the store was last looked at
 
-	// unsettled are writes whose outcome could not be found out, by their nonces.
+	// inDoubt are writes whose outcome could not be found out, by their nonces.
 	// A record that turns up with one of them is this leaser's own.
-	unsettled map[string]inDoubt
+	inDoubt map[string]doubt
 }
 
-// inDoubt is a write whose outcome is not known. It can be applied only while the
+// doubt is a write whose outcome is not known. It can be applied only while the
 // record has the token that it expects.
-type inDoubt struct {
+type doubt struct {
 	why    purpose
 	expect cas.Token
 }
 
-// sighting is the record as last read.
-type sighting struct {
+// observed is the record as last read.
+type observed struct {
 	token cas.Token
 	rec   *record
 	err   error         // that decoding it gave
@@ -67,49 +71,67 @@ var _ replicate.Leaser = (*Leaser)(nil)
 // NewLeaser returns a leaser of the engine named kind. It calls open when it
 // is first used, and again if that failed, and configure for each operation.
 func NewLeaser(kind string, configure func() Config, open func(context.Context) (cas.Store, error)) *Leaser {
-	return &Leaser{kind: kind, configure: configure, open: open, logger: slog.Default().WithGroup(kind + "-leaser")}
+	return &Leaser{kind: kind, configure: configure, open: open}
 }
 
 // Type implements [replicate.Leaser].
-func (l *Leaser) Type() string { return l.kind }
+func (l *Leaser) Type() string {
+	if l == nil {
+		return ""
+	}
+	return l.kind
+}
 
-// SetLogger sets where the leaser reports what is not worth an error.
+// config is the configuration of a call. That of a literal is the zero one.
+func (l *Leaser) config() Config {
+	if l == nil || l.configure == nil {
+		return Config{}
+	}
+	return l.configure()
+}
+
+// SetLogger sets where the leaser reports what is not worth an error; nil is the default
+// logger.
 func (l *Leaser) SetLogger(logger *slog.Logger) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.logger = logger.WithGroup(l.kind + "-leaser")
+	if l != nil {
+		l.logger.Store(logger)
+	}
 }
 
 // Observe has notify told of events until stop is called. Calls come from whatever
 // goroutine uses the leaser. There may be any number of observers; a Session is one
 // of them while it lasts.
-func (l *Leaser) Observe(notify func(Event)) (stop func()) { return l.observers.add(notify) }
+func (l *Leaser) Observe(notify func(Event)) (stop func()) {
+	if l == nil {
+		return func() {}
+	}
+	return l.observers.add(notify)
+}
 
 func (l *Leaser) event(e Event) {
-	l.mu.Lock()
-	logger := l.logger
-	l.mu.Unlock()
+	logger := cmp.Or(l.logger.Load(), slog.Default()).WithGroup(l.kind + "-leaser")
 	logger.Debug(string(e.Kind), "generation", e.Lease.Generation, "owner", e.Lease.Owner, "error", e.Err)
 	l.observers.tell(e)
 }
 
+var errNoConstructor = errors.New("the leaser has no store: its constructor makes one that has")
+
 func (l *Leaser) init(ctx context.Context) (cas.Store, Config, error) {
-	cfg, err := l.configure().withDefaults()
+	if l == nil || l.open == nil {
+		return nil, Config{}, errNoConstructor
+	}
+	cfg, err := l.config().withDefaults()
 	if err == nil {
 		err = cas.CheckKey(cfg.Key)
 	}
 	if err != nil {
 		return nil, cfg, err
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.store == nil {
-		if l.store, err = l.open(ctx); err != nil {
-			l.store = nil
-			return nil, cfg, fmt.Errorf("open %s lease: %w", l.kind, err)
-		}
+	store, err := l.store.Get(ctx, l.open)
+	if err != nil {
+		return nil, cfg, fmt.Errorf("open %s lease: %w", l.kind, err)
 	}
-	return l.store, cfg, nil
+	return store, cfg, nil
 }
 
 // AcquireLease implements [replicate.Leaser].
@@ -151,25 +173,25 @@ func (l *Leaser) tryAcquire(ctx context.Context, store cas.Store, cfg Config) (*
 	if !lost(err) {
 		return nil, err
 	}
-	now = moment{cfg.Clock.Now().Wall, current.StoreTime}
-	if err := l.sight(current, cfg).checkTakeover(now, cfg); err != nil {
+	now = moment{cfg.clock.Now().Wall, current.StoreTime}
+	if err := l.observe(current, cfg).checkTakeover(now, cfg); err != nil {
 		return nil, err
 	}
 	return nil, errTakeable
 }
 
 // look reads the record, and tells what time it was when the answer came.
-func (l *Leaser) look(ctx context.Context, store cas.Store, cfg Config) (sighting, moment, error) {
+func (l *Leaser) look(ctx context.Context, store cas.Store, cfg Config) (observed, moment, error) {
 	l.mu.Lock()
 	known := l.seen
 	l.mu.Unlock()
-	before := cfg.Clock.Now()
+	before := cfg.clock.Now()
 	r, err := store.Read(ctx, cfg.Key, known.token)
-	after := cfg.Clock.Now()
+	after := cfg.clock.Now()
 	if errors.Is(err, cas.ErrTooLarge) {
-		return sighting{}, moment{}, fmt.Errorf("%w: %w", replicate.ErrLeaseCorrupt, err)
+		return observed{}, moment{}, fmt.Errorf("%w: %w", replicate.ErrLeaseCorrupt, err)
 	} else if err != nil {
-		return sighting{}, moment{}, err
+		return observed{}, moment{}, err
 	}
 	l.estimateSkew(r.StoreTime, before, after)
 	if r.StoreTime.IsZero() {
@@ -181,18 +203,18 @@ func (l *Leaser) look(ctx context.Context, store cas.Store, cfg Config) (sightin
 	if r.Unchanged { // since it was known; what another goroutine has seen meanwhile may be newer
 		seen.since = after.Mono - known.since
 	} else {
-		seen = l.sight(r, cfg)
+		seen = l.observe(r, cfg)
 	}
 	return seen, moment{after.Wall, r.StoreTime}, nil
 }
 
-// sight remembers what was read, and since when it has been the same.
-func (l *Leaser) sight(r cas.Record, cfg Config) sighting {
-	now := cfg.Clock.Now().Mono
+// observe remembers what was read, and since when it has been the same.
+func (l *Leaser) observe(r cas.Record, cfg Config) observed {
+	now := cfg.clock.Now().Mono
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if r.Token != l.seen.token || !r.Exists() {
-		l.seen = sighting{token: r.Token, since: now}
+		l.seen = observed{token: r.Token, since: now}
 		if r.Exists() {
 			l.seen.rec, l.seen.err = decode(r.Value)
 		}
@@ -224,15 +246,15 @@ func (l *Leaser) next() int64 {
 // others have to see the end, too.
 func (l *Leaser) write(ctx context.Context, store cas.Store, cfg Config, rec *record, expect cas.Token, why purpose) (*replicate.Lease, cas.Record, error) {
 	for again := false; ; again = true {
-		anchor := cfg.Clock.Now()
+		anchor := cfg.clock.Now()
 		l.date(rec, anchor, cfg)
 		current, err := l.swap(ctx, store, cfg, rec, expect, why)
 		if err != nil {
 			return nil, current, err
 		}
-		behind := l.estimateSkew(current.StoreTime, anchor, cfg.Clock.Now())
+		behind := l.estimateSkew(current.StoreTime, anchor, cfg.clock.Now())
 		if behind > cfg.TTL/8 && !again {
-			l.unsettle(rec, expect, why) // it is this leaser's, should the next write fail
+			l.keepInDoubt(rec, expect, why) // it is this leaser's, should the next write fail
 			expect = current.Token
 			continue
 		}
@@ -240,8 +262,8 @@ func (l *Leaser) write(ctx context.Context, store cas.Store, cfg Config, rec *re
 			behind = 0
 		}
 		deadline := anchor.Add(cfg.TTL - behind)
-		if cfg.Clock.Now().Reached(deadline) {
-			l.unsettle(rec, expect, why) // it is there, and nobody is told
+		if cfg.clock.Now().Reached(deadline) {
+			l.keepInDoubt(rec, expect, why) // it is there, and nobody is told
 			return nil, current, fmt.Errorf("%w: the store took longer to answer than the lease lasts (%v)", replicate.ErrLeaseNotHeld, cfg.TTL)
 		}
 		lease := rec.Lease
@@ -282,7 +304,7 @@ func (l *Leaser) swap(ctx context.Context, store cas.Store, cfg Config, rec *rec
 		current, err := cas.Swap(ctx, watched, cfg.Key, data, expect)
 		if lost(err) && !current.Exists() { // it is gone, or who has won could not be read
 			// It may be a write of this leaser that seemed to fail: nothing is lost yet.
-			l.unsettle(rec, expect, why)
+			l.keepInDoubt(rec, expect, why)
 			var readErr error
 			if current, readErr = store.Read(ctx, cfg.Key, ""); readErr != nil {
 				return cas.Record{}, fmt.Errorf("the record has changed (%s), and cannot be read: %w", err.Error(), readErr)
@@ -290,15 +312,15 @@ func (l *Leaser) swap(ctx context.Context, store cas.Store, cfg Config, rec *rec
 		}
 		switch {
 		case err == nil:
-			l.settle(current, rec, cfg)
+			l.remember(current, rec, cfg)
 			if watched.count > 0 {
 				l.event(Event{Kind: EventRecovered, Lease: rec.Lease})
 			}
 			return current, nil
 		case errors.Is(err, cas.ErrIndeterminate) && !errors.Is(err, cas.ErrSuperseded):
-			l.unsettle(rec, expect, why)
+			l.keepInDoubt(rec, expect, why)
 			return current, err
-		case !lost(err) || current.Token == expect || !l.isOwn(l.sight(current, cfg).rec, why):
+		case !lost(err) || current.Token == expect || !l.isOwn(l.observe(current, cfg).rec, why):
 			return current, err
 		}
 		if expect = current.Token; why == toAcquire {
@@ -307,13 +329,13 @@ func (l *Leaser) swap(ctx context.Context, store cas.Store, cfg Config, rec *rec
 	}
 }
 
-func (l *Leaser) unsettle(rec *record, expect cas.Token, why purpose) {
+func (l *Leaser) keepInDoubt(rec *record, expect cas.Token, why purpose) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.unsettled == nil {
-		l.unsettled = make(map[string]inDoubt)
+	if l.inDoubt == nil {
+		l.inDoubt = make(map[string]doubt)
 	}
-	l.unsettled[rec.Nonce] = inDoubt{why, expect}
+	l.inDoubt[rec.Nonce] = doubt{why, expect}
 }
 
 // isOwn reports whether a record is of a write of this leaser that seemed to fail,
@@ -324,19 +346,19 @@ func (l *Leaser) isOwn(rec *record, why purpose) bool {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	was, ok := l.unsettled[rec.Nonce]
+	was, ok := l.inDoubt[rec.Nonce]
 	return ok && was.why == why
 }
 
-// settle remembers what was written. It ends all doubt about earlier writes: they
+// remember remembers what was written. It ends all doubt about earlier writes: they
 // were conditional on what is gone now.
-func (l *Leaser) settle(r cas.Record, rec *record, cfg Config) {
-	written, now := *rec, cfg.Clock.Now().Mono
+func (l *Leaser) remember(r cas.Record, rec *record, cfg Config) {
+	written, now := *rec, cfg.clock.Now().Mono
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.seen = sighting{token: r.Token, rec: &written, since: now}
+	l.seen = observed{token: r.Token, rec: &written, since: now}
 	l.highest = max(l.highest, rec.Generation)
-	l.unsettled = nil
+	l.inDoubt = nil
 }
 
 // watchedStore counts the writes whose answer was lost.

@@ -49,7 +49,13 @@ type Options struct {
 	// the session.
 	OnEvent func(Event)
 
-	Clock clock.Clock // for tests; the machine's if nil
+	clock clock.Clock // the machine's if nil
+}
+
+// WithClock returns the options with another clock, for tests.
+func (o Options) WithClock(clock clock.Clock) Options {
+	o.clock = clock
+	return o
 }
 
 func (o Options) withDefaults(leaser replicate.Leaser) (Options, error) {
@@ -74,8 +80,8 @@ func (o Options) withDefaults(leaser replicate.Leaser) (Options, error) {
 	if o.AttemptTimeout == 0 {
 		o.AttemptTimeout = o.RenewEvery
 	}
-	if o.Clock == nil {
-		o.Clock = clock.System
+	if o.clock == nil {
+		o.clock = clock.System
 	}
 	if o.OnEvent == nil {
 		o.OnEvent = func(Event) {}

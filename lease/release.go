@@ -115,7 +115,7 @@ func (s *Session) waitFor(ctx context.Context, c *crowd) error {
 func (s *Session) Abandoned() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.settled = s.opts.Clock.Now().Add(s.opts.Guard)
+	s.settled = s.opts.clock.Now().Add(s.opts.Guard)
 }
 
 // Request notes that a fenced client's request begins. The client calls done when it
@@ -144,12 +144,12 @@ func (s *Session) drain(ctx context.Context) {
 	s.mu.Lock()
 	settled := s.settled
 	s.mu.Unlock()
-	left := s.opts.Clock.Now().Until(settled)
+	left := s.opts.clock.Now().Until(settled)
 	if settled.Wall.IsZero() || left <= 0 {
 		return
 	}
 	s.opts.OnEvent(Event{Kind: EventDraining, Lease: s.Lease(), Latency: left})
-	_ = s.opts.Clock.Sleep(ctx, min(left, s.opts.Guard))
+	_ = s.opts.clock.Sleep(ctx, min(left, s.opts.Guard))
 }
 
 // crowd counts those who have entered and not left. The session's mutex guards it.

@@ -84,7 +84,7 @@ func (s *Session) Valid() bool { return s.Err() == nil }
 // or ErrReleased is in its chain. Like Valid it asks the clocks.
 func (s *Session) Err() error {
 	s.mu.Lock()
-	end, over := s.end, s.opts.Clock.Now().Reached(s.deadline)
+	end, over := s.end, s.opts.clock.Now().Reached(s.deadline)
 	s.mu.Unlock()
 	if end == nil && over {
 		end = s.finish(fmt.Errorf("%w: it was not renewed in time", ErrLost))
@@ -99,7 +99,7 @@ func (s *Session) Left() time.Duration {
 	if s.end != nil {
 		return 0
 	}
-	return max(0, s.opts.Clock.Now().Until(s.deadline))
+	return max(0, s.opts.clock.Now().Until(s.deadline))
 }
 
 // Go runs fn under the session's context. Release waits for it.

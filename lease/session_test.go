@@ -115,7 +115,7 @@ func TestSessionValid(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, store *cas.Memory) {
 				c := newContender(store, "me")
-				c.opts.Clock = lateTimers{c.clock, always}
+				c.opts = c.opts.WithClock(lateTimers{c.clock, always})
 				s := c.acquire(t)
 				if !s.Valid() {
 					t.Fatal("not valid at first")
@@ -136,7 +136,7 @@ func TestSessionLateRenewal(t *testing.T) {
 	inBubble(t, func(t *testing.T, store *cas.Memory) {
 		c := newContender(store, "me")
 		c.opts.AttemptTimeout = sessionTTL
-		c.opts.Clock = lateTimers{c.clock, func(d time.Duration) bool { return d != sessionTTL/3 }}
+		c.opts = c.opts.WithClock(lateTimers{c.clock, func(d time.Duration) bool { return d != sessionTTL/3 }})
 		s := c.acquire(t)
 		before := s.Lease()
 		c.script(func(_ context.Context, write func() (cas.Written, error)) (cas.Written, error) {

@@ -65,9 +65,9 @@ func (l *Leaser) correct(now clock.Instant) time.Time {
 // Now is the time in which this leaser reckons when its own leases end: this
 // machine's, or the store's where the two are visibly apart.
 func (l *Leaser) Now() time.Time {
-	cfg, err := l.configure().withDefaults()
-	if err != nil {
+	cfg, err := l.config().withDefaults()
+	if err != nil || l == nil {
 		return time.Now()
 	}
-	return l.correct(cfg.Clock.Now())
+	return l.correct(cfg.clock.Now())
 }

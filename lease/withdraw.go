@@ -29,7 +29,7 @@ func (l *Leaser) WithdrawLease(ctx context.Context) error {
 	if !l.isOwn(seen.rec, toAcquire) && !l.awaits(seen.token) {
 		return nil
 	}
-	rec := released(l.next(), cfg.Owner, l.correct(cfg.Clock.Now()))
+	rec := released(l.next(), cfg.Owner, l.correct(cfg.clock.Now()))
 	if l.isOwn(seen.rec, toAcquire) {
 		rec.Generation = seen.rec.Generation
 	}
@@ -41,19 +41,19 @@ func (l *Leaser) WithdrawLease(ctx context.Context) error {
 
 // doubts reports whether the outcome of an acquisition is unknown.
 func (l *Leaser) doubts() bool {
-	return l.anyInDoubt(func(inDoubt) bool { return true })
+	return l.anyInDoubt(func(doubt) bool { return true })
 }
 
 // awaits reports whether an acquisition is in doubt that can be applied while the
 // record has this token.
 func (l *Leaser) awaits(token cas.Token) bool {
-	return l.anyInDoubt(func(d inDoubt) bool { return d.expect == token })
+	return l.anyInDoubt(func(d doubt) bool { return d.expect == token })
 }
 
-func (l *Leaser) anyInDoubt(is func(inDoubt) bool) bool {
+func (l *Leaser) anyInDoubt(is func(doubt) bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, d := range l.unsettled {
+	for _, d := range l.inDoubt {
 		if d.why == toAcquire && is(d) {
 			return true
 		}

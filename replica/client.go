@@ -77,10 +77,19 @@ func NewClient(kind string, native ltx.Layout, open func(context.Context) (blob.
 }
 
 // Type implements [replicate.ReplicaClient].
-func (c *Client) Type() string { return c.kind }
+func (c *Client) Type() string {
+	if c == nil {
+		return ""
+	}
+	return c.kind
+}
 
 // SetLogger implements [replicate.ReplicaClient]; nil is the default logger.
-func (c *Client) SetLogger(logger *slog.Logger) { c.logger.Store(logger) }
+func (c *Client) SetLogger(logger *slog.Logger) {
+	if c != nil {
+		c.logger.Store(logger)
+	}
+}
 
 func (c *Client) log() *slog.Logger {
 	return cmp.Or(c.logger.Load(), slog.Default()).WithGroup(c.kind)

@@ -33,7 +33,7 @@ func sessionOf(t *testing.T, owner string) (*lease.Session, *byhand.Clock) {
 	t.Helper()
 	clock := byhand.New()
 	held := replicate.Lease{Generation: 7, Owner: owner, ExpiresAt: clock.Now().Wall.Add(time.Minute)}
-	s, err := lease.TryAcquire(t.Context(), oneLeaser{held}, lease.Options{Clock: clock})
+	s, err := lease.TryAcquire(t.Context(), oneLeaser{held}, lease.Options{}.WithClock(clock))
 	if err != nil {
 		t.Fatal(err)
 	}

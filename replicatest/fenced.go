@@ -234,7 +234,7 @@ func loneSession(t *testing.T, i int, c *byhand.Clock) *lease.Session {
 	if c == nil {
 		c = byhand.New()
 	}
-	s, err := lease.TryAcquire(t.Context(), loneLeaser{i}, lease.Options{Clock: c})
+	s, err := lease.TryAcquire(t.Context(), loneLeaser{i}, lease.Options{}.WithClock(c))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -44,7 +44,7 @@ func fencedOn(s *Store, client func() *ReplicaClient, leaser func() *Leaser) rep
 func fencedClient(t *testing.T, srv *fakes3.Server) (*replica.FencedClient, *byhand.Clock) {
 	t.Helper()
 	clock := byhand.New()
-	session, err := lease.TryAcquire(t.Context(), newLeaser(t, srv, "holder"), lease.Options{Clock: clock})
+	session, err := lease.TryAcquire(t.Context(), newLeaser(t, srv, "holder"), lease.Options{}.WithClock(clock))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -172,7 +172,7 @@ func (w *world) newProcess(m *machine, life int) *process {
 	store := p.open(&network{settles: true, applied: w.applied})
 	var l leaser = lease.NewLeaser("simulated",
 		func() lease.Config {
-			return lease.Config{Owner: p.name, TTL: ttl, MaxTTL: ttl, MaxSkew: maxSkew, Clock: leaserClock{p}}
+			return lease.Config{Owner: p.name, TTL: ttl, MaxTTL: ttl, MaxSkew: maxSkew}.WithClock(leaserClock{p})
 		},
 		func(context.Context) (cas.Store, error) { return store, nil })
 	if w.leaser != nil {
@@ -204,11 +204,11 @@ func (p *process) options() lease.Options {
 		c = p.w.session(p, c)
 	}
 	patience := ttl / 3 * time.Duration(1+p.rand.IntN(2))
-	return lease.Options{Guard: guard, AttemptTimeout: patience, PollEvery: pollTick, Clock: c, OnEvent: func(e lease.Event) {
+	return lease.Options{Guard: guard, AttemptTimeout: patience, PollEvery: pollTick, OnEvent: func(e lease.Event) {
 		p.w.mu.Lock()
 		defer p.w.mu.Unlock()
 		p.w.events[e.Kind]++
-	}}
+	}}.WithClock(c)
 }
 
 // pollTick is so short that it has no jitter, which would not be of the seed; the

@@ -138,8 +138,8 @@ func (s *Store) leaser(id LeaseId, w *writer) *lease.Leaser {
 	configure := func() lease.Config {
 		return lease.Config{
 			Key: leaseKey(id), Owner: w.owner, TTL: w.ttl, Note: w.note,
-			MaxTTL: MaxTTL + trustMargin, MaxSkew: s.opts.MaxSkew, Clock: s.opts.clock,
-		}
+			MaxTTL: MaxTTL + trustMargin, MaxSkew: s.opts.MaxSkew,
+		}.WithClock(s.opts.clock)
 	}
 	return lease.NewLeaser("kv", configure, func(context.Context) (cas.Store, error) { return s.store, nil })
 }
@@ -176,7 +176,7 @@ func (s *Store) NewLease(ctx context.Context, ttl time.Duration, keepAlive bool)
 // that has been given is not given again.
 func (l *StoreLease) take(ctx context.Context, keepAlive bool) (isNew bool, err error) {
 	if keepAlive {
-		opts := lease.Options{TTL: l.fullTTL, Clock: l.s.opts.clock}
+		opts := lease.Options{TTL: l.fullTTL}.WithClock(l.s.opts.clock)
 		if l.alive, err = lease.TryAcquire(ctx, kept{l.leaser}, opts); err == nil {
 			l.found = l.alive.Lease()
 		}
