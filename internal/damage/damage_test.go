@@ -47,8 +47,8 @@ func names(files map[string][]byte) []string {
 // build makes all variants below dir, as they are committed.
 func build(t *testing.T, dir string) {
 	t.Helper()
-	for _, v := range Variants() {
-		report, err := v.Build(testreplica.Root(t), filepath.Join(dir, v.Name, "replica"))
+	for _, v := range variants() {
+		report, err := v.build(testreplica.Root(t), filepath.Join(dir, v.Name, "replica"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -86,7 +86,7 @@ func TestCommittedVariantsAreCurrent(t *testing.T) {
 // Each variant differs from its sound base in the objects it reports, and in
 // nothing else; and it does so for a whole base, too.
 func TestVariantsDamageWhatTheyReport(t *testing.T) {
-	for _, v := range Variants() {
+	for _, v := range variants() {
 		t.Run(v.Name, func(t *testing.T) {
 			dir := testreplica.Copy(t, v.Base)
 			before := tree(t, dir)
@@ -112,7 +112,7 @@ func TestVariantsDamageWhatTheyReport(t *testing.T) {
 			if diff := cmp.Diff(changed, objects); diff != "" {
 				t.Errorf("changed (-) and reported (+) differ:\n%s", diff)
 			}
-			if damaged := len(changed) > 0; damaged != (v.Want != None) {
+			if damaged := len(changed) > 0; damaged != (v.Want != testreplica.None) {
 				t.Errorf("%d objects changed, want severity %s", len(changed), v.Want)
 			}
 		})
@@ -121,7 +121,7 @@ func TestVariantsDamageWhatTheyReport(t *testing.T) {
 
 // Damage must not keep a test from getting a copy.
 func TestCommittedVariantsCanBeCopied(t *testing.T) {
-	for _, v := range Variants() {
+	for _, v := range variants() {
 		name := "damaged/" + v.Name
 		got, want := names(tree(t, testreplica.Copy(t, name))), names(tree(t, testreplica.Dir(t, name)))
 		if diff := cmp.Diff(want, got); diff != "" {

@@ -18,7 +18,6 @@ import (
 
 	"github.com/replctl/replicate/blob"
 	"github.com/replctl/replicate/file"
-	"github.com/replctl/replicate/internal/damage"
 	"github.com/replctl/replicate/internal/testreplica"
 	"github.com/replctl/replicate/ltx"
 	"github.com/replctl/replicate/replica"
@@ -242,21 +241,21 @@ func (d *hurtReplica) restore(p replica.Point, promised bool) {
 
 // TestCheckDamaged: each variant in testdata is judged as it is meant.
 func TestCheckDamaged(t *testing.T) {
-	for _, v := range damage.Variants() {
+	for _, v := range testreplica.Damaged(t) {
 		c := file.NewReplicaClient(testreplica.Copy(t, "damaged/"+v.Name))
 		report, err := check.Run(t.Context(), c, check.Options{Deep: true})
 		if err != nil {
 			t.Fatal(err)
 		}
-		worst := damage.None
+		worst := testreplica.None
 		for _, p := range report.Problems {
 			if p.Severity == replica.SeverityError {
-				worst = damage.Error
-			} else if worst == damage.None && p.Severity == replica.SeverityWarning {
-				worst = damage.Warning
+				worst = testreplica.Error
+			} else if worst == testreplica.None && p.Severity == replica.SeverityWarning {
+				worst = testreplica.Warning
 			}
 		}
-		if worst != v.Want || report.OK() != (v.Want != damage.Error) {
+		if worst != v.Want || report.OK() != (v.Want != testreplica.Error) {
 			t.Errorf("%s: the worst is %s, want %s: %+v", v.Name, worst, v.Want, report.Problems)
 		}
 	}

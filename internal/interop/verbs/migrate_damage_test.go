@@ -16,7 +16,6 @@ import (
 
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/file"
-	"github.com/replctl/replicate/internal/damage"
 	"github.com/replctl/replicate/internal/testreplica"
 	"github.com/replctl/replicate/ltx"
 	"github.com/replctl/replicate/replica"
@@ -57,7 +56,7 @@ func isDamage(err error) bool {
 // Of a damaged backup nothing is migrated, not even a part; of one in which there
 // is only what does not belong there, all.
 func TestMigrateDamaged(t *testing.T) {
-	for _, v := range damage.Variants() {
+	for _, v := range testreplica.Damaged(t) {
 		if !strings.HasPrefix(v.Name, "v3-") && v.Name != "both-formats" {
 			continue
 		}
@@ -65,7 +64,7 @@ func TestMigrateDamaged(t *testing.T) {
 		for _, opts := range []migrate.Options{{}, {History: true}} {
 			dst := filepath.Join(t.TempDir(), "dst")
 			_, err := migrateTo(t, src, dst, opts)
-			if v.Want != damage.Error {
+			if v.Want != testreplica.Error {
 				if err != nil {
 					t.Errorf("%s, history %v: %v", v.Name, opts.History, err)
 				}

@@ -1,41 +1,26 @@
 package cli
 
 import (
-	"encoding/json"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/replctl/replicate/internal/damage"
+	"github.com/replctl/replicate/internal/testreplica"
 )
 
 // Every committed variant gives the exit code and the severity that its
 // damage.json wants, and its objects are named: to people, and to programs.
 func TestInspectDamaged(t *testing.T) {
-	dir := filepath.Join(testdata(t), "damaged")
-	reports, err := filepath.Glob(filepath.Join(dir, "*", "damage.json"))
-	if err != nil || len(reports) != len(damage.Variants()) {
-		t.Fatalf("got %d variants, want %d: %v", len(reports), len(damage.Variants()), err)
-	}
-	for _, path := range reports {
-		t.Run(filepath.Base(filepath.Dir(path)), func(t *testing.T) {
-			data, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var want damage.Report
-			if err := json.Unmarshal(data, &want); err != nil {
-				t.Fatal(err)
-			}
-			checkDamaged(t, filepath.Join(filepath.Dir(path), "replica"), want)
+	for _, want := range testreplica.Damaged(t) {
+		t.Run(want.Name, func(t *testing.T) {
+			checkDamaged(t, filepath.Join(testdata(t), "damaged", want.Name, "replica"), want)
 		})
 	}
 }
 
-func checkDamaged(t *testing.T, replica string, want damage.Report) {
+func checkDamaged(t *testing.T, replica string, want testreplica.Damage) {
 	wantCode := exitOK
-	if want.Want == damage.Error {
+	if want.Want == testreplica.Error {
 		wantCode = exitDamage
 	}
 	code, stdout, stderr := replctl(t, "inspect", replica)
@@ -47,10 +32,10 @@ func checkDamaged(t *testing.T, replica string, want damage.Report) {
 		t.Errorf("--json: got exit code %d, want %d", code, wantCode)
 	}
 	problems := decode[inspectDoc](t, "inspect --json", doc).Problems
-	worst := damage.None
+	worst := testreplica.None
 	for _, p := range problems {
-		if worst != damage.Error && p.Severity != "info" {
-			worst = damage.Severity(p.Severity)
+		if worst != testreplica.Error && p.Severity != "info" {
+			worst = testreplica.Severity(p.Severity)
 		}
 		if !strings.Contains(stdout, p.Object) {
 			t.Errorf("%s is not named to people:\n%s", p.Object, stdout)
@@ -68,7 +53,7 @@ func checkDamaged(t *testing.T, replica string, want damage.Report) {
 
 // named reports whether there is a problem of an object, or of the directory
 // that it is or was in, or of the LTX files together.
-func named(problems []problemDoc, object string, severity damage.Severity) bool {
+func named(problems []problemDoc, object string, severity testreplica.Severity) bool {
 	for _, p := range problems {
 		inside := strings.HasSuffix(p.Object, "/") && strings.HasPrefix(object, p.Object)
 		if p.Object == object || inside && p.Severity == string(severity) {

@@ -6,12 +6,14 @@ import (
 	"os"
 	"path"
 	"slices"
+
+	"github.com/replctl/replicate/internal/testreplica"
 )
 
 const snapshotLevel = 9
 
-func ltxVariants() []Variant {
-	return []Variant{
+func ltxVariants() []variant {
+	return []variant{
 		ltxTail("ltx-truncated", "the file ends in the middle of a page", func(root string, f, _ ltxFile) error {
 			return cut(root, f.key)
 		}),
@@ -38,15 +40,15 @@ func ltxVariants() []Variant {
 				return put(root, f.key, data)
 			}),
 		{
-			Name: "ltx-no-snapshot", Base: "v0.5", Want: Error, Apply: ltxNoSnapshot,
+			Name: "ltx-no-snapshot", Base: "v0.5", Want: testreplica.Error, Apply: ltxNoSnapshot,
 			Describe: "nothing starts at transaction 1, so there is nothing to apply the rest to",
 		},
 		{
-			Name: "ltx-stray-temp", Base: "v0.5", Want: Warning, Apply: ltxStrayTemp,
+			Name: "ltx-stray-temp", Base: "v0.5", Want: testreplica.Warning, Apply: ltxStrayTemp,
 			Describe: "temporary files of uploads that never ended: one with half its content, one empty",
 		},
 		{
-			Name: "ltx-foreign-names", Base: "v0.5", Want: Warning, Apply: ltxForeignNames,
+			Name: "ltx-foreign-names", Base: "v0.5", Want: testreplica.Warning, Apply: ltxForeignNames,
 			Describe: "objects that are not LTX files by their name or their place",
 		},
 	}
@@ -54,8 +56,9 @@ func ltxVariants() []Variant {
 
 // ltxTail is a variant in which the last transaction but one is damaged. It is
 // at level 0 only, so nothing makes up for it, and the last is out of reach.
-func ltxTail(name, describe string, apply func(root string, f, before ltxFile) error) Variant {
-	return Variant{Name: name, Base: "v0.5", Describe: describe, Want: Error, Apply: func(root string) ([]string, error) {
+func ltxTail(name, describe string, apply func(root string, f, before ltxFile) error) variant {
+	v := variant{Name: name, Base: "v0.5", Describe: describe, Want: testreplica.Error}
+	v.Apply = func(root string) ([]string, error) {
 		files, err := ltxFiles(root)
 		if err != nil {
 			return nil, err
@@ -67,7 +70,8 @@ func ltxTail(name, describe string, apply func(root string, f, before ltxFile) e
 		}
 		f, before := tail[len(tail)-2], tail[len(tail)-3]
 		return one(f.key, apply(root, f, before))
-	}}
+	}
+	return v
 }
 
 func ltxNoSnapshot(root string) ([]string, error) {

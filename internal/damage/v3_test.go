@@ -9,10 +9,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/replctl/replicate/internal/testreplica"
 )
 
-func v3Variants() []Variant {
-	return []Variant{
+func v3Variants() []variant {
+	return []variant{
 		v3Tail("v3-missing-initial", "the WAL file has no beginning: its segment at offset 0 is missing",
 			func(root string, wal []string) ([]string, error) {
 				return one(wal[0], remove(root, wal[0]))
@@ -37,15 +39,15 @@ func v3Variants() []Variant {
 				return one(key, flip(root, key, func(size int) int { return size / 2 }))
 			}),
 		{
-			Name: "v3-no-snapshot", Base: "v0.3", Want: Error, Apply: v3NoSnapshot,
+			Name: "v3-no-snapshot", Base: "v0.3", Want: testreplica.Error, Apply: v3NoSnapshot,
 			Describe: "a generation with WAL files and no snapshot to apply them to",
 		},
 		{
-			Name: "v3-stray-temp", Base: "v0.3", Want: Warning, Apply: v3StrayTemp,
+			Name: "v3-stray-temp", Base: "v0.3", Want: testreplica.Warning, Apply: v3StrayTemp,
 			Describe: "temporary files of uploads that never ended: half a segment, an empty snapshot",
 		},
 		{
-			Name: "v3-foreign-names", Base: "v0.3", Want: Warning, Apply: v3ForeignNames,
+			Name: "v3-foreign-names", Base: "v0.3", Want: testreplica.Warning, Apply: v3ForeignNames,
 			Describe: "objects that are no part of a backup by their name or their place",
 		},
 	}
@@ -54,8 +56,9 @@ func v3Variants() []Variant {
 // v3Tail is a variant in which one WAL file is damaged, of the newest generation,
 // after its last snapshot and before its last WAL file: nothing makes up for it,
 // and the latest state is out of reach.
-func v3Tail(name, describe string, apply func(root string, wal []string) ([]string, error)) Variant {
-	return Variant{Name: name, Base: "v0.3", Describe: describe, Want: Error, Apply: func(root string) ([]string, error) {
+func v3Tail(name, describe string, apply func(root string, wal []string) ([]string, error)) variant {
+	v := variant{Name: name, Base: "v0.3", Describe: describe, Want: testreplica.Error}
+	v.Apply = func(root string) ([]string, error) {
 		g, err := newest(root)
 		if err != nil {
 			return nil, err
@@ -68,7 +71,8 @@ func v3Tail(name, describe string, apply func(root string, wal []string) ([]stri
 				g.segments[len(g.segments)-1].key)
 		}
 		return apply(root, wal)
-	}}
+	}
+	return v
 }
 
 func v3NoSnapshot(root string) ([]string, error) {

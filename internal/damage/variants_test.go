@@ -3,7 +3,7 @@
 //
 // What it makes is committed under testdata/damaged, so that a person can point
 // replctl at it; a test here makes it all again and compares. Tests of other
-// packages use the committed variants, or apply a variant to a copy of their own.
+// packages read the committed variants: testreplica.Damaged lists them.
 package damage
 
 import (
@@ -11,56 +11,41 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/replctl/replicate/internal/testreplica"
 )
 
-// Severity is what a checker should make of a variant.
-type Severity string
-
-// The severities, from harmless to not.
-const (
-	None    Severity = "none"    // nothing is wrong
-	Warning Severity = "warning" // something does not belong here; everything can be restored
-	Error   Severity = "error"   // something cannot be restored
-)
-
-// Variant is one way in which a replica can be damaged.
-type Variant struct {
+// variant is one way in which a replica can be damaged.
+type variant struct {
 	Name     string
 	Base     string // the replica below testdata that it starts from
 	And      string // a second one, put into the same root; or ""
 	Describe string
-	Want     Severity
+	Want     testreplica.Severity
 
 	// Apply damages the replica in root, in place, and returns the keys of the
 	// objects that it damaged, removed or added. It takes the whole base as
-	// well as what [Variant.Build] leaves of it.
+	// well as what [variant.build] leaves of it.
 	Apply func(root string) (objects []string, err error)
 }
 
-// Report is the damage.json beside a variant's replica.
-type Report struct {
-	Name        string   `json:"name"`
-	Base        string   `json:"base"`
-	Objects     []string `json:"objects"`
-	Description string   `json:"description"`
-	Want        Severity `json:"want"`
-}
-
-// Variants are all there are, by name.
-func Variants() []Variant {
-	return append(append(ltxVariants(), v3Variants()...), Variant{
-		Name: "both-formats", Base: "v0.5", And: "v0.3", Want: None,
+// variants are all there are, by name.
+func variants() []variant {
+	return append(append(ltxVariants(), v3Variants()...), variant{
+		Name: "both-formats", Base: "v0.5", And: "v0.3", Want: testreplica.None,
 		Describe: "an LTX replica and a v0.3 backup in one root, as an upgrade in place leaves them",
 		Apply:    func(string) ([]string, error) { return []string{}, nil },
 	})
 }
 
-// Build makes the variant in root, which must not exist, from the replicas in
+// build makes the variant in root, which must not exist, from the replicas in
 // testdata. To keep it small it starts from a part of the base, what retention
 // might have left: the newest generation, the last two snapshots, and what is
 // needed after them.
-func (v Variant) Build(testdata, root string) (Report, error) {
-	report := Report{Name: v.Name, Base: strings.Trim(v.Base+"+"+v.And, "+"), Description: v.Describe, Want: v.Want}
+func (v variant) build(testdata, root string) (testreplica.Damage, error) {
+	report := testreplica.Damage{
+		Name: v.Name, Base: strings.Trim(v.Base+"+"+v.And, "+"), Description: v.Describe, Want: v.Want,
+	}
 	for _, base := range []string{v.Base, v.And} {
 		if base == "" {
 			continue
