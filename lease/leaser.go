@@ -134,6 +134,12 @@ func (l *Leaser) init(ctx context.Context) (cas.Store, Config, error) {
 	return store, cfg, nil
 }
 
+// Records returns the store that the lease's record is in, for others beside it.
+func (l *Leaser) Records(ctx context.Context) (cas.Store, error) {
+	store, _, err := l.init(ctx)
+	return store, err
+}
+
 // AcquireLease implements [replicate.Leaser].
 func (l *Leaser) AcquireLease(ctx context.Context) (*replicate.Lease, error) {
 	store, cfg, err := l.init(ctx)

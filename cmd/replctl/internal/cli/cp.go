@@ -139,7 +139,7 @@ func (a *app) copyReplica(ctx context.Context, src, dst *opened, client replica.
 ) error {
 	m := a.newMeter("copying")
 	began := time.Now()
-	rep, err := mirror.Copy(ctx, src.fenceable(), client, mirror.Options{
+	rep, err := mirror.Copy(ctx, src, client, mirror.Options{
 		Since: flags.since.at, Concurrency: flags.concurrency, Force: flags.force, Progress: m.update,
 	})
 	m.done()

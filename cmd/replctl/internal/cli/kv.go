@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/engines"
 	"github.com/replctl/replicate/store/kv"
 )
 
@@ -41,11 +42,11 @@ func newKVCommand(a *app) *cobra.Command {
 // openKV returns the records at a URL, which is not contacted yet, and the URL as it may
 // be shown (see shownURL).
 func (a *app) openKV(ctx context.Context, rawURL string, poll time.Duration) (s *kv.Store, url string, err error) {
-	l, err := a.openProber(rawURL, "kv")
+	l, err := a.leaserAt(rawURL, "kv", engines.Options{})
 	if err != nil {
 		return nil, "", err
 	}
-	store, err := l.ProbeTarget().Records(ctx) // the target has all records at the URL
+	store, err := l.Records(ctx)
 	if err != nil {
 		return nil, "", err
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/engines"
 	"github.com/replctl/replicate/lease"
 )
 
@@ -61,7 +62,7 @@ func (a *app) printGrant(done string, g grantJSON) error {
 }
 
 // acquire acquires a lease that goes on when this process ends.
-func (a *app) acquire(ctx context.Context, l leaser, wait time.Duration) (*replicate.Lease, error) {
+func (a *app) acquire(ctx context.Context, l engines.LeaseClient, wait time.Duration) (*replicate.Lease, error) {
 	report := a.newReporter()
 	defer report.close()
 	var session *lease.Session

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/engines"
 	"github.com/replctl/replicate/lease"
 )
 
@@ -75,7 +76,7 @@ func checkBreak(cmd *cobra.Command, opts lease.BreakOptions) error {
 
 // breakFailure is leaseFailure for lease break. If another record is there than the one
 // that was named, it says which. Nothing was held, and so nothing is lost.
-func breakFailure(ctx context.Context, l leaser, err error, url string) error {
+func breakFailure(ctx context.Context, l engines.LeaseClient, err error, url string) error {
 	if !errors.Is(err, replicate.ErrLeaseNotHeld) {
 		return leaseFailure(err, url)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/cmd/replctl/internal/supervise"
+	"github.com/replctl/replicate/engines"
 	"github.com/replctl/replicate/lease"
 )
 
@@ -152,7 +153,7 @@ func (f *execFlags) sessionOptions(notify func(lease.Event)) lease.Options {
 }
 
 // execute runs a command under the lease.
-func (a *app) execute(ctx context.Context, l leaser, url string, flags execFlags, path string, args []string) error {
+func (a *app) execute(ctx context.Context, l engines.LeaseClient, url string, flags execFlags, path string, args []string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/cmd/replctl/internal/supervise"
+	"github.com/replctl/replicate/engines"
 	"github.com/replctl/replicate/lease"
 )
 
@@ -25,7 +26,7 @@ type execution struct {
 }
 
 // run runs the command under the lease, and says what became of both.
-func (e *execution) run(ctx context.Context, l leaser) error {
+func (e *execution) run(ctx context.Context, l engines.LeaseClient) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	acquired := e.endWaitOnSignal(cancel)

@@ -1,30 +1,15 @@
 package cli
 
 import (
-	"context"
 	"fmt"
-	"log/slog"
 	"time"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
-	"github.com/replctl/replicate"
-	"github.com/replctl/replicate/file"
+	"github.com/replctl/replicate/engines"
 	"github.com/replctl/replicate/lease"
-	"github.com/replctl/replicate/s3"
 )
-
-// leaser is what the lease commands need of an engine's Leaser.
-type leaser interface {
-	replicate.Leaser
-	ReadLease(ctx context.Context) (*replicate.Lease, lease.State, error)
-	BreakLease(ctx context.Context, opts lease.BreakOptions) (*replicate.Lease, error)
-	WithdrawLease(ctx context.Context) error
-	LeaseTTL() time.Duration
-	Observe(notify func(lease.Event)) (stop func())
-	SetLogger(logger *slog.Logger)
-}
 
 // leaseFlags are what the commands let a user say about a lease.
 type leaseFlags struct {
@@ -110,33 +95,25 @@ func (f *leaseFlags) check() error {
 }
 
 // openLeaser returns the leaser of the replica at a URL.
-func (a *app) openLeaser(rawURL string, flags leaseFlags) (leaser, error) {
+func (a *app) openLeaser(rawURL string, flags leaseFlags) (engines.LeaseClient, error) {
 	if err := flags.check(); err != nil {
 		return nil, err
 	}
-	l, err := a.openProber(rawURL, "lease")
+	return a.leaserAt(rawURL, "lease", engines.Options{Owner: flags.owner, TTL: flags.ttl, MaxTTL: flags.maxTTL, MaxSkew: flags.maxSkew})
+}
+
+// leaserAt returns the leaser of the replica at a URL for a command.
+func (a *app) leaserAt(rawURL, command string, opts engines.Options) (engines.LeaseClient, error) {
+	p, err := a.parsePlace(rawURL)
 	if err != nil {
 		return nil, err
 	}
-	switch l := l.(type) {
-	case *file.Leaser:
-		flags.set(&l.MaxTTL, &l.TTL, &l.Owner)
-		l.MaxSkew = flags.maxSkew
-	case *s3.Leaser:
-		flags.set(&l.MaxTTL, &l.TTL, &l.Owner)
-		l.MaxSkew = flags.maxSkew
+	opts.Logger, opts.OnWait = a.logger(), a.sayWait
+	l, err := p.Leaser(opts)
+	if err != nil {
+		return nil, usageError("replctl "+command+" --help", "%w", err)
 	}
-	return l.(leaser), nil
-}
-
-func (f *leaseFlags) set(maxTTL, ttl *time.Duration, owner *string) {
-	*maxTTL, *ttl = f.maxTTL, min(*ttl, f.maxTTL)
-	if f.ttl != 0 {
-		*ttl = f.ttl
-	}
-	if f.owner != "" {
-		*owner = f.owner
-	}
+	return l, nil
 }
 
 // shownURL is the URL of an engine's client or leaser as it may be shown: it includes what

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/engines"
 	"github.com/replctl/replicate/lease"
 )
 
@@ -58,7 +59,7 @@ func newLeaseRenewCommand(a *app) *cobra.Command {
 	return cmd
 }
 
-func renew(ctx context.Context, l leaser, grant grantJSON) (lease *replicate.Lease, err error) {
+func renew(ctx context.Context, l engines.LeaseClient, grant grantJSON) (lease *replicate.Lease, err error) {
 	err = settle(ctx, func() error {
 		lease, err = l.RenewLease(ctx, grant.lease())
 		return err
@@ -70,7 +71,7 @@ func renew(ctx context.Context, l leaser, grant grantJSON) (lease *replicate.Lea
 //
 // It looks at the record first: for the store's clock, by which the expiry is
 // reckoned, and because a lease that was edited must not set the generation back.
-func (a *app) openGranted(ctx context.Context, rawURL string, flags leaseFlags, grant grantJSON) (leaser, error) {
+func (a *app) openGranted(ctx context.Context, rawURL string, flags leaseFlags, grant grantJSON) (engines.LeaseClient, error) {
 	flags.owner = grant.Owner
 	l, err := a.openLeaser(rawURL, flags)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/engines"
 	"github.com/replctl/replicate/internal/clock"
 	"github.com/replctl/replicate/lease"
 )
@@ -27,7 +28,7 @@ func sessionWait(wait time.Duration) time.Duration {
 }
 
 // underLease waits for the lease, runs fn while it is held, and releases it.
-func underLease(ctx context.Context, l leaser, opts lease.Options,
+func underLease(ctx context.Context, l engines.LeaseClient, opts lease.Options,
 	fn func(context.Context, *lease.Session) error,
 ) error {
 	err := lease.Run(ctx, settledLeaser{l}, opts, fn)
@@ -42,11 +43,11 @@ func underLease(ctx context.Context, l leaser, opts lease.Options,
 }
 
 // settledLeaser is a leaser that repeats an acquisition whose outcome is unknown.
-type settledLeaser struct{ leaser }
+type settledLeaser struct{ engines.LeaseClient }
 
 func (l settledLeaser) AcquireLease(ctx context.Context) (lease *replicate.Lease, err error) {
 	err = settle(ctx, func() error {
-		lease, err = l.leaser.AcquireLease(ctx)
+		lease, err = l.LeaseClient.AcquireLease(ctx)
 		return err
 	})
 	return lease, err

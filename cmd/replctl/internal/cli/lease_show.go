@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/engines"
 	"github.com/replctl/replicate/lease"
 )
 
@@ -50,7 +51,7 @@ type shownLease struct {
 	corrupt error
 }
 
-func readLease(ctx context.Context, l leaser) (shownLease, error) {
+func readLease(ctx context.Context, l engines.LeaseClient) (shownLease, error) {
 	held, state, err := l.ReadLease(ctx)
 	if err != nil && !errors.Is(err, replicate.ErrLeaseCorrupt) {
 		return shownLease{}, err

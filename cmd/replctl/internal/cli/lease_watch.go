@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/replctl/replicate/engines"
 	"github.com/replctl/replicate/internal/clock"
 )
 
@@ -37,7 +38,7 @@ until interrupted; renewals are not shown. With --json each is one line.`,
 	return cmd
 }
 
-func (a *app) watchLease(ctx context.Context, l leaser, every time.Duration) error {
+func (a *app) watchLease(ctx context.Context, l engines.LeaseClient, every time.Duration) error {
 	var last leaseJSON
 	for contact := false; ; contact = true {
 		shown, err := readLease(ctx, l)

@@ -8,10 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/replctl/replicate/file"
 	"github.com/replctl/replicate/lease"
 	"github.com/replctl/replicate/replica"
-	"github.com/replctl/replicate/s3"
 )
 
 // workFlags are those of a command that writes to a replica under its lease.
@@ -48,9 +46,8 @@ func (f *workFlags) checkWork(leased bool, flag string) error {
 func (a *app) work(ctx context.Context, r *opened, url string, flags workFlags, leased bool,
 	fn func(ctx context.Context, client replica.Fenceable, generation int64) error,
 ) error {
-	client := r.fenceable()
 	if !leased {
-		return fn(ctx, client, 0)
+		return fn(ctx, r, 0)
 	}
 	l, err := a.openLeaser(url, flags.leaseFlags)
 	if err != nil {
@@ -62,7 +59,7 @@ func (a *app) work(ctx context.Context, r *opened, url string, flags workFlags, 
 	opts.Wait = sessionWait(flags.wait)
 	var printed error
 	err = underLease(ctx, l, opts, func(ctx context.Context, s *lease.Session) error {
-		err := fn(ctx, replica.NewFencedClient(client, s), s.Generation())
+		err := fn(ctx, replica.NewFencedClient(r, s), s.Generation())
 		var ce *cliError
 		if errors.As(err, &ce) && ce.err == nil { // it has printed what it has to say
 			printed = err
@@ -71,17 +68,4 @@ func (a *app) work(ctx context.Context, r *opened, url string, flags workFlags, 
 		return err
 	})
 	return cmp.Or(leaseFailure(err, shownURL(l, url)), printed)
-}
-
-// fenceable is the engine's own client, create-only.
-func (r *opened) fenceable() replica.Fenceable {
-	switch c := r.client.(type) {
-	case *file.ReplicaClient:
-		c.CreateOnly = true
-		return c
-	case *s3.ReplicaClient:
-		c.CreateOnly = true
-		return c
-	}
-	return r.client.(replica.Fenceable)
 }

@@ -151,7 +151,7 @@ func (a *app) writeMigration(ctx context.Context, src, dst *opened, client repli
 	flags migrateFlags, generation int64,
 ) error {
 	meters := stepMeters{app: a}
-	m, err := migrate.Run(ctx, src.fenceable(), client, migrate.Options{
+	m, err := migrate.Run(ctx, src, client, migrate.Options{
 		History: flags.history, Partial: flags.partial, Target: flags.target(), TempDir: flags.tempDir,
 		Progress: meters.update,
 		Check: func(ctx context.Context, path string) error {

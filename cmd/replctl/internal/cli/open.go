@@ -12,72 +12,42 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/engines"
 	"github.com/replctl/replicate/file"
 	"github.com/replctl/replicate/ltx"
-	"github.com/replctl/replicate/replica"
-	"github.com/replctl/replicate/s3"
 	"github.com/replctl/replicate/v3compat"
 )
 
-// client is what the commands need of an engine's ReplicaClient.
-type client interface {
-	replicate.ReplicaClient
-	replicate.ReplicaClientV3
-	replica.Source
-}
-
 // opened is the replica that a command works on.
 type opened struct {
-	client
+	engines.Client
 	url string // as given, without secrets
 	dir string // of a file replica
 }
 
-// engine makes an engine's clients from the parts of a URL.
-type engine struct {
-	replica func(scheme, host, urlPath string, query url.Values, userinfo *url.Userinfo) (replicate.ReplicaClient, error)
-	leaser  func(scheme, host, urlPath string, query url.Values, userinfo *url.Userinfo) (replicate.Leaser, error)
-}
-
-// engines is the one place that maps URL schemes to engines.
-var engines = map[string]engine{
-	file.ReplicaClientType: {file.NewReplicaClientFromURL, file.NewLeaserFromURL},
-	s3.ReplicaClientType:   {s3.NewReplicaClientFromURL, s3.NewLeaserFromURL},
-}
-
-// place is a URL taken apart, with the parameters that flags add.
-type place struct {
-	engine
-	scheme, host, path string
-	query              url.Values
-	userinfo           *url.Userinfo
-}
-
-func (a *app) parsePlace(rawURL string) (place, error) {
-	scheme, host, urlPath, query, userinfo, err := replicate.ParseURL(rawURL)
-	if err != nil {
-		return place{}, usageError("replctl --help, which says what a URL is", "%w", err)
-	}
-	e, ok := engines[scheme]
-	if !ok {
-		return place{}, usageError("a path, file:///path, or s3://bucket/path", "url scheme %q is not supported", scheme)
+func (a *app) parsePlace(rawURL string) (engines.Place, error) {
+	p, err := engines.Parse(rawURL)
+	switch {
+	case errors.Is(err, engines.ErrScheme):
+		return p, usageError("a path, file:///path, or s3://bucket/path", "%w", err)
+	case err != nil:
+		return p, usageError("replctl --help, which says what a URL is", "%w", err)
 	}
 	for name, value := range a.storeFlags() {
-		if scheme == file.ReplicaClientType {
-			return place{}, usageError("leave it out", "--%s is for s3 urls, and this is a directory", name)
+		if p.Scheme == file.ReplicaClientType {
+			return p, usageError("leave it out", "--%s is for s3 urls, and this is a directory", name)
 		}
-		if query == nil {
-			query = url.Values{}
+		if p.Query == nil {
+			p.Query = url.Values{}
 		}
-		query.Set(name, value)
+		p.Query.Set(name, value)
 	}
-	if db := workingDirOf(urlPath); scheme == file.ReplicaClientType && db != "" {
-		dir := strings.TrimRight(urlPath, "/")
-		return place{}, usageError(tryConfig, "%s is the working directory of Litestream for %s, and no replica", dir, db)
+	if db := workingDirOf(p.Path); p.Scheme == file.ReplicaClientType && db != "" {
+		dir := strings.TrimRight(p.Path, "/")
+		return p, usageError(tryConfig, "%s is the working directory of Litestream for %s, and no replica", dir, db)
 	}
-	return place{e, scheme, host, urlPath, query, userinfo}, nil
+	return p, nil
 }
 
 const tryConfig = "the path or url that the replica has in litestream.yml"
@@ -100,13 +70,11 @@ func (a *app) openReplica(rawURL string) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := p.replica(p.scheme, p.host, p.path, p.query, p.userinfo)
+	c, err := p.Replica(engines.Options{Logger: a.logger(), OnWait: a.sayWait, CreateOnly: true})
 	if err != nil {
 		return nil, usageError("replctl inspect --help", "%w", err)
 	}
-	c.SetLogger(a.logger())
-	a.sayWaits(c)
-	r := &opened{client: c.(client), url: rawURL}
+	r := &opened{Client: c, url: rawURL}
 	switch c := c.(type) {
 	case *file.ReplicaClient:
 		r.dir = c.Path()

@@ -1,24 +1,17 @@
 package cli
 
 import (
-	"log/slog"
 	"strings"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
-	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/engines"
 	"github.com/replctl/replicate/probe"
 )
 
 // prober is an engine's Leaser that can be probed.
-type prober interface {
-	replicate.Leaser
-	ProbeTarget() probe.Target
-	SetLogger(logger *slog.Logger)
-}
-
 const probeLong = `Find out whether a directory or a bucket does what leases need. If two writers create
 a record, or many at once, all but one must be refused. A write on the condition of an old
 version (If-Match) must be refused. What was written must be read and listed. Documentation
@@ -51,7 +44,7 @@ func newProbeCommand(a *app) *cobra.Command {
 			case opts.Writers < 2 || opts.Writers > probe.MaxWriters:
 				return usageError("--writers 16", "--writers: %d is not between 2 and %d", opts.Writers, probe.MaxWriters)
 			}
-			l, err := a.openProber(args[0], "probe")
+			l, err := a.leaserAt(args[0], "probe", engines.Options{})
 			if err != nil {
 				return err
 			}
@@ -67,22 +60,6 @@ func newProbeCommand(a *app) *cobra.Command {
 	cmd.Flags().DurationVar(&opts.Timeout, "timeout", probe.DefaultTimeout, "time for one check")
 	a.addJSON(cmd)
 	return cmd
-}
-
-// openProber returns the leaser at a URL for a command.
-func (a *app) openProber(rawURL, command string) (prober, error) {
-	p, err := a.parsePlace(rawURL)
-	if err != nil {
-		return nil, err
-	}
-	l, err := p.leaser(p.scheme, p.host, p.path, p.query, p.userinfo)
-	if err != nil {
-		return nil, usageError("replctl "+command+" --help", "%w", err)
-	}
-	out := l.(prober)
-	out.SetLogger(a.logger())
-	a.sayWaits(l)
-	return out, nil
 }
 
 type probeJSON struct {

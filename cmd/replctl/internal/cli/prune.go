@@ -130,7 +130,7 @@ func (a *app) prune(ctx context.Context, url string, flags *pruneFlags) error {
 		return err
 	}
 	if !flags.yes {
-		plan, doc, err := a.planPrune(ctx, r, r.fenceable(), flags)
+		plan, doc, err := a.planPrune(ctx, r, r, flags)
 		if err != nil {
 			return err
 		}

@@ -7,17 +7,7 @@ import (
 	"github.com/replctl/replicate/s3"
 )
 
-// sayWaits has an engine's client say on standard error what it waits for, where it
-// waits for long.
-func (a *app) sayWaits(client any) {
-	switch c := client.(type) {
-	case *s3.ReplicaClient:
-		c.OnWait = a.sayWait
-	case *s3.Leaser:
-		c.OnWait = a.sayWait
-	}
-}
-
+// sayWait says on standard error what a client waits for.
 func (a *app) sayWait(w s3.Wait) {
 	a.talk("replctl: waiting for the store: %s", waitText(w, time.Now()))
 }
