@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/benbjohnson/litestream"
 	lsfile "github.com/benbjohnson/litestream/file"
 	lss3 "github.com/benbjohnson/litestream/s3"
@@ -47,13 +48,14 @@ type place struct {
 	backend  *backend
 	root     string
 	endpoint string // of S3; the server, or a proxy before it
+	api      *awss3.Client
 	size     sizes
 }
 
 func (b *backend) place(name string, size sizes) *place {
 	p := &place{backend: b, root: path.Join(b.base, name), size: size}
 	if b.bucket != nil {
-		p.endpoint = b.endpoint
+		p.endpoint, p.api = b.endpoint, b.api
 	}
 	return p
 }
@@ -72,7 +74,7 @@ func (p place) beside(name string) *place {
 
 // through is p reached by another endpoint.
 func (p place) through(endpoint string) *place {
-	p.endpoint = endpoint
+	p.endpoint, p.api = endpoint, p.backend.client(endpoint)
 	return &p
 }
 
@@ -104,7 +106,7 @@ func (p *place) layout() ltx.Layout {
 // put stores a file of the setup, without a client.
 func (p *place) put(ctx context.Context, key string, txid ltx.TXID, body io.ReadSeeker) error {
 	if p.backend.kind == kindS3 {
-		return p.backend.put(ctx, key, txid, body)
+		return p.putObject(ctx, key, txid, body)
 	}
 	if err := os.MkdirAll(filepath.Dir(key), 0o700); err != nil {
 		return err
@@ -135,14 +137,17 @@ type theirClient interface {
 func (p *place) ours(ctx context.Context) (ourClient, error) {
 	var c ourClient = file.NewReplicaClient(p.root)
 	if p.backend.kind == kindS3 {
-		c = p.oursS3()
+		client := s3.NewReplicaClient()
+		client.Config = p.config()
+		c = client
 	}
 	c.SetLogger(silent)
 	return c, c.Init(ctx)
 }
 
-func (p *place) oursS3() *s3.ReplicaClient {
-	c, b := s3.NewReplicaClient(), p.backend
+// config is where our clients and leasers find a bucket.
+func (p *place) config() s3.Config {
+	c, b := s3.NewConfig(), p.backend
 	c.Bucket, c.Path, c.Endpoint, c.Region, c.ForcePathStyle = b.bucket.name, p.root, p.endpoint, region, true
 	c.AccessKeyID, c.SecretAccessKey = b.accessKey, b.secretKey
 	return c
@@ -152,39 +157,30 @@ func (p *place) oursS3() *s3.ReplicaClient {
 func (p *place) theirs(ctx context.Context) (theirClient, error) {
 	var c theirClient = lsfile.NewReplicaClient(p.root)
 	if p.backend.kind == kindS3 {
-		c = p.theirsS3()
+		client, b := lss3.NewReplicaClient(), p.backend
+		client.Bucket, client.Path, client.Endpoint, client.Region = b.bucket.name, p.root, p.endpoint, region
+		client.ForcePathStyle, client.AccessKeyID, client.SecretAccessKey = true, b.accessKey, b.secretKey
+		c = client
 	}
 	c.SetLogger(silent)
 	return c, c.Init(ctx)
 }
 
-func (p *place) theirsS3() *lss3.ReplicaClient {
-	c, b := lss3.NewReplicaClient(), p.backend
-	c.Bucket, c.Path, c.Endpoint, c.Region, c.ForcePathStyle = b.bucket.name, p.root, p.endpoint, region, true
-	c.AccessKeyID, c.SecretAccessKey = b.accessKey, b.secretKey
-	return c
-}
-
 var silent = slog.New(slog.DiscardHandler)
 
-// both makes a side of each client on the same files.
-func (p *place) both(ctx context.Context, work func(c replicate.ReplicaClient) side) (contest, error) {
-	ours, err1 := p.ours(ctx)
-	theirs, err2 := p.theirs(ctx)
+// sides makes a side of our client at one place, and of Litestream's at another.
+func sides(ctx context.Context, our, their *place, work func(*place, replicate.ReplicaClient) side) (contest, error) {
+	ours, err1 := our.ours(ctx)
+	theirs, err2 := their.theirs(ctx)
 	if err := errors.Join(err1, err2); err != nil {
 		return contest{}, err
 	}
-	return contest{ours: work(ours), theirs: work(theirs)}, nil
+	return contest{ours: work(our, ours), theirs: work(their, theirs)}, nil
 }
 
-// apart makes a side of each client on a replica of its own.
-func (p *place) apart(ctx context.Context, work func(p *place, c replicate.ReplicaClient) side) (contest, error) {
-	ours, err1 := p.at(oursName).ours(ctx)
-	theirs, err2 := p.at(theirsName).theirs(ctx)
-	if err := errors.Join(err1, err2); err != nil {
-		return contest{}, err
-	}
-	return contest{ours: work(p.at(oursName), ours), theirs: work(p.at(theirsName), theirs)}, nil
+// apart are sides on replicas of their own.
+func (p *place) apart(ctx context.Context, work func(*place, replicate.ReplicaClient) side) (contest, error) {
+	return sides(ctx, p.at(oursName), p.at(theirsName), work)
 }
 
 // close removes what the run has made.

@@ -7,13 +7,13 @@ import (
 	"io"
 	"os"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/replctl/replicate/ltx"
 )
@@ -33,29 +33,23 @@ const (
 
 // bucket is one bucket of an S3 server, through the bare SDK.
 type bucket struct {
-	endpoint, name string
-	access
+	endpoint, name       string
+	accessKey, secretKey string
 
-	api      *awss3.Client
-	counter  *counter
-	throttle *throttle
-	ours     bool   // made by us, to be removed
-	stop     func() // ends the server, if that is ours; may be nil
-}
-
-// access is who the server knows us as.
-type access struct{ accessKey, secretKey string }
-
-func environment() access {
-	return access{os.Getenv("AWS_ACCESS_KEY_ID"), os.Getenv("AWS_SECRET_ACCESS_KEY")}
+	api                *awss3.Client
+	counter, throttled *proxy
+	ours               bool // made by us, to be removed
 }
 
 // openBucket connects to a server and makes a bucket, unless name says which.
-func openBucket(ctx context.Context, endpoint, name string, who access, rate int64) (b *bucket, err error) {
-	if who.accessKey == "" || who.secretKey == "" {
+func openBucket(ctx context.Context, endpoint, name string, rate int64) (b *bucket, err error) {
+	b = &bucket{
+		endpoint: endpoint, name: name, ours: name == "",
+		accessKey: os.Getenv("AWS_ACCESS_KEY_ID"), secretKey: os.Getenv("AWS_SECRET_ACCESS_KEY"),
+	}
+	if b.accessKey == "" || b.secretKey == "" {
 		return nil, errors.New("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set")
 	}
-	b = &bucket{endpoint: endpoint, name: name, ours: name == "", access: who}
 	b.api = b.client(endpoint)
 	if b.ours {
 		b.name = "compare-" + strings.ToLower(rand.Text())
@@ -63,10 +57,10 @@ func openBucket(ctx context.Context, endpoint, name string, who access, rate int
 			return nil, err
 		}
 	}
-	if b.counter, err = newCounter(endpoint); err != nil {
+	if b.counter, err = newProxy(endpoint, 0); err != nil {
 		return nil, err
 	}
-	b.throttle, err = newThrottle(endpoint, rate)
+	b.throttled, err = newProxy(endpoint, rate)
 	return b, err
 }
 
@@ -81,13 +75,9 @@ func (b *bucket) client(endpoint string) *awss3.Client {
 	})
 }
 
-func (b *bucket) put(ctx context.Context, key string, txid ltx.TXID, body io.ReadSeeker) error {
-	return putWith(ctx, b.api, b.name, key, txid, body)
-}
-
-func putWith(ctx context.Context, api *awss3.Client, bucket, key string, txid ltx.TXID, body io.ReadSeeker) error {
-	_, err := api.PutObject(ctx, &awss3.PutObjectInput{
-		Bucket: &bucket, Key: &key, Body: body,
+func (p *place) putObject(ctx context.Context, key string, txid ltx.TXID, body io.ReadSeeker) error {
+	_, err := p.api.PutObject(ctx, &awss3.PutObjectInput{
+		Bucket: &p.backend.bucket.name, Key: &key, Body: body,
 		Metadata: map[string]string{metadataTime: timeOf(txid).Format(time.RFC3339Nano)},
 	})
 	return err
@@ -104,14 +94,14 @@ func (b *bucket) clear(ctx context.Context, prefix string) error {
 		for i, o := range page.Contents {
 			keys[i] = *o.Key
 		}
-		if err := deleteWith(ctx, b.api, b.name, keys); err != nil {
+		if err := deleteObjects(ctx, b.api, b.name, keys); err != nil {
 			return err
 		}
 	}
 }
 
-// deleteWith deletes up to batch objects in one request.
-func deleteWith(ctx context.Context, api *awss3.Client, bucket string, keys []string) error {
+// deleteObjects deletes up to batch objects in one request.
+func deleteObjects(ctx context.Context, api *awss3.Client, bucket string, keys []string) error {
 	ids := make([]types.ObjectIdentifier, len(keys))
 	for i := range keys {
 		ids[i].Key = &keys[i]
@@ -129,38 +119,17 @@ func (b *bucket) close(ctx context.Context) (err error) {
 	if b.ours {
 		_, err = b.api.DeleteBucket(ctx, &awss3.DeleteBucketInput{Bucket: &b.name})
 	}
-	b.counter.close()
-	b.throttle.close()
-	if b.stop != nil {
-		b.stop()
-	}
+	b.counter.Close()
+	b.throttled.Close()
 	return err
 }
 
 // parallel calls fn for 0 to n-1, up to inParallel at a time.
 func parallel(n int, fn func(i int) error) error {
-	next, errs := make(chan int), make(chan error, inParallel)
-	var workers sync.WaitGroup
-	for range inParallel {
-		workers.Go(func() {
-			var failed error
-			for i := range next {
-				if failed == nil {
-					failed = fn(i)
-				}
-			}
-			errs <- failed
-		})
-	}
+	var group errgroup.Group
+	group.SetLimit(inParallel)
 	for i := range n {
-		next <- i
+		group.Go(func() error { return fn(i) })
 	}
-	close(next)
-	workers.Wait()
-	close(errs)
-	var all []error
-	for err := range errs {
-		all = append(all, err)
-	}
-	return errors.Join(all...)
+	return group.Wait()
 }

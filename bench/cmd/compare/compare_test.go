@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -13,30 +14,34 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-)
 
-// TestMain makes this program the S3 server, too.
-func TestMain(m *testing.M) {
-	if os.Getenv(serveFake) != "" {
-		exit(serve())
-	}
-	os.Exit(m.Run())
-}
+	"github.com/replctl/replicate/internal/fakes3"
+)
 
 // TestTiny runs everything there is on what is at hand, and looks at the shape of
 // the results, not at the times.
 func TestTiny(t *testing.T) {
-	t.Setenv("REPLICATE_S3_SERVERS", "")
-	var out bytes.Buffer
-	if err := run(t.Context(), []string{"-tiny", "-rounds", "1", "-json", "-dir", t.TempDir()}, &out, io.Discard); err != nil {
+	srv := fakes3.New(t)
+	t.Setenv("AWS_ACCESS_KEY_ID", fakes3.AccessKeyID)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", fakes3.SecretAccessKey)
+	dir := t.TempDir()
+	results := filepath.Join(dir, "results.json")
+	var text strings.Builder
+	args := []string{"-tiny", "-rounds", "1", "-json", results, "-dir", dir}
+	args = append(args, "-endpoint", "fake="+srv.URL, "-bucket", srv.Bucket)
+	if err := run(t.Context(), args, &text, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(results)
+	if err != nil {
 		t.Fatal(err)
 	}
 	var r report
-	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
+	if err := json.Unmarshal(data, &r); err != nil {
 		t.Fatal(err)
 	}
 	var got, want []string
-	for _, b := range []source{{name: "file", kind: kindFile}, {name: "gofakes3", kind: kindS3}} {
+	for _, b := range []source{{name: "file", kind: kindFile}, {name: "fake", kind: kindS3}} {
 		for _, op := range chosen(operations(tiny), b.name, b.kind, regexp.MustCompile("")) {
 			want = append(want, b.name+"/"+op.name)
 		}
@@ -49,11 +54,8 @@ func TestTiny(t *testing.T) {
 		t.Errorf("operations (-want +got):\n%s", diff)
 	}
 	wantRequests(t, r)
-	for _, render := range []func(io.Writer) error{r.table, r.markdown} {
-		var text strings.Builder
-		if err := render(&text); err != nil || !strings.Contains(text.String(), "lease-contended") {
-			t.Errorf("%v, printed:\n%s", err, &text)
-		}
+	if !strings.Contains(text.String(), "\n### fake\n") || !strings.Contains(text.String(), "\n| lease-contended | ") {
+		t.Errorf("printed:\n%s", &text)
 	}
 }
 
@@ -87,11 +89,11 @@ func wantRequests(t *testing.T, r report) {
 	}
 	// Ours asks, after a deletion, whether the store has done it.
 	for op, want := range map[string][2]string{
-		"gofakes3/write-small":     {"1 PUT", "1 PUT"},
-		"gofakes3/list-full":       {"1 LIST", "1 LIST"},
-		"gofakes3/read-page":       {"1 GET", "1 GET"},
-		"gofakes3/delete":          {"1 LIST, 1 POST", "1 POST"},
-		"gofakes3/lease-contended": {"1 GET", "1 GET"},
+		"fake/write-small":     {"1 PUT", "1 PUT"},
+		"fake/list-full":       {"1 LIST", "1 LIST"},
+		"fake/read-page":       {"1 GET", "1 GET"},
+		"fake/delete":          {"1 LIST, 1 POST", "1 POST"},
+		"fake/lease-contended": {"1 GET", "1 GET"},
 	} {
 		if got[op] != want {
 			t.Errorf("%s: requests %q, want %q", op, got[op], want)
@@ -195,7 +197,7 @@ func TestContent(t *testing.T) {
 
 // TestPaced: a slow reader is not faster later on.
 func TestPaced(t *testing.T) {
-	p := &paced{w: io.Discard, rate: 1 << 20}
+	p := &paced{ResponseWriter: httptest.NewRecorder(), rate: 1 << 20}
 	start := time.Now()
 	for range 4 {
 		if _, err := p.Write(make([]byte, 1<<14)); err != nil {

@@ -85,5 +85,3 @@ func (db *database) text() string {
 
 var words = strings.Fields(`invoice customer delivered pending cancelled account street number
 	reference payment received warehouse shipment priority standard returned`)
-
-func (db *database) close() error { return db.conn.Close() }

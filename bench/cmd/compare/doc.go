@@ -1,9 +1,9 @@
 // Command compare does the same work with this project's clients and with
 // Litestream's, turn about, in one process, and prints what each costs:
 //
-//	go run ./cmd/compare                          # file and gofakes3
+//	go run ./cmd/compare                          # a directory
 //	go run ./cmd/compare -ops 'file/list' -rounds 9
-//	go run ./cmd/compare -endpoint minio=http://127.0.0.1:9000 -json
+//	go run ./cmd/compare -endpoint minio=http://127.0.0.1:9000
 //
 // Time is the median of the rounds, of which each has ours, Litestream's and the
 // floor one after the other, in an order that changes from round to round. The

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 )
 
 // replaceFile is what a durable write takes: a temporary file, fsync, rename, and
@@ -40,4 +41,17 @@ func readDir(name string) ([]string, error) {
 	}
 	defer d.Close()
 	return d.Readdirnames(-1)
+}
+
+// shares calls fn for all names, in as many shares at once as there are processors.
+func shares(names []string, fn func(name string) error) error {
+	parts := runtime.GOMAXPROCS(0)
+	return parallel(parts, func(i int) error {
+		for _, name := range names[len(names)*i/parts : len(names)*(i+1)/parts] {
+			if err := fn(name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"flag"
 	"fmt"
@@ -9,47 +10,41 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"regexp"
 	"strings"
 )
 
 func main() {
-	if os.Getenv(serveFake) != "" {
-		exit(serve())
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
-	exit(err)
-}
-
-func exit(err error) {
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "compare:", err)
 		os.Exit(1)
 	}
-	os.Exit(0)
 }
 
 // options are the command line.
 type options struct {
-	ops            *regexp.Regexp
-	dir            string
-	bucket         string
-	endpoints      []string // name=url
-	size           sizes
-	json, markdown bool
-	from           string // a report instead of a run
+	ops       *regexp.Regexp
+	dir       string
+	bucket    string
+	endpoints []string // name=url
+	size      sizes
+	json      string
 }
 
 func parse(args []string, stderr io.Writer) (o options, err error) {
 	fs := flag.NewFlagSet("compare", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	pattern := fs.String("ops", "", "run the operations of which `regexp` matches \"backend/operation\"")
-	rounds := fs.Int("rounds", 0, "measure `n` rounds, after one to warm up (default 5, and as many more as can begin in\n5 s; with -tiny 2)")
+	rounds := fs.Int("rounds", 0,
+		"measure `n` rounds, after one to warm up (default 5, and as many more as can begin in\n5 s; with -tiny 2)")
 	restore := fs.Int64("restore", 0, "restore a database of `bytes` (default 256 MiB; with -tiny 1 MiB)")
 	small := fs.Bool("tiny", false, "small sizes, to see that it works; the figures mean nothing")
-	fs.StringVar(&o.dir, "dir", "", "work in a new directory below `dir`, whose disk is measured (default the system's temporary one)")
+	fs.StringVar(&o.dir, "dir", "",
+		"work in a new directory below `dir`, whose disk is measured (default the system's temporary one)")
 	fs.Func("endpoint", "measure the S3 server `name=url`, too; may be given several times\n(default those in REPLICATE_S3_SERVERS that speak plain HTTP)", func(s string) error {
 		if name, url, ok := strings.Cut(s, "="); !ok || name == "" || url == "" {
 			return errors.New("want name=url")
@@ -58,9 +53,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 		return nil
 	})
 	fs.StringVar(&o.bucket, "bucket", "", "use this `bucket` of the servers (default a new one, removed afterwards)")
-	fs.StringVar(&o.from, "from", "", "print the results in this `file`, which -json has written, and measure nothing")
-	fs.BoolVar(&o.json, "json", false, "print JSON")
-	fs.BoolVar(&o.markdown, "markdown", false, "print what docs/benchmarks.md has")
+	fs.StringVar(&o.json, "json", "", "write the results to this `file`, too, as JSON")
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}
@@ -112,34 +105,46 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		return err
 	}
 	slog.SetDefault(silent)
-	var r report
-	if o.from != "" {
-		r, err = readReport(o.from)
-	} else {
-		r, err = compare(ctx, o, stderr)
+	r, err := compare(ctx, o, stderr)
+	if err == nil && o.json != "" {
+		err = r.writeJSON(o.json)
 	}
 	if err != nil {
 		return err
 	}
-	switch {
-	case o.json:
-		return r.json(stdout)
-	case o.markdown:
-		return r.markdown(stdout)
-	}
-	return r.table(stdout)
+	return r.markdown(stdout)
 }
 
-// compare runs all operations on all backends.
+// A source is a backend that is not open yet.
+type source struct {
+	name string
+	kind kind
+	open func(ctx context.Context) (*backend, error)
+}
+
+// compare runs all operations on the directory and on the servers that were given.
 func compare(ctx context.Context, o options, progress io.Writer) (r report, err error) {
 	dir, err := os.MkdirTemp(o.dir, "compare-")
 	if err != nil {
 		return r, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	r = report{Machine: thisMachine(dir), Sizes: o.size}
-	for _, open := range o.backends(dir) {
-		results, err := o.measureBackend(ctx, open, progress)
+	sources := []source{{"file", kindFile, func(context.Context) (*backend, error) {
+		return newDirectory(filepath.Join(dir, "file"), dir), nil
+	}}}
+	for _, s := range o.endpoints {
+		name, endpoint, _ := strings.Cut(s, "=")
+		sources = append(sources, source{name, kindS3, func(ctx context.Context) (*backend, error) {
+			b, err := openBucket(ctx, endpoint, o.bucket, o.size.Throttle)
+			return &backend{
+				name: name, kind: kindS3, base: "compare/" + strings.ToLower(rand.Text()), local: dir,
+				bucket: b, made: make(map[string]bool),
+			}, err
+		}})
+	}
+	r = report{Machine: machine(), Sizes: o.size}
+	for _, src := range sources {
+		results, err := o.measureBackend(ctx, src, progress)
 		if err != nil {
 			return r, err
 		}

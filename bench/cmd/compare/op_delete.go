@@ -53,7 +53,6 @@ func (p *place) floorDelete() func(context.Context, []*ltx.FileInfo) error {
 			return errors.Join(append(errs, syncDir(path.Dir(p.key(1))))...)
 		}
 	}
-	api := p.backend.client(p.endpoint)
 	return func(ctx context.Context, infos []*ltx.FileInfo) error {
 		requests := slices.Collect(slices.Chunk(infos, batch))
 		return parallel(len(requests), func(i int) error {
@@ -61,7 +60,7 @@ func (p *place) floorDelete() func(context.Context, []*ltx.FileInfo) error {
 			for _, info := range requests[i] {
 				keys = append(keys, p.key(info.MinTXID))
 			}
-			return deleteWith(ctx, api, p.backend.bucket.name, keys)
+			return deleteObjects(ctx, p.api, p.backend.bucket.name, keys)
 		})
 	}
 }
@@ -71,5 +70,5 @@ func (p *place) remove(ctx context.Context, key string) error {
 	if p.backend.kind == kindFile {
 		return os.Remove(key)
 	}
-	return deleteWith(ctx, p.backend.api, p.backend.bucket.name, []string{key})
+	return deleteObjects(ctx, p.api, p.backend.bucket.name, []string{key})
 }

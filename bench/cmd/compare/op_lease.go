@@ -96,9 +96,8 @@ func (p *place) ourLeaser(owner string) replicate.Leaser {
 		l.SetLogger(silent)
 		return l
 	}
-	l, b := s3.NewLeaser(), p.backend.bucket
-	l.Bucket, l.Path, l.Endpoint, l.Region, l.ForcePathStyle = b.name, p.root, p.endpoint, region, true
-	l.AccessKeyID, l.SecretAccessKey, l.Owner = b.accessKey, b.secretKey, owner
+	l := s3.NewLeaser()
+	l.Config, l.Owner = p.config(), owner
 	l.SetLogger(silent)
 	return l
 }
@@ -106,7 +105,7 @@ func (p *place) ourLeaser(owner string) replicate.Leaser {
 func (p *place) theirLeaser(owner string) litestream.Leaser {
 	l := lss3.NewLeaser()
 	l.Bucket, l.Path, l.Owner = p.backend.bucket.name, p.root, owner
-	l.SetClient(p.backend.client(p.endpoint))
+	l.SetClient(p.api)
 	l.SetLogger(silent)
 	return l
 }
@@ -114,10 +113,7 @@ func (p *place) theirLeaser(owner string) litestream.Leaser {
 // acquiring takes a free lease, one that was held before.
 func acquiring(first, _ lessee) side {
 	return func(ctx context.Context, w *watch) error {
-		w.Start()
-		err := first.acquire(ctx)
-		w.Stop()
-		if err != nil {
+		if err := timed(first.acquire)(ctx, w); err != nil {
 			return err
 		}
 		return first.release(ctx)
@@ -126,21 +122,27 @@ func acquiring(first, _ lessee) side {
 
 // contending asks for a lease that another has.
 func contending(first, second lessee) side {
+	return holding(first, func(ctx context.Context, w *watch) error {
+		if err := timed(second.acquire)(ctx, w); !isHeld(err) {
+			return errors.Join(errors.New("the lease is held and was given"), err)
+		}
+		return first.renew(ctx) // it may not end in a long round
+	})
+}
+
+func renewing(first, _ lessee) side { return holding(first, timed(first.renew)) }
+
+// holding is a side that works while the lease is held.
+func holding(l lessee, work side) side {
 	held := false
 	return func(ctx context.Context, w *watch) error {
 		if !held {
-			if err := first.acquire(ctx); err != nil {
+			if err := l.acquire(ctx); err != nil {
 				return err
 			}
 			held = true
 		}
-		w.Start()
-		err := second.acquire(ctx)
-		w.Stop()
-		if !isHeld(err) {
-			return errors.Join(errors.New("the lease is held and was given"), err)
-		}
-		return first.renew(ctx) // it may not end in a long round
+		return work(ctx, w)
 	}
 }
 
@@ -150,29 +152,12 @@ func isHeld(err error) bool {
 	return errors.As(err, &ours) || errors.As(err, &theirs)
 }
 
-func renewing(first, _ lessee) side {
-	held := false
-	return func(ctx context.Context, w *watch) error {
-		if !held {
-			if err := first.acquire(ctx); err != nil {
-				return err
-			}
-			held = true
-		}
-		w.Start()
-		defer w.Stop()
-		return first.renew(ctx)
-	}
-}
-
 func releasing(first, _ lessee) side {
 	return func(ctx context.Context, w *watch) error {
 		if err := first.acquire(ctx); err != nil {
 			return err
 		}
-		w.Start()
-		defer w.Stop()
-		return first.release(ctx)
+		return timed(first.release)(ctx, w)
 	}
 }
 
@@ -188,9 +173,8 @@ func floorLook(p *place) func(context.Context) error {
 			return err
 		}
 	}
-	api := p.backend.client(p.endpoint)
 	return func(ctx context.Context) error {
-		out, err := api.GetObject(ctx, &awss3.GetObjectInput{Bucket: &p.backend.bucket.name, Key: &key})
+		out, err := p.api.GetObject(ctx, &awss3.GetObjectInput{Bucket: &p.backend.bucket.name, Key: &key})
 		if err != nil {
 			return err
 		}
@@ -205,10 +189,7 @@ func floorReplace(p *place) func(context.Context) error {
 	if p.backend.kind == kindFile {
 		return func(context.Context) error { return replaceFile(key, bytes.NewReader(record)) }
 	}
-	api := p.backend.client(p.endpoint)
-	return func(ctx context.Context) error {
-		return putWith(ctx, api, p.backend.bucket.name, key, 1, bytes.NewReader(record))
-	}
+	return func(ctx context.Context) error { return p.putObject(ctx, key, 1, bytes.NewReader(record)) }
 }
 
 // floorAcquire does both.

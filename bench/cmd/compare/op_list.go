@@ -2,17 +2,14 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path"
 	"slices"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/ltx"
-	"github.com/replctl/replicate/replica"
 )
 
 // listed is how many files there are to list.
@@ -32,7 +29,6 @@ func lists() []operation {
 		listing("list-first", func(int) query { return query{want: 1} }),
 		listing("list-last-ten", func(n int) query { return query{seek: ltx.TXID(n - last + 1), want: last, all: true} }),
 		listing("list-true-times", func(n int) query { return query{want: n, all: true, trueTimes: true} }),
-		{name: "last-before", setup: fillLevel, open: openLastBefore},
 	}
 }
 
@@ -47,7 +43,7 @@ type query struct {
 func listing(name string, makeQuery func(n int) query) operation {
 	return operation{name: name, setup: fillLevel, open: func(ctx context.Context, p *place) (contest, error) {
 		q, data := makeQuery(p.listed()), p.beside("list")
-		c, err := data.both(ctx, func(c replicate.ReplicaClient) side {
+		c, err := sides(ctx, data, data, func(_ *place, c replicate.ReplicaClient) side {
 			return timed(func(ctx context.Context) error { return q.run(ctx, c) })
 		})
 		c.floor = timed(data.floorList(q))
@@ -86,14 +82,14 @@ func (p *place) floorList(q query) func(context.Context) error {
 	if p.backend.kind == kindFile {
 		return func(context.Context) error { return p.floorListDir(q) }
 	}
-	api := p.backend.client(p.endpoint)
 	return func(ctx context.Context) error {
-		keys, err := p.listBucket(ctx, api, q)
+		level := path.Dir(p.key(1)) + "/"
+		keys, err := p.listObjects(ctx, level, level+q.seek.String(), q.want)
 		if err != nil || !q.trueTimes {
 			return err
 		}
 		return parallel(len(keys), func(i int) error {
-			_, err := api.HeadObject(ctx, &awss3.HeadObjectInput{Bucket: &p.backend.bucket.name, Key: &keys[i]})
+			_, err := p.api.HeadObject(ctx, &awss3.HeadObjectInput{Bucket: &p.backend.bucket.name, Key: &keys[i]})
 			return err
 		})
 	}
@@ -113,15 +109,12 @@ func (p *place) floorListDir(q query) error {
 	return statAll(dir, names[:min(q.want, len(names))])
 }
 
-// listBucket lists as far as the query wants.
-func (p *place) listBucket(ctx context.Context, api *awss3.Client, q query) (keys []string, err error) {
-	prefix := path.Dir(p.key(1)) + "/"
-	in := &awss3.ListObjectsV2Input{Bucket: &p.backend.bucket.name, Prefix: &prefix}
-	if q.seek > 0 {
-		in.StartAfter = aws.String(prefix + q.seek.String())
-	}
-	pages := awss3.NewListObjectsV2Paginator(api, in)
-	for pages.HasMorePages() && len(keys) < q.want {
+// listObjects lists until there are as many as wanted.
+func (p *place) listObjects(ctx context.Context, prefix, after string, want int) (keys []string, err error) {
+	pages := awss3.NewListObjectsV2Paginator(p.api, &awss3.ListObjectsV2Input{
+		Bucket: &p.backend.bucket.name, Prefix: &prefix, StartAfter: &after,
+	})
+	for pages.HasMorePages() && len(keys) < want {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
 			return nil, err
@@ -130,61 +123,8 @@ func (p *place) listBucket(ctx context.Context, api *awss3.Client, q query) (key
 			keys = append(keys, *o.Key)
 		}
 	}
-	if len(keys) < q.want {
-		return nil, fmt.Errorf("%d objects, want %d", len(keys), q.want)
+	if len(keys) < want {
+		return nil, fmt.Errorf("%d objects, want %d", len(keys), want)
 	}
 	return keys, nil
-}
-
-// openLastBefore looks for the last file at or before a moment in the middle.
-func openLastBefore(ctx context.Context, p *place) (contest, error) {
-	want := ltx.TXID(p.listed()/2 + 1)
-	p = p.beside("list")
-	ours, err1 := p.ours(ctx)
-	theirs, err2 := p.theirs(ctx)
-	if err := errors.Join(err1, err2); err != nil {
-		return contest{}, err
-	}
-	check := func(got ltx.TXID, err error) error {
-		if err == nil && got != want {
-			err = fmt.Errorf("transaction %d, want %d", got, want)
-		}
-		return err
-	}
-	return contest{
-		ours:   timed(func(ctx context.Context) error { return check(lastBefore(ctx, ours, want)) }),
-		theirs: timed(func(ctx context.Context) error { return check(lastBeforeByListing(ctx, theirs, want)) }),
-		floor:  timed(p.floorList(query{want: p.listed()})),
-	}, nil
-}
-
-func lastBefore(ctx context.Context, c ourClient, txid ltx.TXID) (ltx.TXID, error) {
-	files, err := replica.Open(ctx, c)
-	if err != nil {
-		return 0, err
-	}
-	level, err := files.Level(ctx, 0)
-	if err != nil {
-		return 0, err
-	}
-	timeline := files.Timeline(level, nil)
-	n, err := timeline.Until(ctx, timeOf(txid))
-	if err != nil || n == 0 {
-		return 0, err
-	}
-	return timeline.Ends[n-1].MaxTXID, nil
-}
-
-// lastBeforeByListing is how Litestream's restore finds it.
-func lastBeforeByListing(ctx context.Context, c theirClient, txid ltx.TXID) (found ltx.TXID, err error) {
-	itr, err := c.LTXFiles(ctx, 0, 0, true)
-	if err != nil {
-		return 0, err
-	}
-	for itr.Next() {
-		if info := itr.Item(); !info.CreatedAt.After(timeOf(txid)) {
-			found = max(found, info.MaxTXID)
-		}
-	}
-	return found, itr.Close()
 }

@@ -20,9 +20,10 @@ func reads(s sizes) []operation {
 		{name: "read-large", setup: putLarge, open: func(ctx context.Context, p *place) (contest, error) {
 			return reading(ctx, p.beside("large"), 0, 0)
 		}},
-		{name: "read-large-throttled", kind: kindS3, setup: putLarge, uncounted: true, open: func(ctx context.Context, p *place) (contest, error) {
-			return reading(ctx, p.through(p.backend.throttle.url()).beside("large"), 0, 0)
-		}},
+		{name: "read-large-throttled", kind: kindS3, setup: putLarge, uncounted: true,
+			open: func(ctx context.Context, p *place) (contest, error) {
+				return reading(ctx, p.through(p.backend.throttled.URL).beside("large"), 0, 0)
+			}},
 		{name: "read-page", reps: s.Reps, setup: putLarge, open: func(ctx context.Context, p *place) (contest, error) {
 			return reading(ctx, p.beside("large"), p.size.Large/2, pageSize)
 		}},
@@ -53,7 +54,7 @@ func reading(ctx context.Context, p *place, offset, size int64) (contest, error)
 			return nil
 		})
 	}
-	c, err := p.both(ctx, func(c replicate.ReplicaClient) side {
+	c, err := sides(ctx, p, p, func(_ *place, c replicate.ReplicaClient) side {
 		return of(func(ctx context.Context) (io.ReadCloser, error) { return c.OpenLTXFile(ctx, 0, 1, 1, offset, size) })
 	})
 	c.floor = of(p.floorOpen(offset, want))
@@ -71,10 +72,9 @@ func (p *place) floorOpen(offset, size int64) func(context.Context) (io.ReadClos
 			return section{io.NewSectionReader(f, offset, size), f}, nil
 		}
 	}
-	api := p.backend.client(p.endpoint)
 	return func(ctx context.Context) (io.ReadCloser, error) {
 		span := aws.String(fmt.Sprintf("bytes=%d-%d", offset, offset+size-1))
-		out, err := api.GetObject(ctx, &awss3.GetObjectInput{Bucket: &p.backend.bucket.name, Key: &key, Range: span})
+		out, err := p.api.GetObject(ctx, &awss3.GetObjectInput{Bucket: &p.backend.bucket.name, Key: &key, Range: span})
 		if err != nil {
 			return nil, err
 		}

@@ -20,11 +20,13 @@ func restores() []operation {
 
 // restoring restores a database to the local disk, from a replica that is made
 // once and copied to each backend.
-func restoring(name string, fill func(ctx context.Context, replica string, size int64) error) operation {
+func restoring(name string, fill func(ctx context.Context, replica string, db *database) error) operation {
 	return operation{
 		name: name,
 		setup: func(ctx context.Context, p *place) error {
-			replica, err := made(p.backend.local, name, func(dir string) error { return fill(ctx, dir, p.size.Restore) })
+			replica, err := made(p.backend.local, name, func(dir string) error {
+				return fromDatabase(ctx, dir, p.size.Restore, func(db *database) error { return fill(ctx, dir, db) })
+			})
 			if err != nil {
 				return err
 			}

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"path"
-
-	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
 // generation is the one of the v0.3.x backup.
@@ -62,17 +60,8 @@ func (p *place) floorSegments() func(context.Context) error {
 			return errors.Join(p.wantSegments(len(names), err), statAll(p.wal(), names))
 		}
 	}
-	api, prefix := p.backend.client(p.endpoint), p.wal()+"/"
 	return func(ctx context.Context) error {
-		n := 0
-		pages := awss3.NewListObjectsV2Paginator(api, &awss3.ListObjectsV2Input{Bucket: &p.backend.bucket.name, Prefix: &prefix})
-		for pages.HasMorePages() {
-			page, err := pages.NextPage(ctx)
-			if err != nil {
-				return err
-			}
-			n += len(page.Contents)
-		}
-		return p.wantSegments(n, nil)
+		keys, err := p.listObjects(ctx, p.wal()+"/", "", p.size.Segments)
+		return p.wantSegments(len(keys), err)
 	}
 }

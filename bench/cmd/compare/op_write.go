@@ -61,8 +61,7 @@ func (p *place) floorWrite(ctx context.Context) (func(ctx context.Context, txid 
 			return replaceFile(p.key(txid), data)
 		}, err
 	}
-	api := p.backend.client(p.endpoint)
 	return func(ctx context.Context, txid ltx.TXID, data content) error {
-		return putWith(ctx, api, p.backend.bucket.name, p.key(txid), txid, data)
+		return p.putObject(ctx, p.key(txid), txid, data)
 	}, nil
 }

@@ -39,14 +39,14 @@ const (
 	floorName  = "floor"
 )
 
-func (c contest) sides() map[string]side {
-	sides := make(map[string]side)
+func (c contest) all() map[string]side {
+	all := make(map[string]side)
 	for name, s := range map[string]side{oursName: c.ours, theirsName: c.theirs, floorName: c.floor} {
 		if s != nil {
-			sides[name] = s
+			all[name] = s
 		}
 	}
-	return sides
+	return all
 }
 
 // timed is a side all of whose work counts.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 
@@ -37,9 +38,9 @@ func made(dir, name string, fill func(dir string) error) (string, error) {
 	return done, os.Rename(unfinished, done)
 }
 
-// makeLTX has Litestream replicate a database: a snapshot, and transactions.
-func makeLTX(ctx context.Context, replica string, size int64) (err error) {
-	dir, err := os.MkdirTemp(filepath.Dir(replica), "ltx-source-")
+// fromDatabase makes a replica of a new database of about size bytes.
+func fromDatabase(ctx context.Context, replica string, size int64, replicate func(db *database) error) (err error) {
+	dir, err := os.MkdirTemp(filepath.Dir(replica), "source-")
 	if err != nil {
 		return err
 	}
@@ -48,7 +49,12 @@ func makeLTX(ctx context.Context, replica string, size int64) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, db.close()) }()
+	defer func() { err = errors.Join(err, db.conn.Close()) }()
+	return replicate(db)
+}
+
+// makeLTX has Litestream replicate a database: a snapshot, and transactions.
+func makeLTX(ctx context.Context, replica string, db *database) (err error) {
 	source := litestream.NewDB(db.path)
 	source.MonitorInterval = 0
 	source.Logger = silent
@@ -78,23 +84,15 @@ func replicateOnce(ctx context.Context, db *litestream.DB) error {
 
 // makeV3 does what Litestream v0.3.x does: the database as an LZ4 frame, and then
 // the WAL in pieces, as they are.
-func makeV3(ctx context.Context, replica string, size int64) (err error) {
-	dir, err := os.MkdirTemp(filepath.Dir(replica), "v3-source-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	db, err := newDatabase(ctx, dir, size)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.close()) }()
+func makeV3(ctx context.Context, replica string, db *database) error {
 	base := filepath.Join(replica, "generations", generation)
-	if err := compress(filepath.Join(base, "snapshots", "00000000.snapshot.lz4"), db.path, 0, -1); err != nil {
+	if err := compress(filepath.Join(base, "snapshots", "00000000.snapshot.lz4"), db.path, 0, math.MaxInt64); err != nil {
 		return err
 	}
 	for i := range changes {
-		if err := errors.Join(db.change(ctx, i, share), cutWAL(filepath.Join(base, "wal"), i, db.path+"-wal"), db.checkpoint(ctx)); err != nil {
+		wal := filepath.Join(base, "wal")
+		err := errors.Join(db.change(ctx, i, share), cutWAL(wal, i, db.path+"-wal"), db.checkpoint(ctx))
+		if err != nil {
 			return err
 		}
 	}
@@ -127,16 +125,13 @@ func cutWAL(dir string, index int, path string) error {
 	return nil
 }
 
-// compress stores a part of a file as an LZ4 frame; to -1 is its end.
+// compress stores a part of a file as an LZ4 frame.
 func compress(name, path string, from, to int64) (err error) {
 	in, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	if to < 0 {
-		to = 1<<63 - 1
-	}
 	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return err
 	}

@@ -1,37 +1,29 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"strings"
-	"text/tabwriter"
 	"time"
 )
 
 // report is all that a run found out.
 type report struct {
-	Machine machine  `json:"machine"`
+	Machine string   `json:"machine"`
 	Sizes   sizes    `json:"sizes"`
 	Results []result `json:"results"`
 }
 
-func (r report) json(w io.Writer) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	return enc.Encode(r)
-}
-
-func readReport(name string) (r report, err error) {
-	data, err := os.ReadFile(name)
+// writeJSON writes the report to a file.
+func (r report) writeJSON(name string) error {
+	data, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
-		return r, err
+		return err
 	}
-	if err := json.Unmarshal(data, &r); err != nil {
-		return r, fmt.Errorf("%s: %w", name, err)
-	}
-	return r, nil
+	return os.WriteFile(name, append(data, '\n'), 0o644)
 }
 
 // columns are those of the table, with what is in them.
@@ -40,78 +32,75 @@ var columns = []struct {
 	cell  func(r result) string
 }{
 	{"operation", func(r result) string { return r.Operation }},
-	{"backend", func(r result) string { return r.Backend }},
-	{"ours", func(r result) string { return seconds(r.Ours, wall) }},
-	{"Litestream", func(r result) string { return seconds(r.Litestream, wall) }},
-	{"floor", func(r result) string { return seconds(r.Floor, wall) }},
+	{"ours", of(ours, wall)},
+	{"Litestream", of(theirs, wall)},
+	{"floor", of(floor, wall)},
 	{"ours/L.", func(r result) string { return factor(r.Ratio) }},
 	{"quartiles", func(r result) string { return quartiles(r.Quartiles) }},
 	{"ours/floor", func(r result) string { return factor(r.FloorRatio) }},
 	{"rounds", func(r result) string { return fmt.Sprint(r.Rounds) }},
-	{"CPU", func(r result) string { return seconds(r.Ours, cpu) }},
-	{"L. CPU", func(r result) string { return seconds(r.Litestream, cpu) }},
-	{"requests", func(r result) string { return asked(r.Ours) }},
-	{"L. requests", func(r result) string { return asked(r.Litestream) }},
-	{"allocated", func(r result) string { return bytesOf(r.Ours, func(c *cost) uint64 { return c.Allocated }) }},
-	{"L. allocated", func(r result) string { return bytesOf(r.Litestream, func(c *cost) uint64 { return c.Allocated }) }},
-	{"peak heap", func(r result) string { return bytesOf(r.Ours, func(c *cost) uint64 { return c.PeakHeap }) }},
-	{"L. peak heap", func(r result) string { return bytesOf(r.Litestream, func(c *cost) uint64 { return c.PeakHeap }) }},
+	{"CPU", of(ours, cpu)},
+	{"L. CPU", of(theirs, cpu)},
+	{"requests", of(ours, asked)},
+	{"L. requests", of(theirs, asked)},
+	{"allocated", of(ours, allocated)},
+	{"L. allocated", of(theirs, allocated)},
+	{"peak heap", of(ours, peak)},
+	{"L. peak heap", of(theirs, peak)},
 }
 
-// table is for a terminal.
-func (r report) table(w io.Writer) error {
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, strings.Join(row(func(i int) string { return columns[i].title }), "\t"))
-	for _, res := range r.Results {
-		fmt.Fprintln(tw, strings.Join(row(func(i int) string { return columns[i].cell(res) }), "\t"))
+func ours(r result) *cost   { return r.Ours }
+func theirs(r result) *cost { return r.Litestream }
+func floor(r result) *cost  { return r.Floor }
+
+func wall(c *cost) string      { return seconds(c.Seconds) }
+func cpu(c *cost) string       { return seconds(c.CPU) }
+func asked(c *cost) string     { return cmp.Or(c.Requests.String(), none) }
+func allocated(c *cost) string { return bytesOf(c.Allocated) }
+func peak(c *cost) string      { return bytesOf(c.PeakHeap) }
+
+// of is a figure of one side.
+func of(side func(result) *cost, figure func(*cost) string) func(result) string {
+	return func(r result) string {
+		if c := side(r); c != nil {
+			return figure(c)
+		}
+		return none
 	}
-	return tw.Flush()
 }
 
-// markdown is for docs/benchmarks.md: the machine, and a table for each backend.
+// markdown writes what docs/benchmarks.md has: the machine, and a table for each backend.
 func (r report) markdown(w io.Writer) error {
 	fmt.Fprintf(w, "%s\n", r.Machine)
 	backend := ""
 	for _, res := range r.Results {
 		if res.Backend != backend {
 			backend = res.Backend
-			fmt.Fprintf(w, "\n### %s\n\n| %s |\n|---|%s\n", backend,
-				strings.Join(markdownRow(func(i int) string { return columns[i].title }), " | "),
-				strings.Repeat("--:|", len(columns)-2))
+			fmt.Fprintf(w, "\n### %s\n\n", backend)
+			printRow(w, func(i int) string { return columns[i].title })
+			fmt.Fprintf(w, "|---|%s\n", strings.Repeat("--:|", len(columns)-1))
 		}
-		if _, err := fmt.Fprintf(w, "| %s |\n", strings.Join(markdownRow(func(i int) string { return columns[i].cell(res) }), " | ")); err != nil {
+		if err := printRow(w, func(i int) string { return columns[i].cell(res) }); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func row(cell func(i int) string) []string {
+func printRow(w io.Writer, cell func(i int) string) error {
 	cells := make([]string, len(columns))
 	for i := range cells {
 		cells[i] = cell(i)
 	}
-	return cells
-}
-
-// markdownRow is a row without the backend, which is in the heading.
-func markdownRow(cell func(i int) string) []string {
-	cells := row(cell)
-	return append(cells[:1:1], cells[2:]...)
+	_, err := fmt.Fprintf(w, "| %s |\n", strings.Join(cells, " | "))
+	return err
 }
 
 // none stands for what there is not.
 const none = "–"
 
-func wall(c *cost) float64 { return c.Seconds }
-
-func cpu(c *cost) float64 { return c.CPU }
-
-func seconds(c *cost, which func(*cost) float64) string {
-	if c == nil {
-		return none
-	}
-	d := time.Duration(which(c) * float64(time.Second))
+func seconds(s float64) string {
+	d := time.Duration(s * float64(time.Second))
 	switch {
 	case d < time.Millisecond:
 		return fmt.Sprintf("%.0f µs", float64(d)/float64(time.Microsecond))
@@ -135,18 +124,8 @@ func quartiles(q *[2]float64) string {
 	return fmt.Sprintf("%.2f–%.2f", q[0], q[1])
 }
 
-func asked(c *cost) string {
-	if c == nil || len(c.Requests) == 0 {
-		return none
-	}
-	return c.Requests.String()
-}
-
-func bytesOf(c *cost, which func(*cost) uint64) string {
-	if c == nil {
-		return none
-	}
-	n := float64(which(c))
+func bytesOf(size uint64) string {
+	n := float64(size)
 	switch {
 	case n < 1<<20:
 		return fmt.Sprintf("%.0f KiB", n/(1<<10))

@@ -63,7 +63,7 @@ func measureAt(ctx context.Context, op operation, p *place) (result, error) {
 	start := time.Now()
 	for round := 0; p.another(round, start); round++ { // the first warms up
 		for _, name := range order(round) {
-			s := c.sides()[name]
+			s := c.all()[name]
 			if s == nil {
 				continue
 			}
@@ -97,7 +97,7 @@ func order(round int) []string {
 	return names
 }
 
-func repeat(ctx context.Context, s side, c *counter, reps int) (*watch, error) {
+func repeat(ctx context.Context, s side, c *proxy, reps int) (*watch, error) {
 	w := newWatch(c)
 	defer w.end()
 	for range reps {
@@ -116,12 +116,12 @@ func count(ctx context.Context, op operation, p *place) (map[string]requests, er
 	if p.backend.kind != kindS3 || op.uncounted {
 		return nil, nil
 	}
-	c, err := op.open(ctx, p.at("counted").through(p.backend.counter.url()))
+	c, err := op.open(ctx, p.at("counted").through(p.backend.counter.URL))
 	if err != nil {
 		return nil, err
 	}
 	counts := make(map[string]requests)
-	for name, s := range c.sides() {
+	for name, s := range c.all() {
 		w, err := repeat(ctx, s, p.backend.counter, 1)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)

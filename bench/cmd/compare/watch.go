@@ -21,7 +21,7 @@ type watch struct {
 	peak     uint64        // bytes of heap over what there was at the start
 	requests requests      // by operation; of the counted run only
 
-	counter  *counter // nil in a timed round
+	counter  *proxy   // nil in a timed round
 	counted  requests // at the start
 	began    time.Time
 	cpuBegan time.Duration
@@ -35,7 +35,7 @@ type watch struct {
 }
 
 // newWatch returns a watch whose heap sampling goes on until end.
-func newWatch(c *counter) *watch {
+func newWatch(c *proxy) *watch {
 	runtime.GC()
 	w := &watch{counter: c, stop: make(chan struct{})}
 	w.sampler.Go(w.sample)

@@ -1,7 +1,0 @@
-//go:build !linux
-
-package main
-
-func cpuModel() string { return "" }
-
-func filesystemOf(string) string { return "" }
