@@ -104,7 +104,7 @@ func (r *run) known(listed []string) []string {
 func kept(err error, all []string) (keys []string, first error) {
 	var walk func(error)
 	walk = func(err error) {
-		if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the tree is walked here
+		if joined, ok := err.(interface{ Unwrap() []error }); ok {
 			for _, err := range joined.Unwrap() {
 				walk(err)
 			}

@@ -43,7 +43,7 @@ func (e *ConflictError) Error() string {
 
 // Is implements the interface of errors.Is.
 func (e *ConflictError) Is(target error) bool {
-	return target == ErrConflict || target == fs.ErrExist //nolint:errorlint // that is what Is is for
+	return target == ErrConflict || target == fs.ErrExist
 }
 
 // String is for people: an owner is quoted, since another wrote it.

@@ -142,7 +142,7 @@ type errorKeeper struct {
 
 func (k *errorKeeper) Read(p []byte) (int, error) {
 	n, err := k.r.Read(p)
-	if err != nil && err != io.EOF { //nolint:errorlint // a wrapped one is not the end
+	if err != nil && err != io.EOF {
 		k.err = err
 	}
 	return n, err
