@@ -16,6 +16,7 @@ import (
 
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/internal/durable"
+	"github.com/replctl/replicate/internal/errs"
 )
 
 // Records is a directory as a cas.Store: a record is a file, its key the path
@@ -76,36 +77,30 @@ func (r *Records) read(ctx context.Context, key string) (cas.Record, error) {
 }
 
 // Write implements [cas.Store].
-func (r *Records) Write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Written, error) {
-	token, err := r.write(ctx, key, value, expect)
-	if err != nil {
-		return cas.Written{}, fmt.Errorf("write %s: %w", key, err)
-	}
-	return cas.Written{Token: token}, nil
-}
-
-func (r *Records) write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Token, error) {
+func (r *Records) Write(ctx context.Context, key string, value []byte, expect cas.Token) (_ cas.Written, err error) {
+	defer errs.Wrap(&err, "write %s", key)
 	if err := checkRecord(ctx, key, value); err != nil {
-		return "", err
+		return cas.Written{}, err
 	}
-	return tokenOf(value), r.locked(ctx, key, expect, func(c change) error {
+	err = r.locked(ctx, key, expect, func(c change) error {
 		return r.publish(c.dir, c.name, value, expect == "", c.guard)
 	})
+	if err != nil {
+		return cas.Written{}, err
+	}
+	return cas.Written{Token: tokenOf(value)}, nil
 }
 
 // Delete implements [cas.Deleter]. It removes the lock file, too.
-func (r *Records) Delete(ctx context.Context, key string, expect cas.Token) error {
-	err := checkRecord(ctx, key, nil)
-	if err == nil && expect == "" {
-		err = cas.ErrConflict
+func (r *Records) Delete(ctx context.Context, key string, expect cas.Token) (err error) {
+	defer errs.Wrap(&err, "delete %s", key)
+	if err := checkRecord(ctx, key, nil); err != nil {
+		return err
 	}
-	if err == nil {
-		err = r.locked(ctx, key, expect, change.remove)
+	if expect == "" {
+		return cas.ErrConflict
 	}
-	if err != nil {
-		return fmt.Errorf("delete %s: %w", key, err)
-	}
-	return nil
+	return r.locked(ctx, key, expect, change.remove)
 }
 
 // change is a record that is locked, and is the expected one.
@@ -118,8 +113,8 @@ type change struct {
 
 // guard has the last word: nothing has been changed yet.
 func (c change) guard() error {
-	if c.ctx.Err() != nil {
-		return context.Cause(c.ctx)
+	if err := context.Cause(c.ctx); err != nil {
+		return err
 	}
 	return c.lock.Check()
 }
@@ -207,10 +202,7 @@ func checkRecord(ctx context.Context, key string, value []byte) error {
 	if err := cas.CheckWrite(key, value); err != nil {
 		return err
 	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return nil
+	return context.Cause(ctx)
 }
 
 // readRecord reads the record in a file below root. A symbolic link is none: to

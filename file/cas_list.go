@@ -38,7 +38,7 @@ func (r *Records) list(l *recordLister, prefix string) error {
 	}
 	err := r.store.below(prefix, func(_, dir *os.Root) error { return l.walk(dir, prefix) })
 	if err == nil {
-		err = l.cause()
+		err = context.Cause(l.ctx)
 	}
 	return err
 }
@@ -46,7 +46,7 @@ func (r *Records) list(l *recordLister, prefix string) error {
 // walk yields the records in dir, whose keys start with prefix, in key order: a
 // directory sorts as "name/", behind "name-1".
 func (l *recordLister) walk(dir *os.Root, prefix string) error {
-	if err := l.cause(); err != nil {
+	if err := context.Cause(l.ctx); err != nil {
 		return err
 	}
 	entries, err := fs.ReadDir(dir.FS(), ".")
@@ -76,7 +76,7 @@ func (l *recordLister) walk(dir *os.Root, prefix string) error {
 }
 
 func (l *recordLister) visit(dir *os.Root, prefix, name string) error {
-	if err := l.cause(); err != nil {
+	if err := context.Cause(l.ctx); err != nil {
 		return err
 	}
 	if strings.HasSuffix(name, "/") {
@@ -102,13 +102,6 @@ func (l *recordLister) visit(dir *os.Root, prefix, name string) error {
 	}
 	if !l.yield(cas.Entry{Key: prefix + name, Token: rec.Token}, nil) {
 		return errStop
-	}
-	return nil
-}
-
-func (l *recordLister) cause() error {
-	if l.ctx.Err() != nil {
-		return context.Cause(l.ctx)
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package file
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io/fs"
 	"iter"
@@ -11,6 +10,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/replctl/replicate/internal/durable"
 )
 
 // A directory entry as getdents64(2) has it: inode and position, which are of no
@@ -39,7 +40,11 @@ func readParts(d *os.File) iter.Seq2[dirPart, error] {
 	return func(yield func(dirPart, error) bool) {
 		for {
 			mem := partBuffers.Get().(*[]byte)
-			n, err := readDirent(d, *mem)
+			n := 0
+			err := durable.IgnoringEINTR(func() (err error) {
+				n, err = unix.ReadDirent(int(d.Fd()), *mem)
+				return err
+			})
 			if err != nil || n <= 0 {
 				partBuffers.Put(mem)
 				if err != nil {
@@ -50,15 +55,6 @@ func readParts(d *os.File) iter.Seq2[dirPart, error] {
 			if !yield(dirPart{(*mem)[:n], mem}, nil) {
 				return
 			}
-		}
-	}
-}
-
-func readDirent(d *os.File, buf []byte) (n int, err error) {
-	for {
-		n, err = unix.ReadDirent(int(d.Fd()), buf)
-		if !errors.Is(err, unix.EINTR) {
-			return n, err
 		}
 	}
 }

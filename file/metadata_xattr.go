@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/internal/durable"
 )
 
 // maxNames bounds the list of a file's attributes: Linux's own limit.
@@ -85,8 +86,7 @@ func onDescriptor(f *os.File, fn func(fd int) error) error {
 	}
 	var result error
 	err = conn.Control(func(fd uintptr) {
-		for result = fn(int(fd)); errors.Is(result, unix.EINTR); result = fn(int(fd)) {
-		}
+		result = durable.IgnoringEINTR(func() error { return fn(int(fd)) })
 	})
 	return errors.Join(err, result)
 }

@@ -3,12 +3,12 @@ package file
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
 
 	"github.com/fsnotify/fsnotify"
 
 	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/internal/errs"
 )
 
 var _ cas.Notifier = (*Records)(nil)
@@ -20,23 +20,12 @@ var _ cas.Notifier = (*Records)(nil)
 // fs.inotify.max_user_watches); on the BSDs and macOS each file is one, too.
 //
 // The operating system tells of what this machine writes. On a network filesystem it
-// is silent about the writes of others, and does not say that it is: who waits there
-// looks by itself every now and then, as cas.Changes does.
-func (r *Records) Notify(ctx context.Context, prefix string) (<-chan struct{}, error) {
-	n, err := r.newNotifier(ctx, prefix)
-	if err != nil {
-		return nil, fmt.Errorf("notify %q: %w", prefix, err)
-	}
-	go n.run(ctx)
-	return n.hints, nil
-}
-
-func (r *Records) newNotifier(ctx context.Context, prefix string) (*notifier, error) {
-	if err := cas.CheckPrefix(prefix); err != nil {
+// is silent about the writes of others, and does not say that it is. A caller that waits
+// there looks by itself every now and then, as cas.Changes does.
+func (r *Records) Notify(ctx context.Context, prefix string) (hints <-chan struct{}, err error) {
+	defer errs.Wrap(&err, "notify %q", prefix)
+	if err := errors.Join(cas.CheckPrefix(prefix), context.Cause(ctx)); err != nil {
 		return nil, err
-	}
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
 	}
 	if r.store == nil {
 		return nil, errNoDirectory
@@ -53,7 +42,8 @@ func (r *Records) newNotifier(ctx context.Context, prefix string) (*notifier, er
 	if err := n.arm(); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
-	return n, nil
+	go n.run(ctx)
+	return n.hints, nil
 }
 
 // notifier gives hints of changes in one directory and below.

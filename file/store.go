@@ -1,6 +1,7 @@
 package file
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/replctl/replicate/blob"
 	"github.com/replctl/replicate/internal/durable"
+	"github.com/replctl/replicate/internal/errs"
 )
 
 // Default permissions, before the umask.
@@ -44,16 +46,8 @@ var (
 // NewStore returns the store in a directory, which need not exist. An empty name
 // is the current directory.
 func NewStore(dir string, opts Options) *Store {
-	if dir == "" {
-		dir = "."
-	}
-	if opts.FileMode == 0 {
-		opts.FileMode = DefaultFileMode
-	}
-	if opts.DirMode == 0 {
-		opts.DirMode = DefaultDirMode
-	}
-	return &Store{dir: dir, opts: opts}
+	opts = Options{cmp.Or(opts.FileMode, DefaultFileMode), cmp.Or(opts.DirMode, DefaultDirMode)}
+	return &Store{dir: cmp.Or(dir, "."), opts: opts}
 }
 
 // errNoDirectory is the error of the zero Store, and of the zero Records.
@@ -67,10 +61,7 @@ func (s *Store) check(ctx context.Context, key string) error {
 	if reserved(path.Base(key)) {
 		return fmt.Errorf("%w %q: reserved for temporary and lock files", blob.ErrInvalidKey, key)
 	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return nil
+	return context.Cause(ctx)
 }
 
 // reserved reports whether a file of this name is no object, but the engine's own.
@@ -91,11 +82,6 @@ func (s *Store) openRoot() (*os.Root, error) {
 		}
 	}
 	return root, err
-}
-
-// openPrefix opens the directory of a prefix, which is empty or ends in "/".
-func openPrefix(root *os.Root, prefix string) (*os.Root, error) {
-	return openDir(root, path.Clean(prefix))
 }
 
 // openDir opens a directory below root. A file in its place, or in the place of
@@ -129,7 +115,10 @@ func (s *Store) makeDir(dir string) (*os.Root, error) {
 func (s *Store) openOrMake(dir string) (*os.Root, error) {
 	root, err := s.openRoot()
 	if errors.Is(err, fs.ErrNotExist) {
-		root, err = s.makeRoot()
+		if err := durable.MakeDir(s.dir, s.opts.DirMode); err != nil {
+			return nil, err
+		}
+		root, err = s.openRoot()
 	}
 	if err != nil {
 		return nil, err
@@ -151,31 +140,6 @@ func (s *Store) openOrMake(dir string) (*os.Root, error) {
 // syncName is a variable for tests of a disk that fails.
 var syncName = durable.SyncName
 
-// makeRoot makes the store's directory, below its nearest existing ancestor.
-func (s *Store) makeRoot() (*os.Root, error) {
-	dir, err := filepath.Abs(s.dir)
-	if err != nil {
-		return nil, err
-	}
-	base := filepath.Dir(dir)
-	for fi, err := os.Stat(base); (err != nil || !fi.IsDir()) && base != filepath.Dir(base); fi, err = os.Stat(base) {
-		base = filepath.Dir(base)
-	}
-	root, err := durable.OpenRoot(base)
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
-	rel, err := filepath.Rel(base, dir)
-	if err != nil {
-		return nil, err
-	}
-	if err := durable.MkdirAll(root, filepath.ToSlash(rel), s.opts.DirMode); err != nil {
-		return nil, err
-	}
-	return s.openRoot()
-}
-
 // sweep removes leftovers from a directory, once in the life of the Store.
 func (s *Store) sweep(dir string, root *os.Root) {
 	if _, done := s.swept.LoadOrStore(dir, struct{}{}); !done {
@@ -188,19 +152,10 @@ func (s *Store) KeepsModTime() bool { return true }
 
 // Sweep implements [blob.Sweeper]: it removes temporary files that dead writers
 // left.
-func (s *Store) Sweep(ctx context.Context, prefix string) error {
-	if err := s.sweepPrefix(ctx, prefix); err != nil {
-		return fmt.Errorf("sweep %q: %w", prefix, err)
-	}
-	return nil
-}
-
-func (s *Store) sweepPrefix(ctx context.Context, prefix string) error {
-	if err := blob.CheckList(prefix, blob.ListOptions{}); err != nil {
+func (s *Store) Sweep(ctx context.Context, prefix string) (err error) {
+	defer errs.Wrap(&err, "sweep %q", prefix)
+	if err := errors.Join(blob.CheckList(prefix, blob.ListOptions{}), context.Cause(ctx)); err != nil {
 		return err
-	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
 	}
 	return s.below(prefix, func(_, dir *os.Root) error {
 		_, err := durable.Sweep(dir)
@@ -217,7 +172,7 @@ func (s *Store) below(prefix string, fn func(root, dir *os.Root) error) error {
 		return err
 	}
 	defer root.Close()
-	dir, err := openPrefix(root, prefix)
+	dir, err := openDir(root, path.Clean(prefix))
 	if errors.Is(err, fs.ErrNotExist) {
 		return inPlaceOf(root, path.Clean(prefix))
 	} else if err != nil {

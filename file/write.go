@@ -13,18 +13,12 @@ import (
 
 	"github.com/replctl/replicate/blob"
 	"github.com/replctl/replicate/internal/durable"
+	"github.com/replctl/replicate/internal/errs"
 )
 
 // Write implements [blob.Store].
-func (s *Store) Write(ctx context.Context, key string, r io.Reader, opts blob.WriteOptions) (blob.Info, error) {
-	info, err := s.write(ctx, key, r, opts)
-	if err != nil {
-		return blob.Info{}, fmt.Errorf("write %s: %w", key, err)
-	}
-	return info, nil
-}
-
-func (s *Store) write(ctx context.Context, key string, r io.Reader, opts blob.WriteOptions) (blob.Info, error) {
+func (s *Store) Write(ctx context.Context, key string, r io.Reader, opts blob.WriteOptions) (_ blob.Info, err error) {
+	defer errs.Wrap(&err, "write %s", key)
 	if err := errors.Join(s.check(ctx, key), blob.CheckMetadata(opts.Metadata)); err != nil {
 		return blob.Info{}, err
 	}
@@ -40,7 +34,7 @@ func (s *Store) write(ctx context.Context, key string, r io.Reader, opts blob.Wr
 		return blob.Info{}, err
 	}
 	n, err := copyPooled(t, blob.ContextReader(ctx, r))
-	if err == nil && ctx.Err() != nil {
+	if err == nil {
 		err = context.Cause(ctx)
 	}
 	if err == nil {
@@ -63,8 +57,8 @@ func (s *Store) write(ctx context.Context, key string, r io.Reader, opts blob.Wr
 	return blob.Info{Key: key, Size: n, ModTime: opts.ModTime, Metadata: metadata}, nil
 }
 
-// publish gives the file its name. Who is told that the name exists may rely on
-// it, and its writer may not have got to the fsync of the directory.
+// publish gives the file its name. A caller that is told that the name exists may rely on
+// it, and the writer that made it may not have got to its fsync of the directory.
 func publish(dir *os.Root, t *durable.Temp, name string, opts blob.WriteOptions) error {
 	t.Guard = opts.Guard
 	err := t.Publish(name, opts.ModTime, opts.IfAbsent)

@@ -35,7 +35,7 @@ func SyncDir(root *os.Root, name string) error {
 // maker of ours would have failed.
 func fsyncParent(d *os.File) error {
 	var fd int
-	err := ignoringEINTR(func() (err error) {
+	err := IgnoringEINTR(func() (err error) {
 		fd, err = unix.Openat(int(d.Fd()), "..", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 		return err
 	})
@@ -76,7 +76,7 @@ func OpenDir(root *os.Root) (*os.File, error) {
 // tryLock takes an exclusive kernel lock that ends when f is closed or its
 // process dies. An error means that the filesystem has no locks.
 func tryLock(f *os.File) (bool, error) {
-	err := ignoringEINTR(func() error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) })
+	err := IgnoringEINTR(func() error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) })
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return false, nil
 	}
@@ -100,11 +100,12 @@ type fileID struct{ dev, ino uint64 }
 
 func identify(f *os.File) (fileID, error) {
 	var st unix.Stat_t
-	err := ignoringEINTR(func() error { return unix.Fstat(int(f.Fd()), &st) })
+	err := IgnoringEINTR(func() error { return unix.Fstat(int(f.Fd()), &st) })
 	return fileID{uint64(st.Dev), uint64(st.Ino)}, err //nolint:unconvert // types differ between systems
 }
 
-func ignoringEINTR(fn func() error) error {
+// IgnoringEINTR calls fn until no signal interrupts it.
+func IgnoringEINTR(fn func() error) error {
 	for {
 		if err := fn(); !errors.Is(err, unix.EINTR) {
 			return err

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -174,6 +175,29 @@ func MkdirAll(root *os.Root, name string, perm os.FileMode) error {
 	}
 	// Also when another writer made it: it may not have got to its fsync.
 	return syncDir(root, parent)
+}
+
+// MakeDir makes a directory and its missing parents durably, as [MkdirAll] does, below the
+// nearest one that exists. One that is there and empty may be that of a writer that was killed.
+func MakeDir(dir string, perm os.FileMode) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	base := dir
+	for fi, err := os.Stat(base); (err != nil || !fi.IsDir()) && base != filepath.Dir(base); fi, err = os.Stat(base) {
+		base = filepath.Dir(base)
+	}
+	root, err := OpenRoot(base)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	rel, err := filepath.Rel(base, dir)
+	if err != nil {
+		return err
+	}
+	return MkdirAll(root, filepath.ToSlash(rel), perm)
 }
 
 // syncName is a variable for tests of what happens without it.

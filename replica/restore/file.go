@@ -1,6 +1,7 @@
 package restore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/replctl/replicate/internal/durable"
+	"github.com/replctl/replicate/internal/errs"
 	"github.com/replctl/replicate/replica"
 )
 
@@ -60,16 +62,14 @@ func File(ctx context.Context, src replica.Source, target Target, path string, o
 	})
 }
 
-func (p *Plan) toFile(ctx context.Context, files *replica.Files, path string, opts FileOptions) error {
+func (p *Plan) toFile(ctx context.Context, files *replica.Files, path string, opts FileOptions) (err error) {
+	defer errs.Wrap(&err, "restore to %s", path)
 	t, err := openPlace(path)
 	if err != nil {
-		return fmt.Errorf("restore to %s: %w", path, err)
+		return err
 	}
 	defer t.dir.Close()
-	if err := t.restore(ctx, files, p, opts); err != nil {
-		return fmt.Errorf("restore to %s: %w", path, err)
-	}
-	return nil
+	return t.restore(ctx, files, p, opts)
 }
 
 // place is where a database is to be.
@@ -88,7 +88,7 @@ func openPlace(path string) (*place, error) {
 	if dir == "" {
 		dir = "."
 	}
-	if err := makeDir(dir); err != nil {
+	if err := durable.MakeDir(dir, 0o700); err != nil {
 		return nil, err
 	}
 	root, err := durable.OpenRoot(filepath.Clean(dir))
@@ -96,13 +96,15 @@ func openPlace(path string) (*place, error) {
 		return nil, err
 	}
 	t := &place{dir: root, name: name}
-	if t.old, err = root.Lstat(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if t.old, err = root.Lstat(name); errors.Is(err, fs.ErrNotExist) {
+		return t, nil
+	}
+	if err == nil && !t.old.Mode().IsRegular() {
+		err = notAFile(t.old.Mode())
+	}
+	if err != nil {
 		_ = root.Close()
 		return nil, err
-	}
-	if t.old != nil && !t.old.Mode().IsRegular() {
-		_ = root.Close()
-		return nil, notAFile(t.old.Mode())
 	}
 	return t, nil
 }
@@ -115,28 +117,6 @@ func notAFile(mode fs.FileMode) error {
 	return errors.New("it is not a file")
 }
 
-// makeDir makes a directory and its missing parents, durably. One that is there
-// and empty may be that of a restore that was killed.
-func makeDir(dir string) error {
-	base := filepath.Clean(dir)
-	for {
-		if _, err := os.Stat(base); err == nil || base == filepath.Dir(base) {
-			break
-		}
-		base = filepath.Dir(base)
-	}
-	rel, err := filepath.Rel(base, dir)
-	if err != nil {
-		return err
-	}
-	root, err := durable.OpenRoot(base)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	return durable.MkdirAll(root, filepath.ToSlash(rel), 0o700)
-}
-
 func (t *place) restore(ctx context.Context, files *replica.Files, plan *Plan, opts FileOptions) error {
 	if err := t.isFree(opts); err != nil {
 		return err
@@ -144,11 +124,7 @@ func (t *place) restore(ctx context.Context, files *replica.Files, plan *Plan, o
 	if _, err := durable.Sweep(t.dir); err != nil { // of restores that were killed
 		return err
 	}
-	perm := opts.Perm
-	if perm == 0 {
-		perm = 0o600
-	}
-	temp, err := durable.CreateTemp(t.dir, perm)
+	temp, err := durable.CreateTemp(t.dir, cmp.Or(opts.Perm, 0o600))
 	if err != nil {
 		return err
 	}
@@ -166,8 +142,8 @@ func (t *place) restore(ctx context.Context, files *replica.Files, plan *Plan, o
 			return err
 		}
 	}
-	if context.Cause(ctx) != nil {
-		return context.Cause(ctx)
+	if err := context.Cause(ctx); err != nil {
+		return err
 	}
 	if err := t.isFree(opts); err != nil {
 		return err
@@ -179,13 +155,12 @@ func (t *place) restore(ctx context.Context, files *replica.Files, plan *Plan, o
 // is not to be replaced, the old database. A -wal or -journal file without its database
 // is in the way, too.
 func (t *place) isFree(opts FileOptions) error {
-	if opts.Replace && opts.Unused != nil {
+	switch {
+	case opts.Replace && opts.Unused != nil:
 		return opts.Unused(filepath.Join(t.dir.Name(), t.name))
-	}
-	if opts.Replace {
+	case opts.Replace:
 		return nil
-	}
-	if t.old != nil {
+	case t.old != nil:
 		return fmt.Errorf("%w: a database of %d bytes is there", fs.ErrExist, t.old.Size())
 	}
 	for _, suffix := range sidecars {
