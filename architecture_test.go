@@ -152,7 +152,10 @@ func TestArrows(t *testing.T) {
 		if isForTests(pkg) || strings.Contains(pkg, "internal/") || strings.HasPrefix(pkg, "cmd/") {
 			continue
 		}
-		want := slices.DeleteFunc(slices.Clone(targets), func(target string) bool { return strings.Contains(target, "internal/") })
+		want := slices.DeleteFunc(
+			slices.Clone(targets),
+			func(target string) bool { return strings.Contains(target, "internal/") },
+		)
 		if got, ok := drawn[pkg]; !ok || !slices.Equal(got, want) {
 			t.Errorf("docs/architecture.md: want the row | `%s` | `%s` |, it has %v", pkg, strings.Join(want, "` `"), got)
 		}

@@ -63,7 +63,8 @@ func parseARN(rest string) (scheme, host, urlPath string, query url.Values, user
 	parts := accessPoint.FindStringSubmatch(rest)
 	if parts == nil {
 		return "", "", "", nil, nil, errors.New(
-			"replica url: want s3://arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME/PATH; a bucket goes by its name, s3://BUCKET/PATH")
+			"replica url: want s3://arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME/PATH; " +
+				"a bucket goes by its name, s3://BUCKET/PATH")
 	}
 	urlPath, err = url.PathUnescape(parts[2])
 	if err != nil {

@@ -59,7 +59,13 @@ func TestEngines(t *testing.T) {
 
 // TestOptions: choices reach the engine's own types.
 func TestOptions(t *testing.T) {
-	opts := engines.Options{Owner: "me", MaxTTL: 10 * time.Second, MaxSkew: time.Second, CreateOnly: true, OnWait: func(s3.Wait) {}}
+	opts := engines.Options{
+		Owner:      "me",
+		MaxTTL:     10 * time.Second,
+		MaxSkew:    time.Second,
+		CreateOnly: true,
+		OnWait:     func(s3.Wait) {},
+	}
 	for scheme, rawURL := range places(t) {
 		p, err := engines.Parse(rawURL)
 		if err != nil {

@@ -10,7 +10,12 @@ import (
 )
 
 // do sends a request, signed only as far as the fake looks.
-func do(t *testing.T, s *Server, method, key, body string, header ...string) (status int, answer string, h http.Header) {
+func do(
+	t *testing.T,
+	s *Server,
+	method, key, body string,
+	header ...string,
+) (status int, answer string, h http.Header) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, s.URL+"/"+s.Bucket+"/"+key, strings.NewReader(body))
 	if err != nil {
@@ -76,8 +81,15 @@ func TestMultipart(t *testing.T) {
 		_, rest, _ := strings.Cut(answer, "<UploadId>")
 		id, _, _ := strings.Cut(rest, "</UploadId>")
 		_, _, h := do(t, s, "PUT", "k?partNumber=1&uploadId="+id, content)
-		status, answer, _ := do(t, s, "POST", "k?uploadId="+id,
-			`<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>`+h.Get("ETag")+`</ETag></Part></CompleteMultipartUpload>`, header...)
+		status, answer, _ := do(
+			t,
+			s,
+			"POST",
+			"k?uploadId="+id,
+			`<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>`+h.Get(
+				"ETag",
+			)+`</ETag></Part></CompleteMultipartUpload>`,
+			header...)
 		return status, answer
 	}
 	status, answer := upload("one")

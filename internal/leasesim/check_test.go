@@ -67,7 +67,15 @@ func (w *world) watch() {
 		for _, t := range w.sessions {
 			if !t.over.IsZero() && t.Context().Err() == nil && t.p.machine.Running() && !t.p.dead.Load() &&
 				time.Since(t.over) > notices && time.Since(t.p.machine.disturbed) > notices {
-				w.violations = append(w.violations, fmt.Sprintf("%v: %s is over since %v, and its context goes on", time.Since(w.start), t.p.name, t.over.Sub(w.start)))
+				w.violations = append(
+					w.violations,
+					fmt.Sprintf(
+						"%v: %s is over since %v, and its context goes on",
+						time.Since(w.start),
+						t.p.name,
+						t.over.Sub(w.start),
+					),
+				)
 				t.over = time.Time{}
 			}
 		}

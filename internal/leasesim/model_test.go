@@ -32,7 +32,14 @@ type step struct {
 
 func (s step) String() string {
 	if s.effect != nil {
-		return fmt.Sprintf("at %v %s %s writes generation %d (released: %v)", s.effect.at, s.p.name, s.kind, s.effect.Generation, s.effect.Released)
+		return fmt.Sprintf(
+			"at %v %s %s writes generation %d (released: %v)",
+			s.effect.at,
+			s.p.name,
+			s.kind,
+			s.effect.Generation,
+			s.effect.Released,
+		)
 	}
 	return s.operation.String()
 }

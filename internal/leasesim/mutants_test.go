@@ -134,7 +134,12 @@ func (s strangerStore) Read(ctx context.Context, key string, known cas.Token) (c
 // retryingStore repeats what got no answer, as SDKs do, and reports the last answer.
 type retryingStore struct{ cas.Store }
 
-func (s retryingStore) Write(ctx context.Context, key string, value []byte, expect cas.Token) (written cas.Written, err error) {
+func (s retryingStore) Write(
+	ctx context.Context,
+	key string,
+	value []byte,
+	expect cas.Token,
+) (written cas.Written, err error) {
 	for range 3 {
 		if written, err = s.Store.Write(ctx, key, value, expect); !errors.Is(err, cas.ErrIndeterminate) {
 			break
@@ -267,7 +272,12 @@ type keepingLeaser struct{ leaser }
 func (keepingLeaser) WithdrawLease(context.Context) error { return nil }
 
 // hidingRun is Run without a deferred release, whose error is that of fn if there is one.
-func hidingRun(ctx context.Context, l replicate.Leaser, opts lease.Options, fn func(context.Context, *lease.Session) error) error {
+func hidingRun(
+	ctx context.Context,
+	l replicate.Leaser,
+	opts lease.Options,
+	fn func(context.Context, *lease.Session) error,
+) error {
 	s, err := lease.Acquire(ctx, l, opts)
 	if err != nil {
 		return err

@@ -109,7 +109,8 @@ func (r *recorder) WithdrawLease(ctx context.Context) error {
 	w.mu.Lock()
 	var left []string
 	for _, o := range w.history {
-		if o.p != r.p || o.kind != acquiring || !errors.Is(o.err, cas.ErrIndeterminate) || errors.Is(o.err, cas.ErrSuperseded) {
+		if o.p != r.p || o.kind != acquiring || !errors.Is(o.err, cas.ErrIndeterminate) ||
+			errors.Is(o.err, cas.ErrSuperseded) {
 			continue
 		}
 		o.withdrawn = true
@@ -126,7 +127,12 @@ func (r *recorder) WithdrawLease(ctx context.Context) error {
 	return nil
 }
 
-func (r *recorder) record(ctx context.Context, k kind, in *replicate.Lease, call func(context.Context) (*replicate.Lease, error)) error {
+func (r *recorder) record(
+	ctx context.Context,
+	k kind,
+	in *replicate.Lease,
+	call func(context.Context) (*replicate.Lease, error),
+) error {
 	if r.p.dead.Load() {
 		return errDead
 	}

@@ -68,9 +68,11 @@ func (c *tally) run() {
 	for i := range c.contenders {
 		m := &machine{id: i, Clock: faketime.New(0)}
 		p := c.newProcess(m, 0)
-		store := p.open(&network{settles: !c.careless, applied: func(op *operation, value []byte, token cas.Token, undurable bool) {
-			op.note(value, token, undurable)
-		}})
+		store := p.open(
+			&network{settles: !c.careless, applied: func(op *operation, value []byte, token cas.Token, undurable bool) {
+				op.note(value, token, undurable)
+			}},
+		)
 		everybody.Go(func() {
 			for !c.over() {
 				c.increment(p, store)
