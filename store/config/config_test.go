@@ -7,28 +7,22 @@ import (
 	"github.com/replctl/replicate/file"
 	"github.com/replctl/replicate/internal/fakes3"
 	"github.com/replctl/replicate/s3"
-	"github.com/replctl/replicate/store/config/configtest"
 )
 
-func TestMemory(t *testing.T) {
-	configtest.Run(t, configtest.Harness{Records: func(*testing.T) func() cas.Store {
-		store := new(cas.Memory)
-		return func() cas.Store { return store }
-	}})
+// The engines. Package configtest runs its suite over them.
+func memory(*testing.T) func() cas.Store {
+	store := new(cas.Memory)
+	return func() cas.Store { return store }
 }
 
-func TestFile(t *testing.T) {
-	configtest.Run(t, configtest.Harness{Slow: true, Records: func(t *testing.T) func() cas.Store {
-		dir := t.TempDir()
-		return func() cas.Store { return file.NewRecords(dir, file.Options{}) }
-	}})
+func directory(t *testing.T) func() cas.Store {
+	dir := t.TempDir()
+	return func() cas.Store { return file.NewRecords(dir, file.Options{}) }
 }
 
-func TestS3(t *testing.T) {
-	configtest.Run(t, configtest.Harness{Slow: true, Records: func(t *testing.T) func() cas.Store {
-		srv := fakes3.New(t)
-		return func() cas.Store { return fake(t, srv) }
-	}})
+func fakeS3(t *testing.T) func() cas.Store {
+	srv := fakes3.New(t)
+	return func() cas.Store { return fake(t, srv) }
 }
 
 func fake(t *testing.T, srv *fakes3.Server) cas.Store {

@@ -8,14 +8,13 @@ import (
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/internal/s3servers"
 	"github.com/replctl/replicate/s3"
-	"github.com/replctl/replicate/store/config/configtest"
 )
 
-func TestRealServers(t *testing.T) {
+func TestLostLockOnRealServers(t *testing.T) {
 	s3servers.Each(t, func(t *testing.T, s s3servers.Server) {
-		configtest.Run(t, configtest.Harness{Slow: true, Records: func(t *testing.T) func() cas.Store {
+		testLostLock(t, func(t *testing.T) func() cas.Store {
 			name := s.NewBucket(t)
 			return func() cas.Store { return bucket(t, s3.Config{Bucket: name, Endpoint: s.Endpoint}) }
-		}})
+		})
 	})
 }

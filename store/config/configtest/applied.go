@@ -13,7 +13,7 @@ func logApply(t *testing.T, s config.Storage, instance, version, status string) 
 
 // testApplyLog: an instance has one status for a version, whoever logged it.
 func testApplyLog(t *testing.T, h Harness) {
-	open := h.instances(t)
+	open := h.New(t)
 	leader, follower := open(), open()
 	save(t, leader, "v1", "v2")
 	wantApplied(t, leader, "v1", config.Applied)
@@ -37,7 +37,7 @@ func testApplyLog(t *testing.T, h Harness) {
 }
 
 func testResetApplyLog(t *testing.T, h Harness) {
-	open := h.instances(t)
+	open := h.New(t)
 	leader, follower := open(), open()
 	save(t, leader, "v1", "v2")
 	logApply(t, follower, "i1", "v1", config.Applied)
@@ -54,7 +54,7 @@ func testResetApplyLog(t *testing.T, h Harness) {
 // testDeletedLog: the log of a deleted version goes with it, also if the version is
 // saved again.
 func testDeletedLog(t *testing.T, h Harness) {
-	open := h.instances(t)
+	open := h.New(t)
 	leader, follower := open(), open()
 	save(t, leader, "v1")
 	logApply(t, follower, "i1", "v1", config.Applied)

@@ -4,26 +4,19 @@ package configtest
 
 import (
 	"errors"
-	"maps"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/store/config"
 )
 
-// Harness says how to make what is tested. One of New and Records is set.
+// Harness says how to make what is tested.
 type Harness struct {
 	// New makes a fresh, empty storage that the test owns, and returns a function
 	// that opens a new handle on it each time, as another process would.
 	New func(t *testing.T) (open func() config.Storage)
-
-	// Records makes a fresh, empty cas.Store in the same way, for a config.Store. Only
-	// with Records do the tests run that make requests to the store fail, look at its
-	// records, or need what a config.Store has beyond the contract.
-	Records func(t *testing.T) (open func() cas.Store)
 
 	// Slow storages (on a server behind a socket) get fewer rounds in races.
 	Slow bool
@@ -36,23 +29,12 @@ func (h Harness) rounds(n int) int {
 	return n
 }
 
-// instances returns a function that opens a new handle each time.
-func (h Harness) instances(t *testing.T) func() config.Storage {
-	if h.New != nil {
-		return h.New(t)
-	}
-	open := h.Records(t)
-	return func() config.Storage { return over(open()) }
-}
-
-func over(s cas.Store) *config.Store { return config.New(s, config.Options{}) }
-
 // Run runs every test of the contract, several at once.
 func Run(t *testing.T, h Harness) {
-	if h.New == nil && h.Records == nil {
-		t.Fatal("the harness has neither New nor Records")
+	if h.New == nil {
+		t.Fatal("the harness has no New")
 	}
-	tests := map[string]func(*testing.T, Harness){
+	for name, test := range map[string]func(*testing.T, Harness){
 		"Nothing":        testNothing,
 		"Lifecycle":      testLifecycle,
 		"SaveAgain":      testSaveAgain,
@@ -71,28 +53,12 @@ func Run(t *testing.T, h Harness) {
 		"DeletionRace":   testDeletionRace,
 		"ApplyRace":      testApplyRace,
 		"KeptContent":    testKeptContent,
-	}
-	if h.Records != nil {
-		maps.Copy(tests, overRecords)
-	}
-	for name, test := range tests {
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test(t, h)
 		})
 	}
-}
-
-// overRecords are the tests that need the records below.
-var overRecords = map[string]func(*testing.T, Harness){
-	"Session":         testSession,
-	"Contents":        testContents,
-	"FaultyLeaders":   testFaultyLeaders,
-	"FaultyInstances": testFaultyInstances,
-	"LostAnswers":     testLostAnswers,
-	"LostLock":        testLostLock,
-	"NotDurable":      testNotDurable,
-	"Damaged":         testDamaged,
 }
 
 const fleet = "fleet" // a collection

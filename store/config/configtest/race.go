@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"testing"
 
-	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/cas/castest"
 	"github.com/replctl/replicate/store/config"
 )
@@ -16,7 +14,7 @@ import (
 // testSaveRace: of many that save a version, those with the content that got there
 // succeed.
 func testSaveRace(t *testing.T, h Harness) {
-	open := h.instances(t)
+	open := h.New(t)
 	for round := range h.rounds(5) {
 		version := fmt.Sprint("v", round)
 		var mu sync.Mutex
@@ -83,7 +81,7 @@ func watched(t *testing.T, open func() config.Storage, fn func()) {
 
 // testActivationRace: never two active snapshots, and never none.
 func testActivationRace(t *testing.T, h Harness) {
-	open := h.instances(t)
+	open := h.New(t)
 	save(t, open(), "v0", "v1", "v2", "v3")
 	activate(t, open(), "v0")
 	watched(t, open, func() {
@@ -102,7 +100,7 @@ func testActivationRace(t *testing.T, h Harness) {
 // testDeletionRace: snapshots are deleted while they are activated, and what is
 // active has its content.
 func testDeletionRace(t *testing.T, h Harness) {
-	open := h.instances(t)
+	open := h.New(t)
 	save(t, open(), "v")
 	activate(t, open(), "v")
 	watched(t, open, func() {
@@ -147,7 +145,7 @@ func leftover(t *testing.T, s config.Storage) int {
 
 // testApplyRace: a whole fleet logs at once, and each is counted.
 func testApplyRace(t *testing.T, h Harness) {
-	open := h.instances(t)
+	open := h.New(t)
 	leader := open()
 	save(t, leader, "v1")
 	instances := h.rounds(200)
@@ -159,83 +157,4 @@ func testApplyRace(t *testing.T, h Harness) {
 		}
 	})
 	wantApplied(t, leader, "v1", config.Applied, want...)
-}
-
-// testFaultyLeaders: with requests and answers lost, what is reported is true, and
-// readers see one active snapshot throughout.
-func testFaultyLeaders(t *testing.T, h Harness) {
-	records := h.Records(t)
-	open := func() config.Storage { return over(records()) }
-	save(t, open(), "v")
-	activate(t, open(), "v")
-	var done atomic.Int32
-	watched(t, open, func() {
-		castest.Race(4, func(i int) {
-			s := config.New(castest.NewFaulty(records(), uint64(i)), config.Options{})
-			for round := range h.rounds(20) {
-				err := saveActivateOrDelete(t.Context(), s, i, round)
-				switch {
-				case err == nil:
-					done.Add(1)
-				case !errors.Is(err, castest.ErrInjected) && !errors.Is(err, cas.ErrIndeterminate):
-					t.Errorf("client %d: %v", i, err)
-				}
-			}
-		})
-	})
-	if done.Load() == 0 {
-		t.Error("nothing got through")
-	}
-	wantRepaired(t, open())
-}
-
-// wantRepaired checks that deletions which were broken off are finished by the next.
-func wantRepaired(t *testing.T, s config.Storage) {
-	t.Helper()
-	wantDeleted(t, s, soon(), leftover(t, s))
-	list, err := s.ListSnapshots(t.Context(), fleet)
-	check(t, "ListSnapshots", err)
-	if len(list) != 1 || list[0].Status != config.StatusActive {
-		t.Errorf("left are %v, want the active one", list)
-	}
-}
-
-// testFaultyInstances: a status that is reported as logged is there.
-func testFaultyInstances(t *testing.T, h Harness) {
-	open := h.Records(t)
-	leader := over(open())
-	save(t, leader, "v1")
-	const instances = 8
-	last := make([]map[string]bool, instances) // what an instance's status may be
-	castest.Race(instances, func(i int) {
-		s := config.New(castest.NewFaulty(open(), uint64(i)), config.Options{})
-		last[i] = map[string]bool{"": true}
-		for n := range h.rounds(25) {
-			status := fmt.Sprint("status ", n)
-			switch err := s.LogApply(t.Context(), fmt.Sprint("i", i), fleet, "v1", status); {
-			case err == nil:
-				last[i] = map[string]bool{status: true}
-			case errors.Is(err, cas.ErrIndeterminate):
-				last[i][status] = true
-			case !errors.Is(err, castest.ErrInjected):
-				t.Errorf("LogApply: %v", err)
-			}
-		}
-	})
-	for i := range last {
-		found := ""
-		for n := range h.rounds(25) {
-			status := fmt.Sprint("status ", n)
-			ids, err := leader.AppliedInstances(t.Context(), fleet, "v1", status)
-			check(t, "AppliedInstances", err)
-			for _, id := range ids {
-				if id == fmt.Sprint("i", i) {
-					found = status
-				}
-			}
-		}
-		if !last[i][found] {
-			t.Errorf("instance %d has %q, want one of %v", i, found, last[i])
-		}
-	}
 }

@@ -2,13 +2,10 @@ package configtest
 
 import (
 	"bytes"
-	"context"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/replctl/replicate/cas"
-	"github.com/replctl/replicate/cas/castest"
 	"github.com/replctl/replicate/store/config"
 )
 
@@ -16,7 +13,7 @@ import (
 func soon() time.Time { return time.Now().Add(24 * time.Hour) }
 
 func testNothing(t *testing.T, h Harness) {
-	s := h.instances(t)()
+	s := h.New(t)()
 	ctx := t.Context()
 	wantSnapshots(t, s)
 	_, err := s.GetSnapshot(ctx, fleet, "v1")
@@ -37,7 +34,7 @@ func testNothing(t *testing.T, h Harness) {
 }
 
 func testLifecycle(t *testing.T, h Harness) {
-	open := h.instances(t)
+	open := h.New(t)
 	before := time.Now().Add(-time.Minute)
 	save(t, open(), "v1")
 	wantSnapshots(t, open(), "v1 pending")
@@ -60,7 +57,7 @@ func testLifecycle(t *testing.T, h Harness) {
 
 // testSaveAgain: what a version is never changes.
 func testSaveAgain(t *testing.T, h Harness) {
-	open := h.instances(t)
+	open := h.New(t)
 	content := contentOf("v1")
 	check(t, "SaveSnapshot", open().SaveSnapshot(t.Context(), fleet, "v1", content))
 	activate(t, open(), "v1")
@@ -72,7 +69,7 @@ func testSaveAgain(t *testing.T, h Harness) {
 }
 
 func testFail(t *testing.T, h Harness) {
-	open := h.instances(t)
+	open := h.New(t)
 	fail := func(version string) {
 		t.Helper()
 		check(t, "FailSnapshot", open().FailSnapshot(t.Context(), fleet, version))
@@ -92,7 +89,7 @@ func testFail(t *testing.T, h Harness) {
 
 // testNames: any characters are a name, and each is another one.
 func testNames(t *testing.T, h Harness) {
-	open := h.instances(t)
+	open := h.New(t)
 	ctx := t.Context()
 	names := []string{
 		"../up", "2026-11-21T10:00:00Z", "A", "a", "a/b", "\x00", "<&>",
@@ -117,7 +114,7 @@ func testNames(t *testing.T, h Harness) {
 }
 
 func testInvalidNames(t *testing.T, h Harness) {
-	s := h.instances(t)()
+	s := h.New(t)()
 	ctx := t.Context()
 	save(t, s, "v1")
 	for _, name := range []string{"", "\xff", strings.Repeat("x", config.MaxNameLen+1)} {
@@ -139,7 +136,7 @@ func testInvalidNames(t *testing.T, h Harness) {
 }
 
 func testSizes(t *testing.T, h Harness) {
-	open := h.instances(t)
+	open := h.New(t)
 	largest := bytes.Repeat([]byte("\n"), config.MaxContentSize)
 	name := strings.Repeat("\x01", config.MaxNameLen) // takes most room
 	check(t, "SaveSnapshot of the largest", open().SaveSnapshot(t.Context(), name, name, largest))
@@ -155,7 +152,7 @@ func testSizes(t *testing.T, h Harness) {
 
 // testDelete: what is old goes, but for what is active.
 func testDelete(t *testing.T, h Harness) {
-	open := h.instances(t)
+	open := h.New(t)
 	save(t, open(), "v1", "v2", "v3")
 	activate(t, open(), "v2")
 	check(t, "FailSnapshot", open().FailSnapshot(t.Context(), fleet, "v3"))
@@ -171,36 +168,6 @@ func testDelete(t *testing.T, h Harness) {
 	wantDeleted(t, open(), soon(), 0)
 }
 
-// testContents: a deleted snapshot takes its content with it, and its log where the store
-// can delete; and of many savers of a version those that were too late leave none.
-func testContents(t *testing.T, h Harness) {
-	records := h.Records(t)
-	_, deletes := records().(cas.Deleter)
-	save(t, over(records()), "v1", "v2", "v3")
-	activate(t, over(records()), "v2")
-	wantBytes(t, records(), 3)
-	for range 2 {
-		logApply(t, over(records()), "i1", "v1", config.Applied)
-		logApply(t, over(records()), "i1", "v2", config.Applied)
-		check(t, "ResetApplyLog", over(records()).ResetApplyLog(t.Context(), fleet, "v1"))
-		logApply(t, over(records()), "i2", "v1", config.Applied)
-		wantDeleted(t, over(records()), soon(), 2)
-		wantBytes(t, records(), 1)
-		if deletes {
-			wantRecords(t, records(), "config/contents/", 1)
-			wantRecords(t, records(), "config/applied/", 1)
-		}
-		for _, version := range []string{"v1", "v3"} {
-			castest.Race(8, func(int) {
-				if err := over(records()).SaveSnapshot(t.Context(), fleet, version, contentOf(version)); err != nil {
-					t.Errorf("SaveSnapshot: %v", err)
-				}
-			})
-		}
-		wantBytes(t, records(), 3)
-	}
-}
-
 func wantDeleted(t *testing.T, s config.Storage, olderThan time.Time, want int) {
 	t.Helper()
 	if n, err := s.DeleteOldSnapshots(t.Context(), olderThan); n != want || err != nil {
@@ -208,35 +175,22 @@ func wantDeleted(t *testing.T, s config.Storage, olderThan time.Time, want int) 
 	}
 }
 
-func wantRecords(t *testing.T, s cas.Store, prefix string, want int) {
-	t.Helper()
-	got := 0
-	for _, err := range s.List(t.Context(), prefix, "") {
-		check(t, "List", err)
-		got++
+// testKeptContent: the name of a version that was deleted keeps its content. An instance
+// that has the old one, and sees the version active again, has the right one.
+func testKeptContent(t *testing.T, h Harness) {
+	open := h.New(t)
+	save(t, open(), "v1", "v2")
+	activate(t, open(), "v2")
+	for range 2 {
+		wantDeleted(t, open(), soon(), 1)
+		err := open().SaveSnapshot(t.Context(), fleet, "v1", []byte("other content"))
+		wantIs(t, "saving a deleted version with other content", err, config.ErrSnapshotExists)
+		wantSnapshots(t, open(), "v2 active")
+		err = open().SaveSnapshot(t.Context(), "another", "v1", []byte("other content"))
+		check(t, "SaveSnapshot in another collection", err)
+		save(t, open(), "v1")
+		wantSnapshots(t, open(), "v2 active", "v1 pending")
+		wantDeleted(t, open(), soon(), 2)
+		save(t, open(), "v1")
 	}
-	if got != want {
-		t.Errorf("%d records are below %s, want %d", got, prefix, want)
-	}
-}
-
-// wantBytes checks how many contents there are still.
-func wantBytes(t *testing.T, s cas.Store, want int) {
-	t.Helper()
-	if got := contents(t.Context(), t, s); got != want {
-		t.Errorf("%d contents are in the store, want %d", got, want)
-	}
-}
-
-func contents(ctx context.Context, t *testing.T, s cas.Store) (n int) {
-	t.Helper()
-	for e, err := range s.List(ctx, "config/contents/", "") {
-		check(t, "List", err)
-		r, err := s.Read(ctx, e.Key, "")
-		check(t, "Read", err)
-		if bytes.Contains(r.Value, []byte("content of ")) {
-			n++
-		}
-	}
-	return n
 }

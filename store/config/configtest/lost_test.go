@@ -14,12 +14,12 @@ import (
 // testLostAnswers: the answer to a write of the head is lost, or is a refusal because a
 // proxy has repeated the request, and somebody else changes the head before it can be
 // read back. What was to be done is done, once, and an active snapshot has its content.
-func testLostAnswers(t *testing.T, h Harness) {
+func testLostAnswers(t *testing.T, h engine) {
 	for name, op := range lostOperations {
 		for _, fault := range []castest.Fault{castest.AppliedThenFail, castest.LostBefore} {
 			for others := 1; others <= 3; others++ {
 				t.Run(fmt.Sprintf("%s, fault %d, then %d", name, fault, others), func(t *testing.T) {
-					records := h.Records(t)
+					records := h.records(t)
 					other := over(records())
 					save(t, other, "v0", "v1")
 					activate(t, other, "v0")
@@ -95,38 +95,18 @@ func crowded(s cas.Store, fault castest.Fault, others func()) cas.Store {
 }
 
 // testNotDurable: a change of the head that may not survive a crash is not called done.
-func testNotDurable(t *testing.T, h Harness) {
-	records := h.Records(t)
+func testNotDurable(t *testing.T, h engine) {
+	records := h.records(t)
 	save(t, over(records()), "v1")
 	s := config.New(crowded(records(), castest.NotDurable, nil), config.Options{})
 	wantIs(t, "ActivateSnapshot", s.ActivateSnapshot(t.Context(), fleet, "v1"), cas.ErrIndeterminate)
 }
 
-// testKeptContent: the name of a version that was deleted keeps its content. An instance
-// that has the old one, and sees the version active again, has the right one.
-func testKeptContent(t *testing.T, h Harness) {
-	open := h.instances(t)
-	save(t, open(), "v1", "v2")
-	activate(t, open(), "v2")
-	for range 2 {
-		wantDeleted(t, open(), soon(), 1)
-		err := open().SaveSnapshot(t.Context(), fleet, "v1", []byte("other content"))
-		wantIs(t, "saving a deleted version with other content", err, config.ErrSnapshotExists)
-		wantSnapshots(t, open(), "v2 active")
-		err = open().SaveSnapshot(t.Context(), "another", "v1", []byte("other content"))
-		check(t, "SaveSnapshot in another collection", err)
-		save(t, open(), "v1")
-		wantSnapshots(t, open(), "v2 active", "v1 pending")
-		wantDeleted(t, open(), soon(), 2)
-		save(t, open(), "v1")
-	}
-}
-
 // testDamaged: a record that was cut short or changed is an error that says so, and not
 // another content, status or version.
-func testDamaged(t *testing.T, h Harness) {
+func testDamaged(t *testing.T, h engine) {
 	for _, prefix := range []string{"config/heads/", "config/contents/", "config/applied/", "config/deleted/"} {
-		store := h.Records(t)()
+		store := h.records(t)()
 		s := over(store)
 		save(t, s, "v1", "v2")
 		activate(t, s, "v1")
