@@ -13,9 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/url"
-	"slices"
 	"time"
 
 	"github.com/replctl/replicate"
@@ -125,9 +123,6 @@ var table = map[string]engine{
 	file.ReplicaClientType: {fileReplica, fileLeaser},
 	s3.ReplicaClientType:   {s3Replica, s3Leaser},
 }
-
-// Schemes are the schemes that Parse knows, in order.
-func Schemes() []string { return slices.Sorted(maps.Keys(table)) }
 
 // Parse takes a URL apart. It contacts nothing.
 func Parse(rawURL string) (Place, error) {
