@@ -5,7 +5,6 @@ package logstatetest
 
 import (
 	"errors"
-	"maps"
 	"strings"
 	"testing"
 
@@ -17,16 +16,11 @@ import (
 	"github.com/replctl/replicate/store/logstate"
 )
 
-// Harness says how to make what is tested. One of New and Records is set.
+// Harness says how to make what is tested.
 type Harness struct {
 	// New makes fresh, empty storage that the test owns, and returns a function
 	// that opens a new handle on it each time, as another process would.
 	New func(t *testing.T) (open func() logstate.LogStatePersistence)
-
-	// Records makes a fresh, empty cas.Store in the same way, for a logstate.Store. Only
-	// with Records do the tests run that make requests to the store fail, look at its
-	// records, or need what a logstate.Store has beyond the contract.
-	Records func(t *testing.T) (open func() cas.Store)
 
 	// Slow storages (on a server behind a socket) get fewer rounds in races.
 	Slow bool
@@ -39,21 +33,12 @@ func (h Harness) rounds() int {
 	return 10
 }
 
-// witnesses returns a function that opens a new handle each time.
-func (h Harness) witnesses(t *testing.T) func() logstate.LogStatePersistence {
-	if h.New != nil {
-		return h.New(t)
-	}
-	open := h.Records(t)
-	return func() logstate.LogStatePersistence { return logstate.New(open()) }
-}
-
 // Run runs every test of the contract.
 func Run(t *testing.T, h Harness) {
-	if h.New == nil && h.Records == nil {
-		t.Fatal("the harness has neither New nor Records")
+	if h.New == nil {
+		t.Fatal("the harness has no New")
 	}
-	tests := map[string]func(*testing.T, Harness){
+	for name, test := range map[string]func(*testing.T, Harness){
 		"FirstUse":     testFirstUse,
 		"Logs":         testLogs,
 		"IDs":          testIDs,
@@ -69,16 +54,7 @@ func Run(t *testing.T, h Harness) {
 		"FirstUseRace": testFirstUseRace,
 		"NextRace":     testNextRace,
 		"NoRollback":   testNoRollback,
-	}
-	if h.Records != nil {
-		maps.Copy(tests, map[string]func(*testing.T, Harness){
-			"Contexts":      testContexts,
-			"DataLoss":      testDataLoss,
-			"FaultyWriters": testFaultyWriters,
-			"LostAnswers":   testLostAnswers,
-		})
-	}
-	for name, test := range tests {
+	} {
 		t.Run(name, func(t *testing.T) { test(t, h) })
 	}
 }
@@ -142,7 +118,7 @@ func wantCode(t *testing.T, what string, err error, want codes.Code) {
 }
 
 func testFirstUse(t *testing.T, h Harness) {
-	open := h.witnesses(t)
+	open := h.New(t)
 	for range 2 {
 		if err := open().Init(); err != nil {
 			t.Fatalf("Init: %v", err)
@@ -160,7 +136,7 @@ func testFirstUse(t *testing.T, h Harness) {
 }
 
 func testLogs(t *testing.T, h Harness) {
-	open := h.witnesses(t)
+	open := h.New(t)
 	wantLogs(t, open(), []string{})
 	closed(t, begin(t, open(), "never set"))
 	for _, id := range []string{"b", "a", "c", "a"} {
@@ -185,7 +161,7 @@ func wantLogs(t *testing.T, s logstate.LogStatePersistence, want []string) {
 
 // testIDs: any bytes are an ID, and each is another log.
 func testIDs(t *testing.T, h Harness) {
-	open := h.witnesses(t)
+	open := h.New(t)
 	ids := []string{
 		"\x00\xff", ".", "../up", "EXAMPLE.com/log", "a", "a/", "a/b", "example.com/log", "sum.golang.org",
 		strings.Repeat("x", logstate.MaxIDLen), strings.Repeat("ü", logstate.MaxIDLen/2),
@@ -206,7 +182,7 @@ func testIDs(t *testing.T, h Harness) {
 }
 
 func testSizes(t *testing.T, h Harness) {
-	open := h.witnesses(t)
+	open := h.New(t)
 	largest := strings.Repeat("\n", logstate.MaxCheckpointSize)
 	set(t, open(), "log", largest)
 	wantLatest(t, open(), "log", largest)
@@ -222,7 +198,7 @@ func testSizes(t *testing.T, h Harness) {
 // testConflict: of two witnesses that have read the same, the second to set is
 // told so, and starts over.
 func testConflict(t *testing.T, h Harness) {
-	open := h.witnesses(t)
+	open := h.New(t)
 	for _, old := range []string{"", "one"} {
 		first, second := begin(t, open(), "log"), begin(t, open(), "log")
 		wantRead(t, first, old)
@@ -250,7 +226,7 @@ func testConflict(t *testing.T, h Harness) {
 // testOneRead: a transaction reads once, so that what it has decided stays true or
 // its Set fails.
 func testOneRead(t *testing.T, h Harness) {
-	open := h.witnesses(t)
+	open := h.New(t)
 	set(t, open(), "log", "one")
 	w := begin(t, open(), "log")
 	wantRead(t, w, "one")
@@ -261,7 +237,7 @@ func testOneRead(t *testing.T, h Harness) {
 }
 
 func testWithoutRead(t *testing.T, h Harness) {
-	open := h.witnesses(t)
+	open := h.New(t)
 	w := begin(t, open(), "log")
 	set(t, open(), "log", "one")
 	if err := w.Set([]byte("two")); err != nil {
@@ -273,7 +249,7 @@ func testWithoutRead(t *testing.T, h Harness) {
 // testClose: a transaction that ends without Set leaves everything as it was, and
 // nothing that another one waits for.
 func testClose(t *testing.T, h Harness) {
-	open := h.witnesses(t)
+	open := h.New(t)
 	set(t, open(), "log", "one")
 	abandoned := begin(t, open(), "log")
 	wantRead(t, abandoned, "one")
@@ -287,7 +263,7 @@ func testClose(t *testing.T, h Harness) {
 }
 
 func testEnded(t *testing.T, h Harness) {
-	open := h.witnesses(t)
+	open := h.New(t)
 	end := map[string]func(logstate.LogStateWriteOps){
 		"Set":   func(w logstate.LogStateWriteOps) { _ = w.Set([]byte("one")) },
 		"Close": func(w logstate.LogStateWriteOps) { closed(t, w) },
@@ -307,46 +283,11 @@ func testEnded(t *testing.T, h Harness) {
 // testSameAgain: a checkpoint that is set again is a new version, so that who has
 // read the old one is told.
 func testSameAgain(t *testing.T, h Harness) {
-	open := h.witnesses(t)
+	open := h.New(t)
 	set(t, open(), "log", "one")
 	w := begin(t, open(), "log")
 	wantRead(t, w, "one")
 	set(t, open(), "log", "two")
 	set(t, open(), "log", "one")
 	wantCode(t, "Set after there and back", w.Set([]byte("three")), codes.Aborted)
-}
-
-// testDataLoss: what is no checkpoint, or was cut short or changed, is not taken for
-// one, nor replaced.
-func testDataLoss(t *testing.T, h Harness) {
-	store := h.Records(t)()
-	s := logstate.New(store)
-	set(t, s, "log", "one")
-	whole, err := store.Read(t.Context(), "logstate/log", "")
-	if err != nil || !whole.Exists() {
-		t.Fatalf("the record of a log: %v, %v", whole.Exists(), err)
-	}
-	changed := append([]byte{}, whole.Value...)
-	changed[len(changed)-1]++
-	for what, value := range map[string][]byte{
-		"cut short": whole.Value[:len(whole.Value)-1], "without a checkpoint": whole.Value[:len(whole.Value)-3],
-		"empty": {}, "changed": changed,
-	} {
-		now, err := store.Read(t.Context(), "logstate/log", "")
-		if err == nil {
-			_, err = store.Write(t.Context(), "logstate/log", value, now.Token)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		ro, err := s.ReadOps("log")
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = ro.GetLatest()
-		wantCode(t, "GetLatest of a record that is "+what, err, codes.DataLoss)
-		wantCode(t, "Set over a record that is "+what, begin(t, s, "log").Set([]byte("two")), codes.DataLoss)
-		_, err = s.Latest("log")
-		wantCode(t, "Latest of a record that is "+what, err, codes.DataLoss)
-	}
 }

@@ -19,7 +19,7 @@ const racers = 8
 
 // testFirstUseRace: of many first checkpoints one becomes the log's.
 func testFirstUseRace(t *testing.T, h Harness) {
-	open := h.witnesses(t)
+	open := h.New(t)
 	for round := range h.rounds() {
 		raceTransactions(t, open, fmt.Sprint("log ", round), "")
 	}
@@ -27,7 +27,7 @@ func testFirstUseRace(t *testing.T, h Harness) {
 
 // testNextRace: of many next checkpoints too.
 func testNextRace(t *testing.T, h Harness) {
-	open, latest := h.witnesses(t), "start"
+	open, latest := h.New(t), "start"
 	set(t, open(), "log", latest)
 	for range h.rounds() {
 		latest = raceTransactions(t, open, "log", latest)
@@ -183,24 +183,11 @@ func wantLines(t *testing.T, s logstate.LogStatePersistence, applied, unknown ma
 }
 
 func testNoRollback(t *testing.T, h Harness) {
-	open := h.witnesses(t)
+	open := h.New(t)
 	each := h.rounds()
 	applied, _ := growing(t, each, func(int) logstate.LogStatePersistence { return open() }, open())
 	if got, want := len(applied), racers*each; got != want {
 		t.Errorf("%d checkpoints were set, want %d", got, want)
 	}
 	wantLines(t, open(), applied, nil)
-}
-
-// testFaultyWriters: with requests and answers lost, too.
-func testFaultyWriters(t *testing.T, h Harness) {
-	open := h.Records(t)
-	faulty := func(i int) logstate.LogStatePersistence {
-		return logstate.New(castest.NewFaulty(open(), uint64(i)))
-	}
-	applied, unknown := growing(t, h.rounds(), faulty, logstate.New(open()))
-	if len(applied) == 0 {
-		t.Error("no checkpoint got through")
-	}
-	wantLines(t, logstate.New(open()), applied, unknown)
 }

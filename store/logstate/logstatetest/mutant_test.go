@@ -1,4 +1,4 @@
-package logstate_test
+package logstatetest
 
 import (
 	"bytes"
@@ -9,10 +9,9 @@ import (
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/internal/mutant"
 	"github.com/replctl/replicate/store/internal/record"
-	"github.com/replctl/replicate/store/logstate/logstatetest"
 )
 
-// TestMutants: what logstatetest must not let pass.
+// TestMutants: what the tests over an engine must not let pass.
 func TestMutants(t *testing.T) {
 	for name, c := range map[string]struct {
 		damaged bool
@@ -20,10 +19,10 @@ func TestMutants(t *testing.T) {
 	}{"records without a lineage": {false, "LostAnswers"}, "records without a checksum": {true, "DataLoss"}} {
 		t.Run(name, func(t *testing.T) {
 			mutant.MustFail(t, func(t *testing.T) {
-				logstatetest.Run(t, logstatetest.Harness{Records: func(*testing.T) func() cas.Store {
+				engine{records: func(*testing.T) func() cas.Store {
 					m := new(cas.Memory)
 					return func() cas.Store { return resealed{m, c.damaged} }
-				}})
+				}}.run(t)
 			}, c.subtest)
 		})
 	}
