@@ -2,13 +2,10 @@ package kv_test
 
 import (
 	"context"
-	"strings"
 	"testing"
 
 	"github.com/replctl/replicate/cas"
-	"github.com/replctl/replicate/internal/mutant"
 	"github.com/replctl/replicate/store/kv"
-	"github.com/replctl/replicate/store/kv/kvtest"
 )
 
 // TestCreateBesideRemovals: whenever others create, replace and delete the record while it
@@ -65,34 +62,5 @@ func (s *stepwise) Read(ctx context.Context, key string, known cas.Token) (cas.R
 
 func (s *stepwise) Write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Written, error) {
 	s.before()
-	return s.Memory.Write(ctx, key, value, expect)
-}
-
-// TestFloorMutants: versions that repeat are what kvtest must not let pass.
-func TestFloorMutants(t *testing.T) {
-	t.Run("no floor", func(t *testing.T) {
-		mutant.MustFail(t, func(t *testing.T) {
-			kvtest.Run(t, kvtest.Harness{Records: func(*testing.T) func() cas.Store {
-				m := new(cas.Memory)
-				return func() cas.Store { return floorless{m} }
-			}})
-		}, "Versions")
-	})
-}
-
-// floorless is a store whose floor nobody can see.
-type floorless struct{ *cas.Memory }
-
-func (s floorless) Read(ctx context.Context, key string, known cas.Token) (cas.Record, error) {
-	if strings.HasSuffix(key, "/floor") {
-		return cas.Record{}, nil
-	}
-	return s.Memory.Read(ctx, key, known)
-}
-
-func (s floorless) Write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Written, error) {
-	if strings.HasSuffix(key, "/floor") {
-		return cas.Written{Token: "t"}, nil
-	}
 	return s.Memory.Write(ctx, key, value, expect)
 }

@@ -209,11 +209,8 @@ func (l *StoreLease) endRenewals(ctx context.Context) error {
 	if l.alive == nil {
 		return nil
 	}
-	return endSession(l.alive, ctx)
+	return l.alive.Release(ctx)
 }
-
-// endSession is a variable for tests of what happens without its error.
-var endSession = (*lease.Session).Release
 
 // randomId is positive, and of the size that all readers of JSON have room for in a
 // number.

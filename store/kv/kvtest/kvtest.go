@@ -1,11 +1,9 @@
-// Package kvtest is the contract of kv.Storage as a test, for any implementation. For a
-// kv.Store over an engine it also injects faults between the two.
+// Package kvtest is the contract of kv.Storage as a test, for any implementation.
 package kvtest
 
 import (
 	"bytes"
 	"errors"
-	"maps"
 	"testing"
 	"time"
 
@@ -15,17 +13,13 @@ import (
 	"github.com/replctl/replicate/store/kv"
 )
 
-// Harness says how to make what is tested: New or Records.
+// Harness says how to make what is tested.
 type Harness struct {
 	// New makes a fresh, empty storage that the test owns, and returns a function
 	// that opens a new handle on it each time, as another process would.
 	New func(t *testing.T) (open func() kv.Storage)
 
-	// Records does the same for the engine below a kv.Store, which is tested with faults,
-	// too. New is not needed then.
-	Records func(t *testing.T) (open func() cas.Store)
-
-	// Slow engines (disks, a server behind a socket) get fewer rounds in races.
+	// Slow storages (on a disk, a server behind a socket) get fewer rounds in races.
 	Slow bool
 }
 
@@ -36,19 +30,12 @@ func (h Harness) rounds(n int) int {
 	return n
 }
 
-// on is a handle that is quicker than the defaults.
-func on(t *testing.T, store cas.Store) *kv.Store {
-	t.Helper()
-	s, err := kv.New(store, kv.Options{PollEvery: 20 * time.Millisecond, LeaseCache: 50 * time.Millisecond})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
 // Run runs every test of the contract, at the same time: many wait.
 func Run(t *testing.T, h Harness) {
-	tests := map[string]func(*testing.T, Harness){
+	if h.New == nil {
+		t.Fatal("the harness has no New")
+	}
+	for name, test := range map[string]func(*testing.T, Harness){
 		"Create":         testCreate,
 		"CasByVersion":   testCasByVersion,
 		"Delete":         testDelete,
@@ -69,26 +56,7 @@ func Run(t *testing.T, h Harness) {
 		"Increments":     testIncrements,
 		"CreateRace":     testCreateRace,
 		"Linearizable":   testLinearizable,
-	}
-	if h.Records != nil {
-		h.New = func(t *testing.T) func() kv.Storage {
-			open := h.Records(t)
-			return func() kv.Storage { return on(t, open()) }
-		}
-		maps.Copy(tests, map[string]func(*testing.T, Harness){
-			"WaitIsTold":    testWaitIsTold,
-			"WaitInFlight":  testWaitInFlight,
-			"LostKeepAlive": testLostKeepAlive,
-			"CrashTogether": testCrashTogether,
-			"LostAnswers":   testLostAnswers,
-			"Damaged":       testDamaged,
-			"NothingLeft":   testNothingLeft,
-		})
-	}
-	if h.New == nil {
-		t.Fatal("the harness has neither New nor Records")
-	}
-	for name, test := range tests {
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test(t, h)

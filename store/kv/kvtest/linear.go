@@ -1,7 +1,6 @@
 package kvtest
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -87,20 +86,15 @@ var model = porcupine.NondeterministicModel{
 
 var linearKeys = []kv.Key{"a", "b", "c"}
 
-// testLinearizable: clients, on stores that lose requests and answers where a store is
-// below, make a history that could have happened one after the other.
+// testLinearizable: clients make a history that could have happened one after the other.
 func testLinearizable(t *testing.T, h Harness) {
-	var open func(id int) kv.Storage
-	if h.Records != nil {
-		records := h.Records(t)
-		open = func(id int) kv.Storage {
-			engine := records()
-			return on(t, like(engine, castest.NewFaulty(dawdling{engine}, uint64(id))))
-		}
-	} else {
-		storages := h.New(t)
-		open = func(int) kv.Storage { return storages() }
-	}
+	open := h.New(t)
+	linearizable(t, h, func(int) kv.Storage { return open() })
+}
+
+// linearizable has clients, each with a storage of its own, that may lose requests and
+// answers.
+func linearizable(t *testing.T, h Harness, open func(id int) kv.Storage) {
 	var mu sync.Mutex
 	var history []porcupine.Operation
 	var clients sync.WaitGroup
@@ -135,20 +129,6 @@ func testLinearizable(t *testing.T, h Harness) {
 			t.Logf("%d: %s", o.ClientId, model.DescribeOperation(o.Input, o.Output))
 		}
 	}
-}
-
-// dawdling is a store that takes its time before it reads, so that others can do
-// something between a write and reading it back.
-type dawdling struct{ cas.Store }
-
-func (s dawdling) Read(ctx context.Context, key string, known cas.Token) (cas.Record, error) {
-	time.Sleep(rand.N(time.Millisecond))
-	return s.Store.Read(ctx, key, known)
-}
-
-// Delete implements cas.Deleter, for an engine that is one.
-func (s dawdling) Delete(ctx context.Context, key string, expect cas.Token) error {
-	return s.Store.(cas.Deleter).Delete(ctx, key, expect)
 }
 
 // client does random operations, with versions that it has seen.

@@ -3,14 +3,10 @@ package kvtest
 import (
 	"context"
 	"errors"
-	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/replctl/replicate/cas"
-	"github.com/replctl/replicate/cas/castest"
 	"github.com/replctl/replicate/store/kv"
 )
 
@@ -39,22 +35,16 @@ func testWait(t *testing.T, h Harness) {
 }
 
 // testWaitForEnd: who waits while the record is deleted, or its lease released, gets
-// neither a record nor an error.
+// neither a record nor an error. Whether it waits yet does not show: it may be too late.
 func testWaitForEnd(t *testing.T, h Harness) {
-	var s kv.Storage
-	// waiter returns another handle, and a channel that is closed when it waits, as far as that shows.
-	var waiter func() (kv.Storage, <-chan struct{})
-	if h.Records != nil {
-		open := h.Records(t)
-		s, waiter = on(t, open()), func() (kv.Storage, <-chan struct{}) {
-			store := &lookedAt{Store: open(), again: make(chan struct{})}
-			return on(t, store), store.again
-		}
-	} else {
-		open, now := h.New(t), make(chan struct{})
-		close(now)
-		s, waiter = open(), func() (kv.Storage, <-chan struct{}) { return open(), now }
-	}
+	open, now := h.New(t), make(chan struct{})
+	close(now)
+	waitForEnd(t, open(), func() (kv.Storage, <-chan struct{}) { return open(), now }, kv.ErrNotFound)
+}
+
+// waitForEnd ends records when a waiter waits. The waiter is another handle with a channel
+// that is closed when it waits; it may get the error tooLate.
+func waitForEnd(t *testing.T, s kv.Storage, waiter func() (kv.Storage, <-chan struct{}), tooLate error) {
 	l := newLease(t, s, time.Minute, true)
 	for key, c := range map[kv.Key]struct {
 		lease kv.LeaseId
@@ -68,36 +58,12 @@ func testWaitForEnd(t *testing.T, h Harness) {
 		end := later(waits, func() { _ = c.end() })
 		r, err := w.WaitForVersionChange(t.Context(), key, v)
 		end()
-		if h.Records == nil && errors.Is(err, kv.ErrNotFound) {
+		if tooLate != nil && errors.Is(err, tooLate) {
 			err = nil
 		}
 		if err != nil || r.Version != 0 || r.Key != "" || r.Value != nil {
 			t.Errorf("it was %s: got %+v, %v, want neither", key, r, err)
 		}
-	}
-}
-
-// testWaitIsTold: on a store that tells of changes nobody waits for the next look,
-// which would be tomorrow.
-func testWaitIsTold(t *testing.T, h Harness) {
-	open := h.Records(t)
-	if _, ok := open().(cas.Notifier); !ok {
-		return
-	}
-	other := on(t, open())
-	v := create(t, other, "k", "x", kv.NoLeaseId)
-	store := &lookedAt{Store: open(), again: make(chan struct{})}
-	s, err := kv.New(store, kv.Options{PollEvery: 24 * time.Hour})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer later(store.again, func() {
-		_, _ = other.CasByVersion(context.Background(), kv.Record{Key: "k", Value: []byte("y"), Version: v})
-	})()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	if r, err := s.WaitForVersionChange(ctx, "k", v); err != nil || r.Version != v+1 {
-		t.Errorf("got %+v, %v", r, err)
 	}
 }
 
@@ -119,29 +85,6 @@ func later(waits <-chan struct{}, fn func()) (end func()) {
 	}
 }
 
-// lookedAt is a store that tells when records are read a second time: by who has read
-// one, and waits.
-type lookedAt struct {
-	cas.Store
-	reads atomic.Int64
-	again chan struct{}
-}
-
-func (s *lookedAt) Read(ctx context.Context, key string, known cas.Token) (cas.Record, error) {
-	if strings.HasPrefix(key, "kv/record/") && s.reads.Add(1) == 2 {
-		close(s.again)
-	}
-	return s.Store.Read(ctx, key, known)
-}
-
-// Notify implements cas.Notifier, as far as the store does.
-func (s *lookedAt) Notify(ctx context.Context, prefix string) (<-chan struct{}, error) {
-	if n, ok := s.Store.(cas.Notifier); ok {
-		return n.Notify(ctx, prefix)
-	}
-	return nil, errors.ErrUnsupported
-}
-
 func testWaitEnds(t *testing.T, h Harness) {
 	s := h.New(t)()
 	v := create(t, s, "k", "x", kv.NoLeaseId)
@@ -150,31 +93,5 @@ func testWaitEnds(t *testing.T, h Harness) {
 	defer time.AfterFunc(50*time.Millisecond, func() { cancel(why) }).Stop()
 	if r, err := s.WaitForVersionChange(ctx, "k", v); r.Key != "" || !errors.Is(err, why) {
 		t.Errorf("got %+v, %v, want the cause of the context's end", r, err)
-	}
-}
-
-// testWaitInFlight: that is the error, too, when the store is being read, and the engine
-// calls the end of the context something else.
-func testWaitInFlight(t *testing.T, h Harness) {
-	open := h.Records(t)
-	v := create(t, on(t, open()), "k", "x", kv.NoLeaseId)
-	why := errors.New("why it ends")
-	for reads := range 3 {
-		ctx, cancel := context.WithCancelCause(t.Context())
-		n := 0
-		s := on(t, &castest.Faulty{Store: open(), Decide: func(op, _ string) castest.Fault {
-			if op != "read" {
-				return castest.None
-			}
-			if n++; n > reads {
-				cancel(why)
-				return castest.FailBefore
-			}
-			return castest.None
-		}})
-		if r, err := s.WaitForVersionChange(ctx, "k", v); r.Key != "" || !errors.Is(err, why) {
-			t.Errorf("in read %d: got %+v, %v, want the cause of the context's end", reads+1, r, err)
-		}
-		cancel(nil)
 	}
 }

@@ -6,14 +6,8 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/replctl/replicate/cas/castest"
 	"github.com/replctl/replicate/store/kv"
 )
-
-type mortal struct {
-	*castest.Faulty
-	dead atomic.Bool
-}
 
 // watched is the records of one lease under the eyes of several readers, each with a
 // handle of its own, that list and get them all the time.

@@ -17,7 +17,7 @@ import (
 // repeated the request, and somebody else writes before it can be read back. The
 // operation is done, or it is refused, whichever is true. A write that may not survive
 // a crash stays unknown.
-func testLostAnswers(t *testing.T, h Harness) {
+func testLostAnswers(t *testing.T, h engine) {
 	for _, c := range []struct {
 		fault            castest.Fault
 		applied, unknown bool
@@ -25,8 +25,8 @@ func testLostAnswers(t *testing.T, h Harness) {
 		for name, op := range lostOperations {
 			for others := 1; others <= 3; others++ {
 				t.Run(fmt.Sprintf("%s, fault %d, then %d", name, c.fault, others), func(t *testing.T) {
-					open := h.Records(t)
-					other := on(t, open())
+					open := h.records(t)
+					other := h.on(t, open())
 					if op.exists {
 						create(t, other, "k", "old", kv.NoLeaseId)
 					}
@@ -35,7 +35,7 @@ func testLostAnswers(t *testing.T, h Harness) {
 					if _, deletes := store.(cas.Deleter); deletes && !op.exists {
 						skip = 1 // the placeholder: see store/internal/floor
 					}
-					mine := on(t, like(store, castest.Crowded(store, "", skip+1, c.fault, func() {
+					mine := h.on(t, like(store, castest.Crowded(store, "", skip+1, c.fault, func() {
 						for range others {
 							overwrite(t, other)
 						}
@@ -99,9 +99,9 @@ func overwrite(t *testing.T, s kv.Storage) {
 
 // testDamaged: a record that was cut short, or changed, is an error that says so, and
 // not a shorter value or none.
-func testDamaged(t *testing.T, h Harness) {
-	open := h.Records(t)
-	create(t, on(t, open()), "k", "a value of some length", kv.NoLeaseId)
+func testDamaged(t *testing.T, h engine) {
+	open := h.records(t)
+	create(t, h.on(t, open()), "k", "a value of some length", kv.NoLeaseId)
 	store, key := open(), ""
 	for e, err := range store.List(t.Context(), "kv/record/", "") {
 		if err != nil {
@@ -126,7 +126,7 @@ func testDamaged(t *testing.T, h Harness) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := on(t, open())
+		s := h.on(t, open())
 		got, getErr := s.Get(t.Context(), "k")
 		_, rangeErr := s.GetRange(t.Context(), "", "")
 		_, createErr := s.Create(t.Context(), kv.Record{Key: "k"})
@@ -146,12 +146,12 @@ func testDamaged(t *testing.T, h Harness) {
 
 // testNothingLeft: where the engine can delete, nothing is left of a record that was
 // deleted, or whose lease has ended, once somebody has looked.
-func testNothingLeft(t *testing.T, h Harness) {
-	open := h.Records(t)
+func testNothingLeft(t *testing.T, h engine) {
+	open := h.records(t)
 	if _, ok := open().(cas.Deleter); !ok {
 		return
 	}
-	s := on(t, open())
+	s := h.on(t, open())
 	l := newLease(t, s, time.Minute, false)
 	create(t, s, "leased", "x", l.Id())
 	last := replace(t, s, "y", create(t, s, "k", "x", kv.NoLeaseId)) + 1
@@ -161,7 +161,7 @@ func testNothingLeft(t *testing.T, h Harness) {
 	if err := l.Release(); err != nil {
 		t.Fatal(err)
 	}
-	wantKeys(t, on(t, open()), "", "")
+	wantKeys(t, h.on(t, open()), "", "")
 	var keys []string
 	for e, err := range open().List(t.Context(), "", "") {
 		if err != nil {
@@ -172,7 +172,14 @@ func testNothingLeft(t *testing.T, h Harness) {
 	if diff := cmp.Diff([]string{"kv/floor"}, keys); diff != "" {
 		t.Errorf("what is left (-want +got):\n%s", diff)
 	}
-	if v := create(t, on(t, open()), "another", "x", kv.NoLeaseId); v != last+1 {
+	if v := create(t, h.on(t, open()), "another", "x", kv.NoLeaseId); v != last+1 {
 		t.Errorf("a new record has version %d, and the highest version removed is %d", v, last)
+	}
+}
+
+// testNextVersion: each change of a record makes its version one higher.
+func testNextVersion(t *testing.T, h engine) {
+	if sum, first, last := increments(t, h.Harness); int(last-first) != sum {
+		t.Errorf("version %d after %d changes of version %d", last, sum, first)
 	}
 }

@@ -1,6 +1,6 @@
 //go:build realservers
 
-package kv_test
+package kvtest
 
 import (
 	"testing"
@@ -8,14 +8,12 @@ import (
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/internal/s3servers"
 	"github.com/replctl/replicate/s3"
-	"github.com/replctl/replicate/store/kv/kvtest"
 )
 
 func TestRealServers(t *testing.T) {
 	s3servers.Each(t, func(t *testing.T, s s3servers.Server) {
-		kvtest.Run(t, kvtest.Harness{Records: func(t *testing.T) func() cas.Store {
-			name := s.NewBucket(t)
-			return func() cas.Store { return bucket(t, s3.Config{Bucket: name, Endpoint: s.Endpoint}) }
-		}})
+		engine{records: func(t *testing.T) func() cas.Store {
+			return bucket(t, s3.Config{Bucket: s.NewBucket(t), Endpoint: s.Endpoint})
+		}}.run(t)
 	})
 }
