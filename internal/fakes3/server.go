@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"strings"
 	"sync"
-	"testing"
 
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
@@ -28,7 +27,7 @@ type Server struct {
 	URL    string
 	Bucket string
 
-	t     testing.TB
+	t     TB
 	http  *httptest.Server
 	tls   bool
 	store gofakes3.Backend
@@ -54,8 +53,16 @@ func Seed(seed uint64) Option {
 	return func(s *Server) { s.rand = rand.New(rand.NewPCG(seed, seed)) }
 }
 
+// TB is what a server needs of a test. An example has Run.
+type TB interface {
+	Helper()
+	Cleanup(func())
+	Fatal(...any)
+	Errorf(string, ...any)
+}
+
 // New starts a server with one empty bucket, which ends with the test.
-func New(t testing.TB, opts ...Option) *Server {
+func New(t TB, opts ...Option) *Server {
 	t.Helper()
 	s := newServer(t)
 	s.old = newServer(t)
@@ -75,7 +82,7 @@ func New(t testing.TB, opts ...Option) *Server {
 	return s
 }
 
-func newServer(t testing.TB) *Server {
+func newServer(t TB) *Server {
 	s := &Server{Bucket: Bucket, t: t, store: backend{s3mem.New()}}
 	if err := s.store.CreateBucket(Bucket); err != nil {
 		t.Fatal(err)
