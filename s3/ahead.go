@@ -41,7 +41,8 @@ func (p *pace) below(rate float64) bool { return float64(p.bytes) < rate*p.waite
 // widen goes over to several connections, if it is time.
 func (r *reader) widen() {
 	switch {
-	case r.ahead != nil, r.body == nil, r.off < r.pace.least, r.end-r.off < aheadRest, r.s.cfg.Concurrency < 2, !r.pace.below(r.s.slow):
+	case r.ahead != nil, r.body == nil, r.off < r.pace.least, r.end-r.off < aheadRest,
+		r.s.cfg.Concurrency < 2, !r.pace.below(r.s.slow):
 		return
 	case r.s.ifMatch(r.etag) == nil: // pieces could be of two versions
 		return
@@ -74,17 +75,18 @@ type ahead struct {
 func newAhead(r *reader) *ahead {
 	ctx, cancel := context.WithCancel(r.ctx)
 	a := &ahead{key: r.key, s: r.s, cancel: cancel, free: make(chan *[]byte, r.s.cfg.Concurrency+1)}
-	pieces := ordered.Map(ctx, r.s.cfg.Concurrency, spans(r.off, r.end), func(ctx context.Context, span [2]int64) (*[]byte, error) {
-		part := &reader{s: r.s, ctx: ctx, key: r.key, off: span[0], end: span[1], etag: r.etag, moved: time.Now()}
-		part.pace.least = r.end // one piece is one connection's
-		defer part.Close()
-		buf := a.buffer()
-		*buf = (*buf)[:span[1]-span[0]]
-		if _, err := io.ReadFull(part, *buf); err != nil {
-			return nil, err
-		}
-		return buf, nil
-	})
+	pieces := ordered.Map(ctx, r.s.cfg.Concurrency, spans(r.off, r.end),
+		func(ctx context.Context, span [2]int64) (*[]byte, error) {
+			part := &reader{s: r.s, ctx: ctx, key: r.key, off: span[0], end: span[1], etag: r.etag, moved: time.Now()}
+			part.pace.least = r.end // one piece is one connection's
+			defer part.Close()
+			buf := a.buffer()
+			*buf = (*buf)[:span[1]-span[0]]
+			if _, err := io.ReadFull(part, *buf); err != nil {
+				return nil, err
+			}
+			return buf, nil
+		})
 	a.next, a.stop = iter.Pull2(pieces)
 	return a
 }

@@ -53,7 +53,8 @@ func TestReadAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer rc.Close()
-	if got, err := io.ReadAll(rc); err != nil || !bytes.Equal(got, want[len(want)-aheadRest:]) || srv.Count("GetObject") != 1 {
+	if got, err := io.ReadAll(rc); err != nil || !bytes.Equal(got, want[len(want)-aheadRest:]) ||
+		srv.Count("GetObject") != 1 {
 		t.Errorf("the end: %d bytes in %d requests, error %v", len(got), srv.Count("GetObject"), err)
 	}
 }

@@ -36,21 +36,27 @@ func endless(w http.ResponseWriter, head, text string, sent *atomic.Int64) {
 	}
 }
 
-// TestAnswersAreBounded: no answer takes more memory than documented, whatever it
-// is an answer to.
-func TestAnswersAreBounded(t *testing.T) {
-	list := func(ctx context.Context, s *Store) (err error) {
+// The verbs of TestAnswersAreBounded.
+var (
+	listAll = func(ctx context.Context, s *Store) (err error) {
 		for _, err = range s.List(ctx, "", blob.ListOptions{}) {
 		}
 		return err
 	}
-	get := func(ctx context.Context, s *Store) error {
-		b, err := read(ctx, s, "k", 10, 100)
-		if err == nil && len(b) != 100 {
-			err = fmt.Errorf("got %d bytes, want 100", len(b))
+	get = func(offset int64) func(ctx context.Context, s *Store) error {
+		return func(ctx context.Context, s *Store) error {
+			b, err := read(ctx, s, "k", offset, 100)
+			if err == nil && len(b) != 100 {
+				err = fmt.Errorf("got %d bytes, want 100", len(b))
+			}
+			return err
 		}
-		return err
 	}
+)
+
+// TestAnswersAreBounded: no answer takes more memory than documented, whatever it
+// is an answer to.
+func TestAnswersAreBounded(t *testing.T) {
 	for name, c := range map[string]struct {
 		status     int
 		header     map[string]string
@@ -58,18 +64,22 @@ func TestAnswersAreBounded(t *testing.T) {
 		do         func(ctx context.Context, s *Store) error
 		want       string
 	}{
-		"error":   {400, nil, "<Error><Code>", "x", list, "http 400"},
-		"page":    {200, nil, "<ListBucketResult><Name>b</Name>", "<Contents><Key>some/prefix/a</Key></Contents>", list, "longer than"},
-		"key":     {200, nil, "<ListBucketResult><Name>b</Name><Contents><Key>some/prefix/", "a", list, "longer than"},
-		"no page": {200, nil, "", " ", list, "longer than"},
-		"deleted": {200, nil, "<DeleteResult>", "<Deleted><Key>k</Key></Deleted>", func(ctx context.Context, s *Store) error { return s.Delete(ctx, []string{"k"}) }, "longer than"},
+		"error": {400, nil, "<Error><Code>", "x", listAll, "http 400"},
+		"page": {200, nil, "<ListBucketResult><Name>b</Name>", "<Contents><Key>some/prefix/a</Key></Contents>", listAll,
+			"longer than"},
+		"key":     {200, nil, "<ListBucketResult><Name>b</Name><Contents><Key>some/prefix/", "a", listAll, "longer than"},
+		"no page": {200, nil, "", " ", listAll, "longer than"},
+		"deleted": {200, nil, "<DeleteResult>", "<Deleted><Key>k</Key></Deleted>",
+			func(ctx context.Context, s *Store) error { return s.Delete(ctx, []string{"k"}) }, "longer than"},
 		"put": {400, nil, "", "x", func(ctx context.Context, s *Store) error {
 			_, err := s.Write(ctx, "k", strings.NewReader("x"), blob.WriteOptions{})
 			return err
 		}, "http 400"},
-		"range":       {206, map[string]string{"Content-Range": "bytes 10-109/1000", "ETag": `"e"`}, "", "x", get, "longer than"},
-		"whole":       {200, map[string]string{"ETag": `"e"`}, "", "x", get, "ignores ranges"},
-		"whole start": {200, map[string]string{"ETag": `"e"`}, "", "x", func(ctx context.Context, s *Store) error { _, err := read(ctx, s, "k", 0, 100); return err }, "ignores ranges"},
+		"range": {206, map[string]string{"Content-Range": "bytes 10-109/1000", "ETag": `"e"`}, "", "x", get(10),
+			"longer than"},
+		"whole": {200, map[string]string{"ETag": `"e"`}, "", "x", get(10), "ignores ranges"},
+		"whole start": {200, map[string]string{"ETag": `"e"`}, "", "x",
+			get(0), "ignores ranges"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var sent atomic.Int64
@@ -125,7 +135,8 @@ func TestNoRedirect(t *testing.T) {
 					if err == nil || verb != "reader error" && !strings.Contains(err.Error(), fmt.Sprint("http ", status)) {
 						t.Errorf("%s: got error %v", verb, err)
 					}
-					if strings.Contains(to, "%s") && strings.HasPrefix(to, "http:") && verb != "reader error" && !strings.Contains(err.Error(), thief.URL) {
+					if strings.Contains(to, "%s") && strings.HasPrefix(to, "http:") && verb != "reader error" &&
+						!strings.Contains(err.Error(), thief.URL) {
 						t.Errorf("%s: error %q does not name %s", verb, err, thief.URL)
 					}
 				}
@@ -142,7 +153,8 @@ func TestNoRedirect(t *testing.T) {
 
 // TestRegionRedirect: S3 says where the bucket is.
 func TestRegionRedirect(t *testing.T) {
-	for code, status := range map[string]int{"PermanentRedirect": 301, "TemporaryRedirect": 307, "AuthorizationHeaderMalformed": 400} {
+	for code, status := range map[string]int{"PermanentRedirect": 301, "TemporaryRedirect": 307,
+		"AuthorizationHeaderMalformed": 400} {
 		srv := fakes3.New(t)
 		s := newStore(t, srv, nil)
 		srv.Fail(fakes3.Rule{Times: -1, Fault: func(w httpWriter, c *fakes3.Call) {
@@ -151,7 +163,8 @@ func TestRegionRedirect(t *testing.T) {
 			fakes3.Status(status, code)(w, c)
 		}})
 		_, err := s.Open(t.Context(), "k", 0, 0)
-		if err == nil || !strings.Contains(err.Error(), "the bucket is in region eu-north-1") || !strings.Contains(err.Error(), code) {
+		if err == nil || !strings.Contains(err.Error(), "the bucket is in region eu-north-1") ||
+			!strings.Contains(err.Error(), code) {
 			t.Errorf("%s: got error %v", code, err)
 		}
 		wantAdvice(t, err, "region=eu-north-1")

@@ -140,7 +140,8 @@ func (c Config) GoString() string { return fmt.Sprintf("s3.Config(%q)", c.String
 func (c Config) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
 func (c Config) place() place.Place {
-	return place.Place{Bucket: c.Bucket, Prefix: c.Path, Region: c.Region, Endpoint: c.Endpoint, PathStyle: c.choices().pathStyle == yes}
+	return place.Place{Bucket: c.Bucket, Prefix: c.Path, Region: c.Region, Endpoint: c.Endpoint,
+		PathStyle: c.choices().pathStyle == yes}
 }
 
 // normalize fills in defaults and refuses nonsense. The provider is that of

@@ -49,11 +49,12 @@ func TestDefaults(t *testing.T) {
 		concurrency      int
 	}
 	for endpoint, want := range map[string]settings{
-		"":                                       {"", "", 5 << 20, 4},
-		"localhost:9000":                         {"http://localhost:9000", "us-east-1", 5 << 20, 4},
-		"192.168.1.9:9000":                       {"http://192.168.1.9:9000", "us-east-1", 5 << 20, 4},
-		"minio.example.com/":                     {"https://minio.example.com", "us-east-1", 5 << 20, 4},
-		"0123.r2.cloudflarestorage.com":          {"https://0123.r2.cloudflarestorage.com", "auto", 5 << 20, 2}, // litestream#948: no scheme
+		"":                   {"", "", 5 << 20, 4},
+		"localhost:9000":     {"http://localhost:9000", "us-east-1", 5 << 20, 4},
+		"192.168.1.9:9000":   {"http://192.168.1.9:9000", "us-east-1", 5 << 20, 4},
+		"minio.example.com/": {"https://minio.example.com", "us-east-1", 5 << 20, 4},
+		// litestream#948: no scheme
+		"0123.r2.cloudflarestorage.com":          {"https://0123.r2.cloudflarestorage.com", "auto", 5 << 20, 2},
 		"https://FLY.storage.tigris.dev":         {"https://fly.storage.tigris.dev", "auto", 16 << 20, 2},
 		"https://s3.us-west-004.backblazeb2.com": {"https://s3.us-west-004.backblazeb2.com", "us-west-004", 5 << 20, 4},
 		"https://s3.eu-west-1.amazonaws.com":     {"https://s3.eu-west-1.amazonaws.com", "eu-west-1", 5 << 20, 4},
@@ -102,7 +103,8 @@ func TestPartSize(t *testing.T) {
 }
 
 func TestConfigHidesSecrets(t *testing.T) {
-	c := Config{Bucket: "b", Path: "p", Endpoint: "https://u:hunter2@h", AccessKeyID: "id", SecretAccessKey: "hunter2", SessionToken: "hunter2", SSECustomerKey: "hunter2"}
+	c := Config{Bucket: "b", Path: "p", Endpoint: "https://u:hunter2@h", AccessKeyID: "id", SecretAccessKey: "hunter2",
+		SessionToken: "hunter2", SSECustomerKey: "hunter2"}
 	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
 		for _, v := range []any{c, &c} {
 			if got := fmt.Sprintf(format, v); strings.Contains(got, "hunter2") || !strings.Contains(got, "s3://b/p") {

@@ -39,7 +39,8 @@ func TestFlawedCredentials(t *testing.T) {
 		"aws_secret_access_key in /": func(t *testing.T, c *Config) {
 			c.AccessKeyID, c.SecretAccessKey = "", ""
 			name := filepath.Join(t.TempDir(), "credentials")
-			if err := os.WriteFile(name, []byte("[default]\naws_access_key_id = hunter2\naws_secret_access_key = hunter2\x01secret\n"), 0o600); err != nil {
+			text := "[default]\naws_access_key_id = hunter2\naws_secret_access_key = hunter2\x01secret\n"
+			if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			t.Setenv("AWS_SHARED_CREDENTIALS_FILE", name)
@@ -85,7 +86,8 @@ func TestFlawedSettings(t *testing.T) {
 	key := "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
 	mustWrite(t, newStore(t, srv, func(c *Config) { c.SSECustomerKey = key }), "k", nil)
 	s := newStore(t, srv, func(c *Config) { c.StorageClass, c.RetryTimeout = "STANDARD\n", time.Hour })
-	if _, err := s.Write(t.Context(), "k", strings.NewReader("x"), blob.WriteOptions{}); err == nil || !strings.Contains(err.Error(), "invalid header") {
+	if _, err := s.Write(t.Context(), "k", strings.NewReader("x"), blob.WriteOptions{}); err == nil ||
+		!strings.Contains(err.Error(), "invalid header") {
 		t.Errorf("storage class: got error %v", err)
 	}
 }
@@ -132,7 +134,8 @@ func TestBucketIsNamed(t *testing.T) {
 		if verb == "reader error" {
 			continue
 		}
-		if !errors.Is(err, ErrNoSuchBucket) || !strings.Contains(err.Error(), "bucket misspelt") || errors.Is(err, fs.ErrNotExist) {
+		if !errors.Is(err, ErrNoSuchBucket) || !strings.Contains(err.Error(), "bucket misspelt") ||
+			errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s: got error %v", verb, err)
 		}
 		wantAdvice(t, err, "another spelling of the bucket")

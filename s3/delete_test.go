@@ -242,7 +242,10 @@ func TestDeleteWithoutBatches(t *testing.T) {
 	keys := plant(t, s, 20)
 	srv.Fail(fakes3.Rule{Match: fakes3.Op("DeleteObjects"), Times: -1, Fault: fakes3.Status(501, "NotImplemented")},
 		fakes3.Rule{Match: fakes3.Op("DeleteObject"), Times: 3, Fault: fakes3.Status(503, "SlowDown")},
-		fakes3.Rule{Match: func(r fakes3.Request) bool { return r.Op == "DeleteObject" && strings.HasSuffix(r.Key, keys[7]) }, Times: -1, Fault: fakes3.Status(403, "AccessDenied")})
+		fakes3.Rule{Match: func(r fakes3.Request) bool {
+			return r.Op == "DeleteObject" &&
+				strings.HasSuffix(r.Key, keys[7])
+		}, Times: -1, Fault: fakes3.Status(403, "AccessDenied")})
 	err := s.Delete(t.Context(), append(keys[:10:10], "0000/absent"))
 	var failed *blob.DeleteError
 	if !errors.As(err, &failed) || failed.Key != keys[7] || !errors.Is(err, fs.ErrPermission) {

@@ -22,7 +22,8 @@ import (
 func TestFenced(t *testing.T) {
 	replicatest.RunFenced(t, func(t *testing.T) replicatest.Fenced {
 		srv := fakes3.New(t)
-		return fencedOn(newStore(t, srv, nil), func() *ReplicaClient { return fakeClient(srv) }, func() *Leaser { return newLeaser(t, srv, "") })
+		return fencedOn(newStore(t, srv, nil), func() *ReplicaClient { return fakeClient(srv) },
+			func() *Leaser { return newLeaser(t, srv, "") })
 	})
 }
 
@@ -127,7 +128,8 @@ func TestFencedLostInUpload(t *testing.T) {
 func TestCreateOnlyFaults(t *testing.T) {
 	for way, w := range writeOps {
 		for name, fault := range map[string]fakes3.Fault{
-			"applied, lost": fakes3.DropReply(), "applied, 500": fakes3.ApplyThen(500, "InternalError"), "dropped": fakes3.DropRequest(),
+			"applied, lost": fakes3.DropReply(), "applied, 500": fakes3.ApplyThen(500, "InternalError"),
+			"dropped":      fakes3.DropRequest(),
 			"applied, 412": fakes3.ApplyThen(412, "PreconditionFailed"), "409": fakes3.Status(409, "ConditionalRequestConflict"),
 		} {
 			t.Run(way+"/"+name, func(t *testing.T) {
@@ -180,7 +182,8 @@ func TestCreateOnlyUnknown(t *testing.T) {
 // TestGaveUp: a write that was given up at the step that makes the object visible
 // may have happened; before that step it has not.
 func TestGaveUp(t *testing.T) {
-	for op, unknown := range map[string]bool{"PutObject": true, "CreateMultipartUpload": false, "UploadPart": false, "CompleteMultipartUpload": true} {
+	for op, unknown := range map[string]bool{"PutObject": true, "CreateMultipartUpload": false, "UploadPart": false,
+		"CompleteMultipartUpload": true} {
 		size := MinPartSize + 7
 		if op == "PutObject" {
 			size = 1000
@@ -201,12 +204,13 @@ func TestGuardAfterAnAttempt(t *testing.T) {
 	srv := fakes3.New(t)
 	srv.Fail(fakes3.Rule{Match: fakes3.Op("PutObject"), Fault: fakes3.DropReply()})
 	refused, asked := errors.New("not any more"), 0
-	_, err := newStore(t, srv, nil).Write(t.Context(), "k", bytes.NewReader(content(10)), blob.WriteOptions{Guard: func() error {
-		if asked++; asked > 1 {
-			return refused
-		}
-		return nil
-	}})
+	_, err := newStore(t, srv, nil).Write(t.Context(), "k", bytes.NewReader(content(10)),
+		blob.WriteOptions{Guard: func() error {
+			if asked++; asked > 1 {
+				return refused
+			}
+			return nil
+		}})
 	if !errors.Is(err, refused) || !errors.Is(err, ErrOutcomeUnknown) {
 		t.Errorf("got error %v, want %v and %v", err, refused, ErrOutcomeUnknown)
 	}

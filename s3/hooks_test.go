@@ -86,7 +86,10 @@ func TestCredentials(t *testing.T) {
 	asked := 0
 	set := func(c *Config) {
 		c.AccessKeyID, c.SecretAccessKey = "", ""
-		c.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { asked++; return keys, nil })
+		c.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			asked++
+			return keys, nil
+		})
 	}
 	s := newStore(t, srv, set)
 	mustWrite(t, s, "k", nil)

@@ -25,12 +25,15 @@ func TestLeaseRequests(t *testing.T) {
 		want []string
 		do   func() error
 	}{
-		{"acquire", []string{"GetObject", "PutObject"}, func() (err error) { lease, err = holder.AcquireLease(t.Context()); return err }},
+		{"acquire", []string{"GetObject", "PutObject"},
+			func() (err error) { lease, err = holder.AcquireLease(t.Context()); return err }},
 		{"contended acquire", []string{"GetObject"}, func() error { return exists(contender.AcquireLease(t.Context())) }},
 		{"again", []string{"GetObject"}, func() error { return exists(contender.AcquireLease(t.Context())) }},
-		{"renew", []string{"PutObject"}, func() (err error) { lease, err = holder.RenewLease(t.Context(), lease); return err }},
+		{"renew", []string{"PutObject"},
+			func() (err error) { lease, err = holder.RenewLease(t.Context(), lease); return err }},
 		{"release", []string{"PutObject"}, func() error { return holder.ReleaseLease(t.Context(), lease) }},
-		{"acquire what was released", []string{"GetObject", "PutObject"}, func() error { _, err := contender.AcquireLease(t.Context()); return err }},
+		{"acquire what was released", []string{"GetObject", "PutObject"},
+			func() error { _, err := contender.AcquireLease(t.Context()); return err }},
 	} {
 		srv.Reset()
 		if err := step.do(); err != nil {
@@ -105,8 +108,10 @@ func TestIdleWaiter(t *testing.T) {
 // out; the lease goes on with the ETag of what is there.
 func TestLostReply(t *testing.T) {
 	for name, fault := range map[string]fakes3.Fault{
-		"dropped": fakes3.DropReply(), "500": fakes3.ApplyThen(500, "InternalError"), "412": fakes3.ApplyThen(412, "PreconditionFailed"),
-		"no etag": fakes3.NoETag(), "hangs": fakes3.HangAfter(), "request dropped": fakes3.DropRequest(), "409": fakes3.Status(409, "OperationAborted"),
+		"dropped": fakes3.DropReply(), "500": fakes3.ApplyThen(500, "InternalError"),
+		"412":     fakes3.ApplyThen(412, "PreconditionFailed"),
+		"no etag": fakes3.NoETag(), "hangs": fakes3.HangAfter(), "request dropped": fakes3.DropRequest(),
+		"409":       fakes3.Status(409, "OperationAborted"),
 		"slow down": fakes3.Status(429, "TooManyRequests"),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -150,7 +155,8 @@ func testLostReply(t *testing.T, fault fakes3.Fault, timeout time.Duration) erro
 // lease away.
 func TestOutageIsNoLoss(t *testing.T) {
 	for name, fault := range map[string]fakes3.Fault{
-		"dropped": fakes3.DropRequest(), "500": fakes3.Status(500, "InternalError"), "409": fakes3.Status(409, "OperationAborted"),
+		"dropped": fakes3.DropRequest(), "500": fakes3.Status(500, "InternalError"),
+		"409": fakes3.Status(409, "OperationAborted"),
 		"403": fakes3.Status(403, "AccessDenied"), "404": proxyPage(404),
 	} {
 		srv := fakes3.New(t)

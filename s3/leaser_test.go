@@ -92,8 +92,9 @@ func TestNewLeaser(t *testing.T) {
 
 // TestLeaserFromURL: all that a URL says arrives where it is used.
 func TestLeaserFromURL(t *testing.T) {
-	raw := "s3://bucket/a/b?endpoint=localhost:9000&region=there&force-path-style=false&skip-verify=true&sign-payload=false" +
-		"&sign-accept-encoding=false&put-object-content-md5=true&storage-class=ONEZONE_IA&sse-kms-key-id=key"
+	raw := "s3://bucket/a/b?endpoint=localhost:9000&region=there&force-path-style=false" +
+		"&skip-verify=true&sign-payload=false&sign-accept-encoding=false" +
+		"&put-object-content-md5=true&storage-class=ONEZONE_IA&sse-kms-key-id=key"
 	scheme, host, path, query, user, err := replicate.ParseURL(raw)
 	if err != nil {
 		t.Fatal(err)

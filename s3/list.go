@@ -216,7 +216,8 @@ func (s *Store) merge(objects []types.Object, prefixes []types.CommonPrefix) ite
 
 // object is one listed object; a "folder" has no key here.
 func (s *Store) object(o types.Object) blob.Info {
-	info := blob.Info{Key: s.relative(o.Key), Size: aws.ToInt64(o.Size), ModTime: timeOf(o.LastModified), ETag: trimETag(o.ETag)}
+	info := blob.Info{Key: s.relative(o.Key), Size: aws.ToInt64(o.Size), ModTime: timeOf(o.LastModified),
+		ETag: trimETag(o.ETag)}
 	if info.IsPrefix() {
 		info.Key = ""
 	}
@@ -235,7 +236,9 @@ func (s *Store) relative(key *string) string {
 // listPage is one request. The SDK takes any document but an error for a listing,
 // also none at all, or the page of a proxy, and finds it empty. That is not
 // something to believe lightly.
-func (s *Store) listPage(ctx context.Context, prefix string, in *awss3.ListObjectsV2Input) (out *awss3.ListObjectsV2Output, err error) {
+func (s *Store) listPage(
+	ctx context.Context, prefix string, in *awss3.ListObjectsV2Input,
+) (out *awss3.ListObjectsV2Output, err error) {
 	err = s.c.Try(ctx, "list", strconv.Quote(prefix), func(ctx context.Context, _ *transport.Watchdog) (err error) {
 		out, err = s.c.API.ListObjectsV2(ctx, in)
 		if err == nil && out.IsTruncated == nil && out.Name == nil && len(out.Contents)+len(out.CommonPrefixes) == 0 {

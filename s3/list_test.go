@@ -66,7 +66,8 @@ func TestRequestBudget(t *testing.T) {
 	if err := s.Delete(t.Context(), keys); err != nil {
 		t.Fatal(err)
 	}
-	if posts, gets := srv.Count("DeleteObjects"), srv.Count("ListObjectsV2"); posts != 5 || gets != 1 || srv.Count("") != 6 {
+	if posts, gets := srv.Count("DeleteObjects"), srv.Count("ListObjectsV2"); posts != 5 || gets != 1 ||
+		srv.Count("") != 6 {
 		t.Errorf("delete: %d POSTs and %d listings, want 5 and 1", posts, gets)
 	}
 }
@@ -122,7 +123,8 @@ func TestListBreakLeavesNothing(t *testing.T) {
 	srv := fakes3.New(t)
 	s := newStore(t, srv, nil)
 	plant(t, s, 1001)
-	srv.Fail(fakes3.Rule{Match: func(r fakes3.Request) bool { return r.Query.Has("continuation-token") }, Fault: fakes3.Hang()})
+	srv.Fail(fakes3.Rule{Match: func(r fakes3.Request) bool { return r.Query.Has("continuation-token") },
+		Fault: fakes3.Hang()})
 	n := 0
 	for _, err := range s.List(t.Context(), "", blob.ListOptions{}) {
 		if err != nil {
@@ -195,9 +197,10 @@ func putRaw(t testing.TB, srv *fakes3.Server, key string) {
 // TestListGetsOn: a listing ends, whatever the store answers.
 func TestListGetsOn(t *testing.T) {
 	for name, c := range map[string]struct{ body, want string }{
-		"elsewhere":   {`<Contents><Key>other/b</Key></Contents><IsTruncated>false</IsTruncated>`, "not below the prefix"},
-		"no way on":   {`<Contents><Key>some/prefix/b</Key></Contents><IsTruncated>true</IsTruncated>`, "leads nowhere"},
-		"in a circle": {`<IsTruncated>true</IsTruncated><NextContinuationToken>again</NextContinuationToken>`, "leads nowhere"},
+		"elsewhere": {`<Contents><Key>other/b</Key></Contents><IsTruncated>false</IsTruncated>`, "not below the prefix"},
+		"no way on": {`<Contents><Key>some/prefix/b</Key></Contents><IsTruncated>true</IsTruncated>`, "leads nowhere"},
+		"in a circle": {`<IsTruncated>true</IsTruncated><NextContinuationToken>again</NextContinuationToken>`,
+			"leads nowhere"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			srv := fakes3.New(t)

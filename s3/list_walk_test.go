@@ -43,7 +43,8 @@ func TestListEndless(t *testing.T) {
 					token = c.token(n)
 				}
 				more := n < 2000 // one that goes on would take the test with it
-				_, _ = fmt.Fprintf(w, "<ListBucketResult><Name>b</Name><IsTruncated>%t</IsTruncated><NextContinuationToken>%s</NextContinuationToken>%s</ListBucketResult>", more, token, c.page(n))
+				_, _ = fmt.Fprintf(w, "<ListBucketResult><Name>b</Name><IsTruncated>%t</IsTruncated>"+
+					"<NextContinuationToken>%s</NextContinuationToken>%s</ListBucketResult>", more, token, c.page(n))
 			}})
 			for range 2 { // the second time it may be known to be unordered
 				pages.Store(0)
@@ -89,7 +90,8 @@ func TestListUnordered(t *testing.T) {
 
 // TestListKnownUnordered: where it is known, no listing is asked to begin anywhere.
 func TestListKnownUnordered(t *testing.T) {
-	for _, c := range []Config{{Bucket: "b", Endpoint: "https://gateway.storjshare.io"}, {Bucket: "b", Endpoint: "gateway.eu1.storjshare.io"}, {Bucket: "b--usw2-az1--x-s3", Region: "us-west-2"}} {
+	for _, c := range []Config{{Bucket: "b", Endpoint: "https://gateway.storjshare.io"},
+		{Bucket: "b", Endpoint: "gateway.eu1.storjshare.io"}, {Bucket: "b--usw2-az1--x-s3", Region: "us-west-2"}} {
 		s, err := Open(t.Context(), c)
 		if err != nil {
 			t.Fatal(err)

@@ -107,7 +107,7 @@ func TestHungOpen(t *testing.T) {
 	withoutEnvironment(t)
 	hangs, release := make(chan struct{}), make(chan struct{})
 	c := NewReplicaClient()
-	c.Bucket, c.AccessKeyID, c.SecretAccessKey, c.Transport = "b", "id", "secret", roundTrip(hang(hangs, release))
+	c.Bucket, c.AccessKeyID, c.SecretAccessKey, c.Transport = "b", "id", "secret", hang(hangs, release)
 	ctx, cancel := context.WithCancel(t.Context())
 	first := make(chan error)
 	go func() { first <- c.Init(ctx) }()

@@ -39,7 +39,8 @@ func TestObjectLock(t *testing.T) {
 		t.Error(err)
 	}
 	large := newStore(t, srv, nil)
-	if _, err := large.Write(t.Context(), "large", bytes.NewReader(content(2*MinPartSize+1)), blob.WriteOptions{IfAbsent: true}); err != nil {
+	if _, err := large.Write(t.Context(), "large", bytes.NewReader(content(2*MinPartSize+1)),
+		blob.WriteOptions{IfAbsent: true}); err != nil {
 		t.Error(err)
 	}
 	del := newStore(t, srv, func(c *Config) { c.fromURL.contentMD5 = no })
@@ -66,9 +67,11 @@ func TestObjectLock(t *testing.T) {
 func TestMD5Refused(t *testing.T) {
 	srv := fakes3.New(t)
 	r := newRecords(t, srv, nil)
-	srv.Fail(fakes3.Rule{Times: -1, Fault: fakes3.Respond(fakes3.Error(400, "InvalidRequest", "Missing required header for this request: Content-MD5"))})
+	srv.Fail(fakes3.Rule{Times: -1, Fault: fakes3.Respond(fakes3.Error(400, "InvalidRequest",
+		"Missing required header for this request: Content-MD5"))})
 	_, err := r.Write(t.Context(), "k", []byte("1"), "")
-	if err == nil || errors.Is(err, cas.ErrUnsupported) || errors.Is(err, cas.ErrIndeterminate) || !strings.Contains(err.Error(), "Content-MD5") {
+	if err == nil || errors.Is(err, cas.ErrUnsupported) || errors.Is(err, cas.ErrIndeterminate) ||
+		!strings.Contains(err.Error(), "Content-MD5") {
 		t.Errorf("got error %v", err)
 	}
 	if n := srv.Count("PutObject"); n != 2 {

@@ -58,12 +58,14 @@ func bigReplica(t *testing.T) *ReplicaClient {
 func bigListing(w http.ResponseWriter, r *http.Request) {
 	q, first := r.URL.Query(), 1
 	if q.Get("prefix") == "" {
-		_, _ = io.WriteString(w, "<ListBucketResult><IsTruncated>false</IsTruncated><CommonPrefixes><Prefix>0000/</Prefix></CommonPrefixes></ListBucketResult>")
+		_, _ = io.WriteString(w, "<ListBucketResult><IsTruncated>false</IsTruncated>"+
+			"<CommonPrefixes><Prefix>0000/</Prefix></CommonPrefixes></ListBucketResult>")
 		return
 	}
 	_, _ = fmt.Sscanf(q.Get("continuation-token"), "%d", &first)
 	next := min(first+1000, bigFiles+1)
-	_, _ = fmt.Fprintf(w, "<ListBucketResult><IsTruncated>%t</IsTruncated><NextContinuationToken>%d</NextContinuationToken>", next <= bigFiles, next)
+	_, _ = fmt.Fprintf(w, "<ListBucketResult><IsTruncated>%t</IsTruncated>"+
+		"<NextContinuationToken>%d</NextContinuationToken>", next <= bigFiles, next)
 	for txid := first; txid < next; txid++ {
 		_, _ = fmt.Fprintf(w, "<Contents><Key>0000/%016x-%016x.ltx</Key><Size>%d</Size></Contents>", txid, txid, bigFileSize)
 	}

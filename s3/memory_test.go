@@ -62,7 +62,8 @@ func listPage(w http.ResponseWriter, r *http.Request) {
 	n := 0
 	_, _ = fmt.Sscanf(r.URL.Query().Get("continuation-token"), "%d", &n)
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "<ListBucketResult><IsTruncated>%t</IsTruncated><NextContinuationToken>%d</NextContinuationToken>", n < 199, n+1)
+	fmt.Fprintf(&b, "<ListBucketResult><IsTruncated>%t</IsTruncated><NextContinuationToken>%d</NextContinuationToken>",
+		n < 199, n+1)
 	for i := range 1000 {
 		fmt.Fprintf(&b, "<Contents><Key>k%06d</Key><Size>1</Size></Contents>", n*1000+i)
 	}

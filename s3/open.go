@@ -34,7 +34,8 @@ func (s *Store) Open(ctx context.Context, key string, offset, length int64) (io.
 	if offset < 0 {
 		return nil, answer.Wrap("open", key, fmt.Errorf("negative offset %d", offset))
 	}
-	r := &reader{s: s, ctx: ctx, key: key, off: offset, end: -1, first: true, moved: time.Now(), pace: pace{least: offset + paceAfter}}
+	r := &reader{s: s, ctx: ctx, key: key, off: offset, end: -1, first: true, moved: time.Now(),
+		pace: pace{least: offset + paceAfter}}
 	if length > 0 && offset+length > offset { // else to the end
 		r.end = offset + length
 	}
@@ -167,7 +168,8 @@ func (r *reader) resume() error {
 	if r.idle++; r.idle > 1 {
 		if waited := time.Since(r.moved); waited > r.s.c.Retry {
 			w.Done()
-			return answer.Wrap("read", r.key, fmt.Errorf("nothing received for %v, over %d requests", waited.Round(time.Millisecond), r.idle-1))
+			return answer.Wrap("read", r.key, fmt.Errorf("nothing received for %v, over %d requests",
+				waited.Round(time.Millisecond), r.idle-1))
 		}
 		w.Failed(r.idle-1, r.broke, r.moved.Add(r.s.c.Retry))
 		if err := transport.Sleep(r.ctx, r.s.c.Backoff.Delay(r.idle, nil)); err != nil {
@@ -241,7 +243,8 @@ func (r *reader) accept(out *awss3.GetObjectOutput) error {
 		return answer.Permanent(fmt.Errorf("asked for bytes %d to %d, answered to %d", r.off, r.end, end))
 	}
 	if r.first {
-		r.info = blob.Info{Key: r.key, Size: max(0, size), ModTime: timeOf(out.LastModified), ETag: etag, Metadata: maps.Clone(out.Metadata)}
+		r.info = blob.Info{Key: r.key, Size: max(0, size), ModTime: timeOf(out.LastModified), ETag: etag,
+			Metadata: maps.Clone(out.Metadata)}
 		delete(r.info.Metadata, nonceName)
 	}
 	r.etag, r.end = etag, end

@@ -11,26 +11,28 @@ import (
 // TestOnePlace: spellings of one place are one, or refused with the right one.
 func TestOnePlace(t *testing.T) {
 	for in, want := range map[string]string{
-		"s3://bkt/two?endpoint=http://h:9000":                                "s3://bkt/two?endpoint=http://h:9000",
-		"s3://bkt//two/?endpoint=http://h:9000/":                             "s3://bkt/two?endpoint=http://h:9000",
-		"s3://bkt/two?endpoint=http://h:9000/bkt":                            "error: write s3://bkt/two?endpoint=http://h:9000",
-		"s3://bkt/two?endpoint=h/bkt/":                                       "error: write s3://bkt/two?endpoint=https://h",
-		"s3://two/?endpoint=http://h:9000/bkt/":                              "error: an endpoint is a server",
-		"s3://bkt/two?endpoint=http://bkt.localhost:9000":                    "error: write endpoint=http://localhost:9000",
-		"s3://bkt/two?endpoint=http://BKT.localhost:9000":                    "error: write endpoint=http://localhost:9000",
-		"s3://minio/two?endpoint=https://minio.example.com":                  "error: force-path-style=true",
-		"s3://minio/two?endpoint=https://minio.example.com&forcePathStyle=1": "s3://minio/two?endpoint=https://minio.example.com",
-		"s3://minio/two?endpoint=http://minio:9000":                          "s3://minio/two?endpoint=http://minio:9000",
-		"s3://bkt/two?endpoint=https://bkt.nyc3.digitaloceanspaces.com":      "s3://bkt/two?endpoint=https://nyc3.digitaloceanspaces.com",
-		"s3://bkt/two?endpoint=https://oth.nyc3.digitaloceanspaces.com":      "error: is that of bucket oth, and the bucket is bkt",
-		"s3://bkt.nyc3.digitaloceanspaces.com/two":                           "s3://bkt/two?endpoint=https://nyc3.digitaloceanspaces.com",
-		"s3://bkt/two?endpoint=https://bkt.s3.eu-west-1.amazonaws.com":       "s3://bkt/two?endpoint=https://s3.eu-west-1.amazonaws.com",
-		"s3://bkt/two?endpoint=https://p.supabase.co/storage/v1/s3":          "s3://bkt/two?endpoint=https://p.supabase.co/storage/v1/s3",
-		"s3://bkt/two?endpoint=https://p.supabase.co/storage/v1/s3/bkt":      "error: endpoint=https://p.supabase.co/storage/v1/s3",
-		"s3:///two":                         "error: no bucket",
-		"s3://arn:aws:s3:::bkt/two":         "error: write bkt",
-		"s3://bkt/two?part-size=1&region=r": "error: part size 1",
+		"bkt/two?endpoint=http://h:9000":                           "bkt/two?endpoint=http://h:9000",
+		"bkt//two/?endpoint=http://h:9000/":                        "bkt/two?endpoint=http://h:9000",
+		"bkt/two?endpoint=http://h:9000/bkt":                       "error: write s3://bkt/two?endpoint=http://h:9000",
+		"bkt/two?endpoint=h/bkt/":                                  "error: write s3://bkt/two?endpoint=https://h",
+		"two/?endpoint=http://h:9000/bkt/":                         "error: an endpoint is a server",
+		"bkt/two?endpoint=http://bkt.localhost:9000":               "error: write endpoint=http://localhost:9000",
+		"bkt/two?endpoint=http://BKT.localhost:9000":               "error: write endpoint=http://localhost:9000",
+		"minio/two?endpoint=https://minio.example.com":             "error: force-path-style=true",
+		"minio/two?endpoint=http://minio:9000":                     "minio/two?endpoint=http://minio:9000",
+		"bkt/two?endpoint=https://bkt.nyc3.digitaloceanspaces.com": "bkt/two?endpoint=https://nyc3.digitaloceanspaces.com",
+		"bkt/two?endpoint=https://oth.nyc3.digitaloceanspaces.com": "error: is that of bucket oth, and the bucket is bkt",
+		"bkt.nyc3.digitaloceanspaces.com/two":                      "bkt/two?endpoint=https://nyc3.digitaloceanspaces.com",
+		"bkt/two?endpoint=https://bkt.s3.eu-west-1.amazonaws.com":  "bkt/two?endpoint=https://s3.eu-west-1.amazonaws.com",
+		"bkt/two?endpoint=https://p.supabase.co/storage/v1/s3":     "bkt/two?endpoint=https://p.supabase.co/storage/v1/s3",
+		"bkt/two?endpoint=https://p.supabase.co/storage/v1/s3/bkt": "error: endpoint=https://p.supabase.co/storage/v1/s3",
+		"/two":                         "error: no bucket",
+		"arn:aws:s3:::bkt/two":         "error: write bkt",
+		"bkt/two?part-size=1&region=r": "error: part size 1",
+
+		"minio/two?endpoint=https://minio.example.com&forcePathStyle=1": "minio/two?endpoint=https://minio.example.com",
 	} {
+		in = "s3://" + in
 		u, err := url.Parse(strings.Replace(in, "arn:aws:s3:::", "", 1))
 		if err != nil {
 			t.Fatal(err)
@@ -51,7 +53,7 @@ func TestOnePlace(t *testing.T) {
 			continue
 		}
 		c, _, err = c.normalize()
-		if err != nil || c.String() != want {
+		if err != nil || c.String() != "s3://"+want {
 			t.Errorf("%s: got %s, %v, want %s", in, c, err, want)
 		}
 	}
@@ -61,7 +63,8 @@ func TestOnePlace(t *testing.T) {
 func TestFieldsOfOnePlace(t *testing.T) {
 	l := NewLeaser()
 	l.Bucket, l.Path, l.Endpoint = "bkt", "two", "http://h:9000/bkt"
-	if _, err := l.AcquireLease(t.Context()); err == nil || !strings.Contains(err.Error(), "write s3://bkt/two?endpoint=http://h:9000") {
+	if _, err := l.AcquireLease(t.Context()); err == nil ||
+		!strings.Contains(err.Error(), "write s3://bkt/two?endpoint=http://h:9000") {
 		t.Errorf("leaser: got error %v", err)
 	}
 	c := NewReplicaClient()
@@ -79,11 +82,21 @@ func TestFieldsOfOnePlace(t *testing.T) {
 // TestAccessPoints: an access point is addressed by its host, with dots in its name
 // or without, and its region is in it.
 func TestAccessPoints(t *testing.T) {
-	for arn, want := range map[string]string{
-		"arn:aws:s3:us-west-2:123456789012:accesspoint/ap":                       "ap-123456789012.s3-accesspoint.us-west-2.amazonaws.com",
-		"arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap":                "mfzwi23gnjvgw.mrap.accesspoint.s3-global.amazonaws.com",
-		"arn:aws:s3-outposts:us-west-2:123456789012:outpost/op-01/accesspoint/a": "a-123456789012.op-01.s3-outposts.us-west-2.amazonaws.com",
+	for _, c := range [][2]string{
+		{
+			"arn:aws:s3:us-west-2:123456789012:accesspoint/ap",
+			"ap-123456789012.s3-accesspoint.us-west-2.amazonaws.com",
+		},
+		{
+			"arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap",
+			"mfzwi23gnjvgw.mrap.accesspoint.s3-global.amazonaws.com",
+		},
+		{
+			"arn:aws:s3-outposts:us-west-2:123456789012:outpost/op-01/accesspoint/a",
+			"a-123456789012.op-01.s3-outposts.us-west-2.amazonaws.com",
+		},
 	} {
+		arn, want := c[0], c[1]
 		put, _ := wire(t, Config{Bucket: arn})
 		if put.host != want || put.path != "/k" {
 			t.Errorf("%s: got %s%s, want %s/k", arn, put.host, put.path, want)
@@ -104,7 +117,8 @@ func TestEndpointOfProfile(t *testing.T) {
 		t.Setenv("AWS_CONFIG_FILE", name)
 		return Open(t.Context(), Config{Bucket: "bkt", Path: "two"})
 	}
-	if _, err := open("http://h:9000/bkt"); err == nil || !strings.Contains(err.Error(), "write s3://bkt/two?endpoint=http://h:9000") {
+	if _, err := open("http://h:9000/bkt"); err == nil ||
+		!strings.Contains(err.Error(), "write s3://bkt/two?endpoint=http://h:9000") {
 		t.Errorf("with a path: got error %v", err)
 	}
 	s, err := open("http://h:9000")

@@ -26,7 +26,8 @@ func TestRealProbe(t *testing.T) {
 		if report.Verdict != probe.Conformant || len(report.Left) > 0 || report.CleanupErr != nil {
 			t.Errorf("verdict %s (%v), left %q (%v)", report.Verdict, report.Err(), report.Left, report.CleanupErr)
 		}
-		for info, err := range realStore(t, s, bucket, func(c *Config) { c.Path = "" }).List(t.Context(), "", blob.ListOptions{}) {
+		for info, err := range realStore(t, s, bucket, func(c *Config) { c.Path = "" }).List(t.Context(), "",
+			blob.ListOptions{}) {
 			t.Errorf("left in the bucket: %s, %v", info.Key, err)
 		}
 	})

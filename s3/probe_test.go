@@ -178,7 +178,8 @@ func TestProbeCatches(t *testing.T) {
 // more writes unknown.
 func TestProbeWithoutMetadata(t *testing.T) {
 	srv := fakes3.New(t)
-	srv.Fail(fakes3.Rule{Match: fakes3.Op("PutObject"), Times: -1, Fault: fakes3.DropHeaders("X-Amz-Meta-" + lineage.Name)})
+	srv.Fail(fakes3.Rule{Match: fakes3.Op("PutObject"), Times: -1,
+		Fault: fakes3.DropHeaders("X-Amz-Meta-" + lineage.Name)})
 	report := runProbe(t, t.Context(), srv)
 	if report.Verdict != probe.Conformant {
 		t.Errorf("verdict %s: %v", report.Verdict, report.Err())
@@ -195,10 +196,12 @@ func everyThird(op string) func(fakes3.Request) bool {
 // condition (gofakes3 does), but it is recorded.
 func TestProbeMultipart(t *testing.T) {
 	srv := fakes3.New(t)
-	srv.Fail(fakes3.Rule{Match: fakes3.Op("CompleteMultipartUpload"), Times: -1, Fault: fakes3.DropHeaders("If-None-Match")})
+	srv.Fail(fakes3.Rule{Match: fakes3.Op("CompleteMultipartUpload"), Times: -1,
+		Fault: fakes3.DropHeaders("If-None-Match")})
 	report := runProbe(t, t.Context(), srv)
 	i := slices.IndexFunc(report.Checks, func(c probe.Check) bool { return c.Name == "multipart-race" })
-	if report.Verdict != probe.Conformant || report.Checks[i].Result != probe.Noted || !strings.Contains(report.Checks[i].Evidence, "not safe from a rival") {
+	if report.Verdict != probe.Conformant || report.Checks[i].Result != probe.Noted ||
+		!strings.Contains(report.Checks[i].Evidence, "not safe from a rival") {
 		t.Errorf("verdict %s, %+v", report.Verdict, report.Checks[i])
 	}
 	wantClean(t, srv, report)

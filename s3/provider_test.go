@@ -29,7 +29,8 @@ func (r *recorder) Do(req *http.Request) (*http.Response, error) {
 	if req.Body != nil {
 		r.body, _ = io.ReadAll(req.Body)
 	}
-	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Etag": {`"x"`}}, Body: io.NopCloser(strings.NewReader("<DeleteResult/>"))}, nil
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Etag": {`"x"`}},
+		Body: io.NopCloser(strings.NewReader("<DeleteResult/>"))}, nil
 }
 
 // wire sends a PUT and a delete to a provider, and returns what would go over
@@ -82,22 +83,28 @@ func TestProviders(t *testing.T) {
 		cfg  Config
 		want wireForm
 	}{
-		"amazon":            {Config{Region: "eu-west-1"}, wireForm{"bucket.s3.eu-west-1.amazonaws.com", "/k", "STREAMING-UNSIGNED-PAYLOAD-TRAILER", "aws-chunked", true, false, ""}},
-		"amazon, unsigned":  {Config{Region: "eu-west-1", fromURL: choices{signPayload: no}}, wireForm{"bucket.s3.eu-west-1.amazonaws.com", "/k", "UNSIGNED-PAYLOAD", "", true, false, ""}},
+		"amazon": {Config{Region: "eu-west-1"},
+			wireForm{"bucket.s3.eu-west-1.amazonaws.com", "/k", "STREAMING-UNSIGNED-PAYLOAD-TRAILER", "aws-chunked", true,
+				false, ""}},
+		"amazon, unsigned": {Config{Region: "eu-west-1", fromURL: choices{signPayload: no}},
+			wireForm{"bucket.s3.eu-west-1.amazonaws.com", "/k", "UNSIGNED-PAYLOAD", "", true, false, ""}},
 		"unknown":           {Config{Endpoint: "https://minio.example.com"}, standard("minio.example.com")},
 		"unknown, unsigned": {Config{Endpoint: "https://minio.example.com", fromURL: choices{signPayload: no}}, unsigned},
 		"unknown, virtual":  {Config{Endpoint: "https://minio.example.com", fromURL: choices{pathStyle: no}}, virtual},
-		"R2":                {Config{Endpoint: "https://0a.r2.cloudflarestorage.com"}, standard("0a.r2.cloudflarestorage.com")},
-		"Tigris":            {Config{Endpoint: "https://t3.storage.dev"}, tigris},
-		"GCS":               {Config{Endpoint: "https://storage.googleapis.com"}, gcs},
-		"B2":                {Config{Endpoint: "https://s3.us-west-004.backblazeb2.com"}, standard("s3.us-west-004.backblazeb2.com")},
+		"R2": {Config{Endpoint: "https://0a.r2.cloudflarestorage.com"},
+			standard("0a.r2.cloudflarestorage.com")},
+		"Tigris": {Config{Endpoint: "https://t3.storage.dev"}, tigris},
+		"GCS":    {Config{Endpoint: "https://storage.googleapis.com"}, gcs},
+		"B2": {Config{Endpoint: "https://s3.us-west-004.backblazeb2.com"},
+			standard("s3.us-west-004.backblazeb2.com")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			put, del := wire(t, c.cfg)
 			_, signed, _ := strings.Cut(put.header.Get("Authorization"), "SignedHeaders=")
 			got := wireForm{
 				put.host, put.path, put.header.Get("X-Amz-Content-Sha256"), put.header.Get("Content-Encoding"),
-				strings.Contains(signed, "accept-encoding"), del.header.Get("Content-Md5") != "", put.header.Get("X-Tigris-Consistent"),
+				strings.Contains(signed, "accept-encoding"), del.header.Get("Content-Md5") != "",
+				put.header.Get("X-Tigris-Consistent"),
 			}
 			if got != c.want {
 				t.Errorf("got  %+v\nwant %+v", got, c.want)
@@ -115,7 +122,8 @@ func TestProviders(t *testing.T) {
 // TestCreateOnlyUnsupported: a store that would replace the object is not asked
 // to create it.
 func TestCreateOnlyUnsupported(t *testing.T) {
-	s, err := Open(t.Context(), Config{Bucket: "b", Endpoint: "storage.googleapis.com", AccessKeyID: "id", SecretAccessKey: "secret"})
+	s, err := Open(t.Context(), Config{Bucket: "b", Endpoint: "storage.googleapis.com", AccessKeyID: "id",
+		SecretAccessKey: "secret"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -114,7 +114,8 @@ func TestRealSDKDefaults(t *testing.T) {
 		}
 		for name, size := range map[string]int{"empty": 0, "small": 1000, "large": 2*MinPartSize + 1} {
 			for _, create := range []bool{true, false} {
-				if _, err := store.Write(t.Context(), name, bytes.NewReader(content(size)), blob.WriteOptions{IfAbsent: create}); err != nil {
+				if _, err := store.Write(t.Context(), name, bytes.NewReader(content(size)),
+					blob.WriteOptions{IfAbsent: create}); err != nil {
 					t.Errorf("%s: %v", name, err)
 				} else if !bytes.Equal(mustRead(t, store, name), content(size)) {
 					t.Errorf("%s: another object", name)
@@ -149,7 +150,8 @@ func TestRealCustomerKey(t *testing.T) {
 		}
 		tested++
 		bucket := s.NewBucket(t)
-		store := realStore(t, s, bucket, func(c *Config) { c.SSECustomerKey = base64.StdEncoding.EncodeToString(content(32)) })
+		key := base64.StdEncoding.EncodeToString(content(32))
+		store := realStore(t, s, bucket, func(c *Config) { c.SSECustomerKey = key })
 		for name, size := range map[string]int{"small": 10, "large": MinPartSize + 10} {
 			mustWrite(t, store, name, content(size))
 			if !bytes.Equal(mustRead(t, store, name), content(size)) {

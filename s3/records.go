@@ -161,7 +161,8 @@ func (r *Records) get(ctx context.Context, key string, known cas.Token) (version
 
 func (r *Records) record(out *awss3.GetObjectOutput) (cas.Record, error) {
 	if out.ETag == nil && out.LastModified == nil {
-		return cas.Record{}, answer.Transient(fmt.Errorf("%w: it is not an object", answer.ErrIncomplete)) // an error with status 200
+		// an error with status 200
+		return cas.Record{}, answer.Transient(fmt.Errorf("%w: it is not an object", answer.ErrIncomplete))
 	}
 	token, err := tokenOf(out.ETag)
 	if err != nil {

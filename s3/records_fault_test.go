@@ -15,7 +15,8 @@ import (
 	"github.com/replctl/replicate/internal/fakes3"
 )
 
-var outcomes = []error{cas.ErrConflict, cas.ErrIndeterminate, cas.ErrUnsupported, cas.ErrTooLarge, fs.ErrPermission, ErrNoSuchBucket}
+var outcomes = []error{cas.ErrConflict, cas.ErrIndeterminate, cas.ErrUnsupported, cas.ErrTooLarge, fs.ErrPermission,
+	ErrNoSuchBucket}
 
 // wantOnly: of all that callers tell apart, err is kind and nothing else.
 func wantOnly(t *testing.T, what string, err, kind error) {
@@ -139,7 +140,8 @@ func testVerdict(t *testing.T, fault fakes3.Fault, replace, create error, puts i
 		}
 		switch mine := string(now.Value) == "after"; {
 		case err == nil && (!mine || written.Token != now.Token):
-			t.Errorf("replacing %v: success with token %q, but %q is there, with %q", expected, written.Token, now.Value, now.Token)
+			t.Errorf("replacing %v: success with token %q, but %q is there, with %q", expected, written.Token, now.Value,
+				now.Token)
 		case err != nil && !errors.Is(err, cas.ErrIndeterminate) && mine:
 			t.Errorf("replacing %v: applied in spite of %v", expected, err)
 		case err != nil && written.Token != "":
@@ -211,7 +213,8 @@ func TestUnconditional(t *testing.T) {
 	if n := srv.Count(""); n != 0 {
 		t.Errorf("%d requests", n)
 	}
-	for message, want := range map[string]error{"If-Match is not supported": cas.ErrUnsupported, "the key of KMS": errPlain} {
+	for message, want := range map[string]error{"If-Match is not supported": cas.ErrUnsupported,
+		"the key of KMS": errPlain} {
 		r := newRecords(t, srv, func(c *Config) { c.SSEKMSKeyID = "some-key" })
 		know(t, r)
 		srv.Fail(fakes3.Rule{Fault: func(w httpWriter, _ *fakes3.Call) {

@@ -53,7 +53,8 @@ func TestLineageMutants(t *testing.T) {
 			h := harness
 			h.New = func(t *testing.T) func() cas.Store {
 				srv := fakes3.New(t)
-				srv.Fail(fakes3.Rule{Times: -1, Match: fakes3.Op("PutObject"), Fault: fakes3.DropHeaders("X-Amz-Meta-" + lineage.Name)})
+				srv.Fail(fakes3.Rule{Times: -1, Match: fakes3.Op("PutObject"),
+					Fault: fakes3.DropHeaders("X-Amz-Meta-" + lineage.Name)})
 				return func() cas.Store { return newRecords(t, srv, nil) }
 			}
 			castest.Run(t, h)

@@ -23,7 +23,8 @@ func TestSentOnce(t *testing.T) {
 
 func testSentOnce(t *testing.T) {
 	for name, fault := range map[string]fakes3.Fault{
-		"DropReply": fakes3.DropReply(), "DropRequest": fakes3.DropRequest(), "Applied": fakes3.ApplyThen(500, "InternalError"),
+		"DropReply": fakes3.DropReply(), "DropRequest": fakes3.DropRequest(),
+		"Applied":  fakes3.ApplyThen(500, "InternalError"),
 		"SlowDown": fakes3.Status(503, "SlowDown"), "Throttled": fakes3.Status(429, "TooManyRequests"),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -50,11 +50,12 @@ func TestQuotes(t *testing.T) {
 
 // TestQuotesRefused: the whole contract, on such a server.
 func TestQuotesRefused(t *testing.T) {
-	castest.Run(t, castest.Harness{Unchanged: true, Clock: true, Slow: true, NoDelete: noDelete, NoNotify: noNotify, New: func(t *testing.T) func() cas.Store {
-		srv := fakes3.New(t)
-		refuseQuotes(srv)
-		return func() cas.Store { return newRecords(t, srv, nil) }
-	}})
+	castest.Run(t, castest.Harness{Unchanged: true, Clock: true, Slow: true, NoDelete: noDelete, NoNotify: noNotify,
+		New: func(t *testing.T) func() cas.Store {
+			srv := fakes3.New(t)
+			refuseQuotes(srv)
+			return func() cas.Store { return newRecords(t, srv, nil) }
+		}})
 }
 
 // TestNoETagWillDo: a store that refuses what it shows can make no write
@@ -74,7 +75,8 @@ func TestNoETagWillDo(t *testing.T) {
 
 // TestKnownQuotes: what the provider table says need not be learnt.
 func TestKnownQuotes(t *testing.T) {
-	for endpoint, want := range map[string]bool{"fsn1.your-objectstorage.com": true, "fra1.digitaloceanspaces.com": true, "s3.example.com": false} {
+	for endpoint, want := range map[string]bool{"fsn1.your-objectstorage.com": true, "fra1.digitaloceanspaces.com": true,
+		"s3.example.com": false} {
 		r := newRecords(t, fakes3.New(t), func(c *Config) { c.Endpoint = endpoint })
 		if got := r.bare.Load(); got != want {
 			t.Errorf("%s: bare %v, want %v", endpoint, got, want)

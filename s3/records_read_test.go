@@ -61,12 +61,14 @@ func TestRecordHeaders(t *testing.T) {
 	}
 	for _, req := range srv.Requests() {
 		got := map[string]string{}
-		for _, name := range []string{"Cache-Control", "Content-Type", "If-Match", "If-None-Match", "X-Amz-Storage-Class", "X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id", "X-Tigris-Consistent"} {
+		for _, name := range []string{"Cache-Control", "Content-Type", "If-Match", "If-None-Match", "X-Amz-Storage-Class",
+			"X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id", "X-Tigris-Consistent"} {
 			if v := req.Header.Get(name); v != "" {
 				got[name] = v
 			}
 		}
-		want := map[string]string{"Cache-Control": "no-cache", "If-None-Match": `"` + string(token) + `"`, "X-Tigris-Consistent": "true"}
+		want := map[string]string{"Cache-Control": "no-cache", "If-None-Match": `"` + string(token) + `"`,
+			"X-Tigris-Consistent": "true"}
 		if req.Op == "PutObject" {
 			want = map[string]string{
 				"Content-Type": "application/json", "If-None-Match": "*", "X-Amz-Storage-Class": "ONEZONE_IA",
@@ -87,7 +89,8 @@ func TestRecordHeaders(t *testing.T) {
 // TestReadRetries: a read is repeated, but not for long.
 func TestReadRetries(t *testing.T) {
 	for name, fault := range map[string]fakes3.Fault{
-		"dropped": fakes3.DropReply(), "503": fakes3.Status(503, "SlowDown"), "cut": fakes3.TruncateBody(1), "200 with error": fakes3.ErrorWith200("InternalError"),
+		"dropped": fakes3.DropReply(), "503": fakes3.Status(503, "SlowDown"), "cut": fakes3.TruncateBody(1),
+		"200 with error": fakes3.ErrorWith200("InternalError"),
 	} {
 		srv := fakes3.New(t)
 		r := newRecords(t, srv, nil)
@@ -99,7 +102,8 @@ func TestReadRetries(t *testing.T) {
 		srv.Reset()
 		srv.Fail(fakes3.Rule{Times: -1, Fault: fault})
 		// net/http repeats a GET itself if the connection was not a new one.
-		if _, err := r.Read(t.Context(), "k", ""); err == nil || srv.Count("") < recordReads || srv.Count("") > 2*recordReads {
+		if _, err := r.Read(t.Context(), "k", ""); err == nil || srv.Count("") < recordReads ||
+			srv.Count("") > 2*recordReads {
 			t.Errorf("%s: error %v after %d requests", name, err, srv.Count(""))
 		}
 	}
@@ -126,7 +130,8 @@ func TestReadRefusals(t *testing.T) {
 		srv.Reset()
 		srv.Fail(fakes3.Rule{Fault: c.fault})
 		rec, err := r.Read(t.Context(), "k", "")
-		if err == nil || !strings.HasPrefix(err.Error(), "read k: ") || !strings.Contains(err.Error(), c.text) || c.want != nil && !errors.Is(err, c.want) {
+		if err == nil || !strings.HasPrefix(err.Error(), "read k: ") || !strings.Contains(err.Error(), c.text) ||
+			c.want != nil && !errors.Is(err, c.want) {
 			t.Errorf("%s: got %+v, %v, want error %v that says %q", name, rec, err, c.want, c.text)
 		}
 		if n := srv.Count("GetObject"); n != 1 {
@@ -150,14 +155,15 @@ func TestTooLarge(t *testing.T) {
 	srv := fakes3.New(t)
 	s, r := newStore(t, srv, nil), newRecords(t, srv, nil)
 	mustWrite(t, s, "k", content(cas.MaxValueSize+1))
-	srv.Fail(fakes3.Rule{Fault: func(w httpWriter, c *fakes3.Call) { c.Send(w) }}, fakes3.Rule{Fault: func(w httpWriter, c *fakes3.Call) {
-		a := c.Apply()
-		w.Header().Set("ETag", a.Header.Get("ETag"))
-		for range 3 {
-			_, _ = w.Write(a.Body)
-			w.(http.Flusher).Flush()
-		}
-	}})
+	srv.Fail(fakes3.Rule{Fault: func(w httpWriter, c *fakes3.Call) { c.Send(w) }},
+		fakes3.Rule{Fault: func(w httpWriter, c *fakes3.Call) {
+			a := c.Apply()
+			w.Header().Set("ETag", a.Header.Get("ETag"))
+			for range 3 {
+				_, _ = w.Write(a.Body)
+				w.(http.Flusher).Flush()
+			}
+		}})
 	for range 2 {
 		if _, err := r.Read(t.Context(), "k", ""); !errors.Is(err, cas.ErrTooLarge) {
 			t.Errorf("got error %v", err)

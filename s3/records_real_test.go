@@ -36,10 +36,11 @@ func realLeaser(s s3servers.Server, bucket, owner string) *Leaser {
 
 func TestRealRecords(t *testing.T) {
 	s3servers.Each(t, func(t *testing.T, s s3servers.Server) {
-		castest.Run(t, castest.Harness{Unchanged: true, Clock: true, Slow: true, NoDelete: noDelete, NoNotify: noNotify, New: func(t *testing.T) func() cas.Store {
-			bucket := s.NewBucket(t)
-			return func() cas.Store { return realRecords(t, s, bucket, nil) }
-		}})
+		castest.Run(t, castest.Harness{Unchanged: true, Clock: true, Slow: true, NoDelete: noDelete, NoNotify: noNotify,
+			New: func(t *testing.T) func() cas.Store {
+				bucket := s.NewBucket(t)
+				return func() cas.Store { return realRecords(t, s, bucket, nil) }
+			}})
 	})
 }
 
@@ -96,7 +97,8 @@ func TestRealVerdicts(t *testing.T) {
 		wantOnly(t, "no bucket", err, ErrNoSuchBucket)
 		_, err = realRecords(t, s, "no-such-bucket-here", nil).Write(t.Context(), "k", []byte("x"), token)
 		wantOnly(t, "no bucket, replacing", err, ErrNoSuchBucket)
-		if _, err := realRecords(t, s, "no-such-bucket-here", nil).Read(t.Context(), "k", ""); !errors.Is(err, ErrNoSuchBucket) {
+		_, err = realRecords(t, s, "no-such-bucket-here", nil).Read(t.Context(), "k", "")
+		if !errors.Is(err, ErrNoSuchBucket) {
 			t.Errorf("reading without a bucket: %v", err)
 		}
 		wrong := func(c *Config) { c.AccessKeyID, c.SecretAccessKey = "replicate-test", "wrong" }

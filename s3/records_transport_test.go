@@ -33,7 +33,8 @@ func TestUnsent(t *testing.T) {
 	t.Setenv("AWS_CA_BUNDLE", "")
 	nobody := "http://" + nobodyAt(t)
 	tls := fakes3.New(t, fakes3.TLS())
-	for name, endpoint := range map[string]string{"nobody there": nobody, "certificate": tls.URL, "name": "http://s3.invalid"} {
+	for name, endpoint := range map[string]string{"nobody there": nobody, "certificate": tls.URL,
+		"name": "http://s3.invalid"} {
 		r := newRecords(t, tls, func(c *Config) { c.Endpoint = endpoint })
 		_, err := r.Write(t.Context(), "k", []byte("x"), "")
 		wantOnly(t, name, err, errPlain)
@@ -46,7 +47,8 @@ func TestUnsent(t *testing.T) {
 // TestNoCredentialsForRecords: an answer of whoever gives out credentials is not
 // the store's.
 func TestNoCredentialsForRecords(t *testing.T) {
-	for name, want := range map[string]error{"AWS_CONTAINER_CREDENTIALS_FULL_URI": errPlain, "AWS_ENDPOINT_URL_STS": fs.ErrPermission} {
+	for name, want := range map[string]error{"AWS_CONTAINER_CREDENTIALS_FULL_URI": errPlain,
+		"AWS_ENDPOINT_URL_STS": fs.ErrPermission} {
 		t.Run(name, func(t *testing.T) {
 			var asked atomic.Int32
 			role := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -59,7 +61,8 @@ func TestNoCredentialsForRecords(t *testing.T) {
 			if err := os.WriteFile(token, []byte("token"), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			for _, name := range []string{"AWS_ACCESS_KEY_ID", "LITESTREAM_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_WEB_IDENTITY_TOKEN_FILE"} {
+			for _, name := range []string{"AWS_ACCESS_KEY_ID", "LITESTREAM_ACCESS_KEY_ID", "AWS_PROFILE",
+				"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_WEB_IDENTITY_TOKEN_FILE"} {
 				t.Setenv(name, "")
 			}
 			if name == "AWS_ENDPOINT_URL_STS" {

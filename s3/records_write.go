@@ -153,7 +153,8 @@ func (p *put) judge(now version) (cas.Written, error) {
 	case p.r.blind && now.lineage == "":
 		return cas.Written{}, cas.ErrConflict // the store keeps no metadata, and a probe has no third writer
 	}
-	return cas.Written{}, fmt.Errorf("%w: another record is there, and does not tell whether this one was", cas.ErrIndeterminate)
+	return cas.Written{}, fmt.Errorf("%w: another record is there, and does not tell whether this one was",
+		cas.ErrIndeterminate)
 }
 
 // doubted makes an error indeterminate if an earlier PUT may still be under way:
@@ -221,7 +222,9 @@ func (p *put) watch(o *awss3.Options) {
 	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { p.sent.Store(true) }}
 	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
 		return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("ReplicateWatch",
-			func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
+			func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (
+				middleware.DeserializeOutput, middleware.Metadata, error,
+			) {
 				return next.HandleDeserialize(httptrace.WithClientTrace(ctx, trace), in)
 			}), middleware.After)
 	})
@@ -245,9 +248,11 @@ func (p *put) settle(ctx context.Context, refused bool, refusal error) (cas.Writ
 		}
 		return done, err
 	case refused && p.expect == "":
-		return cas.Written{}, fmt.Errorf("%w: there is no record, and yet creating it is refused: %w", cas.ErrIndeterminate, refusal)
+		return cas.Written{}, fmt.Errorf("%w: there is no record, and yet creating it is refused: %w", cas.ErrIndeterminate,
+			refusal)
 	case refused && p.switched:
-		return cas.Written{}, fmt.Errorf("%w: it refuses the etag that it has just shown, with quotes and without: %w", cas.ErrUnsupported, refusal)
+		return cas.Written{}, fmt.Errorf("%w: it refuses the etag that it has just shown, with quotes and without: %w",
+			cas.ErrUnsupported, refusal)
 	case refused: // Hetzner (litestream#1509), DigitalOcean Spaces (slatedb#1818)
 		p.bare, p.switched = !p.bare, true
 	}
@@ -284,7 +289,8 @@ func (p *put) unconditional(code string, status int, cause error) bool {
 	}
 	text := strings.ToLower(cause.Error())
 	cfg := &p.r.s.cfg
-	return strings.Contains(text, "if-match") || strings.Contains(text, "if-none-match") || strings.Contains(text, "condition") ||
+	return strings.Contains(text, "if-match") || strings.Contains(text, "if-none-match") ||
+		strings.Contains(text, "condition") ||
 		cfg.StorageClass == "" && p.r.s.c.Encryption.None()
 }
 

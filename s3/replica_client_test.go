@@ -31,8 +31,9 @@ func TestReplicaClient(t *testing.T) {
 // TestReplicaClientFromURL: what the URL says reaches the store, and so does
 // what a field says that was set afterwards.
 func TestReplicaClientFromURL(t *testing.T) {
-	scheme, host, path, query, user, err := replicate.ParseURL("s3://b/db?endpoint=localhost:9000&region=r&forcePathStyle=false&sign-payload=true" +
-		"&sign-accept-encoding=false&require-content-md5=true&part-size=6000000&concurrency=3&skip-verify=true&storage-class=X&sse-kms-key-id=k")
+	scheme, host, path, query, user, err := replicate.ParseURL("s3://b/db?endpoint=localhost:9000&region=r" +
+		"&forcePathStyle=false&sign-payload=true&sign-accept-encoding=false&require-content-md5=true" +
+		"&part-size=6000000&concurrency=3&skip-verify=true&storage-class=X&sse-kms-key-id=k")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +86,8 @@ func TestReplicaClientLogger(t *testing.T) {
 
 func TestReplicaClientHidesSecrets(t *testing.T) {
 	c := NewReplicaClient()
-	c.Bucket, c.AccessKeyID, c.SecretAccessKey, c.SSECustomerKey, c.SessionToken = "b", "id", "hunter2", "hunter2", "hunter2"
+	c.Bucket, c.AccessKeyID, c.SecretAccessKey = "b", "id", "hunter2"
+	c.SSECustomerKey, c.SessionToken = "hunter2", "hunter2"
 	encoded, err := json.Marshal(map[string]any{"client": c})
 	if err != nil {
 		t.Fatal(err)
@@ -99,7 +101,8 @@ func TestReplicaClientHidesSecrets(t *testing.T) {
 
 // TestNoCredentials: nothing to sign with is a clear error, soon.
 func TestNoCredentials(t *testing.T) {
-	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "LITESTREAM_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_WEB_IDENTITY_TOKEN_FILE"} {
+	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "LITESTREAM_ACCESS_KEY_ID", "AWS_PROFILE",
+		"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_WEB_IDENTITY_TOKEN_FILE"} {
 		t.Setenv(name, "")
 	}
 	none := filepath.Join(t.TempDir(), "none")

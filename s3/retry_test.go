@@ -17,14 +17,16 @@ import (
 func TestEightOfTenFail(t *testing.T) {
 	srv := fakes3.New(t)
 	s := newStore(t, srv, nil)
-	for _, fault := range []fakes3.Fault{fakes3.DropReply(), fakes3.Status(503, "SlowDown"), fakes3.DropRequest(), fakes3.ApplyThen(500, "InternalError")} {
+	for _, fault := range []fakes3.Fault{fakes3.DropReply(), fakes3.Status(503, "SlowDown"), fakes3.DropRequest(),
+		fakes3.ApplyThen(500, "InternalError")} {
 		srv.Fail(fakes3.Rule{Times: -1, Probability: 0.33, Fault: fault}) // 1 - 0.67^4 = 0.8
 	}
 	want := map[string][]byte{}
 	for i := range 20 {
 		key := fmt.Sprintf("k%02d", i)
 		want[key] = content(1000 + i)
-		if _, err := s.Write(t.Context(), key, bytes.NewReader(want[key]), blob.WriteOptions{IfAbsent: i%2 == 0}); err != nil {
+		if _, err := s.Write(t.Context(), key, bytes.NewReader(want[key]),
+			blob.WriteOptions{IfAbsent: i%2 == 0}); err != nil {
 			t.Fatalf("%s: %v", key, err)
 		}
 	}

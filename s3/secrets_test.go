@@ -71,7 +71,8 @@ func everyVerb(t *testing.T, s *Store) map[string]error {
 	_, errs["write"] = s.Write(t.Context(), "k", strings.NewReader("body"), blob.WriteOptions{})
 	_, errs["create"] = s.Write(t.Context(), "new", strings.NewReader("body"), blob.WriteOptions{IfAbsent: true})
 	_, errs["upload"] = s.Write(t.Context(), "large", bytes.NewReader(content(MinPartSize+1)), blob.WriteOptions{})
-	_, errs["reader error"] = s.Write(t.Context(), "k", io.MultiReader(strings.NewReader("x"), failing{}), blob.WriteOptions{})
+	_, errs["reader error"] = s.Write(t.Context(), "k", io.MultiReader(strings.NewReader("x"), failing{}),
+		blob.WriteOptions{})
 	_, errs["stat"] = s.Stat(t.Context(), "k")
 	_, errs["open"] = read(t.Context(), s, "k", 0, 0)
 	for _, errs["list"] = range s.List(t.Context(), "", blob.ListOptions{}) {

@@ -161,7 +161,9 @@ func (w *write) create(ctx context.Context) (id string, err error) {
 
 // sendParts sends all parts, several at a time, and returns when all of its
 // goroutines have.
-func (w *write) sendParts(parent context.Context, id string, parts iter.Seq2[part, error]) ([]types.CompletedPart, int64, error) {
+func (w *write) sendParts(
+	parent context.Context, id string, parts iter.Seq2[part, error],
+) ([]types.CompletedPart, int64, error) {
 	ctx, cancel := context.WithCancel(parent)
 	defer cancel()
 	g, ctx := errgroup.WithContext(ctx)
@@ -239,7 +241,9 @@ func (w *write) sendPart(ctx context.Context, id string, number int32, p part) (
 }
 
 // complete makes the object of its parts: the moment at which it is visible.
-func (w *write) complete(ctx context.Context, id string, parts []types.CompletedPart, size int64) (info blob.Info, err error) {
+func (w *write) complete(
+	ctx context.Context, id string, parts []types.CompletedPart, size int64,
+) (info blob.Info, err error) {
 	in := &awss3.CompleteMultipartUploadInput{
 		Bucket:          &w.s.cfg.Bucket,
 		Key:             w.s.path(w.key),
@@ -277,7 +281,8 @@ func (w *write) completedBefore(ctx context.Context, size int64) (blob.Info, err
 	case err == nil && w.opts.IfAbsent:
 		return blob.Info{}, fs.ErrExist
 	case err == nil || status == 404:
-		return blob.Info{}, answer.Permanent(fmt.Errorf("%w: the upload is gone, and the object is not ours", ErrOutcomeUnknown))
+		return blob.Info{}, answer.Permanent(
+			fmt.Errorf("%w: the upload is gone, and the object is not ours", ErrOutcomeUnknown))
 	}
 	return blob.Info{}, err
 }
@@ -297,6 +302,7 @@ func (w *write) abort(ctx context.Context, id string) {
 		return err
 	})
 	if err != nil {
-		w.s.c.Log().Warn("parts of a failed upload stay in the bucket until it is aborted", "key", w.key, "upload", id, answer.Attr(err))
+		w.s.c.Log().Warn("parts of a failed upload stay in the bucket until it is aborted", "key", w.key, "upload", id,
+			answer.Attr(err))
 	}
 }

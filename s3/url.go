@@ -24,7 +24,8 @@ import (
 // well. Others are refused: a misspelt endpoint would send the data to AWS.
 func ConfigFromURL(host, urlPath string, query url.Values, user *url.Userinfo) (Config, error) {
 	if user != nil {
-		return Config{}, errors.New("s3 url: credentials do not belong into a url: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+		return Config{}, errors.New("s3 url: credentials do not belong into a url: " +
+			"set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
 	}
 	where, err := place.FromHost(host, place.EndpointFromEnvironment(first(query, "endpoint")))
 	if err != nil {
@@ -51,12 +52,14 @@ var parameters = map[string]func(c *Config, value string) error{
 	"sse-customer-key":       func(c *Config, v string) error { c.SSECustomerKey = v; return nil },
 	"sse-customer-key-md5":   func(c *Config, v string) error { c.SSECustomerKeyMD5 = v; return nil },
 	"sse-kms-key-id":         func(c *Config, v string) error { c.SSEKMSKeyID = v; return nil },
-	"force-path-style":       func(c *Config, v string) error { return parseChoice(v, &c.ForcePathStyle, &c.fromURL.pathStyle) },
-	"sign-payload":           func(c *Config, v string) error { return parseChoice(v, &c.SignPayload, &c.fromURL.signPayload) },
-	"sign-accept-encoding": func(c *Config, v string) error {
-		return parseChoice(v, &c.SignAcceptEncoding, &c.fromURL.signAcceptEncoding)
-	},
-	"require-content-md5":    func(c *Config, v string) error { return parseChoice(v, &c.RequireContentMD5, &c.fromURL.contentMD5) },
+	"force-path-style":       choose(func(c *Config) (*bool, *choice) { return &c.ForcePathStyle, &c.fromURL.pathStyle }),
+	"sign-payload":           choose(func(c *Config) (*bool, *choice) { return &c.SignPayload, &c.fromURL.signPayload }),
+	"sign-accept-encoding": choose(func(c *Config) (*bool, *choice) {
+		return &c.SignAcceptEncoding, &c.fromURL.signAcceptEncoding
+	}),
+	"require-content-md5": choose(func(c *Config) (*bool, *choice) {
+		return &c.RequireContentMD5, &c.fromURL.contentMD5
+	}),
 	"put-object-content-md5": func(c *Config, v string) error { return parseFlag(v, &c.PutObjectContentMD5) },
 	"skip-verify":            func(c *Config, v string) error { return parseFlag(v, &c.SkipVerify) },
 	"part-size":              func(c *Config, v string) error { return parsePositive(v, &c.PartSize) },
@@ -74,7 +77,8 @@ func (c *Config) applyQuery(query url.Values) error {
 		set, ok := parameters[dashed(name)]
 		switch {
 		case !ok:
-			return fmt.Errorf("parameter %q is unknown: want one of %s", name, strings.Join(slices.Sorted(maps.Keys(parameters)), ", "))
+			known := strings.Join(slices.Sorted(maps.Keys(parameters)), ", ")
+			return fmt.Errorf("parameter %q is unknown: want one of %s", name, known)
 		case value == "":
 			continue
 		}
@@ -119,15 +123,19 @@ func parseFlag(s string, v *bool) error {
 	return nil
 }
 
-func parseChoice(s string, field *bool, fromURL *choice) error {
-	if err := parseFlag(s, field); err != nil {
-		return err
+// choose sets a field, and what it cannot hold.
+func choose(of func(*Config) (*bool, *choice)) func(*Config, string) error {
+	return func(c *Config, v string) error {
+		field, fromURL := of(c)
+		if err := parseFlag(v, field); err != nil {
+			return err
+		}
+		*fromURL = no
+		if *field {
+			*fromURL = yes
+		}
+		return nil
 	}
-	*fromURL = no
-	if *field {
-		*fromURL = yes
-	}
-	return nil
 }
 
 func parsePositive(s string, v *int64) error {

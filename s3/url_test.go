@@ -14,20 +14,33 @@ func TestConfigFromURL(t *testing.T) {
 		"//bucket/":           {Bucket: "bucket"},
 		"//bucket/../x//y/":   {Bucket: "bucket", Path: "x/y"},
 		"//dotted.bucket/db":  {Bucket: "dotted.bucket", Path: "db"},
-		"//b/db?endpoint=localhost:9000&region=r":                    {Bucket: "b", Path: "db", Endpoint: "localhost:9000", Region: "r"},
-		"//b.localhost:9000/db":                                      {Bucket: "b", Path: "db", Endpoint: "http://localhost:9000", Region: "us-east-1"},
-		"//b.127.0.0.1:9000/db":                                      {Bucket: "b", Path: "db", Endpoint: "http://127.0.0.1:9000", Region: "us-east-1"},
-		"//b.s3.eu-west-1.amazonaws.com/db":                          {Bucket: "b", Path: "db", Region: "eu-west-1"},
-		"//b.nyc3.digitaloceanspaces.com/db":                         {Bucket: "b", Path: "db", Region: "nyc3", Endpoint: "https://nyc3.digitaloceanspaces.com"},
-		"//b.0a.r2.cloudflarestorage.com/db":                         {Bucket: "b", Path: "db", Endpoint: "https://0a.r2.cloudflarestorage.com"},
-		"//b/db?force-path-style=true&skip-verify=1":                 {Bucket: "b", Path: "db", ForcePathStyle: true, SkipVerify: true},
-		"//b/db?forcePathStyle=false&skipVerify=no":                  {Bucket: "b", Path: "db", fromURL: choices{pathStyle: no}},
-		"//b/db?part-size=16777216&concurrency=2":                    {Bucket: "b", Path: "db", PartSize: 16 << 20, Concurrency: 2},
-		"//b/db?partSize=5242880&storageClass=GLACIER_IR":            {Bucket: "b", Path: "db", PartSize: 5 << 20, StorageClass: "GLACIER_IR"},
-		"//b/db?sign-payload=f&signAcceptEncoding=false":             {Bucket: "b", Path: "db", fromURL: choices{signPayload: no, signAcceptEncoding: no}},
-		"//b/db?requireContentMD5=false&put-object-content-md5=true": {Bucket: "b", Path: "db", fromURL: choices{contentMD5: no}, PutObjectContentMD5: true},
-		"//b/db?sseCustomerKey=a2V5&sse-customer-algorithm=AES256":   {Bucket: "b", Path: "db", SSECustomerKey: "a2V5", SSECustomerAlgorithm: "AES256"},
-		"//b/db?sseCustomerKeyMD5=m&sse-kms-key-id=k":                {Bucket: "b", Path: "db", SSECustomerKeyMD5: "m", SSEKMSKeyID: "k"},
+		"//b/db?endpoint=localhost:9000&region=r": {Bucket: "b", Path: "db", Endpoint: "localhost:9000",
+			Region: "r"},
+		"//b.localhost:9000/db": {Bucket: "b", Path: "db",
+			Endpoint: "http://localhost:9000", Region: "us-east-1"},
+		"//b.127.0.0.1:9000/db": {Bucket: "b", Path: "db",
+			Endpoint: "http://127.0.0.1:9000", Region: "us-east-1"},
+		"//b.s3.eu-west-1.amazonaws.com/db": {Bucket: "b", Path: "db", Region: "eu-west-1"},
+		"//b.nyc3.digitaloceanspaces.com/db": {Bucket: "b", Path: "db", Region: "nyc3",
+			Endpoint: "https://nyc3.digitaloceanspaces.com"},
+		"//b.0a.r2.cloudflarestorage.com/db": {Bucket: "b", Path: "db",
+			Endpoint: "https://0a.r2.cloudflarestorage.com"},
+		"//b/db?force-path-style=true&skip-verify=1": {Bucket: "b", Path: "db", ForcePathStyle: true,
+			SkipVerify: true},
+		"//b/db?forcePathStyle=false&skipVerify=no": {Bucket: "b", Path: "db",
+			fromURL: choices{pathStyle: no}},
+		"//b/db?part-size=16777216&concurrency=2": {Bucket: "b", Path: "db", PartSize: 16 << 20,
+			Concurrency: 2},
+		"//b/db?partSize=5242880&storageClass=GLACIER_IR": {Bucket: "b", Path: "db", PartSize: 5 << 20,
+			StorageClass: "GLACIER_IR"},
+		"//b/db?sign-payload=f&signAcceptEncoding=false": {Bucket: "b", Path: "db",
+			fromURL: choices{signPayload: no, signAcceptEncoding: no}},
+		"//b/db?requireContentMD5=false&put-object-content-md5=true": {Bucket: "b", Path: "db",
+			fromURL: choices{contentMD5: no}, PutObjectContentMD5: true},
+		"//b/db?sseCustomerKey=a2V5&sse-customer-algorithm=AES256": {Bucket: "b", Path: "db", SSECustomerKey: "a2V5",
+			SSECustomerAlgorithm: "AES256"},
+		"//b/db?sseCustomerKeyMD5=m&sse-kms-key-id=k": {Bucket: "b", Path: "db", SSECustomerKeyMD5: "m",
+			SSEKMSKeyID: "k"},
 	} {
 		u, err := url.Parse(in)
 		if err != nil {
@@ -47,7 +60,8 @@ func TestConfigFromURL(t *testing.T) {
 func plain(c Config) string {
 	type fields Config
 	c.fromURL = c.choices()
-	c.ForcePathStyle, c.SignPayload, c.SignAcceptEncoding, c.RequireContentMD5, c.preset = false, false, false, false, false
+	c.ForcePathStyle, c.SignPayload, c.SignAcceptEncoding = false, false, false
+	c.RequireContentMD5, c.preset = false, false
 	return strings.ReplaceAll(fmt.Sprintf("%+v", fields(c)), " ", "\n")
 }
 
@@ -93,7 +107,8 @@ func TestConfigFromURLErrors(t *testing.T) {
 }
 
 func TestEnvironment(t *testing.T) {
-	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"} {
+	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL",
+		"AWS_ENDPOINT_URL_S3"} {
 		t.Setenv(name, "")
 	}
 	t.Setenv("LITESTREAM_S3_ENDPOINT", "localhost:9000")
@@ -129,7 +144,8 @@ func TestEnvironment(t *testing.T) {
 }
 
 func FuzzConfigFromURL(f *testing.F) {
-	for _, s := range []string{"//bucket/path?endpoint=x", "//b.localhost:9000/", "//arn:aws:s3:r:1:accesspoint/x/y", "//b.s3.r.amazonaws.com/../.."} {
+	for _, s := range []string{"//bucket/path?endpoint=x", "//b.localhost:9000/", "//arn:aws:s3:r:1:accesspoint/x/y",
+		"//b.s3.r.amazonaws.com/../.."} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, in string) {

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"testing"
@@ -38,9 +39,7 @@ func TestWaitsAreTold(t *testing.T) {
 			told := make(chan Wait, 1)
 			enough := make(chan struct{})
 			s := newStore(t, srv, func(cfg *Config) {
-				if c.endpoint != "" {
-					cfg.Endpoint = c.endpoint
-				}
+				cfg.Endpoint = cmp.Or(c.endpoint, cfg.Endpoint)
 				cfg.OnWait = func(w Wait) {
 					if (c.want == "") != (w.Err == nil) || w.Op != c.op {
 						return // the first words on it
@@ -55,7 +54,8 @@ func TestWaitsAreTold(t *testing.T) {
 			if c.endpoint == "" {
 				mustWrite(t, s, "k", content(1000))
 			}
-			s.c.Notice, s.c.Backoff = time.Millisecond, transport.Backoff{Base: 20 * time.Millisecond, Max: 20 * time.Millisecond}
+			s.c.Notice, s.c.Backoff = time.Millisecond, transport.Backoff{Base: 20 * time.Millisecond,
+				Max: 20 * time.Millisecond}
 			if c.fault != nil {
 				srv.Fail(fakes3.Rule{Match: fakes3.Op("ListObjectsV2", "GetObject"), Times: -1, Fault: c.fault})
 			}

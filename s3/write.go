@@ -208,5 +208,6 @@ func (w *write) refused(ctx context.Context, err error) (blob.Info, error) {
 	case answer.Retryable(headErr):
 		return blob.Info{}, headErr
 	}
-	return blob.Info{}, answer.Permanent(fmt.Errorf("%w: the store says %s, and does not let us look: %w", ErrOutcomeUnknown, code, answer.Describe(headErr)))
+	return blob.Info{}, answer.Permanent(fmt.Errorf("%w: the store says %s, and does not let us look: %w",
+		ErrOutcomeUnknown, code, answer.Describe(headErr)))
 }

@@ -39,7 +39,8 @@ func TestWriteRequests(t *testing.T) {
 		{7*part + 5, inParts(8), inParts(8)},
 	} {
 		want := content(c.size)
-		for name, r := range map[string]io.Reader{"sized": bytes.NewReader(want), "stream": stream(want), "seeker": &onlySeeks{bytes.NewReader(want)}} {
+		for name, r := range map[string]io.Reader{"sized": bytes.NewReader(want), "stream": stream(want),
+			"seeker": &onlySeeks{bytes.NewReader(want)}} {
 			t.Run(fmt.Sprintf("%s of %d bytes", name, c.size), func(t *testing.T) {
 				srv := fakes3.New(t)
 				s := newStore(t, srv, nil)
@@ -73,7 +74,8 @@ type onlySeeks struct{ io.ReadSeeker }
 func TestWriteFromPosition(t *testing.T) {
 	for _, size := range []int{100, MinPartSize + 100} {
 		data := content(size)
-		for name, r := range map[string]io.ReadSeeker{"at": bytes.NewReader(data), "seeker": &onlySeeks{bytes.NewReader(data)}} {
+		for name, r := range map[string]io.ReadSeeker{"at": bytes.NewReader(data),
+			"seeker": &onlySeeks{bytes.NewReader(data)}} {
 			srv := fakes3.New(t)
 			s := newStore(t, srv, nil)
 			if _, err := r.Seek(33, io.SeekStart); err != nil {
@@ -201,7 +203,8 @@ func TestNonceIsHidden(t *testing.T) {
 
 func TestNonceIsReserved(t *testing.T) {
 	s := newStore(t, fakes3.New(t), nil)
-	if _, err := s.Write(t.Context(), "k", strings.NewReader("x"), blob.WriteOptions{Metadata: map[string]string{nonceName: "x"}}); err == nil {
+	if _, err := s.Write(t.Context(), "k", strings.NewReader("x"),
+		blob.WriteOptions{Metadata: map[string]string{nonceName: "x"}}); err == nil {
 		t.Error("our own name is accepted")
 	}
 }
@@ -226,7 +229,8 @@ func TestWriteWithoutETag(t *testing.T) {
 	s := newStore(t, srv, func(c *Config) { c.RetryTimeout = 15 * time.Second / 100 })
 	mustWrite(t, s, "k", []byte("old")) // of the same size
 	srv.Fail(fakes3.Rule{Match: fakes3.Op("PutObject"), Times: -1, Fault: func(w httpWriter, _ *fakes3.Call) {}})
-	if _, err := s.Write(t.Context(), "k", strings.NewReader("new"), blob.WriteOptions{}); !errors.Is(err, answer.ErrIncomplete) {
+	_, err := s.Write(t.Context(), "k", strings.NewReader("new"), blob.WriteOptions{})
+	if !errors.Is(err, answer.ErrIncomplete) {
 		t.Errorf("an empty 200 that wrote nothing: got error %v", err)
 	}
 }

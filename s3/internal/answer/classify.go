@@ -48,14 +48,16 @@ var retryCodes = map[string]bool{
 	"SlowDown": true, "InternalError": true, "ServiceUnavailable": true,
 	"Throttling": true, "ThrottlingException": true, "RequestThrottled": true, "TooManyRequests": true,
 	"RequestTimeout": true, "RequestCanceled": true, // Tigris shedding load (litestream#1305)
-	"OperationAborted": true, "ConditionalRequestConflict": true, "ConcurrentModification": true, // 409: "retry the upload"
+	// 409: "retry the upload"
+	"OperationAborted": true, "ConditionalRequestConflict": true, "ConcurrentModification": true,
 	"BadDigest": true, "IncompleteBody": true, "XAmzContentSHA256Mismatch": true, // damaged on the way
 }
 
 // Retryable reports whether the same request may succeed later.
 func Retryable(err error) bool {
 	switch {
-	case errors.Is(err, errPermanent) || unsendable(err) || errors.Is(err, context.Canceled) || credentialsFailed(err) != nil:
+	case errors.Is(err, errPermanent) || unsendable(err) || errors.Is(err, context.Canceled) ||
+		credentialsFailed(err) != nil:
 		return false
 	case errors.Is(err, errTransient):
 		return true
@@ -123,7 +125,8 @@ func ConnectionFailed(err error) bool {
 	}
 	var netErr net.Error
 	var send *smithyhttp.RequestSendError
-	return errors.As(err, &send) || errors.As(err, &netErr) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)
+	return errors.As(err, &send) || errors.As(err, &netErr) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, io.EOF)
 }
 
 // credentialsFailed returns the operation that was never sent because there is

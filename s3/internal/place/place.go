@@ -159,7 +159,8 @@ func (p *Place) takeBucketOut(u *url.URL) error {
 		return fmt.Errorf("endpoint %s: begins with the bucket, and an endpoint is a server: write endpoint=%s; "+
 			"or, if the server is called so, add force-path-style=true", u, right)
 	case !strings.EqualFold(bucket, p.Bucket):
-		return fmt.Errorf("endpoint %s: is that of bucket %s, and the bucket is %s: write endpoint=%s", u, bucket, p.Bucket, right)
+		return fmt.Errorf("endpoint %s: is that of bucket %s, and the bucket is %s: write endpoint=%s",
+			u, bucket, p.Bucket, right)
 	}
 	u.Host = server
 	return nil

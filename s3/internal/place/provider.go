@@ -50,8 +50,9 @@ var providers = []Provider{
 		SDKDefaults: true,
 	},
 	{
-		Name:   "Cloudflare R2",
-		hosts:  []string{"{account}.eu.r2.cloudflarestorage.com", "{account}.fedramp.r2.cloudflarestorage.com", "{account}.r2.cloudflarestorage.com"},
+		Name: "Cloudflare R2",
+		hosts: []string{"{account}.eu.r2.cloudflarestorage.com", "{account}.fedramp.r2.cloudflarestorage.com",
+			"{account}.r2.cloudflarestorage.com"},
 		Region: "auto",
 		// Two or three parts at a time, else InternalError (litestream#912,
 		// #948); parts of one size (R2's limits page).
@@ -105,7 +106,8 @@ var providers = []Provider{
 		Name: "Oracle OCI",
 		// DeleteObjects needs Content-MD5 (litestream#802), which is the
 		// default here. Conditions are ignored (zeropg's survey).
-		hosts:    []string{"{namespace}.compat.objectstorage.{region}.oraclecloud.com", "{namespace}.compat.objectstorage.{region}.oci.customer-oci.com"},
+		hosts: []string{"{namespace}.compat.objectstorage.{region}.oraclecloud.com",
+			"{namespace}.compat.objectstorage.{region}.oci.customer-oci.com"},
 		NoCreate: "Oracle's S3 interface ignores If-None-Match",
 	},
 	{

@@ -61,7 +61,8 @@ func flawOf(value string) string {
 }
 
 // noCredentials is what to do when there are none.
-const noCredentials = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or LITESTREAM_ACCESS_KEY_ID and LITESTREAM_SECRET_ACCESS_KEY), " +
+const noCredentials = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY " +
+	"(or LITESTREAM_ACCESS_KEY_ID and LITESTREAM_SECRET_ACCESS_KEY), " +
 	"a profile in ~/.aws/credentials, or a role of this machine"
 
 // Sources of static credentials, beside those of the SDK.
@@ -78,7 +79,8 @@ func namesOf(source string) (id, secret, token string) {
 	case source == fromLitestream:
 		return "LITESTREAM_ACCESS_KEY_ID", "LITESTREAM_SECRET_ACCESS_KEY", ""
 	case source == "EnvConfigCredentials":
-		return variable("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY"), variable("AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY"), "AWS_SESSION_TOKEN"
+		id = variable("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY")
+		return id, variable("AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY"), "AWS_SESSION_TOKEN"
 	case strings.HasPrefix(source, "SharedConfigCredentials: "):
 		file := strings.TrimPrefix(source, "SharedConfigCredentials: ")
 		return "aws_access_key_id in " + file, "aws_secret_access_key in " + file, "aws_session_token in " + file

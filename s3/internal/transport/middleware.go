@@ -14,7 +14,8 @@ const payloadHash = "ComputePayloadHash"
 
 // middleware turns the provider's settings into steps of the SDK's stack.
 func (c *Conn) middleware(stack *middleware.Stack) error {
-	err := errors.Join(c.checkAnswer(stack), c.signPayload(stack), setHeaders(stack, c.Provider.Headers), c.Encryption.add(stack))
+	err := errors.Join(c.checkAnswer(stack), c.signPayload(stack), setHeaders(stack, c.Provider.Headers),
+		c.Encryption.add(stack))
 	if err != nil || c.SignAcceptEncoding {
 		return err
 	}
