@@ -21,8 +21,8 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// hang answers no request before release is closed, and every one with an empty listing
-// and a region from then on. It closes hangs when the first request comes.
+// hang answers no request before release is closed, and as an empty bucket does from then
+// on. It closes hangs when the first request comes.
 func hang(hangs chan<- struct{}, release <-chan struct{}) roundTrip {
 	var asked atomic.Bool
 	return func(r *http.Request) (*http.Response, error) {
@@ -34,9 +34,12 @@ func hang(hangs chan<- struct{}, release <-chan struct{}) roundTrip {
 		case <-r.Context().Done():
 			return nil, r.Context().Err()
 		}
-		body := "<ListBucketResult><Name>b</Name><IsTruncated>false</IsTruncated></ListBucketResult>"
+		status, body := http.StatusOK, "<ListBucketResult><Name>b</Name><IsTruncated>false</IsTruncated></ListBucketResult>"
+		if strings.HasSuffix(r.URL.Path, DefaultLeaseFile) {
+			status, body = http.StatusNotFound, "<Error><Code>NoSuchKey</Code></Error>"
+		}
 		return &http.Response{
-			StatusCode: http.StatusOK,
+			StatusCode: status,
 			Header:     http.Header{"Content-Type": {"application/xml"}, "X-Amz-Bucket-Region": {"eu-north-1"}},
 			Body:       io.NopCloser(strings.NewReader(body)),
 			Request:    r,

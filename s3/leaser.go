@@ -102,9 +102,7 @@ func unquoted(lease *replicate.Lease) *replicate.Lease {
 // or the default.
 func (l *Leaser) SetLogger(logger *slog.Logger) {
 	l.logger.set(logger)
-	if l.Leaser != nil {
-		l.Leaser.SetLogger(cmp.Or(logger, l.Logger, slog.Default()))
-	}
+	l.Leaser.SetLogger(cmp.Or(logger, l.Logger))
 }
 
 func (l *Leaser) lease() lease.Config {
@@ -112,5 +110,8 @@ func (l *Leaser) lease() lease.Config {
 }
 
 func (l *Leaser) open(ctx context.Context) (cas.Store, error) {
+	if l.logger.Load() == nil {
+		l.Leaser.SetLogger(l.Logger)
+	}
 	return openRecords(ctx, l.Config, &l.logger)
 }

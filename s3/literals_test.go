@@ -12,6 +12,7 @@ import (
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/blob"
 	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/lease"
 	"github.com/replctl/replicate/ltx"
 )
 
@@ -61,6 +62,14 @@ func TestLiterals(t *testing.T) {
 		},
 		"ReplicaClient.DeleteAll":     func() error { return new(ReplicaClient).DeleteAll(ctx) },
 		"ReplicaClient.GenerationsV3": func() error { _, err := new(ReplicaClient).GenerationsV3(ctx); return err },
+		"Leaser.AcquireLease":         func() error { _, err := new(Leaser).AcquireLease(ctx); return err },
+		"Leaser.RenewLease":           func() error { _, err := new(Leaser).RenewLease(ctx, &replicate.Lease{}); return err },
+		"Leaser.ReleaseLease":         func() error { return new(Leaser).ReleaseLease(ctx, &replicate.Lease{}) },
+		"Leaser.ReadLease":            func() error { _, _, err := new(Leaser).ReadLease(ctx); return err },
+		"Leaser.BreakLease": func() error {
+			_, err := new(Leaser).BreakLease(ctx, lease.BreakOptions{})
+			return err
+		},
 		"NewReplicaClient":            func() error { return NewReplicaClient().Init(ctx) },
 		"NewLeaser":                   func() error { _, err := NewLeaser().AcquireLease(ctx); return err },
 		"NewLeaser, renew nothing":    func() error { _, err := NewLeaser().RenewLease(ctx, nil); return err },
@@ -84,6 +93,7 @@ func TestNoLogger(t *testing.T) {
 	c, l = NewReplicaClient(), NewLeaser()
 	c.SetLogger(nil)
 	l.SetLogger(nil)
+	new(Leaser).Observe(func(lease.Event) {})()
 	if err := c.Init(t.Context()); err == nil || c.Type() != "s3" || l.Type() != "s3" {
 		t.Errorf("error %v, types %q and %q", err, c.Type(), l.Type())
 	}
@@ -105,16 +115,28 @@ var (
 // lasts, and the next one opens the client.
 func TestHungOpen(t *testing.T) {
 	withoutEnvironment(t)
+	c, l := NewReplicaClient(), NewLeaser()
+	for name, o := range map[string]struct {
+		cfg  *Config
+		call func(context.Context) error
+	}{
+		"client": {&c.Config, c.Init},
+		"leaser": {&l.Config, func(ctx context.Context) error { _, _, err := l.ReadLease(ctx); return err }},
+	} {
+		t.Run(name, func(t *testing.T) { testHungOpen(t, o.cfg, o.call) })
+	}
+}
+
+func testHungOpen(t *testing.T, c *Config, call func(context.Context) error) {
 	hangs, release := make(chan struct{}), make(chan struct{})
-	c := NewReplicaClient()
 	c.Bucket, c.AccessKeyID, c.SecretAccessKey, c.Transport = "b", "id", "secret", hang(hangs, release)
 	ctx, cancel := context.WithCancel(t.Context())
 	first := make(chan error)
-	go func() { first <- c.Init(ctx) }()
+	go func() { first <- call(ctx) }()
 	<-hangs
 	impatient, cause := context.WithCancelCause(t.Context())
 	cause(errors.New("no time"))
-	if err := c.Init(impatient); err == nil || !strings.Contains(err.Error(), "no time") {
+	if err := call(impatient); err == nil || !strings.Contains(err.Error(), "no time") {
 		t.Errorf("while another call opens: got error %v", err)
 	}
 	cancel()
@@ -124,7 +146,7 @@ func TestHungOpen(t *testing.T) {
 	close(release)
 	ctx, cancel = context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if err := c.Init(ctx); err != nil {
+	if err := call(ctx); err != nil {
 		t.Errorf("afterwards: %v", err)
 	}
 }

@@ -76,11 +76,12 @@ func (c *ReplicaClient) Type() string { return ReplicaClientType }
 // SetLogger implements replicate.ReplicaClient; nil is Config.Logger, or the default.
 func (c *ReplicaClient) SetLogger(logger *slog.Logger) {
 	c.logger.set(logger)
-	if c.Client != nil {
-		c.Client.SetLogger(cmp.Or(logger, c.Logger, slog.Default()))
-	}
+	c.Client.SetLogger(cmp.Or(logger, c.Logger))
 }
 
 func (c *ReplicaClient) open(ctx context.Context) (blob.Store, error) {
+	if c.logger.Load() == nil {
+		c.Client.SetLogger(c.Logger)
+	}
 	return openStore(ctx, c.Config, &c.logger)
 }

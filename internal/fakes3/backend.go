@@ -18,7 +18,9 @@ type backend struct{ gofakes3.Backend }
 // PutObject checks the conditions and then replaces the whole object: gofakes3
 // would merge the metadata of the old one into the new. The server's lock makes
 // it one step.
-func (b backend) PutObject(bucket, key string, meta map[string]string, in io.Reader, size int64, cond *gofakes3.PutConditions) (gofakes3.PutObjectResult, error) {
+func (b backend) PutObject(
+	bucket, key string, meta map[string]string, in io.Reader, size int64, cond *gofakes3.PutConditions,
+) (gofakes3.PutObjectResult, error) {
 	data, err := gofakes3.ReadAll(in, size)
 	if err != nil {
 		return gofakes3.PutObjectResult{}, err
@@ -51,7 +53,8 @@ func (b backend) check(bucket, key string, cond *gofakes3.PutConditions) error {
 // refuse is what S3 checks and gofakes3 does not.
 func (s *Server) refuse(req Request, r *http.Request) *Answer {
 	if auth := r.Header.Get("Authorization"); !strings.Contains(auth, "Credential="+AccessKeyID+"/") {
-		return Error(http.StatusForbidden, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.")
+		return Error(http.StatusForbidden, "InvalidAccessKeyId",
+			"The AWS Access Key Id you provided does not exist in our records.")
 	}
 	if strings.Contains(r.Header.Get("Content-Encoding"), "aws-chunked") {
 		return Error(http.StatusNotImplemented, "NotImplemented", "aws-chunked is not supported")
@@ -68,8 +71,10 @@ func (s *Server) refuseObject(req Request, r *http.Request) *Answer {
 	if err != nil {
 		return nil
 	}
-	if match := r.Header.Get("If-Match"); match != "" && match != `"`+hex.EncodeToString(o.Hash)+`"` || r.Header.Get("If-None-Match") == "*" {
-		return Error(http.StatusPreconditionFailed, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
+	if match := r.Header.Get("If-Match"); match != "" && match != `"`+hex.EncodeToString(o.Hash)+`"` ||
+		r.Header.Get("If-None-Match") == "*" {
+		return Error(http.StatusPreconditionFailed, "PreconditionFailed",
+			"At least one of the pre-conditions you specified did not hold")
 	}
 	const keyMD5 = "X-Amz-Server-Side-Encryption-Customer-Key-Md5"
 	if req.Op != "CompleteMultipartUpload" && o.Metadata[keyMD5] != r.Header.Get(keyMD5) {

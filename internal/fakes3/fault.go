@@ -86,7 +86,8 @@ type Answer struct {
 
 // Error is an error answer of S3.
 func Error(status int, code, message string) *Answer {
-	body := fmt.Sprintf(`<?xml version="1.0" encoding="UTF-8"?><Error><Code>%s</Code><Message>%s</Message><RequestId>FAKE0123456789</RequestId></Error>`, code, message)
+	body := fmt.Sprintf(`<?xml version="1.0" encoding="UTF-8"?><Error><Code>%s</Code><Message>%s</Message>`+
+		`<RequestId>FAKE0123456789</RequestId></Error>`, code, message)
 	header := http.Header{"Content-Type": {"application/xml"}, "X-Amz-Request-Id": {"FAKE0123456789"}}
 	return &Answer{Status: status, Header: header, Body: []byte(body)}
 }

@@ -172,7 +172,8 @@ func (s *Server) describe(r *http.Request, size int64) Request {
 var operations = map[string]string{
 	"GET Object": "GetObject", "HEAD Object": "HeadObject", "PUT Object": "PutObject", "DELETE Object": "DeleteObject",
 	"GET Bucket": "ListObjectsV2", "HEAD Bucket": "HeadBucket", "POST Bucket": "DeleteObjects",
-	"POST Uploads": "CreateMultipartUpload", "PUT Upload": "UploadPart", "POST Upload": "CompleteMultipartUpload", "DELETE Upload": "AbortMultipartUpload",
+	"POST Uploads": "CreateMultipartUpload", "PUT Upload": "UploadPart",
+	"POST Upload": "CompleteMultipartUpload", "DELETE Upload": "AbortMultipartUpload",
 }
 
 // apply runs a request against the backend and returns the answer.

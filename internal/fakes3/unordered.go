@@ -13,7 +13,8 @@ import (
 var (
 	listEntry    = regexp.MustCompile(`(?s)<(Contents|CommonPrefixes)>.*?</(Contents|CommonPrefixes)>`)
 	listName     = regexp.MustCompile(`<(?:Key|Prefix)>([^<]*)</`)
-	listPosition = regexp.MustCompile(`<(IsTruncated|NextContinuationToken|KeyCount|MaxKeys)>[^<]*</(IsTruncated|NextContinuationToken|KeyCount|MaxKeys)>`)
+	listPosition = regexp.MustCompile(`<(IsTruncated|NextContinuationToken|KeyCount|MaxKeys)>[^<]*` +
+		`</(IsTruncated|NextContinuationToken|KeyCount|MaxKeys)>`)
 )
 
 // Unordered lists in an order of its own, that of the names' hashes, in which a
