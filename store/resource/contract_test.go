@@ -84,17 +84,17 @@ func (c controller) clean(ctx context.Context, owner resource.ID) error {
 
 func TestContract(t *testing.T) {
 	for name, backend := range map[string]resource.Backend{
-		"memory": opened(t, new(cas.Memory)),
-		"file":   opened(t, file.NewRecords(t.TempDir(), file.Options{})),
+		"memory": opened(t, new(cas.Memory), resource.Options{}),
+		"file":   opened(t, file.NewRecords(t.TempDir(), file.Options{}), resource.Options{}),
 		"native": newNative(),
 	} {
 		t.Run(name, func(t *testing.T) { testController(t, backend) })
 	}
 }
 
-func opened(t *testing.T, s cas.Store) resource.Backend {
+func opened(t *testing.T, s cas.Store, opts resource.Options) *resource.Store {
 	t.Helper()
-	b, err := resource.Open(s, resource.Options{})
+	b, err := resource.Open(s, opts)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,16 +8,15 @@ import (
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/internal/s3servers"
 	"github.com/replctl/replicate/s3"
-	"github.com/replctl/replicate/store/resource/resourcetest"
 )
 
-func TestRealS3(t *testing.T) {
+func TestOlderCopyOnRealServers(t *testing.T) {
 	s3servers.Each(t, func(t *testing.T, s s3servers.Server) {
-		resourcetest.Run(t, resourcetest.Harness{Slow: true, Records: func(t *testing.T) func() cas.Store {
+		testOlderCopy(t, func(t *testing.T) func() cas.Store {
 			bucket := s.NewBucket(t)
 			return func() cas.Store {
 				return openS3(t, s3.Config{Bucket: bucket, Path: "some/prefix", Endpoint: s.Endpoint})
 			}
-		}})
+		})
 	})
 }

@@ -7,36 +7,27 @@ import (
 	"github.com/replctl/replicate/file"
 	"github.com/replctl/replicate/internal/fakes3"
 	"github.com/replctl/replicate/s3"
-	"github.com/replctl/replicate/store/resource/resourcetest"
 )
 
-func TestMemory(t *testing.T) {
-	t.Parallel()
-	resourcetest.Run(t, resourcetest.Harness{Records: func(*testing.T) func() cas.Store {
-		m := new(cas.Memory)
-		return func() cas.Store { return m }
-	}})
+// The engines. Package resourcetest runs its suite over them.
+func memory(*testing.T) func() cas.Store {
+	m := new(cas.Memory)
+	return func() cas.Store { return m }
 }
 
-func TestFile(t *testing.T) {
-	t.Parallel()
-	resourcetest.Run(t, resourcetest.Harness{Slow: true, Records: func(t *testing.T) func() cas.Store {
-		dir := t.TempDir()
-		return func() cas.Store { return file.NewRecords(dir, file.Options{}) }
-	}})
+func directory(t *testing.T) func() cas.Store {
+	dir := t.TempDir()
+	return func() cas.Store { return file.NewRecords(dir, file.Options{}) }
 }
 
-func TestS3(t *testing.T) {
-	t.Parallel()
-	resourcetest.Run(t, resourcetest.Harness{Slow: true, Records: func(t *testing.T) func() cas.Store {
-		srv := fakes3.New(t)
-		return func() cas.Store {
-			return openS3(t, s3.Config{
-				Bucket: srv.Bucket, Path: "some/prefix", Endpoint: srv.URL,
-				AccessKeyID: fakes3.AccessKeyID, SecretAccessKey: fakes3.SecretAccessKey,
-			})
-		}
-	}})
+func fakeS3(t *testing.T) func() cas.Store {
+	srv := fakes3.New(t)
+	return func() cas.Store {
+		return openS3(t, s3.Config{
+			Bucket: srv.Bucket, Path: "some/prefix", Endpoint: srv.URL,
+			AccessKeyID: fakes3.AccessKeyID, SecretAccessKey: fakes3.SecretAccessKey,
+		})
+	}
 }
 
 func openS3(t *testing.T, cfg s3.Config) cas.Store {

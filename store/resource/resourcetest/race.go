@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/cas/castest"
 	"github.com/replctl/replicate/store/resource"
 )
@@ -16,7 +15,7 @@ const racers = 8
 
 // testCreateRace: one creates, over many handles, and over one.
 func testCreateRace(t *testing.T, h Harness) {
-	open := h.handles(t, options)
+	open := handles(t, h.New)
 	one := open()
 	for round := range h.rounds(20) {
 		r := with(fmt.Sprintf("x%d", round), "")
@@ -80,7 +79,7 @@ func total(t *testing.T, b resource.Backend, id resource.ID) int {
 
 // testIncrements: every increment is in the sum once, and versions are unique.
 func testIncrements(t *testing.T, h Harness) {
-	open := h.handles(t, small)
+	open := handles(t, h.Small)
 	id := write(t, open(), with("counter", "0")).ID
 	each := h.rounds(200)
 	seen := map[string]bool{}
@@ -110,41 +109,9 @@ func testIncrements(t *testing.T, h Harness) {
 	}
 }
 
-// testFaultyIncrements: with answers lost before and after writes, reported
-// increments are in the sum once each, and of the others at most the indeterminate
-// ones.
-func testFaultyIncrements(t *testing.T, h Harness) {
-	open := h.Records(t)
-	id := write(t, opened(t, open(), small), with("counter", "0")).ID
-	each := h.rounds(100)
-	applied, unknown := 0, 0
-	for _, counts := range castest.Results(racers, func(i int) (counts [2]int) {
-		b := opened(t, castest.NewFaulty(open(), uint64(i)), small)
-		for range each {
-			switch _, err := increment(t.Context(), b, id); {
-			case err == nil:
-				counts[0]++
-			case errors.Is(err, cas.ErrIndeterminate):
-				counts[1]++
-			default:
-				t.Errorf("increment: %v", err)
-			}
-		}
-		return counts
-	}) {
-		applied, unknown = applied+counts[0], unknown+counts[1]
-	}
-	if got := total(t, opened(t, open(), small), id); got < applied || got > applied+unknown {
-		t.Errorf("the sum is %d after %d reported increments and %d unknown ones", got, applied, unknown)
-	}
-	if applied == 0 {
-		t.Error("no increment got through")
-	}
-}
-
 // testOneHandle: many callers of one handle, whose writes share records.
 func testOneHandle(t *testing.T, h Harness) {
-	open := h.handles(t, options)
+	open := handles(t, h.New)
 	b := open()
 	id := write(t, b, with("counter", "0")).ID
 	each := h.rounds(50)
@@ -166,36 +133,4 @@ func testOneHandle(t *testing.T, h Harness) {
 		t.Errorf("the sum is %d after %d increments", got, want)
 	}
 	wantSame(t, "List", names(list(t, open(), workload, anywhere, "")), []string{"counter"})
-}
-
-// testLaps: a handle that was away while the log came round, several times, finds
-// its way, and so does a new one; what is stored does not grow.
-func testLaps(t *testing.T, h Harness) {
-	store := h.Records(t)
-	open := func() *resource.Store { return opened(t, store(), small) }
-	count := func() (n int) {
-		for _, err := range store().List(t.Context(), "", "") {
-			if err != nil {
-				t.Fatal(err)
-			}
-			n++
-		}
-		return n
-	}
-	b, away := open(), open()
-	id := write(t, away, with("counter", "0")).ID
-	for lap, size := 0, 0; lap < 2+h.rounds(25)/10; lap++ {
-		for range small.LogRecords + 10 {
-			if _, err := increment(t.Context(), b, id); err != nil {
-				t.Fatal(err)
-			}
-		}
-		wantSame(t, "a new handle", read(t, open(), id), read(t, b, id))
-		wantSame(t, "one that was away", read(t, away, id), read(t, b, id))
-		if lap == 0 {
-			size = count()
-		} else if now := count(); now > size+2 {
-			t.Errorf("%d records after the first lap, now %d", size, now)
-		}
-	}
 }

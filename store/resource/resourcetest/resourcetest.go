@@ -1,6 +1,5 @@
-// Package resourcetest is the contract of resource.Backend as a test. It tests any
-// implementation: a [resource.Store] over an engine, from several handles at once and
-// with answers lost on the way, or a backend without an engine.
+// Package resourcetest is the contract of resource.Backend as a test, for any
+// implementation.
 package resourcetest
 
 import (
@@ -8,27 +7,24 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/store/resource"
 )
 
-// Harness says how to make what is tested. One of New and Records is set.
+// Harness says how to make what is tested.
 type Harness struct {
 	// New makes a fresh, empty backend that the test owns, and returns a function
 	// that opens a new handle on it each time, as another process would. Handles that
 	// are an io.Closer are closed at the end.
 	New func(t *testing.T) (open func() resource.Backend)
 
-	// Records makes a fresh, empty cas.Store in the same way, for a resource.Store. Only
-	// with Records do the tests run that make requests to the store fail, look at its
-	// records, or need what a resource.Store has beyond the contract.
-	Records func(t *testing.T) (open func() cas.Store)
+	// Small does the same for a backend whose bounds are soon reached: a log that comes
+	// round, a buffer of events. It may be nil, for New.
+	Small func(t *testing.T) (open func() resource.Backend)
 
 	// Slow backends (on a server behind a socket, a disk that is waited for) get
 	// fewer rounds.
@@ -37,10 +33,13 @@ type Harness struct {
 
 // Run runs every test of the contract.
 func Run(t *testing.T, h Harness) {
-	if h.New == nil && h.Records == nil {
-		t.Fatal("the harness has neither New nor Records")
+	if h.New == nil {
+		t.Fatal("the harness has no New")
 	}
-	tests := map[string]func(*testing.T, Harness){
+	if h.Small == nil {
+		h.Small = h.New
+	}
+	for name, test := range map[string]func(*testing.T, Harness){
 		"Write":             testWrite,
 		"UIDs":              testUIDs,
 		"GroupVersions":     testGroupVersions,
@@ -65,25 +64,9 @@ func Run(t *testing.T, h Harness) {
 		"RestoreConcurrent": testRestoreConcurrent,
 		"RestoreVersions":   testRestoreVersions,
 		"RestoreStream":     testRestoreStream,
-	}
-	if h.Records != nil {
-		maps.Copy(tests, overRecords)
-	}
-	for name, test := range tests {
+	} {
 		t.Run(name, func(t *testing.T) { test(t, h) })
 	}
-}
-
-// overRecords are the tests that need the records below.
-var overRecords = map[string]func(*testing.T, Harness){
-	"Closed":           testClosed,
-	"FaultyIncrements": testFaultyIncrements,
-	"Laps":             testLaps,
-	"LappedWatch":      testLappedWatch,
-	"LostAnswers":      testLostAnswers,
-	"OlderCopy":        testOlderCopy,
-	"RestoreFaults":    testRestoreFaults,
-	"SlowWatch":        testSlowWatch,
 }
 
 func (h Harness) rounds(n int) int {
@@ -93,34 +76,9 @@ func (h Harness) rounds(n int) int {
 	return n
 }
 
-// options are the options of tests that do not wait for polls.
-var options = resource.Options{Interval: 5 * time.Millisecond}
-
-// small is a log that comes round soon, and a buffer that is soon too small.
-var small = resource.Options{Interval: 5 * time.Millisecond, LogRecords: 64, WatchBuffer: 16}
-
-func opened(t *testing.T, s cas.Store, opts resource.Options) *resource.Store {
-	t.Helper()
-	b, err := resource.Open(s, opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := b.Close(); err != nil {
-			t.Errorf("Close: %v", err)
-		}
-	})
-	return b
-}
-
-// handles returns a function that opens handles on one new backend. The options are
-// for a resource.Store.
-func (h Harness) handles(t *testing.T, opts resource.Options) func() resource.Backend {
-	if h.New == nil {
-		open := h.Records(t)
-		return func() resource.Backend { return opened(t, open(), opts) }
-	}
-	open := h.New(t)
+// handles are those of make, which are closed at the end.
+func handles(t *testing.T, make func(t *testing.T) (open func() resource.Backend)) func() resource.Backend {
+	open := make(t)
 	return func() resource.Backend {
 		b := open()
 		if c, ok := b.(io.Closer); ok {

@@ -3,7 +3,6 @@ package resourcetest
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -11,8 +10,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/replctl/replicate/cas"
-	"github.com/replctl/replicate/cas/castest"
 	"github.com/replctl/replicate/store/resource"
 )
 
@@ -45,7 +42,7 @@ func restoration(t *testing.T, b resource.Backend, all []*resource.Resource) res
 }
 
 func testRestore(t *testing.T, h Harness) {
-	open := h.handles(t, options)
+	open := handles(t, h.New)
 	b, other := open(), open()
 	owner := named("a")
 	one := write(t, b, &resource.Resource{ID: named("a"), Data: []byte("1"), Metadata: map[string]string{"k": "v"}})
@@ -121,7 +118,7 @@ func number(t *testing.T, version string) uint64 {
 func testRestoreVersions(t *testing.T, h Harness) {
 	for name, writes := range map[string]int{"the other is ahead": 8, "this one is ahead": 1} {
 		t.Run(name, func(t *testing.T) {
-			there, here := h.handles(t, options)(), h.handles(t, options)
+			there, here := handles(t, h.New)(), handles(t, h.New)
 			b := here()
 			theirs := write(t, there, with("x", "theirs"))
 			for range writes {
@@ -156,7 +153,7 @@ func testRestoreVersions(t *testing.T, h Harness) {
 }
 
 func testRestoreAbort(t *testing.T, h Harness) {
-	open := h.handles(t, options)
+	open := handles(t, h.New)
 	b := open()
 	write(t, b, with("a", "1"))
 	all := snapshot(t, b)
@@ -185,7 +182,7 @@ func testRestoreAbort(t *testing.T, h Harness) {
 		t.Errorf("Commit of nothing: %v", err)
 	}
 	wantSame(t, "after restoring nothing", len(snapshot(t, open())), 0)
-	fresh := h.handles(t, options)
+	fresh := handles(t, h.New)
 	if err := restoration(t, fresh(), all).Commit(t.Context()); err != nil {
 		t.Errorf("Commit into an empty store: %v", err)
 	}
@@ -196,7 +193,7 @@ func testRestoreAbort(t *testing.T, h Harness) {
 // testRestoreStream: a snapshot as bytes becomes the content of another backend, resources
 // of the largest size too. Of a stream that is cut short nothing does.
 func testRestoreStream(t *testing.T, h Harness) {
-	there, here := h.handles(t, options)(), h.handles(t, options)()
+	there, here := handles(t, h.New)(), handles(t, h.New)()
 	write(t, there, largest())
 	write(t, there, statusful("b"))
 	gone := write(t, there, with("c", ""))
@@ -239,88 +236,11 @@ func largest() *resource.Resource {
 	return r
 }
 
-// testRestoreFaults has the store fail from its nth write on, in each way. What then
-// is there is all or nothing, and nothing if Commit knows that it failed.
-func testRestoreFaults(t *testing.T, h Harness) {
-	big := strings.Repeat("x", 300<<10) // a chunk each
-	for _, fault := range []castest.Fault{
-		castest.FailBefore, castest.LostBefore, castest.AppliedThenFail, castest.NotDurable,
-	} {
-		open := h.Records(t)
-		b := opened(t, open(), options)
-		for i := range 2 {
-			write(t, b, with(fmt.Sprintf("old-%d", i), big))
-		}
-		before := snapshot(t, b)
-		after := make([]*resource.Resource, 0, 2)
-		for i := range 2 {
-			r := with(fmt.Sprintf("new-%d", i), big)
-			r.Version = "1"
-			after = append(after, r)
-		}
-		committed := false
-		for n := 0; !committed && n < 20; n++ {
-			committed = commitFailing(t, open, fault, n, before, after)
-		}
-		if !committed {
-			t.Errorf("fault %d: Commit never succeeds", fault)
-		}
-		wantSame(t, "in the end", names(snapshot(t, opened(t, open(), options))), names(after))
-	}
-}
-
-// commitFailing reports whether Commit succeeded although the nth write and all after it fail.
-// If it is not known, before is restored for the next try.
-func commitFailing(
-	t *testing.T, open func() cas.Store, fault castest.Fault, n int, before, after []*resource.Resource,
-) bool {
-	t.Helper()
-	var mu sync.Mutex
-	writes := 0
-	faulty := opened(t, &castest.Faulty{Store: open(), Decide: func(op, _ string) castest.Fault {
-		mu.Lock()
-		defer mu.Unlock()
-		if op == "write" {
-			writes++
-		}
-		if op == "write" && writes > n {
-			return fault
-		}
-		return castest.None
-	}}, options)
-	r := restoration(t, faulty, after)
-	err := r.Commit(t.Context())
-	got := snapshot(t, opened(t, open(), options))
-	switch {
-	case err == nil:
-		wantSame(t, "after Commit", names(got), names(after))
-		return true
-	case errors.Is(err, resource.ErrInconsistent):
-		wantSame(t, "after a failed Commit", names(got), names(before))
-	case errors.Is(err, cas.ErrIndeterminate):
-		if names(got)[0] == names(after)[0] {
-			wantSame(t, "after Commit, perhaps", names(got), names(after))
-			if err := restoration(t, opened(t, open(), options), before).Commit(t.Context()); err != nil {
-				t.Error(err)
-			}
-		} else {
-			wantSame(t, "after Commit, perhaps not", names(got), names(before))
-		}
-	default:
-		t.Errorf("Commit: %v", err)
-	}
-	if errors.Is(err, resource.ErrInconsistent) && errors.Is(err, cas.ErrIndeterminate) {
-		t.Errorf("an error is certain and not: %v", err)
-	}
-	r.Abort()
-	return false
-}
-
 // testRestoreConcurrent: with writers and readers going on, every list is that of
 // before or that of after, and a write that was reported before is gone, one that
 // began after is there.
 func testRestoreConcurrent(t *testing.T, h Harness) {
-	open := h.handles(t, small)
+	open := handles(t, h.Small)
 	b := open()
 	var before, after []*resource.Resource
 	for i := range 10 {

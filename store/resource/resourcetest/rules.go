@@ -13,7 +13,7 @@ import (
 )
 
 func testWrite(t *testing.T, h Harness) {
-	open := h.handles(t, options)
+	open := handles(t, h.New)
 	b := open()
 	owner := named("owner")
 	r := &resource.Resource{
@@ -57,7 +57,7 @@ func testWrite(t *testing.T, h Harness) {
 }
 
 func testUIDs(t *testing.T, h Harness) {
-	open := h.handles(t, options)
+	open := handles(t, h.New)
 	stored := write(t, open(), with("x", "1"))
 	any, other := stored.ID, stored.ID
 	any.UID, other.UID = "", "another life"
@@ -86,7 +86,7 @@ func testUIDs(t *testing.T, h Harness) {
 }
 
 func testGroupVersions(t *testing.T, h Harness) {
-	open := h.handles(t, options)
+	open := handles(t, h.New)
 	stored := write(t, open(), with("x", "1"))
 	id := stored.ID
 	id.Type.GroupVersion = "v2"
@@ -110,7 +110,7 @@ func testGroupVersions(t *testing.T, h Harness) {
 }
 
 func testDelete(t *testing.T, h Harness) {
-	open := h.handles(t, options)
+	open := handles(t, h.New)
 	b := open()
 	if err := b.DeleteCAS(t.Context(), named("x"), "1"); err != nil {
 		t.Errorf("DeleteCAS in an empty store: %v", err)
@@ -132,7 +132,7 @@ func testDelete(t *testing.T, h Harness) {
 
 // testVersions: they grow, over all resources and lives.
 func testVersions(t *testing.T, h Harness) {
-	open := h.handles(t, small)
+	open := handles(t, h.Small)
 	last, b := 0, open()
 	for i := range h.rounds(200) + 5 {
 		r := write(t, b, with("x"+strconv.Itoa(i%3), "1"))
@@ -149,7 +149,7 @@ func testVersions(t *testing.T, h Harness) {
 }
 
 func testList(t *testing.T, h Harness) {
-	open := h.handles(t, options)
+	open := handles(t, h.New)
 	b := open()
 	for _, name := range []string{"web-2", "web-10", "db", "Web", "a/../b ü"} {
 		for _, at := range []resource.Tenancy{
@@ -187,7 +187,7 @@ func testList(t *testing.T, h Harness) {
 
 // testPeers: the peer is part of a tenancy, and a wildcard matches all.
 func testPeers(t *testing.T, h Harness) {
-	open := h.handles(t, options)
+	open := handles(t, h.New)
 	b := open()
 	peers := []string{"", "east", "west"}
 	for _, peer := range peers {
@@ -232,7 +232,7 @@ func statusful(name string) *resource.Resource {
 
 // testStatus: a status is stored and read as it is, and a write replaces it.
 func testStatus(t *testing.T, h Harness) {
-	open := h.handles(t, options)
+	open := handles(t, h.New)
 	b := open()
 	r := statusful("x")
 	stored := write(t, b, r)
@@ -255,7 +255,7 @@ func testStatus(t *testing.T, h Harness) {
 }
 
 func testOwners(t *testing.T, h Harness) {
-	open := h.handles(t, options)
+	open := handles(t, h.New)
 	b := open()
 	owner := write(t, b, with("owner", ""))
 	otherLife, otherVersion := owner.ID, owner.ID
@@ -286,7 +286,7 @@ func testOwners(t *testing.T, h Harness) {
 }
 
 func testInvalid(t *testing.T, h Harness) {
-	b := h.handles(t, options)()
+	b := handles(t, h.New)()
 	for name, change := range map[string]func(*resource.ID){
 		"no kind":         func(id *resource.ID) { id.Type.Kind = "" },
 		"no name":         func(id *resource.ID) { id.Name = "" },
@@ -330,7 +330,7 @@ func testInvalid(t *testing.T, h Harness) {
 }
 
 func testSizes(t *testing.T, h Harness) {
-	open := h.handles(t, small)
+	open := handles(t, h.Small)
 	b := open()
 	const most = resource.MaxResourceSize/4*3 - 600
 	versions := map[string]string{}
@@ -349,7 +349,7 @@ func testSizes(t *testing.T, h Harness) {
 // testHandles: what one handle wrote, a strong read of any other sees, and an
 // eventual one never goes back.
 func testHandles(t *testing.T, h Harness) {
-	open := h.handles(t, small)
+	open := handles(t, h.Small)
 	handles := []resource.Backend{open(), open(), open()}
 	r := write(t, handles[0], with("x", ""))
 	for i := range h.rounds(300) + 10 {
@@ -366,7 +366,7 @@ func testHandles(t *testing.T, h Harness) {
 }
 
 func testCancelled(t *testing.T, h Harness) {
-	open := h.handles(t, options)
+	open := handles(t, h.New)
 	b := open()
 	stored := write(t, b, with("x", "1"))
 	ctx, cancel := context.WithCancel(t.Context())

@@ -15,7 +15,7 @@ import (
 
 // testWatch: the snapshot, then every change in order, by whichever handle.
 func testWatch(t *testing.T, h Harness) {
-	open := h.handles(t, options)
+	open := handles(t, h.New)
 	b, other := open(), open()
 	empty := watch(t, other, anywhere, "")
 	one := write(t, b, with("one", "1"))
@@ -51,20 +51,8 @@ func testWatch(t *testing.T, h Harness) {
 	wantClosed(t, own)
 }
 
-// testClosed: closing a handle closes its watches.
-func testClosed(t *testing.T, h Harness) {
-	b := opened(t, h.Records(t)(), options)
-	w := watch(t, b, anywhere, "")
-	if err := b.Close(); err != nil {
-		t.Fatal(err)
-	}
-	wantClosed(t, w)
-	_, err := b.WriteCAS(t.Context(), with("x", ""))
-	wantIs(t, "WriteCAS after Close", err, resource.ErrClosed)
-}
-
 func testWatchFilter(t *testing.T, h Harness) {
-	open := h.handles(t, options)
+	open := handles(t, h.New)
 	b := open()
 	put := func(typ resource.Type, partition, namespace, name string) {
 		at := resource.Tenancy{Partition: partition, Namespace: namespace}
@@ -178,7 +166,7 @@ func randomWrites(t *testing.T, b resource.Backend, seed uint64, n int) (writes 
 // testWatchReplay: replaying a watch's events over its snapshot gives the list, and
 // misses nothing, under random writes of several handles.
 func testWatchReplay(t *testing.T, h Harness) {
-	open := h.handles(t, options)
+	open := handles(t, h.New)
 	const writers, watchers, end = 4, 2, "the end"
 	each := 10000 / writers
 	if h.Slow {
@@ -234,36 +222,4 @@ func (a announcing) WatchList(
 	default:
 	}
 	return w, err
-}
-
-// testSlowWatch: a reader that is slower than the buffer allows is told so.
-func testSlowWatch(t *testing.T, h Harness) {
-	b := h.handles(t, small)()
-	r := write(t, b, with("x", ""))
-	slow, idle := watch(t, b, anywhere, ""), watch(t, b, anywhere, "")
-	wantEvents(t, idle, "+x=", "|")
-	for range small.WatchBuffer {
-		r = write(t, b, r)
-		wantEvents(t, idle, "+x=")
-	}
-	wantEvents(t, slow, "+x=", "|", "+x=") // just so
-	write(t, b, write(t, b, r))
-	wantClosed(t, slow)
-	again := watch(t, b, anywhere, "")
-	wantEvents(t, again, "+x=", "|")
-	wantEvents(t, idle, "+x=", "+x=")
-}
-
-// testLappedWatch: so is one on a handle that has not looked while the log came round.
-func testLappedWatch(t *testing.T, h Harness) {
-	open := h.handles(t, small)
-	b, away := open(), open()
-	r := write(t, b, with("x", ""))
-	w := watch(t, away, anywhere, "")
-	wantEvents(t, w, "+x=", "|")
-	for range small.LogRecords + 10 {
-		r = write(t, b, r)
-	}
-	wantClosed(t, w)
-	wantEvents(t, watch(t, away, anywhere, ""), "+x=", "|")
 }

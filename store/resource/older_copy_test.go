@@ -1,73 +1,17 @@
-package resourcetest
+package resource_test
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"iter"
-	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/replctl/replicate/cas"
-	"github.com/replctl/replicate/cas/castest"
 	"github.com/replctl/replicate/store/resource"
 )
-
-// testLostAnswers: the answer to a write is lost, or is a refusal because a proxy has
-// repeated the request, and others write before it can be read back. What was applied
-// is never called refused, and what is certain is never called unknown.
-func testLostAnswers(t *testing.T, h Harness) {
-	for _, c := range []struct {
-		fault  castest.Fault
-		others int
-		want   error
-	}{
-		{castest.AppliedThenReplaced, 1, nil},
-		{castest.AppliedThenReplaced, 3, nil},
-		{castest.AppliedThenReplaced, small.LogRecords + 1, cas.ErrIndeterminate}, // the log has come round
-		{castest.LostBefore, 1, resource.ErrCASFailure},
-		{castest.LostBefore, 3, resource.ErrCASFailure},
-		{castest.NotDurable, 0, cas.ErrIndeterminate},
-	} {
-		t.Run(fmt.Sprintf("fault %d, then %d", c.fault, c.others), func(t *testing.T) {
-			open := h.Records(t)
-			other := opened(t, open(), small)
-			r := write(t, other, with("x", "old"))
-			id, writes := r.ID, 0
-			crowd := func() {
-				for range c.others {
-					now := read(t, other, id)
-					now.Data = []byte("theirs")
-					write(t, other, now)
-				}
-			}
-			decide := func(op, key string) castest.Fault {
-				if op == "write" && strings.HasPrefix(key, "resource/log/") {
-					if writes++; writes == 1 {
-						if c.fault == castest.LostBefore {
-							crowd()
-						}
-						return c.fault
-					}
-				}
-				return castest.None
-			}
-			faulty := &castest.Faulty{Store: open(), Between: func(string) { crowd() }, Decide: decide}
-			mine := opened(t, faulty, small)
-			read(t, mine, id) // so that it is up to date
-			r.Data = []byte("mine")
-			_, err := mine.WriteCAS(t.Context(), r)
-			if !errors.Is(err, c.want) || (err == nil) != (c.want == nil) {
-				t.Errorf("got error %v, want %v", err, c.want)
-			}
-			unknown := errors.Is(err, cas.ErrIndeterminate)
-			if unknown != errors.Is(c.want, cas.ErrIndeterminate) || unknown && errors.Is(err, resource.ErrCASFailure) {
-				t.Errorf("unknown: %v, with error %v, want %v", unknown, err, c.want)
-			}
-		})
-	}
-}
 
 // exchanged is a store that is replaced by another one while it is open.
 type exchanged struct{ now atomic.Pointer[cas.Store] }
@@ -86,15 +30,21 @@ func (e *exchanged) List(ctx context.Context, prefix, after string) iter.Seq2[ca
 	return (*e.now.Load()).List(ctx, prefix, after)
 }
 
+func TestOlderCopy(t *testing.T) {
+	t.Run("Memory", func(t *testing.T) { testOlderCopy(t, memory) })
+	t.Run("File", func(t *testing.T) { testOlderCopy(t, directory) })
+	t.Run("S3", func(t *testing.T) { testOlderCopy(t, fakeS3) })
+}
+
 // testOlderCopy: a store is replaced by an older copy of itself under a running handle,
 // and another handle writes to the copy. Whichever writes first, the other finds that
 // there are two histories, and does not mix them.
-func testOlderCopy(t *testing.T, h Harness) {
+func testOlderCopy(t *testing.T, engine func(t *testing.T) func() cas.Store) {
 	for name, runningFirst := range map[string]bool{
 		"the running handle writes first": true, "the new one writes first": false,
 	} {
 		t.Run(name, func(t *testing.T) {
-			original, older := h.Records(t)(), h.Records(t)()
+			original, older := engine(t)(), engine(t)()
 			store := new(exchanged)
 			store.by(original)
 			running := opened(t, store, options)
@@ -116,19 +66,19 @@ func testOlderCopy(t *testing.T, h Harness) {
 			}
 			write(t, first, with("first", ""))
 			_, err := second.WriteCAS(t.Context(), with("second", ""))
-			wantIs(t, "WriteCAS to a log with two histories", err, resource.ErrCorrupt)
-			_, err = second.List(t.Context(), resource.Strong, workload.Unversioned(), anywhere, "")
-			wantIs(t, "List of a log with two histories", err, resource.ErrCorrupt)
+			wantCorrupt(t, "WriteCAS to a log with two histories", err)
+			_, err = second.List(t.Context(), resource.Strong, named("x").Type.Unversioned(), resource.Tenancy{}, "")
+			wantCorrupt(t, "List of a log with two histories", err)
 		})
 	}
-	t.Run("the running handle makes a checkpoint", func(t *testing.T) { testCheckpointOnOlderCopy(t, h) })
-	t.Run("nothing was written since", func(t *testing.T) { testEmptyCopy(t, h) })
+	t.Run("the running handle makes a checkpoint", func(t *testing.T) { testCheckpointOnOlderCopy(t, engine) })
+	t.Run("nothing was written since", func(t *testing.T) { testEmptyCopy(t, engine) })
 }
 
 // testCheckpointOnOlderCopy: a running handle whose checkpoints are ahead of those of the
 // copy does not put its own in their place.
-func testCheckpointOnOlderCopy(t *testing.T, h Harness) {
-	original, older := h.Records(t)(), h.Records(t)()
+func testCheckpointOnOlderCopy(t *testing.T, engine func(t *testing.T) func() cas.Store) {
+	original, older := engine(t)(), engine(t)()
 	store := new(exchanged)
 	store.by(original)
 	running := opened(t, store, small)
@@ -163,13 +113,15 @@ func testCheckpointOnOlderCopy(t *testing.T, h Harness) {
 			break
 		}
 	}
-	wantIs(t, "the writes of a handle that is ahead of the store", err, resource.ErrCorrupt)
-	wantSame(t, "what a new handle finds", string(read(t, opened(t, older, small), r.ID).Data), "both")
+	wantCorrupt(t, "the writes of a handle that is ahead of the store", err)
+	if got := read(t, opened(t, older, small), r.ID); string(got.Data) != "both" {
+		t.Errorf("a new handle finds %q", got.Data)
+	}
 }
 
 // testEmptyCopy: a store that is empty all of a sudden.
-func testEmptyCopy(t *testing.T, h Harness) {
-	original, older := h.Records(t)(), h.Records(t)()
+func testEmptyCopy(t *testing.T, engine func(t *testing.T) func() cas.Store) {
+	original, older := engine(t)(), engine(t)()
 	copyAll(t, original, older)
 	store := new(exchanged)
 	store.by(original)
@@ -180,7 +132,7 @@ func testEmptyCopy(t *testing.T, h Harness) {
 	}
 	store.by(older)
 	_, err := running.WriteCAS(t.Context(), r)
-	wantIs(t, "WriteCAS to a store that is empty", err, resource.ErrCorrupt)
+	wantCorrupt(t, "WriteCAS to a store that is empty", err)
 }
 
 func copyAll(t *testing.T, from, to cas.Store) {
@@ -196,5 +148,47 @@ func copyAll(t *testing.T, from, to cas.Store) {
 		if err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// options are the options of tests that do not wait for polls.
+var options = resource.Options{Interval: 5 * time.Millisecond}
+
+// small is a log that comes round soon, and a buffer that is soon too small.
+var small = resource.Options{Interval: 5 * time.Millisecond, LogRecords: 64, WatchBuffer: 16}
+
+func named(name string) resource.ID {
+	return resource.ID{Type: resource.Type{Group: "demo", GroupVersion: "v1", Kind: "Workload"}, Name: name}
+}
+
+func with(name, data string) *resource.Resource {
+	return &resource.Resource{ID: named(name), Data: []byte(data)}
+}
+
+func write(t *testing.T, b resource.Backend, r *resource.Resource) *resource.Resource {
+	t.Helper()
+	stored, err := b.WriteCAS(t.Context(), r)
+	if err != nil {
+		t.Fatalf("WriteCAS(%s): %v", r.ID, err)
+	}
+	if stored.Version == "" || stored.Version == r.Version {
+		t.Fatalf("WriteCAS(%s): got version %q after %q", r.ID, stored.Version, r.Version)
+	}
+	return stored
+}
+
+func read(t *testing.T, b resource.Backend, id resource.ID) *resource.Resource {
+	t.Helper()
+	r, err := b.Read(t.Context(), resource.Strong, id)
+	if err != nil {
+		t.Fatalf("Read(%s): %v", id, err)
+	}
+	return r
+}
+
+func wantCorrupt(t *testing.T, what string, err error) {
+	t.Helper()
+	if !errors.Is(err, resource.ErrCorrupt) {
+		t.Errorf("%s: got error %v, want ErrCorrupt", what, err)
 	}
 }

@@ -1,0 +1,19 @@
+//go:build realservers
+
+package resourcetest
+
+import (
+	"testing"
+
+	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/internal/s3servers"
+	"github.com/replctl/replicate/s3"
+)
+
+func TestRealServers(t *testing.T) {
+	s3servers.Each(t, func(t *testing.T, s s3servers.Server) {
+		engine{Harness{Slow: true}, func(t *testing.T) func() cas.Store {
+			return bucket(t, s3.Config{Bucket: s.NewBucket(t), Endpoint: s.Endpoint})
+		}}.run(t)
+	})
+}
