@@ -94,7 +94,7 @@ func encodeOwner(owner string) string {
 	var b strings.Builder
 	for len(owner) > 0 {
 		_, n := utf8.DecodeRuneInString(owner)
-		encoded := encodeChar(owner[:n])
+		encoded := url.PathEscape(owner[:n])
 		if b.Len()+len(encoded) > maxOwner {
 			break
 		}
@@ -102,17 +102,6 @@ func encodeOwner(owner string) string {
 		owner = owner[n:]
 	}
 	return b.String()
-}
-
-func encodeChar(char string) string {
-	if c := char[0]; len(char) == 1 && c > ' ' && c <= '~' && !strings.ContainsRune(`%?"\`, rune(c)) {
-		return char
-	}
-	encoded := ""
-	for i := range len(char) {
-		encoded += fmt.Sprintf("%%%02X", char[i])
-	}
-	return encoded
 }
 
 func decodeOwner(value string) string {

@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/internal/flow"
 	"github.com/replctl/replicate/ltx"
 	"github.com/replctl/replicate/v3compat"
 )
@@ -145,35 +146,24 @@ func (f *Files) OpensAny(ctx context.Context, keys, others []string) bool {
 // returns how many bytes it has. An encrypted v0.3 object is read and passes. Progress, if
 // not nil, is told of bytes as they are read.
 func VerifyObject(r io.Reader, file *ltx.FileInfo, progress func(int64)) (n int64, err error) {
-	c := &countedReader{r: r, progress: progress}
+	r = flow.Count(r, func(read int64) {
+		n += read
+		if progress != nil {
+			progress(read)
+		}
+	})
 	if file == nil {
-		if err = v3compat.Verify(c); errors.Is(err, v3compat.ErrEncrypted) {
+		if err = v3compat.Verify(r); errors.Is(err, v3compat.ErrEncrypted) {
 			err = nil
 		}
 	} else {
 		var summary ltx.Summary
-		if summary, err = ltx.Verify(c); err == nil {
+		if summary, err = ltx.Verify(r); err == nil {
 			err = ltx.CheckInfo(file, summary.Header)
 		}
 	}
 	if err == nil {
-		_, err = io.Copy(io.Discard, c) // what follows
-	}
-	return c.n, err
-}
-
-// countedReader counts what is read.
-type countedReader struct {
-	r        io.Reader
-	n        int64
-	progress func(int64)
-}
-
-func (c *countedReader) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	c.n += int64(n)
-	if c.progress != nil && n > 0 {
-		c.progress(int64(n))
+		_, err = io.Copy(io.Discard, r) // what follows
 	}
 	return n, err
 }

@@ -1,13 +1,17 @@
 package replica
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/internal/errs"
+	"github.com/replctl/replicate/internal/flow"
 	"github.com/replctl/replicate/ltx"
 )
 
@@ -60,21 +64,16 @@ const snapshotNode = 0x007265706c63746c
 // the same number for something else, and the two do not make one database: hence
 // the error ErrReplicated, unless Continue is set. Against a second writer of
 // snapshots a create-only client helps, or a lease ([FencedClient]).
-func WriteSnapshot(ctx context.Context, client replicate.ReplicaClient, im Image, opts SnapshotOptions) ([]*ltx.FileInfo, error) {
-	files, err := writeSnapshots(ctx, client, im, opts)
-	if err != nil {
-		return nil, fmt.Errorf("write snapshot: %w", err)
-	}
-	return files, nil
-}
-
-func writeSnapshots(ctx context.Context, client replicate.ReplicaClient, im Image, opts SnapshotOptions) (files []*ltx.FileInfo, err error) {
+func WriteSnapshot(
+	ctx context.Context, client replicate.ReplicaClient, im Image, opts SnapshotOptions,
+) (files []*ltx.FileInfo, err error) {
+	defer errs.Wrap(&err, "write snapshot")
 	if !opts.Continue {
 		if err := lookForBackup(ctx, client); err != nil {
 			return nil, err
 		}
 	}
-	there, err := listAll(ctx, client)
+	there, err := ListAll(ctx, client)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +86,9 @@ func writeSnapshots(ctx context.Context, client replicate.ReplicaClient, im Imag
 			return nil, err
 		}
 	}
-	snapshot := ltx.SnapshotOptions{TXID: last.TXID + 1, Time: opts.Time, PageSize: im.PageSize(), Commit: im.Pages(), NodeID: snapshotNode}
+	snapshot := ltx.SnapshotOptions{
+		TXID: last.TXID + 1, Time: opts.Time, PageSize: im.PageSize(), Commit: im.Pages(), NodeID: snapshotNode,
+	}
 	if opts.Time.Before(last.Time) {
 		snapshot.Time = last.Time
 	}
@@ -103,7 +104,7 @@ func writeSnapshots(ctx context.Context, client replicate.ReplicaClient, im Imag
 		}
 		f, err := writeSnapshot(ctx, client, im, level, snapshot, progress)
 		if err != nil {
-			return files, err
+			return nil, err
 		}
 		files = append(files, f)
 	}
@@ -134,8 +135,8 @@ func lookForBackup(ctx context.Context, client replicate.ReplicaClient) error {
 	return err
 }
 
-// listAll lists all levels.
-func listAll(ctx context.Context, client replicate.ReplicaClient) (files []*ltx.FileInfo, err error) {
+// ListAll lists the LTX files of any client, by level.
+func ListAll(ctx context.Context, client replicate.ReplicaClient) (files []*ltx.FileInfo, err error) {
 	for level := ltx.MinLevel; level <= ltx.MaxLevel; level++ {
 		itr, err := client.LTXFiles(ctx, level, 0, false)
 		if err != nil {
@@ -152,40 +153,37 @@ func listAll(ctx context.Context, client replicate.ReplicaClient) (files []*ltx.
 }
 
 // lastTransaction is the last one in any file, with its true time.
-func lastTransaction(ctx context.Context, client replicate.ReplicaClient, files []*ltx.FileInfo, replicated bool) (last Point, err error) {
-	var file *ltx.FileInfo
-	for _, f := range files {
-		if file == nil || f.MaxTXID > file.MaxTXID {
-			file = f
-		}
-	}
-	if file == nil {
+func lastTransaction(
+	ctx context.Context, client replicate.ReplicaClient, files []*ltx.FileInfo, replicated bool,
+) (last Point, err error) {
+	if len(files) == 0 {
 		return last, nil
 	}
+	file := slices.MaxFunc(files, func(a, b *ltx.FileInfo) int { return cmp.Compare(a.MaxTXID, b.MaxTXID) })
 	h, err := ltx.LoadHeader(ctx, ltx.OpenFrom(client), file)
 	switch {
 	case err != nil:
 		return last, err
 	case h.NodeID != snapshotNode && !replicated:
-		return last, fmt.Errorf("%w: it wrote the last file, %s of level %d", ErrReplicated, ltx.FormatName(file.MinTXID, file.MaxTXID), file.Level)
+		name := ltx.FormatName(file.MinTXID, file.MaxTXID)
+		return last, fmt.Errorf("%w: it wrote the last file, %s of level %d", ErrReplicated, name, file.Level)
 	}
 	return Point{TXID: file.MaxTXID, Time: ltx.Time(h)}, nil
 }
 
 // writeSnapshot lets a file flow from the image to the client.
-func writeSnapshot(ctx context.Context, client replicate.ReplicaClient, im Image, level int, opts ltx.SnapshotOptions, progress func()) (*ltx.FileInfo, error) {
-	r, w := io.Pipe()
-	written := make(chan struct{})
-	go func() {
-		defer close(written)
+func writeSnapshot(
+	ctx context.Context, client replicate.ReplicaClient, im Image, level int, opts ltx.SnapshotOptions, progress func(),
+) (info *ltx.FileInfo, err error) {
+	err = flow.Pipe(func(w io.Writer) error {
 		_, err := ltx.WriteSnapshot(w, opts, func(pgno uint32, buf []byte) error {
 			progress()
 			return im.ReadPage(pgno, buf)
 		})
-		w.CloseWithError(err)
-	}()
-	info, err := client.WriteLTXFile(ctx, level, opts.MinTXID, opts.TXID, r)
-	_ = r.CloseWithError(errors.New("the snapshot is no longer wanted")) // nobody reads the rest
-	<-written                                                            // the image is not used after the return
+		return err
+	}, func(r io.Reader) (err error) {
+		info, err = client.WriteLTXFile(ctx, level, opts.MinTXID, opts.TXID, r)
+		return err
+	})
 	return info, err
 }

@@ -43,6 +43,17 @@ func Map[T, U any](ctx context.Context, n int, seq iter.Seq2[T, error],
 	}
 }
 
+// Slice yields items, for Map.
+func Slice[T any](items []T) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for _, item := range items {
+			if !yield(item, nil) {
+				return
+			}
+		}
+	}
+}
+
 type result[U any] struct {
 	value U
 	err   error

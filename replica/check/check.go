@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/replctl/replicate/internal/errs"
 	"github.com/replctl/replicate/internal/ordered"
 	"github.com/replctl/replicate/internal/scratch"
 	"github.com/replctl/replicate/ltx"
@@ -70,29 +71,24 @@ func (r *Report) OK() bool { return !r.Damaged() }
 // is missing, cut off, empty, in the wrong place or under the wrong name. With Deep
 // it also finds every changed bit, files that contradict each other, and, with
 // Verify, databases that were broken before they were replicated.
-func Run(ctx context.Context, src replica.Source, opts Options) (*Report, error) {
+func Run(ctx context.Context, src replica.Source, opts Options) (_ *Report, err error) {
+	defer errs.Wrap(&err, "check")
 	if opts.Subset < 0 || opts.Subset > 1 {
-		return nil, fmt.Errorf("check: subset %v: want 0 to 1", opts.Subset)
+		return nil, fmt.Errorf("subset %v: want 0 to 1", opts.Subset)
 	}
 	files, err := replica.Open(ctx, src)
 	if err != nil {
 		return nil, err
 	}
-	report, err := check(ctx, files, opts)
-	if err != nil {
-		return nil, fmt.Errorf("check: %w", err)
-	}
-	return report, nil
-}
-
-func check(ctx context.Context, files *replica.Files, opts Options) (*Report, error) {
 	in := &inspector{Inspection: &Inspection{}, Files: files, opts: InspectOptions{Progress: opts.Progress}}
 	if opts.Deep {
 		in.opts.Read = ReadAll
 		in.visit = in.lineage().add
 	} else {
 		in.opts.large = ReadOutlines
-		in.chooses(opts)
+		if opts.Subset > 0 {
+			in.wants = func(key string) bool { return inSubset(key, opts.Subset, opts.Round) }
+		}
 	}
 	if err := in.inspect(ctx); err != nil {
 		return nil, err
@@ -117,14 +113,6 @@ func (in *inspector) lineage() *lineage {
 	}}
 }
 
-// chooses makes the inspector read a share of the objects from end to end.
-func (in *inspector) chooses(opts Options) {
-	if opts.Subset == 0 {
-		return
-	}
-	in.wants = func(key string) bool { return inSubset(key, opts.Subset, opts.Round) }
-}
-
 // inSubset reports whether a round reads an object. Keys lie on a circle of 2^64 places,
 // by their hash; a round reads an arc of it, which begins where that of the round before
 // ends.
@@ -141,15 +129,9 @@ func inSubset(key string, subset float64, round uint64) bool {
 // it is a deep check, else of the first and last of each level.
 func (in *inspector) compareTimes(ctx context.Context, deep bool) error {
 	edges := in.edgesOf(in.sound)
-	files := func(yield func(*ltx.FileInfo, error) bool) {
-		for _, f := range in.sound {
-			if (deep || edges[f]) && !yield(f, nil) {
-				return
-			}
-		}
-	}
+	files := slices.DeleteFunc(slices.Clone(in.sound), func(f *ltx.FileInfo) bool { return !deep && !edges[f] })
 	wrong := 0
-	for f, err := range ordered.Map(ctx, replica.HeaderReads, files, in.timeDiffers) {
+	for f, err := range ordered.Map(ctx, replica.HeaderReads, ordered.Slice(files), in.timeDiffers) {
 		if err != nil {
 			return err
 		}
@@ -157,11 +139,13 @@ func (in *inspector) compareTimes(ctx context.Context, deep bool) error {
 			continue
 		}
 		if wrong++; wrong <= maxForeign {
-			in.problem(replica.SeverityWarning, in.Key(f), "the store has another time for it than its header: a copy has lost the times; Litestream would restore another moment than asked for")
+			in.problem(replica.SeverityWarning, in.Key(f), "the store has another time for it than its header: "+
+				"a copy has lost the times; Litestream would restore another moment than asked for")
 		}
 	}
 	if wrong > maxForeign {
-		in.problem(replica.SeverityWarning, rootOf(in.Layout), "%d more files whose time in the store is not that of their headers", wrong-maxForeign)
+		in.problem(replica.SeverityWarning, rootOf(in.Layout),
+			"%d more files whose time in the store is not that of their headers", wrong-maxForeign)
 	}
 	return nil
 }
@@ -201,7 +185,9 @@ func (in *inspector) restoreWindows(ctx context.Context, report *Report, opts Op
 
 // restoreEnd restores the end of a window, or an earlier one that can be; ok is false
 // if there is none.
-func (in *inspector) restoreEnd(ctx context.Context, report *Report, w replica.Window, path string, opts Options) (shorter replica.Window, ok bool, err error) {
+func (in *inspector) restoreEnd(
+	ctx context.Context, report *Report, w replica.Window, path string, opts Options,
+) (shorter replica.Window, ok bool, err error) {
 	for {
 		err := in.restoreWindow(ctx, w, path, opts)
 		var broken *brokenError
@@ -210,7 +196,8 @@ func (in *inspector) restoreEnd(ctx context.Context, report *Report, w replica.W
 			report.Restored++
 			return w, true, nil
 		case errors.As(err, &broken):
-			in.problem(replica.SeverityError, in.windowObject(w), "the state of %s can be restored, and is not sound: %v", replica.FormatTime(w.To.Time), broken.err)
+			in.problem(replica.SeverityError, in.windowObject(w), "the state of %s can be restored, and is not sound: %v",
+				replica.FormatTime(w.To.Time), broken.error)
 			return w, true, nil
 		case !replica.IsDamage(err):
 			return w, false, err
@@ -219,7 +206,8 @@ func (in *inspector) restoreEnd(ctx context.Context, report *Report, w replica.W
 		if !known {
 			object = in.windowObject(w)
 		}
-		in.problem(replica.SeverityError, object, "the state of %s cannot be restored: %v", replica.FormatTime(w.To.Time), err)
+		at := replica.FormatTime(w.To.Time)
+		in.problem(replica.SeverityError, object, "the state of %s cannot be restored: %v", at, err)
 		if !known {
 			return w, false, nil
 		}
@@ -231,7 +219,7 @@ func (in *inspector) restoreEnd(ctx context.Context, report *Report, w replica.W
 
 // shorten ends a window before an object that turned out to be in the way of its end;
 // ok is false if nothing is left of it.
-func (in *inspector) shorten(ctx context.Context, w replica.Window, key string) (shorter replica.Window, ok bool, err error) {
+func (in *inspector) shorten(ctx context.Context, w replica.Window, key string) (_ replica.Window, ok bool, err error) {
 	end := w.To
 	if w.Format == replica.FormatLTX {
 		in.sound = slices.DeleteFunc(in.sound, func(f *ltx.FileInfo) bool { return in.Key(f) == key })
@@ -254,9 +242,7 @@ func (in *inspector) shorten(ctx context.Context, w replica.Window, key string) 
 }
 
 // brokenError is what Verify has to say.
-type brokenError struct{ err error }
-
-func (e *brokenError) Error() string { return e.err.Error() }
+type brokenError struct{ error }
 
 // windowObject is what a problem with a whole window is about.
 func (in *inspector) windowObject(w replica.Window) string {

@@ -102,12 +102,7 @@ func (in *Inspection) Formats() []string {
 
 // Damaged reports whether any problem is an error.
 func (in *Inspection) Damaged() bool {
-	for _, p := range in.Problems {
-		if p.Severity == replica.SeverityError {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(in.Problems, func(p replica.Problem) bool { return p.Severity == replica.SeverityError })
 }
 
 // Inspect examines the replica, without restoring it. What is wrong with the
@@ -126,16 +121,12 @@ func Inspect(ctx context.Context, src replica.Source, opts InspectOptions) (*Ins
 }
 
 func (in *inspector) inspect(ctx context.Context) error {
-	for _, step := range []func(context.Context) error{in.survey, in.readLease, in.surveyV3, in.verifyLTX, in.verifyV3, in.checkRefusals} {
+	for _, step := range []func(context.Context) error{in.survey, in.readLease, in.surveyV3, in.verifyLTX, in.verifyV3} {
 		if err := step(ctx); err != nil {
 			return err
 		}
 	}
 	in.sortProblems()
-	return nil
-}
-
-func (in *inspector) checkRefusals(ctx context.Context) error {
 	return in.refusals.Check(ctx, in.Store)
 }
 

@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"iter"
 	"slices"
 	"time"
 
 	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/internal/flow"
 	"github.com/replctl/replicate/internal/ordered"
 	"github.com/replctl/replicate/ltx"
 	"github.com/replctl/replicate/replica"
@@ -82,9 +82,8 @@ func (in *inspector) verifyLTX(ctx context.Context) error {
 	var all []*ltx.FileInfo
 	var writers []*checked // the files that can be used
 	var gone []*ltx.FileInfo
-	for f, err := range ordered.Map(ctx, n, in.sequence(), func(ctx context.Context, f *ltx.FileInfo) (*checked, error) {
-		return in.verifyFile(ctx, f, depths(f))
-	}) {
+	verify := func(ctx context.Context, f *ltx.FileInfo) (*checked, error) { return in.verifyFile(ctx, f, depths(f)) }
+	for f, err := range ordered.Map(ctx, n, ordered.Slice(in.sequence()), verify) {
 		switch {
 		case err != nil:
 			return err
@@ -150,23 +149,16 @@ type checked struct {
 	generation int64        // of the lease that it was written under; 0 if that is not known
 }
 
-// sequence yields the files; where somebody follows their content, in an order in
-// which each comes after those that it is applied to, and the finest come first.
-func (in *inspector) sequence() iter.Seq2[*ltx.FileInfo, error] {
-	files := in.files
+// sequence is the files; if in.visit follows their content, in an order in which each comes
+// after those that it is applied to, and the finest come first.
+func (in *inspector) sequence() []*ltx.FileInfo {
+	files := slices.Clone(in.files)
 	if in.visit != nil {
-		files = slices.Clone(files)
 		slices.SortStableFunc(files, func(a, b *ltx.FileInfo) int {
 			return cmp.Or(cmp.Compare(a.MaxTXID, b.MaxTXID), cmp.Compare(b.MinTXID, a.MinTXID), cmp.Compare(a.Level, b.Level))
 		})
 	}
-	return func(yield func(*ltx.FileInfo, error) bool) {
-		for _, f := range files {
-			if !yield(f, nil) {
-				return
-			}
-		}
-	}
+	return files
 }
 
 // verifyFile reads as much of a file as is wanted, and sets the true time. A file
@@ -247,7 +239,7 @@ func (in *inspector) contentOf(ctx context.Context, key string, c *checked) (ltx
 		return ltx.Header{}, err
 	}
 	defer rc.Close()
-	r := &countingReader{r: rc, in: in}
+	r := flow.Count(rc, in.progress)
 	if in.visit != nil {
 		c.sums = &contentSums{info: &c.info}
 		h, err := c.sums.read(r)
@@ -257,17 +249,6 @@ func (in *inspector) contentOf(ctx context.Context, key string, c *checked) (ltx
 	summary, err := ltx.Verify(r)
 	c.post = summary.Trailer.PostApplyChecksum
 	return summary.Header, err
-}
-
-type countingReader struct {
-	r  io.Reader
-	in *inspector
-}
-
-func (c *countingReader) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	c.in.progress(int64(n))
-	return n, err
 }
 
 // summarize tells what is there.

@@ -2,7 +2,6 @@ package check
 
 import (
 	"context"
-	"iter"
 	"slices"
 	"strings"
 
@@ -31,7 +30,7 @@ func (in *inspector) survey(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for l, err := range ordered.Map(ctx, replica.HeaderReads, each(levels), s.list) {
+	for l, err := range ordered.Map(ctx, replica.HeaderReads, ordered.Slice(levels), s.list) {
 		if err != nil {
 			return err
 		}
@@ -150,16 +149,6 @@ func (s *survey) add(l *levelList) {
 	to.files = append(to.files, l.files...)
 	for _, key := range l.foreign {
 		to.foreign.add(key)
-	}
-}
-
-func each[T any](items []T) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		for _, item := range items {
-			if !yield(item, nil) {
-				return
-			}
-		}
 	}
 }
 

@@ -136,7 +136,9 @@ func Run(ctx context.Context, src replica.Source, dst replicate.ReplicaClient, o
 	return m, nil
 }
 
-func migrate(ctx context.Context, src *replica.Files, dst replicate.ReplicaClient, opts Options, damaged []string) (*Report, error) {
+func migrate(
+	ctx context.Context, src *replica.Files, dst replicate.ReplicaClient, opts Options, damaged []string,
+) (*Report, error) {
 	if err := opts.check(); err != nil {
 		return nil, err
 	}
@@ -151,16 +153,12 @@ func migrate(ctx context.Context, src *replica.Files, dst replicate.ReplicaClien
 	if m.result.Complete {
 		return &m.result, nil
 	}
-	if err := m.survey(ctx); err != nil {
-		return nil, err
+	for _, step := range []func(context.Context) error{m.survey, m.checkNames, m.checkDatabases, m.write} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
 	}
-	if err := m.checkNames(); err != nil {
-		return nil, err
-	}
-	if err := m.checkDatabases(ctx); err != nil {
-		return nil, err
-	}
-	return &m.result, m.write(ctx)
+	return &m.result, nil
 }
 
 // state is a state of the database, by the number of its transaction less one.

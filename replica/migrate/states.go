@@ -21,11 +21,8 @@ var (
 // survey finds the states. The whole history is restored for that, to nowhere: what
 // cannot be restored is found before anything is written.
 func (m *migrator) survey(ctx context.Context) error {
-	m.result.From = firstPoint(m.src.plans[0])
-	if !m.opts.History {
-		p := m.src.plans[0]
+	if p := m.src.plans[0]; !m.opts.History {
 		m.states = []state{{pos: p.Pos, at: floorTime(p.Time), first: true}}
-		m.result.From = replica.Point{Pos: p.Pos, Time: p.Time}
 	} else if err := m.findStates(ctx); err != nil {
 		return err
 	}
@@ -70,11 +67,10 @@ func (m *migrator) findStates(ctx context.Context) error {
 // a name, for opts.Check.
 func (m *migrator) checkDatabases(ctx context.Context) error {
 	for _, p := range m.src.plans {
-		if !p.MayMiss || m.opts.Check == nil {
-			continue
-		}
-		if err := m.checkDatabase(ctx, p); err != nil {
-			return err
+		if p.MayMiss && m.opts.Check != nil {
+			if err := m.checkDatabase(ctx, p); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -124,14 +120,14 @@ func (m *migrator) markSnapshots() {
 	}
 }
 
-func firstPoint(p *v3compat.Plan) replica.Point {
-	return replica.Point{Pos: p.Snapshot.Pos(), Time: p.Snapshot.CreatedAt}
-}
-
 // describe says what comes out.
 func (m *migrator) describe() {
-	end := m.src.plans[len(m.src.plans)-1]
+	first, end := m.src.plans[0], m.src.plans[len(m.src.plans)-1]
 	m.result.To = replica.Point{Pos: end.Pos, Time: end.Time}
+	m.result.From = m.result.To
+	if m.opts.History {
+		m.result.From = replica.Point{Pos: first.Snapshot.Pos(), Time: first.Snapshot.CreatedAt}
+	}
 	m.result.States, m.result.TXID = len(m.states), m.last()
 	m.result.From.TXID, m.result.To.TXID = 1, m.last()
 	if len(m.states) == 1 {

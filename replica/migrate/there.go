@@ -22,38 +22,22 @@ func (m *migrator) look(ctx context.Context) error {
 	if err := m.lookForBackup(ctx); err != nil {
 		return err
 	}
-	m.there = map[ltx.FileID]*ltx.FileInfo{}
-	var levels [ltx.MaxLevel + 1][]*ltx.FileInfo
-	var found *ltx.FileInfo
-	for level := range levels {
-		itr, err := m.dst.LTXFiles(ctx, level, 0, false)
-		if err != nil {
-			return err
-		}
-		for itr.Next() {
-			f := itr.Item()
-			levels[level] = append(levels[level], f)
-			m.there[named(level, f.MinTXID, f.MaxTXID)] = f
-			found = f
-		}
-		if err := itr.Close(); err != nil {
-			return err
-		}
-	}
-	if found == nil {
-		return nil
-	}
-	mark := levels[continued]
-	if len(mark) == 0 {
-		return m.checkFile(ctx, found)
-	}
-	if err := m.checkFile(ctx, mark[0]); err != nil {
+	files, err := replica.ListAll(ctx, m.dst)
+	if err != nil || len(files) == 0 {
 		return err
 	}
-	if level0 := levels[0]; len(level0) > 0 {
-		return m.checkComplete(mark[0].MaxTXID, level0[0])
+	m.there = map[ltx.FileID]*ltx.FileInfo{}
+	for _, f := range files {
+		m.there[ltx.IDOf(f)] = f
 	}
-	return nil
+	mark := slices.IndexFunc(files, func(f *ltx.FileInfo) bool { return f.Level == continued })
+	if mark < 0 {
+		return m.checkFile(ctx, files[len(files)-1])
+	}
+	if err := m.checkFile(ctx, files[mark]); err != nil || files[0].Level > 0 {
+		return err
+	}
+	return m.checkComplete(files[mark].MaxTXID, files[0])
 }
 
 // lookForBackup finds out whether the backup is in the same place as the replica is
@@ -90,7 +74,8 @@ func (m *migrator) checkFile(ctx context.Context, f *ltx.FileInfo) error {
 	case h.NodeID == 0:
 		return m.other(f, "which no migration has written")
 	case h.NodeID != m.src.id:
-		return m.other(f, "of a migration of something else: of another backup, of this one in an earlier or later state, or with other options")
+		return m.other(f, "of a migration of something else: of another backup, "+
+			"of this one in an earlier or later state, or with other options")
 	}
 	return nil
 }
@@ -116,17 +101,13 @@ func (m *migrator) checkComplete(last ltx.TXID, oldest *ltx.FileInfo) error {
 		return m.other(oldest, "from a replicator that began before the migration was complete")
 	}
 	m.states = make([]state, last-1)
-	m.result = Report{Complete: true, From: firstPoint(m.src.plans[0])}
-	if !m.opts.History {
-		p := m.src.plans[0]
-		m.result.From = replica.Point{Pos: p.Pos, Time: p.Time}
-	}
+	m.result = Report{Complete: true}
 	m.describe()
 	return nil
 }
 
 // checkNames refuses a file that the migration does not make.
-func (m *migrator) checkNames() error {
+func (m *migrator) checkNames(context.Context) error {
 	names := m.names()
 	for name, f := range m.there {
 		if !names[name] {

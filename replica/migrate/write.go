@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/replctl/replicate/internal/flow"
 	"github.com/replctl/replicate/internal/scratch"
 	"github.com/replctl/replicate/ltx"
 	"github.com/replctl/replicate/replica"
@@ -200,28 +201,32 @@ func (w *writer) finish(ctx context.Context) error {
 // put writes a file of the database as it is, with some pages or, if pages is nil,
 // with all of them. It returns when the database has been read.
 func (w *writer) put(name ltx.FileID, pages []uint32) error {
-	opts := ltx.SnapshotOptions{MinTXID: name.MinTXID, TXID: name.MaxTXID, Time: w.at(name.MaxTXID), PageSize: uint32(w.pageSize), Commit: w.size, NodeID: w.src.id}
+	opts := ltx.SnapshotOptions{
+		MinTXID: name.MinTXID, TXID: name.MaxTXID, Time: w.at(name.MaxTXID),
+		PageSize: uint32(w.pageSize), Commit: w.size, NodeID: w.src.id,
+	}
 	if f := w.there[name]; f != nil {
 		return w.keep(f, opts)
 	}
 	read := func(pgno uint32, buf []byte) error { return readPage(w.db, pgno, buf) }
+	store := func(r io.Reader) error { return w.store(name, r) }
 	if pages == nil {
-		return w.stream(name, func(dst io.Writer) error {
+		return flow.Pipe(func(dst io.Writer) error {
 			_, err := ltx.WriteSnapshot(dst, opts, w.measured(read))
 			return err
-		})
+		}, store)
 	}
 	if len(pages)*w.pageSize > migrateSmallBytes {
-		return w.stream(name, func(dst io.Writer) error {
+		return flow.Pipe(func(dst io.Writer) error {
 			_, err := ltx.WriteDelta(dst, opts, pages, read)
 			return err
-		})
+		}, store)
 	}
 	var b bytes.Buffer
 	if _, err := ltx.WriteDelta(&b, opts, pages, read); err != nil {
 		return err
 	}
-	w.files.Go(func() error { return w.store(name, bytes.NewReader(b.Bytes())) })
+	w.files.Go(func() error { return store(bytes.NewReader(b.Bytes())) })
 	return nil
 }
 
@@ -252,20 +257,6 @@ func (w *writer) measured(read func(uint32, []byte) error) func(uint32, []byte) 
 		step(int64(pgno)*int64(w.pageSize), int64(w.size)*int64(w.pageSize))
 		return read(pgno, buf)
 	}
-}
-
-// stream lets a file flow to the client.
-func (w *writer) stream(name ltx.FileID, encode func(io.Writer) error) error {
-	r, pipe := io.Pipe()
-	encoded := make(chan struct{})
-	go func() {
-		defer close(encoded)
-		pipe.CloseWithError(encode(pipe))
-	}()
-	err := w.store(name, r)
-	_ = r.CloseWithError(errors.New("the file is no longer wanted")) // nobody reads the rest
-	<-encoded                                                        // the database changes after the return
-	return err
 }
 
 func (w *writer) store(name ltx.FileID, r io.Reader) error {

@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
 	"slices"
+	"sort"
 
-	"golang.org/x/sync/errgroup"
-
+	"github.com/replctl/replicate/internal/ordered"
 	"github.com/replctl/replicate/replica/retain"
 	"github.com/replctl/replicate/v3compat"
 )
@@ -99,8 +100,6 @@ type lineV3 struct {
 	strict int // index from which on the strict part is
 
 	snapshots, segments []*copyJob // jobs and present ones; those that are fine, as far as known
-	objects             map[*copyJob]*v3compat.Object
-	present             map[*copyJob]bool
 
 	// halfLog: a log lacks its end at the destination, and the next log may follow.
 	// No snapshot from before it may come.
@@ -110,7 +109,7 @@ type lineV3 struct {
 }
 
 func (c *copier) newLine(g, there *v3compat.Generation) *lineV3 {
-	l := &lineV3{c: c, strict: math.MaxInt, objects: map[*copyJob]*v3compat.Object{}, present: map[*copyJob]bool{}}
+	l := &lineV3{c: c, strict: math.MaxInt}
 	for _, o := range there.Snapshots {
 		l.strict = min(l.strict, o.Pos.Index)
 	}
@@ -120,12 +119,10 @@ func (c *copier) newLine(g, there *v3compat.Generation) *lineV3 {
 	}
 	job := func(o *v3compat.Object) *copyJob {
 		j := newCopyJob(o.Key, o.Key, o.Size)
-		j.at = o.At
-		l.objects[j] = o
+		j.at, j.index = o.At, o.Pos.Index
 		if size, ok := sizes[o.Key]; ok {
-			j.there, l.present[j] = size, true
-			j.finish(nil)
-			l.copyRound.present = append(l.copyRound.present, j)
+			j.isThere(size)
+			l.present = append(l.present, j)
 		}
 		return j
 	}
@@ -142,11 +139,9 @@ func (c *copier) newLine(g, there *v3compat.Generation) *lineV3 {
 	return l
 }
 
-func (l *lineV3) usable(j *copyJob) bool { return l.present[j] || l.c.damaged[j.key] == "" }
+func (l *lineV3) usable(j *copyJob) bool { return j.present || l.c.damaged[j.key] == "" }
 
-func (l *lineV3) index(j *copyJob) int { return l.objects[j].Pos.Index }
-
-// stretch is the segments from one snapshot on, up to the next.
+// stretchV3 is the segments from one snapshot on, up to the next.
 type stretchV3 struct {
 	snapshot *copyJob // nil for what is before the first
 	segments []*copyJob
@@ -155,17 +150,18 @@ type stretchV3 struct {
 
 // stretches cuts the loose part, the newest stretch first.
 func (l *lineV3) stretches() (strict []*copyJob, loose []*stretchV3) {
-	rest, next := l.segments, l.strict
-	n, _ := slices.BinarySearchFunc(rest, next, func(j *copyJob, index int) int { return l.index(j) - index })
-	rest, strict = rest[:n], rest[n:]
+	from := func(jobs []*copyJob, index int) int {
+		return sort.Search(len(jobs), func(i int) bool { return jobs[i].index >= index })
+	}
+	n := from(l.segments, l.strict)
+	rest, strict, next := l.segments[:n], l.segments[n:], l.strict
 	for _, s := range slices.Backward(l.snapshots) {
-		index := l.index(s)
-		if index >= l.strict {
+		if s.index >= l.strict {
 			continue
 		}
-		n, _ := slices.BinarySearchFunc(rest, index, func(j *copyJob, index int) int { return l.index(j) - index })
+		n := from(rest, s.index)
 		loose = append(loose, &stretchV3{s, rest[n:], next})
-		rest, next = rest[:n], index
+		rest, next = rest[:n], s.index
 	}
 	if len(rest) > 0 {
 		loose = append(loose, &stretchV3{nil, rest, next})
@@ -182,7 +178,8 @@ func (c *copier) verifiedLine(ctx context.Context, g, there *v3compat.Generation
 		_, loose := l.stretches()
 		for _, s := range loose {
 			for _, j := range s.segments {
-				if s.snapshot != nil && l.index(j) == s.next-1 && !l.present[j] && c.damaged[j.key] == "" && !c.verified[j.key] {
+				isLast := s.snapshot != nil && j.index == s.next-1
+				if isLast && !j.present && c.damaged[j.key] == "" && !c.verified[j.key] {
 					unread = append(unread, j)
 				}
 			}
@@ -196,49 +193,44 @@ func (c *copier) verifiedLine(ctx context.Context, g, there *v3compat.Generation
 	}
 }
 
+// readAhead reads objects whole, and notes which are damaged.
 func (c *copier) readAhead(ctx context.Context, jobs []*copyJob) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(c.opts.Concurrency)
-	verdicts := make([]error, len(jobs))
-	for i, j := range jobs {
-		g.Go(func() error {
-			rc, err := c.openSource(ctx, j)
-			var bad *damageError
-			switch {
-			case errors.Is(err, fs.ErrNotExist):
-				return nil // copying it finds out
-			case errors.As(err, &bad):
-				verdicts[i] = bad.Err
-				return nil
-			case err != nil:
-				return err
-			}
-			defer rc.Close()
-			keeper := &errorKeeper{r: rc}
-			if err := j.verify(keeper); keeper.err != nil {
-				return fmt.Errorf("source: read %s: %w", j.key, keeper.err)
-			} else {
-				verdicts[i] = err
-			}
-			return nil
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	for i, j := range jobs {
-		if c.verified[j.key] = true; verdicts[i] != nil {
-			c.damaged[j.key] = verdicts[i].Error()
+	i := 0
+	for damage, err := range ordered.Map(ctx, c.opts.Concurrency, ordered.Slice(jobs), c.damageOf) {
+		if err != nil {
+			return err
 		}
+		if damage != nil {
+			c.damaged[jobs[i].key] = damage.Error()
+		}
+		c.verified[jobs[i].key] = true
+		i++
 	}
 	return nil
+}
+
+// damageOf reads an object whole, and returns what is wrong with it.
+func (c *copier) damageOf(ctx context.Context, j *copyJob) (damage, err error) {
+	r, err := c.openSource(ctx, j, new(copyMeter))
+	if err == nil {
+		defer r.close()
+		_, err = io.Copy(io.Discard, r)
+	}
+	var bad *damageError
+	switch {
+	case errors.As(err, &bad):
+		return bad.Err, nil
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, errVanished):
+		return nil, nil // copying it finds out
+	}
+	return nil, err
 }
 
 // addTo fills the round.
 func (l *lineV3) addTo(round *copyRound) {
 	strict, loose := l.stretches()
 	for _, s := range l.snapshots {
-		if l.index(s) >= l.strict && !l.present[s] {
+		if s.index >= l.strict && !s.present {
 			l.jobs = append(l.jobs, s) // it needs nothing
 		}
 	}
@@ -248,7 +240,7 @@ func (l *lineV3) addTo(round *copyRound) {
 		newer = l.addLoose(s, newer)
 	}
 	round.jobs = append(round.jobs, l.jobs...)
-	round.present = append(round.present, l.copyRound.present...)
+	round.present = append(round.present, l.present...)
 	round.left = append(round.left, l.left...)
 	round.reasons = append(round.reasons, l.reasons...)
 }
@@ -263,7 +255,7 @@ func (l *lineV3) addStrict(segments []*copyJob) {
 			l.left = append(l.left, j)
 			l.drop(l.missing(segments[i+1:]), behindDamage)
 			return
-		case l.present[j]:
+		case j.present:
 			continue
 		case last != nil:
 			j.gate = behind(last)
@@ -277,7 +269,7 @@ func (l *lineV3) addStrict(segments []*copyJob) {
 func (l *lineV3) missing(jobs []*copyJob) (missing []*copyJob) {
 	for _, j := range jobs {
 		switch {
-		case l.present[j]:
+		case j.present:
 		case !l.usable(j):
 			l.left = append(l.left, j)
 		default:
@@ -292,7 +284,7 @@ func (l *lineV3) addLoose(s *stretchV3, newer []*copyJob) []*copyJob {
 	good := l.cut(s)
 	var last *copyJob
 	for _, j := range good {
-		if l.present[j] {
+		if j.present {
 			continue
 		}
 		if last != nil {
@@ -302,17 +294,18 @@ func (l *lineV3) addLoose(s *stretchV3, newer []*copyJob) []*copyJob {
 		l.jobs = append(l.jobs, j)
 	}
 	newer = append(newer, good...)
-	if n := len(good); n > 0 && n < len(s.segments) && l.index(good[n-1]) == s.next-1 {
+	if n := len(good); n > 0 && n < len(s.segments) && good[n-1].index == s.next-1 {
 		l.halfLog = true
 	}
-	if s.snapshot == nil || l.present[s.snapshot] {
+	if s.snapshot == nil || s.snapshot.present {
 		return newer
 	}
 	if l.halfLog {
-		l.drop([]*copyJob{s.snapshot}, "of a log after it the destination has a part, and the end is damaged: a restore would not notice that it is missing")
+		l.drop([]*copyJob{s.snapshot}, "of a log after it the destination has a part, and the end is damaged: "+
+			"a restore would not notice that it is missing")
 		return newer
 	}
-	s.snapshot.gate = afterAll(newer)
+	s.snapshot.gate = behind(newer...) // what is damaged is not among them, and nothing follows it either
 	l.jobs = append(l.jobs, s.snapshot)
 	return []*copyJob{s.snapshot}
 }
@@ -325,29 +318,14 @@ func (l *lineV3) cut(s *stretchV3) []*copyJob {
 		return s.segments
 	}
 	n := bad
-	if end := s.next - 1; s.snapshot != nil && l.index(s.segments[bad]) == end {
-		for n > 0 && l.index(s.segments[n-1]) == end && !l.present[s.segments[n-1]] {
+	if end := s.next - 1; s.snapshot != nil && s.segments[bad].index == end {
+		for n > 0 && s.segments[n-1].index == end && !s.segments[n-1].present {
 			n--
 		}
-		l.drop(l.missing(s.segments[n:bad]), "the end of this log is damaged, and a restore would not notice that it is missing")
+		l.drop(l.missing(s.segments[n:bad]),
+			"the end of this log is damaged, and a restore would not notice that it is missing")
 	}
 	l.left = append(l.left, s.segments[bad])
 	l.drop(l.missing(s.segments[bad+1:]), behindDamage)
 	return s.segments[:n]
-}
-
-// afterAll is the gate of a snapshot: what follows it is there, or is damaged and
-// so not followed by anything either.
-func afterAll(jobs []*copyJob) func(context.Context) error {
-	return func(ctx context.Context) error {
-		for _, j := range jobs {
-			if err := await(ctx, j.done); err != nil {
-				return err
-			}
-			if j.err != nil {
-				return fmt.Errorf("%w: %s is not there", errHeld, j.key)
-			}
-		}
-		return nil
-	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/replctl/replicate/replica"
@@ -27,12 +28,8 @@ type Options struct {
 	Progress func(done, total int64)
 }
 
-const (
-	defaultConcurrency = 8
-
-	// maxRounds bounds how often a source that changes is looked at again.
-	maxRounds = 10
-)
+// maxRounds bounds how often a source that changes is looked at again.
+const maxRounds = 10
 
 // Report is what a copy did.
 type Report struct {
@@ -102,13 +99,13 @@ func Copy(ctx context.Context, src, dst replica.Source, opts Options) (*Report, 
 	if err == nil {
 		err = c.run(ctx)
 	}
-	if err != nil {
-		if ctx.Err() != nil && !errors.Is(err, context.Cause(ctx)) {
-			err = fmt.Errorf("%w: %w", context.Cause(ctx), err)
-		}
-		return nil, fmt.Errorf("copy replica: %w", err)
+	if err == nil {
+		return &c.report, nil
 	}
-	return &c.report, nil
+	if why := context.Cause(ctx); why != nil && !errors.Is(err, why) {
+		err = fmt.Errorf("%w: %w", why, err)
+	}
+	return nil, fmt.Errorf("copy replica: %w", err)
 }
 
 type copier struct {
@@ -126,12 +123,11 @@ type copier struct {
 
 func newCopier(ctx context.Context, src, dst replica.Source, opts Options) (*copier, error) {
 	if opts.Concurrency <= 0 {
-		opts.Concurrency = defaultConcurrency
+		opts.Concurrency = 8
 	}
 	c := &copier{
-		opts:    opts,
+		opts: opts, meter: copyMeter{notify: opts.Progress},
 		damaged: map[string]string{}, compared: map[string]bool{}, verified: map[string]bool{}, unread: map[string]error{},
-		meter: copyMeter{notify: opts.Progress},
 	}
 	var err error
 	if c.src, err = replica.Open(ctx, src); err != nil {
@@ -151,47 +147,29 @@ func (c *copier) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := c.checkSame(ctx); err != nil {
+		c.count(round)
+		if err := c.compare(ctx, round.present); err != nil { // all of it, before the first write
 			return err
 		}
-		c.count(round)
-		if len(round.jobs) == 0 {
-			return c.finish(ctx, round)
+		if err := c.writeTimes(ctx, round.generations); err != nil { // at the end, too: another copy may have replaced them
+			return err
 		}
-		if err := c.execute(ctx, round); err != nil {
+		if len(round.jobs) == 0 {
+			c.report.Problems = append(round.problems(c.damaged), c.uncompared()...)
+			return c.refusals.Check(ctx, c.src.Store)
+		}
+		if err := c.copyAll(ctx, round.jobs); err != nil {
 			return err
 		}
 	}
 	return ErrSourceChanges
 }
 
-// execute does what a look has shown: all comparisons come before the first write.
-func (c *copier) execute(ctx context.Context, round *copyRound) error {
-	if err := c.compare(ctx, round.present); err != nil {
-		return err
-	}
-	if err := c.writeTimes(ctx, round.generations); err != nil {
-		return err
-	}
-	return c.copyAll(ctx, round.jobs)
-}
-
-func (c *copier) finish(ctx context.Context, round *copyRound) error {
-	if err := c.compare(ctx, round.present); err != nil {
-		return err
-	}
-	if err := c.writeTimes(ctx, round.generations); err != nil { // another copy may have replaced them
-		return err
-	}
-	c.report.Problems = append(round.problems(c.damaged), c.uncompared()...)
-	return c.refusals.Check(ctx, c.src.Store)
-}
-
 // count says what there is to copy, as of the last look.
 func (c *copier) count(round *copyRound) {
-	all := append(append([]*copyJob{}, round.jobs...), round.present...)
-	c.report.Objects, c.report.Bytes = len(all)+len(round.left), 0
-	for _, j := range append(all, round.left...) {
+	all := slices.Concat(round.jobs, round.present, round.left)
+	c.report.Objects, c.report.Bytes = len(all), 0
+	for _, j := range all {
 		c.report.Bytes += j.size
 	}
 	if c.report.Rounds == 1 {

@@ -16,10 +16,19 @@ import (
 
 // copyJob is one object of the source.
 type copyJob struct {
-	key, to     string // here and there
-	size, there int64
-	at          time.Time     // of a v0.3 object; zero if not known
-	file        *ltx.FileInfo // of an LTX file
+	key, to string // here and there
+	size    int64
+	present bool // at the destination already, with this size
+	there   int64
+
+	// Of a v0.3 object.
+	at    time.Time // zero if not known
+	index int
+
+	// Of an LTX file.
+	file   *ltx.FileInfo
+	onPath int // position on the way to the latest state; math.MaxInt if not on it
+	depth  int // steps from nothing; math.MaxInt if it cannot be restored
 
 	// gate, if set, returns when the object may become visible, or why not. It is
 	// asked when the whole source has been read, and is fine.
@@ -33,6 +42,12 @@ type copyJob struct {
 
 func newCopyJob(key, to string, size int64) *copyJob {
 	return &copyJob{key: key, to: to, size: size, cleared: make(chan struct{}), done: make(chan struct{})}
+}
+
+// isThere is for an object that the destination has, with a size.
+func (j *copyJob) isThere(size int64) {
+	j.present, j.there = true, size
+	j.finish(nil)
 }
 
 func (j *copyJob) clear() { j.once.Do(func() { close(j.cleared) }) }
@@ -74,21 +89,23 @@ func await(ctx context.Context, c <-chan struct{}) error {
 	}
 }
 
-// behind is a gate: after another job's object is there.
-func behind(other *copyJob) func(context.Context) error {
+// behind is a gate: after the objects of other jobs are there.
+func behind(others ...*copyJob) func(context.Context) error {
 	return func(ctx context.Context) error {
-		if err := await(ctx, other.done); err != nil {
-			return err
-		}
-		if other.err != nil {
-			return fmt.Errorf("%w: %s is not copied", errHeld, other.key)
+		for _, other := range others {
+			if err := await(ctx, other.done); err != nil {
+				return err
+			}
+			if other.err != nil {
+				return fmt.Errorf("%w: %s is not copied", errHeld, other.key)
+			}
 		}
 		return nil
 	}
 }
 
 // clearOf is a gate: when all objects of a line up to another one were read, and
-// were fine. Whether they are there is for somebody else to wait for.
+// were fine. Another gate waits until they are there.
 func clearOf(other *copyJob) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if err := await(ctx, other.cleared); err != nil {
@@ -96,25 +113,21 @@ func clearOf(other *copyJob) func(context.Context) error {
 		}
 		select {
 		case <-other.done:
-			if other.err != nil {
-				return fmt.Errorf("%w: %s is not copied", errHeld, other.key)
-			}
+			return behind(other)(ctx)
 		default: // cleared before it is done: it was fine
+			return nil
 		}
-		return nil
 	}
 }
 
 // copyOne copies one object.
 func (c *copier) copyOne(ctx context.Context, j *copyJob) error {
-	rc, err := c.openSource(ctx, j)
+	r, err := c.openSource(ctx, j, &c.meter)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s: %w", j.key, errVanished)
 	} else if err != nil {
 		return err
 	}
-	defer rc.Close()
-	r := newCopyReader(ctx, rc, j, &c.meter)
 	defer r.close()
 	if j.file != nil {
 		_, err = c.dst.Write(ctx, j.file, r, true)
@@ -126,7 +139,7 @@ func (c *copier) copyOne(ctx context.Context, j *copyJob) error {
 
 // openSource opens an object of the source. One that is there and cannot be read is a
 // *damageError.
-func (c *copier) openSource(ctx context.Context, j *copyJob) (io.ReadCloser, error) {
+func (c *copier) openSource(ctx context.Context, j *copyJob, meter *copyMeter) (*copyReader, error) {
 	err := replica.WhyEmpty(ctx, c.src.Store, j.key, j.size)
 	var rc io.ReadCloser
 	if err == nil {
@@ -135,7 +148,7 @@ func (c *copier) openSource(ctx context.Context, j *copyJob) (io.ReadCloser, err
 	switch {
 	case err == nil:
 		c.refusals.Add(1, nil)
-		return rc, nil
+		return newCopyReader(ctx, rc, j, meter), nil
 	case blob.IsObjects(err):
 		c.refusals.Add(0, err)
 		return nil, &damageError{err}
@@ -153,16 +166,10 @@ func (c *copier) explain(j *copyJob, r *copyReader, err error) error {
 		return fmt.Errorf("%s: %w", j.key, errVanished)
 	case r.failed != nil:
 		return r.failed
-	case errors.Is(err, ltx.ErrTruncated), errors.Is(err, ltx.ErrCorrupt): // of the header, which is looked at before
+	case errors.Is(err, ltx.ErrTruncated), errors.Is(err, ltx.ErrCorrupt): // of the header, which Write looks at first
 		return &damageError{err}
 	case errors.As(err, &conflict):
 		return &ConflictError{j.key, j.to, fmt.Sprintf("%v and %v", conflict.Ours, conflict.Theirs), false}
 	}
 	return fmt.Errorf("destination: %w", err)
-}
-
-// verify checks the content of a whole object.
-func (j *copyJob) verify(r io.Reader) error {
-	_, err := replica.VerifyObject(r, j.file, nil)
-	return err
 }

@@ -12,13 +12,9 @@ import (
 // checkSame refuses a destination that has a replica and shares no object's name with
 // the source: it is another database's, or an earlier copy of which the source has
 // nothing left, and what is copied would become its latest state.
-func (c *copier) checkSame(ctx context.Context) error {
-	if c.opts.Force || c.report.Rounds > 1 {
+func (c *copier) checkSame(ctx context.Context, files, there []*ltx.FileInfo) error {
+	if c.opts.Force {
 		return nil
-	}
-	there, err := c.dst.All(ctx)
-	if err != nil {
-		return fmt.Errorf("destination: %w", err)
 	}
 	generations, err := c.dst.Backup().Generations(ctx)
 	if err != nil {
@@ -27,15 +23,14 @@ func (c *copier) checkSame(ctx context.Context) error {
 	if len(there)+len(generations) == 0 {
 		return nil
 	}
-	files, err := c.src.All(ctx)
-	if err != nil {
-		return err
-	}
 	ours, err := c.src.Backup().Generations(ctx)
-	if err != nil || sharesFile(files, there) || slices.ContainsFunc(ours, func(id string) bool { return slices.Contains(generations, id) }) {
+	shared := func(id string) bool { return slices.Contains(generations, id) }
+	if err != nil || sharesFile(files, there) || slices.ContainsFunc(ours, shared) {
 		return err
 	}
-	return &ConflictError{c.anyKey(files, ours), c.anyKey(there, generations), "the destination has a replica that shares no object with the source: another database's, or a copy that is too old to be continued", true}
+	const why = "the destination has a replica that shares no object with the source: " +
+		"another database's, or a copy that is too old to be continued"
+	return &ConflictError{anyKey(files, ours), anyKey(there, generations), why, true}
 }
 
 func sharesFile(a, b []*ltx.FileInfo) bool {
@@ -47,7 +42,7 @@ func sharesFile(a, b []*ltx.FileInfo) bool {
 }
 
 // anyKey names something that is in a replica.
-func (c *copier) anyKey(files []*ltx.FileInfo, generations []string) string {
+func anyKey(files []*ltx.FileInfo, generations []string) string {
 	switch {
 	case len(files) > 0:
 		f := files[len(files)-1]

@@ -8,17 +8,18 @@ import (
 	"sync"
 
 	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/replica"
 )
 
 // copyReader is an object on its way from one replica to another. It verifies what
-// it hands on, as it goes, and its io.EOF says that everything was read, that all
-// of it is fine, and that the object may become visible: who writes it does that
-// only then. So an object that is held back waits here, with nothing in flight
-// that could time out.
+// it hands on, as it goes. Its io.EOF says that everything was read, that all of it is
+// fine, and that the object may become visible: a writer makes it visible only then.
+// So an object that is held back waits here, with nothing in flight that could time out.
 type copyReader struct {
-	ctx    context.Context //nolint:containedctx // it is for the time of one copy
+	ctx    context.Context
 	job    *copyJob
 	src    io.Reader
+	closer io.Closer // of src
 	meter  *copyMeter
 	n      int64
 	ended  bool  // src is at its end
@@ -32,11 +33,12 @@ type copyReader struct {
 
 var errUnread = errors.New("not read to its end")
 
-func newCopyReader(ctx context.Context, src io.Reader, j *copyJob, m *copyMeter) *copyReader {
+func newCopyReader(ctx context.Context, rc io.ReadCloser, j *copyJob, m *copyMeter) *copyReader {
 	pr, pw := io.Pipe()
-	r := &copyReader{ctx: ctx, job: j, src: blob.ContextReader(ctx, src), meter: m, check: pw, result: make(chan error, 1)}
+	src := blob.ContextReader(ctx, rc)
+	r := &copyReader{ctx: ctx, job: j, src: src, closer: rc, meter: m, check: pw, result: make(chan error, 1)}
 	go func() {
-		err := j.verify(pr)
+		_, err := replica.VerifyObject(pr, j.file, nil)
 		_ = pr.CloseWithError(io.ErrClosedPipe) // a verdict before the end
 		r.result <- err
 	}()
@@ -107,7 +109,10 @@ func (r *copyReader) end() error {
 }
 
 // close ends the check of what nobody reads to its end.
-func (r *copyReader) close() { _ = r.settle(errUnread) }
+func (r *copyReader) close() {
+	_ = r.settle(errUnread)
+	_ = r.closer.Close()
+}
 
 // copyMeter adds up the progress of all jobs.
 type copyMeter struct {
@@ -132,18 +137,4 @@ func (m *copyMeter) add(n int64) {
 	if m.notify != nil && n > 0 {
 		m.notify(min(m.done, m.total), m.total)
 	}
-}
-
-// errorKeeper remembers an error of a reader, which is not one of what was read.
-type errorKeeper struct {
-	r   io.Reader
-	err error
-}
-
-func (k *errorKeeper) Read(p []byte) (int, error) {
-	n, err := k.r.Read(p)
-	if err != nil && err != io.EOF {
-		k.err = err
-	}
-	return n, err
 }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/internal/ordered"
 	"github.com/replctl/replicate/replica"
 	"github.com/replctl/replicate/v3compat"
 )
@@ -32,31 +33,45 @@ type copyRound struct {
 func (r *copyRound) problems(damaged map[string]string) (problems []replica.Problem) {
 	for _, j := range r.left {
 		if reason, ok := damaged[j.key]; ok {
-			problems = append(problems, replica.Problem{Severity: replica.SeverityError, Object: j.key, Message: reason + "; it is not copied"})
+			problems = append(problems, problem(j.key, "%s; it is not copied", reason))
 		}
 	}
 	for _, g := range r.generations {
 		if g.TimesErr != nil {
-			problems = append(problems, replica.Problem{Severity: replica.SeverityError, Object: g.Times.Key, Message: fmt.Sprintf("%v; no object's time is known, and none is copied", g.TimesErr)})
+			problems = append(problems, problem(g.Times.Key, "%v; no object's time is known, and none is copied", g.TimesErr))
 		}
 	}
 	return append(problems, r.reasons...)
 }
 
+func problem(object, format string, args ...any) replica.Problem {
+	return replica.Problem{Severity: replica.SeverityError, Object: object, Message: fmt.Sprintf(format, args...)}
+}
+
 // plan looks at both sides.
 func (c *copier) plan(ctx context.Context) (*copyRound, error) {
 	round := &copyRound{}
-	hasLTX, err := c.planLTX(ctx, round)
+	files, err := c.src.All(ctx)
 	if err != nil {
+		return nil, err
+	}
+	there, err := c.dst.All(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("destination: %w", err)
+	}
+	if err := c.planLTX(ctx, round, files, there); err != nil {
 		return nil, err
 	}
 	if err := c.planV3(ctx, round); err != nil {
 		return nil, err
 	}
-	if !hasLTX && len(round.generations) == 0 && c.report.Rounds == 1 {
+	if c.report.Rounds > 1 {
+		return round, nil
+	}
+	if len(files)+len(round.generations) == 0 {
 		return nil, replica.ErrNoReplica
 	}
-	return round, nil
+	return round, c.checkSame(ctx, files, there)
 }
 
 // tailSize is how much of the end of two objects is compared: an LTX file has its
@@ -65,26 +80,23 @@ const tailSize = 1 << 10
 
 // compare makes sure that what is on both sides is the same, by size and tail.
 func (c *copier) compare(ctx context.Context, present []*copyJob) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(replica.HeaderReads)
-	done := make(chan comparison, len(present))
-	for _, j := range present {
-		if !c.compared[j.key] {
-			g.Go(func() error { return c.compareOne(ctx, j, done) })
+	jobs := slices.DeleteFunc(slices.Clone(present), func(j *copyJob) bool { return c.compared[j.key] })
+	for done, err := range ordered.Map(ctx, replica.HeaderReads, ordered.Slice(jobs), c.compareOne) {
+		if err != nil {
+			return err
+		}
+		if done.unread != nil {
+			c.unread[done.key] = done.unread
+		}
+		if done.key != "" {
+			c.compared[done.key] = true
 		}
 	}
-	err := g.Wait()
-	close(done)
-	for d := range done {
-		c.compared[d.key] = true
-		if d.unread != nil {
-			c.unread[d.key] = d.unread
-		}
-	}
-	return err
+	return nil
 }
 
-// comparison is an object that is the same on both sides, as far as it could be read.
+// comparison is an object that is the same on both sides, as far as it could be read. It is
+// zero for one that is gone.
 type comparison struct {
 	key    string
 	unread error // why it could not be; the sizes are the same
@@ -93,42 +105,40 @@ type comparison struct {
 // uncompared are warnings: what is at the destination has the size that it should have.
 func (c *copier) uncompared() (problems []replica.Problem) {
 	for _, key := range slices.Sorted(maps.Keys(c.unread)) {
-		problems = append(problems, replica.Problem{Severity: replica.SeverityWarning, Object: key, Message: fmt.Sprintf("%v; it was copied before, and only its size was compared with the copy's", c.unread[key])})
+		p := problem(key, "%v; it was copied before, and only its size was compared with the copy's", c.unread[key])
+		p.Severity = replica.SeverityWarning
+		problems = append(problems, p)
 	}
 	return problems
 }
 
-func (c *copier) compareOne(ctx context.Context, j *copyJob, done chan<- comparison) error {
+func (c *copier) compareOne(ctx context.Context, j *copyJob) (same comparison, err error) {
 	if j.size != j.there {
-		return &ConflictError{j.key, j.to, fmt.Sprintf("%d bytes and %d bytes", j.size, j.there), false}
+		return same, &ConflictError{j.key, j.to, fmt.Sprintf("%d bytes and %d bytes", j.size, j.there), false}
 	}
 	ours, err := readTail(ctx, c.src.Store, j.key, j.size)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil // deleted since the listing
+		return same, nil // deleted since the listing
 	case blob.IsObjects(err):
 		c.refusals.Add(0, err)
-		done <- comparison{j.key, err}
-		return nil
+		return comparison{j.key, err}, nil
 	case err != nil:
-		return fmt.Errorf("source: %w", err)
+		return same, fmt.Errorf("source: %w", err)
 	}
 	c.refusals.Add(1, nil)
 	theirs, err := readTail(ctx, c.dst.Store, j.to, j.size)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil // the next look finds out
+		return same, nil // the next look finds out
 	case errors.Is(err, blob.ErrUnreadable):
-		done <- comparison{j.key, err}
-		return nil
+		return comparison{j.key, err}, nil
 	case err != nil:
-		return fmt.Errorf("destination: %w", err)
+		return same, fmt.Errorf("destination: %w", err)
+	case !bytes.Equal(ours, theirs):
+		return same, &ConflictError{j.key, j.to, "their sizes are the same, their checksums are not", false}
 	}
-	if !bytes.Equal(ours, theirs) {
-		return &ConflictError{j.key, j.to, "their sizes are the same, their checksums are not", false}
-	}
-	done <- comparison{key: j.key}
-	return nil
+	return comparison{key: j.key}, nil
 }
 
 func readTail(ctx context.Context, store blob.Reader, key string, size int64) ([]byte, error) {
@@ -189,5 +199,5 @@ func (r *copyRound) drop(jobs []*copyJob, reason string) {
 	if n := len(jobs) - 1; n > 0 {
 		more = fmt.Sprintf(", and %d more after it,", n)
 	}
-	r.reasons = append(r.reasons, replica.Problem{Severity: replica.SeverityError, Object: first.key, Message: fmt.Sprintf("it%s is not copied: %s", more, reason)})
+	r.reasons = append(r.reasons, problem(first.key, "it%s is not copied: %s", more, reason))
 }

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"time"
 
 	"github.com/replctl/replicate/blob"
 	"github.com/replctl/replicate/ltx"
@@ -78,9 +80,8 @@ func (pr *pruner) pruneLTX(ctx context.Context, files []*ltx.FileInfo) error {
 	if err := proveLTX(before, pr.planner, floor); err != nil {
 		return err
 	}
-	stays := make(map[*ltx.FileInfo]bool, len(pr.files))
+	stays := setOf(pr.files)
 	for _, f := range pr.files {
-		stays[f] = true
 		pr.keep(f.Size)
 	}
 	gone := slices.DeleteFunc(slices.Clone(files), func(f *ltx.FileInfo) bool { return stays[f] })
@@ -105,10 +106,7 @@ func withUncompacted(files, kept []*ltx.FileInfo) []*ltx.FileInfo {
 	for _, f := range files {
 		ends[f.Level] = max(ends[f.Level], f.MaxTXID)
 	}
-	stays := make(map[*ltx.FileInfo]bool, len(kept))
-	for _, f := range kept {
-		stays[f] = true
-	}
+	stays := setOf(kept)
 	for _, f := range files {
 		if next := f.Level + 1; next < ltx.SnapshotLevel && ends[next] > 0 && f.MaxTXID > ends[next] && !stays[f] {
 			kept = append(kept, f)
@@ -117,15 +115,20 @@ func withUncompacted(files, kept []*ltx.FileInfo) []*ltx.FileInfo {
 	return kept
 }
 
+func setOf[T comparable](items []T) map[T]bool {
+	set := make(map[T]bool, len(items))
+	for _, item := range items {
+		set[item] = true
+	}
+	return set
+}
+
 // proveLTX compares what can be restored from the floor on.
 func proveLTX(before, after *replica.Timeline, floor *ltx.FileInfo) error {
 	if floor == nil {
 		return nil
 	}
-	left := make(map[ltx.TXID]bool)
-	for _, txid := range after.Chain.Restorable() {
-		left[txid] = true
-	}
+	left := setOf(after.Chain.Restorable())
 	for _, txid := range before.Chain.Restorable() {
 		if txid >= floor.MaxTXID && !left[txid] {
 			return fmt.Errorf("%w: transaction %s", ErrNotPromised, txid)
@@ -267,10 +270,6 @@ func cutTimes(ctx context.Context, store blob.Store, kept *v3compat.Generation) 
 	for _, o := range now.All() {
 		left[now.Name(o.Key)] = true
 	}
-	for name := range times {
-		if !left[name] {
-			delete(times, name)
-		}
-	}
+	maps.DeleteFunc(times, func(name string, _ time.Time) bool { return !left[name] })
 	return v3compat.PutTimes(ctx, store, kept.ID, times)
 }

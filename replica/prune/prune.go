@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/internal/errs"
 	"github.com/replctl/replicate/replica"
 	"github.com/replctl/replicate/v3compat"
 )
@@ -74,18 +75,19 @@ var ErrNotPromised = errors.New("a state that was promised could not be restored
 // Before it returns, it proves from the names that are kept alone that every state
 // of the window is still there. It never plans to delete what is not part of a
 // replica.
-func NewPlan(ctx context.Context, client replica.Source, opts Options) (*Plan, error) {
+func NewPlan(ctx context.Context, client replica.Source, opts Options) (_ *Plan, err error) {
+	defer errs.Wrap(&err, "plan prune")
 	if opts.Since.IsZero() {
-		return nil, errors.New("plan prune: no window is promised")
+		return nil, errors.New("no window is promised")
 	}
 	files, err := replica.Open(ctx, client)
 	if err != nil {
-		return nil, fmt.Errorf("plan prune: %w", err)
+		return nil, err
 	}
+	opts.Snapshots = max(1, opts.Snapshots)
 	pr := &pruner{of: files, opts: opts, plan: &Plan{}}
-	pr.opts.Snapshots = max(1, opts.Snapshots)
 	if err := pr.run(ctx); err != nil {
-		return nil, fmt.Errorf("plan prune: %w", err)
+		return nil, err
 	}
 	return pr.plan, nil
 }
@@ -97,31 +99,29 @@ func NewPlan(ctx context.Context, client replica.Source, opts Options) (*Plan, e
 //
 // The client should be a [replica.FencedClient]. An object that appeared after the plan
 // was made is not touched.
-func Run(ctx context.Context, client replica.Source, plan *Plan) error {
+func Run(ctx context.Context, client replica.Source, plan *Plan) (err error) {
+	defer errs.Wrap(&err, "prune")
 	store, _, err := client.Open(ctx)
 	if err != nil {
-		return fmt.Errorf("prune: %w", err)
+		return err
 	}
 	failed := make([]bool, len(plan.steps))
-	var errs []error
+	var failures []error
 	for i, step := range plan.steps {
 		switch {
 		case step.after >= 0 && failed[step.after]:
 			failed[i] = true
-			errs = append(errs, step.refuse()...)
+			failures = append(failures, step.refuse()...)
 			continue
 		case ctx.Err() != nil:
-			return fmt.Errorf("prune: %w", errors.Join(append(errs, context.Cause(ctx))...))
+			return errors.Join(append(failures, context.Cause(ctx))...)
 		}
 		if err := step.run(ctx, store); err != nil {
 			failed[i] = true
-			errs = append(errs, err)
+			failures = append(failures, err)
 		}
 	}
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("prune: %w", err)
-	}
-	return nil
+	return errors.Join(failures...)
 }
 
 var errBaseStays = errors.New("kept, as a snapshot that is restored with it could not be deleted")

@@ -110,8 +110,8 @@ func (k *keptV3) floors(g *v3compat.Generation) (floors []int) {
 		return []int{0}
 	case !newest.After(k.since) && g != k.owner:
 		return []int{fixed, 0}
-	case !inOrder(g):
-		return []int{0}
+	case !slices.IsSortedFunc(g.Segments, func(a, b *v3compat.Object) int { return a.At.Compare(b.At) }):
+		return []int{0} // by the clock. What a moment means depends on all of them
 	}
 	for _, s := range slices.Backward(g.Snapshots) {
 		if s.Size > 0 && !s.At.After(k.since) {
@@ -119,12 +119,6 @@ func (k *keptV3) floors(g *v3compat.Generation) (floors []int) {
 		}
 	}
 	return append(floors, 0)
-}
-
-// inOrder reports whether segments were written one after the other, by the clock.
-// Where not, what a moment means depends on all of them.
-func inOrder(g *v3compat.Generation) bool {
-	return slices.IsSortedFunc(g.Segments, func(a, b *v3compat.Object) int { return a.At.Compare(b.At) })
 }
 
 // states are those of a generation that count: after the time, and, of one that has
