@@ -132,7 +132,8 @@ func childClaim(dir string, args []int) error {
 	s := file.NewStore(dir, file.Options{})
 	fmt.Println("ready")
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
-		_, err := s.Write(context.Background(), in.Text(), bytes.NewReader([]byte(strconv.Itoa(args[0]))), blob.WriteOptions{IfAbsent: true})
+		_, err := s.Write(context.Background(), in.Text(), bytes.NewReader([]byte(strconv.Itoa(args[0]))),
+			blob.WriteOptions{IfAbsent: true})
 		switch {
 		case err == nil:
 			fmt.Println("won")

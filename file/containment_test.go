@@ -149,7 +149,8 @@ func TestLinksOutOfTheRoot(t *testing.T) {
 	}
 }
 
-func testLinkOut(t *testing.T, at string, relative bool, verb string, call func(context.Context, *file.ReplicaClient) (any, error)) {
+func testLinkOut(t *testing.T, at string, relative bool, verb string,
+	call func(context.Context, *file.ReplicaClient) (any, error)) {
 	base := scratch(t)
 	dir, outside := filepath.Join(base, "replica"), filepath.Join(base, "outside")
 	plantReplica(t, dir)
@@ -246,7 +247,8 @@ func TestLinksToNowhere(t *testing.T) {
 					if err != nil || !isHollow(got) {
 						t.Errorf("%s -> %s: %s: got %v, %v, want a name without a size", at, target, verb, got, err)
 					}
-				} else if opens := verb == "OpenLTXFile" && at != levelFile; got != nil || err == nil || errors.Is(err, fs.ErrNotExist) && !opens {
+				} else if opens := verb == "OpenLTXFile" && at != levelFile; got != nil || err == nil ||
+					errors.Is(err, fs.ErrNotExist) && !opens {
 					t.Errorf("%s -> %s: %s: got %v, %v", at, target, verb, got, err)
 				}
 			}
@@ -281,7 +283,8 @@ func TestReplicaPathIsALink(t *testing.T) {
 	plantReplica(t, filepath.Join(base, "data"))
 	link := filepath.Join(base, "replica")
 	must(t, os.Symlink("data", link))
-	for _, verb := range []string{"LTXFiles", "OpenLTXFile", "WriteLTXFile", "GenerationsV3", "SnapshotsV3", "DeleteLTXFiles", "DeleteAll"} {
+	for _, verb := range []string{"LTXFiles", "OpenLTXFile", "WriteLTXFile", "GenerationsV3", "SnapshotsV3",
+		"DeleteLTXFiles", "DeleteAll"} {
 		if _, err := verbs[verb](t.Context(), file.NewReplicaClient(link)); err != nil {
 			t.Errorf("%s: %v", verb, err)
 		}
@@ -322,7 +325,8 @@ func TestSwappedDirectory(t *testing.T) {
 		}
 	}()
 	for range 150 {
-		for _, verb := range []string{"LTXFiles", "OpenLTXFile", "WriteLTXFile", "DeleteLTXFiles", "WriteLTXFile", "DeleteAll"} {
+		for _, verb := range []string{"LTXFiles", "OpenLTXFile", "WriteLTXFile", "DeleteLTXFiles", "WriteLTXFile",
+			"DeleteAll"} {
 			got, _ := verbs[verb](t.Context(), file.NewReplicaClient(dir))
 			if info, ok := got.(*ltx.FileInfo); ok && info.Size > 7777 {
 				t.Fatal("listed a file outside the replica")

@@ -109,7 +109,8 @@ func TestReadOnlyDirectory(t *testing.T) {
 	wantPrefix(t, p.line(), "write true write ltx file: write "+levelFileOf(2))
 	wantPrefix(t, p.line(), "delete true delete "+levelFileOf(1))
 	p.want("list false <nil>")
-	if line := p.line(); !strings.HasPrefix(line, "lease true ") || !strings.Contains(line, ".lock.json.lock: permission denied") {
+	if line := p.line(); !strings.HasPrefix(line, "lease true ") ||
+		!strings.Contains(line, ".lock.json.lock: permission denied") {
 		t.Errorf("got %q, want an error that names the lock file and says why", line)
 	}
 	p.finish()

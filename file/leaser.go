@@ -65,7 +65,8 @@ func NewLeaser(dir string) *Leaser {
 
 // NewLeaserFromURL returns the leaser of the replica at a file URL, whose parts
 // replicate.ParseURL gives. The result is a *Leaser.
-func NewLeaserFromURL(scheme, host, urlPath string, query url.Values, userinfo *url.Userinfo) (replicate.Leaser, error) {
+func NewLeaserFromURL(scheme, host, urlPath string, query url.Values, userinfo *url.Userinfo) (replicate.Leaser,
+	error) {
 	c, err := NewReplicaClientFromURL(scheme, host, urlPath, query, userinfo)
 	if err != nil {
 		return nil, err

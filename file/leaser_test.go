@@ -42,7 +42,8 @@ func TestLeaser(t *testing.T) {
 
 func TestNewLeaser(t *testing.T) {
 	l := file.NewLeaser("/x")
-	if l.Dir != "/x" || l.TTL != file.DefaultLeaseTTL || l.MaxTTL != file.DefaultLeaseMaxTTL || l.Owner == "" || l.Type() != "file" {
+	if l.Dir != "/x" || l.TTL != file.DefaultLeaseTTL || l.MaxTTL != file.DefaultLeaseMaxTTL || l.Owner == "" ||
+		l.Type() != "file" {
 		t.Errorf("NewLeaser: %+v", l)
 	}
 	for _, path := range []string{"..", "../y", "/etc", "a/../../y"} {

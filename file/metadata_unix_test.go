@@ -33,7 +33,8 @@ func TestMetadataAttributes(t *testing.T) {
 	dir := scratch(t)
 	none := noMetadata(t, dir) != ""
 	s := file.NewStore(dir, file.Options{})
-	if _, err := s.Write(t.Context(), "k", strings.NewReader("x"), blob.WriteOptions{Metadata: map[string]string{"lease-owner": "me"}}); err != nil {
+	if _, err := s.Write(t.Context(), "k", strings.NewReader("x"),
+		blob.WriteOptions{Metadata: map[string]string{"lease-owner": "me"}}); err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, "k")

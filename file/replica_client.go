@@ -46,7 +46,8 @@ func NewReplicaClient(path string) *ReplicaClient {
 
 // NewReplicaClientFromURL returns a client for the parts of a file URL, as
 // replicate.ParseURL gives them. The result is a *ReplicaClient.
-func NewReplicaClientFromURL(scheme, host, urlPath string, query url.Values, userinfo *url.Userinfo) (replicate.ReplicaClient, error) {
+func NewReplicaClientFromURL(scheme, host, urlPath string, query url.Values,
+	userinfo *url.Userinfo) (replicate.ReplicaClient, error) {
 	switch {
 	case scheme != "" && scheme != ReplicaClientType:
 		return nil, fmt.Errorf("file replica: url scheme %q, want %q", scheme, ReplicaClientType)

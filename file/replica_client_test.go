@@ -27,8 +27,9 @@ func TestFenced(t *testing.T) {
 			return c
 		}
 		return replicatest.Fenced{
-			Replica: replicatest.Over(file.NewStore(dir, file.Options{}), func() replicate.ReplicaClient { return client(false) }),
-			Client:  client,
+			Replica: replicatest.Over(file.NewStore(dir, file.Options{}),
+				func() replicate.ReplicaClient { return client(false) }),
+			Client: client,
 			Leaser: func(c replicatest.LeaserConfig) replicate.Leaser {
 				l := file.NewLeaser(dir)
 				l.Owner, l.TTL, l.MaxTTL = c.Owner, c.TTL, c.MaxTTL

@@ -111,7 +111,8 @@ func testCreateOther(t *testing.T, f Fenced) {
 				what := fmt.Sprintf("%s %s, of one size: %v", size, kind, evenly)
 				_, err := f.Client(true).WriteLTXFile(t.Context(), 3, txid, txid, body(ours))
 				conflict := wantConflict(t, what, err)
-				if conflict.Theirs.Size != int64(len(theirs)) || conflict.Ours.Size != int64(len(ours)) || !slices.Contains(keys(t, f.Replica), conflict.Key) {
+				if conflict.Theirs.Size != int64(len(theirs)) || conflict.Ours.Size != int64(len(ours)) ||
+					!slices.Contains(keys(t, f.Replica), conflict.Key) {
 					t.Errorf("%s: conflict %+v", what, conflict)
 				}
 			}
@@ -221,7 +222,8 @@ type loneLeaser struct{ i int }
 func (l loneLeaser) Type() string               { return "lone" }
 func (l loneLeaser) MaxLeaseTTL() time.Duration { return long }
 func (l loneLeaser) AcquireLease(context.Context) (*replicate.Lease, error) {
-	return &replicate.Lease{Generation: int64(l.i + 1), Owner: loneOwner(l.i), ExpiresAt: time.Now().Add(long), ETag: "x"}, nil
+	return &replicate.Lease{Generation: int64(l.i + 1), Owner: loneOwner(l.i), ExpiresAt: time.Now().Add(long),
+		ETag: "x"}, nil
 }
 func (l loneLeaser) RenewLease(ctx context.Context, _ *replicate.Lease) (*replicate.Lease, error) {
 	return l.AcquireLease(ctx)
@@ -252,7 +254,8 @@ func testStamp(t *testing.T, f Fenced) {
 		t.Fatal(err)
 	}
 	key := keys(t, f.Replica)[0]
-	want := map[string]string{replica.MetadataLeaseGeneration: "5", replica.MetadataLeaseOwner: "writer%204,%20h%C3%B6st%3F"}
+	want := map[string]string{replica.MetadataLeaseGeneration: "5",
+		replica.MetadataLeaseOwner: "writer%204,%20h%C3%B6st%3F"}
 	wantMetadata(t, f, store, key, want)
 	write(t, f.Client(false), 0, 1, 1, makeFile(1, 1, 11))
 	wantMetadata(t, f, store, key, map[string]string{replica.MetadataLeaseGeneration: "", replica.MetadataLeaseOwner: ""})

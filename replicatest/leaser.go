@@ -139,7 +139,8 @@ func testRecord(t *testing.T, lock Lock) {
 	if err := json.Unmarshal(data, &rec); err != nil {
 		t.Fatalf("record %s: %v", data, err)
 	}
-	if rec.Generation == nil || *rec.Generation != 1 || rec.Owner == nil || *rec.Owner != "me" || rec.ExpiresAt == nil || rec.ExpiresAt.Sub(lease.ExpiresAt).Abs() > 3*time.Second {
+	if rec.Generation == nil || *rec.Generation != 1 || rec.Owner == nil || *rec.Owner != "me" || rec.ExpiresAt == nil ||
+		rec.ExpiresAt.Sub(lease.ExpiresAt).Abs() > 3*time.Second {
 		t.Errorf("record %s of lease %+v", data, lease)
 	}
 }
@@ -236,7 +237,8 @@ func testRenew(t *testing.T, lock Lock) {
 	if err != nil {
 		t.Fatalf("RenewLease: %v", err)
 	}
-	if second.Generation != first.Generation || second.ETag == first.ETag || second.ExpiresAt.Before(first.ExpiresAt) || second.Owner != "me" {
+	if second.Generation != first.Generation || second.ETag == first.ETag || second.ExpiresAt.Before(first.ExpiresAt) ||
+		second.Owner != "me" {
 		t.Errorf("renewed %+v to %+v", first, second)
 	}
 	third, err := lock.named("me").RenewLease(t.Context(), second) // another handle, as after a restart
@@ -246,7 +248,8 @@ func testRenew(t *testing.T, lock Lock) {
 	for _, stale := range []*replicate.Lease{first, second} {
 		_, err := l.RenewLease(t.Context(), stale)
 		wantIs(t, "RenewLease with a value that was renewed away", err, replicate.ErrLeaseNotHeld)
-		wantIs(t, "ReleaseLease with a value that was renewed away", l.ReleaseLease(t.Context(), stale), replicate.ErrLeaseNotHeld)
+		wantIs(t, "ReleaseLease with a value that was renewed away", l.ReleaseLease(t.Context(), stale),
+			replicate.ErrLeaseNotHeld)
 	}
 	if _, err := l.RenewLease(t.Context(), third); err != nil {
 		t.Errorf("the lease was lost to stale values: %v", err)
@@ -286,7 +289,8 @@ func testRelease(t *testing.T, lock Lock) {
 		Generation int64     `json:"generation"`
 		ExpiresAt  time.Time `json:"expires_at"`
 	}
-	if err := json.Unmarshal(getRecord(t, lock), &rec); err != nil || rec.Generation != 1 || rec.ExpiresAt.After(time.Now()) {
+	if err := json.Unmarshal(getRecord(t, lock), &rec); err != nil || rec.Generation != 1 ||
+		rec.ExpiresAt.After(time.Now()) {
 		t.Errorf("the record after a release: %+v, %v; want generation 1, expired", rec, err)
 	}
 	wantIs(t, "releasing twice", l.ReleaseLease(t.Context(), lease), replicate.ErrLeaseAlreadyReleased)

@@ -29,7 +29,8 @@ func testGenerations(t *testing.T, lock Lock) {
 	_, expires := acquireShort(t, lock, "zero") // with generation 1, if at the first try
 	note(expires)
 	one := lock.named("one")
-	if err := one.ReleaseLease(t.Context(), note(acquireSoon(t, lock.Open(LeaserConfig{Owner: "one", TTL: long})))); err != nil {
+	if err := one.ReleaseLease(t.Context(), note(acquireSoon(t, lock.Open(LeaserConfig{Owner: "one",
+		TTL: long})))); err != nil {
 		t.Fatal(err)
 	}
 	three := note(acquire(t, lock.Open(LeaserConfig{Owner: "three", TTL: long})))
@@ -65,7 +66,8 @@ func testMaxTTL(t *testing.T, lock Lock) {
 func testCorrupt(t *testing.T, lock Lock) {
 	soon := time.Now().Add(10 * time.Second).UTC().Format(time.RFC3339Nano)
 	for name, data := range map[string]string{
-		"an hour ahead":       `{"generation":3,"owner":"x","expires_at":"` + time.Now().Add(time.Hour).UTC().Format(time.RFC3339Nano) + `"}`,
+		"an hour ahead": `{"generation":3,"owner":"x","expires_at":"` +
+			time.Now().Add(time.Hour).UTC().Format(time.RFC3339Nano) + `"}`,
 		"year 2099":           `{"generation":3,"owner":"x","expires_at":"2099-01-01T00:00:00Z"}`,
 		"empty":               ``,
 		"spaces":              `   `,
@@ -86,7 +88,8 @@ func testCorrupt(t *testing.T, lock Lock) {
 		"a text expiry":       `{"generation":3,"owner":"x","expires_at":"tomorrow"}`,
 		"a number expiry":     `{"generation":3,"owner":"x","expires_at":1700000000}`,
 		"a negative ttl":      `{"generation":3,"owner":"x","expires_at":"` + soon + `","ttl_ms":-1}`,
-		"huge":                `{"generation":3,"owner":"` + strings.Repeat("x", lease.MaxRecordSize) + `","expires_at":"` + soon + `"}`,
+		"huge": `{"generation":3,"owner":"` + strings.Repeat("x",
+			lease.MaxRecordSize) + `","expires_at":"` + soon + `"}`,
 	} {
 		putRecord(t, lock, data)
 		l := lock.named("me")
@@ -197,7 +200,8 @@ func testBreakCorrupt(t *testing.T, lock Lock) {
 
 	// A record far in the future has a generation: it is broken by that.
 	putRecord(t, lock, `{"generation":50,"owner":"x","expires_at":"2099-01-01T00:00:00Z"}`)
-	if broken, err := b.BreakLease(t.Context(), lease.BreakOptions{Generation: 50}); err != nil || broken.Generation != 51 {
+	if broken, err := b.BreakLease(t.Context(), lease.BreakOptions{Generation: 50}); err != nil ||
+		broken.Generation != 51 {
 		t.Errorf("BreakLease of a record in the future: %+v, %v", broken, err)
 	}
 }

@@ -115,7 +115,8 @@ func write(t *testing.T, c replicate.ReplicaClient, level int, minTXID, maxTXID 
 	if err != nil {
 		t.Fatalf("WriteLTXFile(%d, %s, %s): %v", level, minTXID, maxTXID, err)
 	}
-	want := ltx.FileInfo{Level: level, MinTXID: minTXID, MaxTXID: maxTXID, Size: int64(len(data)), CreatedAt: headerTime(maxTXID)}
+	want := ltx.FileInfo{Level: level, MinTXID: minTXID, MaxTXID: maxTXID, Size: int64(len(data)),
+		CreatedAt: headerTime(maxTXID)}
 	if *info != want {
 		t.Errorf("WriteLTXFile: got %+v, want %+v", *info, want)
 	}

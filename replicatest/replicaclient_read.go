@@ -53,7 +53,8 @@ func testInit(t *testing.T, r Replica) {
 }
 
 func testOrder(t *testing.T, r Replica) {
-	for _, f := range [][2]ltx.TXID{{4, 8}, {1, 1}, {9, 9}, {2, 3}, {2, 2}, {0x10, 0x10}, {0x1000000000000000, 0x1000000000000001}, {0xa, 0xf}} {
+	for _, f := range [][2]ltx.TXID{{4, 8}, {1, 1}, {9, 9}, {2, 3}, {2, 2}, {0x10, 0x10},
+		{0x1000000000000000, 0x1000000000000001}, {0xa, 0xf}} {
 		write(t, r.Open(), 0, f[0], f[1], makeFile(f[0], f[1], 0))
 	}
 	want := "1-1 2-2 2-3 4-8 9-9 10-15 16-16 1152921504606846976-1152921504606846977 "
@@ -80,7 +81,8 @@ func testLevels(t *testing.T, r Replica) {
 	}
 	for level := ltx.MinLevel; level <= ltx.MaxLevel; level++ {
 		got := list(t, r.Open(), level, 0, false)
-		if len(got) != 1 || got[0].Level != level || got[0].MaxTXID != ltx.TXID(level+1) || got[0].Size != int64(ltx.HeaderSize+level) {
+		if len(got) != 1 || got[0].Level != level || got[0].MaxTXID != ltx.TXID(level+1) ||
+			got[0].Size != int64(ltx.HeaderSize+level) {
 			t.Errorf("level %d: %s", level, ranges(got))
 		}
 	}

@@ -127,7 +127,8 @@ func readAll(t *testing.T) func(io.ReadCloser, error) string {
 
 func testV3Refusals(t *testing.T, r Replica) {
 	c := openV3(t, r)
-	for _, id := range []string{"", "..", "../../etc", "/etc", "0123456789ABCDEF", "0123456789abcde", "0123456789abcdef0", "0123456789abcde/"} {
+	for _, id := range []string{"", "..", "../../etc", "/etc", "0123456789ABCDEF", "0123456789abcde",
+		"0123456789abcdef0", "0123456789abcde/"} {
 		_, err := c.SnapshotsV3(t.Context(), id)
 		wantIs(t, "SnapshotsV3 "+id, err, v3compat.ErrInvalidGeneration)
 		_, err = c.WALSegmentsV3(t.Context(), id)

@@ -45,7 +45,8 @@ func TestPipeErrors(t *testing.T) {
 
 func TestCount(t *testing.T) {
 	var n int64
-	if _, err := io.Copy(io.Discard, flow.Count(strings.NewReader("twelve bytes"), func(read int64) { n += read })); err != nil || n != 12 {
+	if _, err := io.Copy(io.Discard, flow.Count(strings.NewReader("twelve bytes"),
+		func(read int64) { n += read })); err != nil || n != 12 {
 		t.Errorf("got %d bytes and %v, want 12", n, err)
 	}
 }

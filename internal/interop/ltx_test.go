@@ -124,7 +124,10 @@ func byLitestreamAt(t *testing.T, binary, url string) []ltx.FileInfo {
 		must(t, err)
 		maxTXID, err := ltx.ParseTXID(f.MaxTXID)
 		must(t, err)
-		infos = append(infos, ltx.FileInfo{Level: f.Level, MinTXID: minTXID, MaxTXID: maxTXID, Size: f.Size, CreatedAt: f.Timestamp})
+		infos = append(
+			infos,
+			ltx.FileInfo{Level: f.Level, MinTXID: minTXID, MaxTXID: maxTXID, Size: f.Size, CreatedAt: f.Timestamp},
+		)
 	}
 	slices.SortFunc(infos, func(a, b ltx.FileInfo) int {
 		return cmp.Or(cmp.Compare(a.Level, b.Level), cmp.Compare(a.MinTXID, b.MinTXID), cmp.Compare(a.MaxTXID, b.MaxTXID))
@@ -182,7 +185,7 @@ func testLTXCopy(t *testing.T, binary, replica, db string) {
 		t.Errorf("litestream lists another replica (-original +copy):\n%s", diff)
 	}
 
-	if got, want := dump(t, restore(t, binary, "file://"+copied)), dump(t, db); got != want {
+	if got, want := dump(t, restored(t, binary, "file://"+copied)), dump(t, db); got != want {
 		t.Errorf("the copy restores to a dump of %d bytes, the database's has %d", len(got), len(want))
 	}
 	files := ours(t, replica, 0, 0, true)
@@ -191,8 +194,8 @@ func testLTXCopy(t *testing.T, binary, replica, db string) {
 		{"-txid", mid.MaxTXID.String()},
 		{"-timestamp", mid.CreatedAt.Add(time.Millisecond).Format(time.RFC3339Nano)},
 	} {
-		got := restore(t, binary, append(at, "file://"+copied)...)
-		want := restore(t, binary, append(at, "file://"+replica)...)
+		got := restored(t, binary, append(at, "file://"+copied)...)
+		want := restored(t, binary, append(at, "file://"+replica)...)
 		a, err := os.ReadFile(got)
 		must(t, err)
 		b, err := os.ReadFile(want)

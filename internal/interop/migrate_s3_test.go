@@ -14,14 +14,14 @@ func TestS3Migrate(t *testing.T) {
 	binary03, binary05, r := litestream03(t), litestream05(t), buildReplctl(t)
 	eachServer(t, func(t *testing.T, b bucket) {
 		source := b.writeV3(t, binary03)
-		before := dump(t, restore(t, binary03, "-config", source.config, source.path))
+		before := dump(t, restored(t, binary03, "-config", source.config, source.path))
 		objects := len(b.objects(t, "generations/"))
 
 		run(t, string(r), "migrate", "--history", b.url(), b.url())
-		if got := dump(t, restore(t, binary05, b.url())); got != before {
+		if got := dump(t, restored(t, binary05, b.url())); got != before {
 			t.Error("v0.5 restores another database from what was migrated")
 		}
-		if got := dump(t, restore(t, binary03, "-config", source.config, source.path)); got != before {
+		if got := dump(t, restored(t, binary03, "-config", source.config, source.path)); got != before {
 			t.Error("v0.3 restores another database than before")
 		}
 		if got := len(b.objects(t, "generations/")); got != objects {
@@ -36,10 +36,10 @@ func TestS3Migrate(t *testing.T) {
 		time.Sleep(300 * time.Millisecond)
 		d.stop()
 		after := dump(t, source.path)
-		if got := dump(t, restore(t, binary05, b.url())); got != after {
+		if got := dump(t, restored(t, binary05, b.url())); got != after {
 			t.Error("v0.5 restores another database than it has replicated")
 		}
-		if got := dump(t, restore(t, string(r), b.url())); got != after {
+		if got := dump(t, restored(t, string(r), b.url())); got != after {
 			t.Error("replctl restores another database than v0.5 has replicated")
 		}
 		if doc := fmt.Sprint(r.json(t, b.url(), "check", "--deep").(record)["problems"]); doc != "[]" {

@@ -102,7 +102,7 @@ func testMigrate(t *testing.T, history bool, to05 string) {
 	m, err := migrate.Run(t.Context(), file.NewReplicaClient(src), to, migrate.Options{History: history})
 	must(t, err)
 	t.Logf("%+v", m)
-	if got := dump(t, restore(t, binary05, "file://"+dst)); got != before {
+	if got := dump(t, restored(t, binary05, "file://"+dst)); got != before {
 		t.Error("litestream restores another database from what was migrated")
 	}
 	restoreStills(t, binary03, binary05, src, dst, stills, history)
@@ -117,7 +117,7 @@ func testMigrate(t *testing.T, history bool, to05 string) {
 	db.insert()
 	time.Sleep(300 * time.Millisecond)
 	d.stop()
-	if got := dump(t, restore(t, binary05, "file://"+dst)); got != dump(t, db.path) {
+	if got := dump(t, restored(t, binary05, "file://"+dst)); got != dump(t, db.path) {
 		t.Error("litestream restores another database than it has replicated")
 	}
 	restoreStills(t, binary03, binary05, src, dst, append(stills, after), history)
@@ -140,12 +140,21 @@ func checkRetention(t *testing.T, binary05 string, db *database, dst string, sti
 		return countFiles(t, first) == 0 && countFiles(t, last[0]) == 0
 	})
 	d.stop()
-	if got := dump(t, restore(t, binary05, "file://"+dst)); got != dump(t, db.path) {
+	if got := dump(t, restored(t, binary05, "file://"+dst)); got != dump(t, db.path) {
 		t.Error("after retention, litestream restores another database than it has replicated")
 	}
 	for i, s := range stills {
 		out := filepath.Join(t.TempDir(), "restored.db")
-		cmd := exec.CommandContext(t.Context(), binary05, "restore", "-o", out, "-timestamp", s.at.Format(time.RFC3339Nano), "file://"+dst)
+		cmd := exec.CommandContext(
+			t.Context(),
+			binary05,
+			"restore",
+			"-o",
+			out,
+			"-timestamp",
+			s.at.Format(time.RFC3339Nano),
+			"file://"+dst,
+		)
 		if cmd.Run() == nil && dump(t, out) != s.dump {
 			t.Errorf("after retention, moment %d: v0.5 restores another database", i)
 		}
@@ -158,14 +167,14 @@ func restoreStills(t *testing.T, binary03, binary05, src, dst string, stills []s
 	for i, m := range stills {
 		at := m.at.Format(time.RFC3339Nano)
 		if i < 6 {
-			if got := dump(t, restore(t, binary03, "-timestamp", at, "file://"+src)); got != m.dump {
+			if got := dump(t, restored(t, binary03, "-timestamp", at, "file://"+src)); got != m.dump {
 				t.Errorf("moment %d: v0.3 restores another database", i)
 			}
 			if !history {
 				continue
 			}
 		}
-		if got := dump(t, restore(t, binary05, "-timestamp", at, "file://"+dst)); got != m.dump {
+		if got := dump(t, restored(t, binary05, "-timestamp", at, "file://"+dst)); got != m.dump {
 			t.Errorf("moment %d, %s: v0.5 restores another database", i, at)
 		}
 		c := file.NewReplicaClient(dst)

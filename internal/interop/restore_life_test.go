@@ -31,8 +31,12 @@ func (s shape) settings() []string {
 // rows are statements that insert n rows, each in some pages of its own where
 // pages are small.
 func (s shape) rows(n int) string {
-	return fmt.Sprintf("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < %d) INSERT INTO thing (body) SELECT randomblob(%d + i) FROM n",
-		n, min(3*s.pageSize, 6000))
+	return fmt.Sprintf(
+		"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < %d) "+
+			"INSERT INTO thing (body) SELECT randomblob(%d + i) FROM n",
+		n,
+		min(3*s.pageSize, 6000),
+	)
 }
 
 // pause is where the replicator is stopped, and the WAL emptied behind its back:
@@ -43,7 +47,11 @@ const pause = ""
 func (s shape) life() [][]string {
 	small := []string{s.rows(3), s.rows(1), s.rows(4), s.rows(1), s.rows(6), s.rows(2)}
 	return [][]string{
-		{"CREATE TABLE thing (id INTEGER PRIMARY KEY, body BLOB)", "CREATE INDEX thing_body ON thing (substr(body, 1, 9))", s.rows(90)},
+		{
+			"CREATE TABLE thing (id INTEGER PRIMARY KEY, body BLOB)",
+			"CREATE INDEX thing_body ON thing (substr(body, 1, 9))",
+			s.rows(90),
+		},
 		small,
 		{"UPDATE thing SET body = randomblob(length(body) / 2) WHERE id % 3 = 0"},
 		{"DELETE FROM thing WHERE id > 40 OR id % 5 = 0", "PRAGMA incremental_vacuum"},
@@ -74,9 +82,23 @@ type lived struct {
 
 // live has Litestream replicate a database through its life, and on until the
 // replica has enough of what only time brings.
-func live(t *testing.T, litestream string, r replctl, s shape, url string, config func(db string) string, enough func(l *lived) bool) *lived {
+func live(
+	t *testing.T,
+	litestream string,
+	r replctl,
+	s shape,
+	url string,
+	config func(db string) string,
+	enough func(l *lived) bool,
+) *lived {
 	t.Helper()
-	l := &lived{t: t, r: r, url: url, db: openDatabase(t, s.settings()...), config: filepath.Join(t.TempDir(), "litestream.yml")}
+	l := &lived{
+		t:      t,
+		r:      r,
+		url:    url,
+		db:     openDatabase(t, s.settings()...),
+		config: filepath.Join(t.TempDir(), "litestream.yml"),
+	}
 	must(t, os.WriteFile(l.config, []byte(config(l.db.path)), 0o600))
 	d := replicate(t, litestream, config(l.db.path))
 	for _, step := range s.life() {
@@ -153,11 +175,16 @@ func (l *lived) theirs(want *moment, litestream string, flags ...string) []byte 
 
 func (l *lived) restored(want *moment, binary string, args ...string) []byte {
 	l.t.Helper()
-	out := restore(l.t, binary, args...)
+	out := restored(l.t, binary, args...)
 	content, err := os.ReadFile(out) // before SQLite opens it
 	must(l.t, err)
 	if want != nil && contents(l.t, out) != want.dump {
-		l.t.Errorf("%s restore %s: another state than that of %v", filepath.Base(binary), strings.Join(args, " "), want.at.UTC())
+		l.t.Errorf(
+			"%s restore %s: another state than that of %v",
+			filepath.Base(binary),
+			strings.Join(args, " "),
+			want.at.UTC(),
+		)
 	}
 	must(l.t, os.Remove(out))
 	return content

@@ -67,7 +67,10 @@ func TestRestoreV3(t *testing.T) {
 			t.Parallel()
 			dir := filepath.Join(t.TempDir(), "replica")
 			l := live(t, litestream, r, s, dir, func(db string) string {
-				return configV3(db, fmt.Sprintf("{type: file, path: %s, sync-interval: 50ms, snapshot-interval: 1s, retention: 24h}", dir))
+				return configV3(
+					db,
+					fmt.Sprintf("{type: file, path: %s, sync-interval: 50ms, snapshot-interval: 1s, retention: 24h}", dir),
+				)
 			}, checkpointed)
 			testRestoreV3(t, l, litestream)
 			last := &l.moments[len(l.moments)-1]
@@ -109,7 +112,11 @@ func testRestoreV3(t *testing.T, l *lived, litestream string) {
 	for id, window := range l.indexes() {
 		for index := window.first; index <= window.last; index++ {
 			hex := fmt.Sprintf("%08x", index)
-			l.same("index "+hex+" of "+id, l.ours(nil, "--generation", id, "--index", hex), l.theirs(nil, litestream, "-generation", id, "-index", hex))
+			l.same(
+				"index "+hex+" of "+id,
+				l.ours(nil, "--generation", id, "--index", hex),
+				l.theirs(nil, litestream, "-generation", id, "-index", hex),
+			)
 			indexes++
 		}
 	}

@@ -83,7 +83,8 @@ func (b bucket) ltxFiles(t *testing.T) (uploaded, written []ltx.FileInfo) {
 func ltxRecords(files []ltx.FileInfo) (records []record) {
 	for _, f := range files {
 		records = append(records, record{
-			"level": f.Level, "min_txid": f.MinTXID.String(), "max_txid": f.MaxTXID.String(), "size": f.Size,
+			"level": f.Level, "min_txid": f.MinTXID.String(), "max_txid": f.MaxTXID.String(),
+			"size":      f.Size,
 			"timestamp": f.CreatedAt.Format(time.RFC3339), "created_at": f.CreatedAt,
 		})
 	}
@@ -94,7 +95,8 @@ func ltxSnapshots(files []ltx.FileInfo) (records []record) {
 	for _, f := range files {
 		if f.Level == ltx.SnapshotLevel {
 			records = append(records, record{
-				"format": "ltx", "min_txid": f.MinTXID.String(), "max_txid": f.MaxTXID.String(), "size": f.Size, "created_at": f.CreatedAt,
+				"format": "ltx", "min_txid": f.MinTXID.String(), "max_txid": f.MaxTXID.String(),
+				"size": f.Size, "created_at": f.CreatedAt,
 			})
 		}
 	}
@@ -110,10 +112,15 @@ func TestS3RestoredInTime(t *testing.T) {
 	litestream := litestream05(t)
 	eachServer(t, func(t *testing.T, b bucket) {
 		replica, done := filepath.Join(t.TempDir(), "replica"), make(map[ltx.FileInfo]bool)
-		db := writeLTX(t, litestream, fmt.Sprintf("{type: file, path: %s, sync-interval: 50ms}", replica), func(level int) int {
-			b.copyNew(t, replica, done)
-			return len(b.objects(t, fmt.Sprintf("%04x/", level)))
-		})
+		db := writeLTX(
+			t,
+			litestream,
+			fmt.Sprintf("{type: file, path: %s, sync-interval: 50ms}", replica),
+			func(level int) int {
+				b.copyNew(t, replica, done)
+				return len(b.objects(t, fmt.Sprintf("%04x/", level)))
+			},
+		)
 		b.copyNew(t, replica, done)
 		want, got := byLitestreamAt(t, litestream, "file://"+replica), byLitestreamAt(t, litestream, b.url())
 		for i := range min(len(want), len(got)) {
@@ -122,7 +129,7 @@ func TestS3RestoredInTime(t *testing.T) {
 		if diff := gocmp.Diff(want, got); diff != "" {
 			t.Errorf("litestream lists another replica (-original +copy):\n%s", diff)
 		}
-		if dump(t, restore(t, litestream, b.url())) != dump(t, db) {
+		if dump(t, restored(t, litestream, b.url())) != dump(t, db) {
 			t.Error("the restored database is another")
 		}
 		files := ours(t, replica, 0, 0, true)
@@ -131,9 +138,9 @@ func TestS3RestoredInTime(t *testing.T) {
 			{"-txid", mid.MaxTXID.String()},
 			{"-timestamp", mid.CreatedAt.Add(time.Millisecond).Format(time.RFC3339Nano)},
 		} {
-			copied, err := os.ReadFile(restore(t, litestream, append(at, b.url())...))
+			copied, err := os.ReadFile(restored(t, litestream, append(at, b.url())...))
 			must(t, err)
-			original, err := os.ReadFile(restore(t, litestream, append(at, "file://"+replica)...))
+			original, err := os.ReadFile(restored(t, litestream, append(at, "file://"+replica)...))
 			must(t, err)
 			if !bytes.Equal(copied, original) {
 				t.Errorf("%v: the bucket restores to another database than the directory", at)

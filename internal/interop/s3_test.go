@@ -90,7 +90,12 @@ func (b bucket) sameInspection(t *testing.T) *check.Inspection {
 		t.Errorf("bucket (-) and disk (+) differ:\n%s", diff)
 	}
 	if len(there.Problems) > 0 || there.Verified != there.Objects {
-		t.Errorf("Litestream's replica: %d of %d objects verified, problems %v", there.Verified, there.Objects, there.Problems)
+		t.Errorf(
+			"Litestream's replica: %d of %d objects verified, problems %v",
+			there.Verified,
+			there.Objects,
+			there.Problems,
+		)
 	}
 	return there
 }
@@ -102,7 +107,10 @@ func TestS3WrittenByV05(t *testing.T) {
 	source := openDatabase(t)
 	source.insert()
 	d := replicate(t, binary, config05(source.path, fmt.Sprintf(
-		"{type: s3, bucket: %s, path: db, endpoint: %q, region: us-east-1, force-path-style: true, sync-interval: 50ms}", b.name, b.endpoint)))
+		"{type: s3, bucket: %s, path: db, endpoint: %q, region: us-east-1, force-path-style: true, sync-interval: 50ms}",
+		b.name,
+		b.endpoint,
+	)))
 	writeUntil(t, source, "two files at the levels 0, 1 and 9", func() bool {
 		return len(b.keys(t, "0000/")) > 1 && len(b.keys(t, "0001/")) > 1 && len(b.keys(t, "0009/")) > 1
 	})
@@ -154,7 +162,8 @@ dbs:
 `, source.path, b.name, b.endpoint))
 	writeUntil(t, source, "a second snapshot and ten segments", func() bool {
 		keys := b.keys(t, "generations/")
-		return len(keys) > 12 && len(slices.DeleteFunc(keys, func(k string) bool { return !strings.Contains(k, "/snapshots/") })) > 1
+		return len(keys) > 12 &&
+			len(slices.DeleteFunc(keys, func(k string) bool { return !strings.Contains(k, "/snapshots/") })) > 1
 	})
 	d.stop()
 
@@ -203,7 +212,7 @@ func TestS3RestoredByLitestream(t *testing.T) {
 		}
 		must(t, itr.Close())
 	}
-	restored := restore(t, binary, b.url())
+	restored := restored(t, binary, b.url())
 	if dump(t, restored) != dump(t, db) {
 		t.Error("the restored database is another")
 	}

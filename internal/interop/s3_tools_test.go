@@ -46,14 +46,24 @@ func eachServer(t *testing.T, test func(t *testing.T, b bucket)) {
 
 // replicaConfig is the replica in a Litestream configuration.
 func (b bucket) replicaConfig(more string) string {
-	return fmt.Sprintf("{type: s3, bucket: %s, path: db, endpoint: %q, region: %s, force-path-style: true, sync-interval: 50ms%s}", b.name, b.endpoint, region, more)
+	return fmt.Sprintf(
+		"{type: s3, bucket: %s, path: db, endpoint: %q, region: %s, force-path-style: true, sync-interval: 50ms%s}",
+		b.name,
+		b.endpoint,
+		region,
+		more,
+	)
 }
 
 // sdk looks into the bucket with nothing of ours.
 func (b bucket) sdk() *awss3.Client {
 	return awss3.New(awss3.Options{
 		BaseEndpoint: &b.endpoint, Region: region, UsePathStyle: true,
-		Credentials: credentials.NewStaticCredentialsProvider(os.Getenv("AWS_ACCESS_KEY_ID"), os.Getenv("AWS_SECRET_ACCESS_KEY"), ""),
+		Credentials: credentials.NewStaticCredentialsProvider(
+			os.Getenv("AWS_ACCESS_KEY_ID"),
+			os.Getenv("AWS_SECRET_ACCESS_KEY"),
+			"",
+		),
 	})
 }
 
@@ -66,7 +76,10 @@ type object struct {
 // objects lists the replica, or what of it has a prefix, in key order.
 func (b bucket) objects(t *testing.T, prefix string) (objects []object) {
 	t.Helper()
-	pages := awss3.NewListObjectsV2Paginator(b.sdk(), &awss3.ListObjectsV2Input{Bucket: &b.name, Prefix: aws.String("db/" + prefix)})
+	pages := awss3.NewListObjectsV2Paginator(
+		b.sdk(),
+		&awss3.ListObjectsV2Input{Bucket: &b.name, Prefix: aws.String("db/" + prefix)},
+	)
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(t.Context())
 		must(t, err)
@@ -138,7 +151,8 @@ func wantInspection(t *testing.T, r replctl, b bucket, format string) {
 func wantSameOnDisk(t *testing.T, r replctl, b bucket) {
 	t.Helper()
 	dir := b.sync(t)
-	for _, command := range [][]string{{"inspect"}, {"inspect", "--read", "all"}, {"generations"}, {"snapshots"}, {"wal"}, {"ltx"}, {"ltx", "--fast"}} {
+	for _, command := range [][]string{{"inspect"}, {"inspect", "--read", "all"}, {"generations"}, {"snapshots"},
+		{"wal"}, {"ltx"}, {"ltx", "--fast"}} {
 		there, here := r.json(t, b.url(), command[0], command[1:]...), r.json(t, dir, command[0], command[1:]...)
 		if diff := gocmp.Diff(here, there); diff != "" {
 			t.Errorf("replctl %v (-disk +bucket):\n%s", command, diff)

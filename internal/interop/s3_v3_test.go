@@ -23,9 +23,29 @@ func TestS3ListsV03(t *testing.T) {
 		generations := v3Generations(t, b.objects(t, ""))
 		var summaries, snapshots, segments []record
 		for _, g := range generations {
-			summaries, snapshots, segments = append(summaries, g.summary()), append(snapshots, g.snapshots...), append(segments, g.segments...)
+			summaries, snapshots, segments = append(
+				summaries,
+				g.summary(),
+			), append(
+				snapshots,
+				g.snapshots...), append(
+				segments,
+				g.segments...)
 		}
-		wantJSON(t, "generations", only(r.json(t, b.url(), "generations"), "generation", "snapshots", "wal_segments", "bytes", "created_at", "updated_at"), summaries)
+		wantJSON(
+			t,
+			"generations",
+			only(
+				r.json(t, b.url(), "generations"),
+				"generation",
+				"snapshots",
+				"wal_segments",
+				"bytes",
+				"created_at",
+				"updated_at",
+			),
+			summaries,
+		)
 		wantJSON(t, "snapshots", r.json(t, b.url(), "snapshots"), snapshots)
 		wantJSON(t, "wal", r.json(t, b.url(), "wal"), segments)
 		wantJSON(t, "ltx", r.json(t, b.url(), "ltx"), nil)

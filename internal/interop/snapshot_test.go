@@ -33,14 +33,14 @@ func TestSnapshotRestored(t *testing.T) {
 				run(t, string(r), "snapshot", db, replica)
 				dumps = append(dumps, dump(t, db))
 				txid := fmt.Sprintf("%016x", i+1)
-				if dump(t, restore(t, litestream, "file://"+replica)) != dumps[i] {
+				if dump(t, restored(t, litestream, "file://"+replica)) != dumps[i] {
 					t.Errorf("snapshot %s: the restored database is another", txid)
 				}
-				if fileSum(t, restore(t, litestream, "-txid", txid, "file://"+replica)) != fileSum(t, db) {
+				if fileSum(t, restored(t, litestream, "-txid", txid, "file://"+replica)) != fileSum(t, db) {
 					t.Errorf("snapshot %s: the restored file is another", txid)
 				}
 			}
-			if dump(t, restore(t, litestream, "-txid", "0000000000000001", "file://"+replica)) != dumps[0] {
+			if dump(t, restored(t, litestream, "-txid", "0000000000000001", "file://"+replica)) != dumps[0] {
 				t.Error("after the second snapshot the first restores to another database")
 			}
 		})
@@ -54,7 +54,8 @@ CREATE TABLE account (id INTEGER PRIMARY KEY, sum INTEGER, filler BLOB);
 CREATE TABLE moved (id INTEGER PRIMARY KEY, sum INTEGER);
 CREATE TABLE counter (n INTEGER);
 INSERT INTO counter VALUES (0);
-WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i+1 FROM n WHERE i < 999) INSERT INTO account SELECT i, 100, randomblob(2000) FROM n;
+WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i+1 FROM n WHERE i < 999)
+  INSERT INTO account SELECT i, 100, randomblob(2000) FROM n;
 `
 
 const move = `BEGIN IMMEDIATE;
@@ -89,7 +90,8 @@ func startLoad(t *testing.T, db string) (stop func()) {
 // moves wants a consistent state, and returns after how many transactions it is.
 func moves(t *testing.T, db string) (n int) {
 	t.Helper()
-	const query = "SELECT (SELECT n FROM counter) || ' ' || (SELECT count(*) FROM moved) || ' ' || (SELECT sum(sum) FROM account); PRAGMA integrity_check"
+	const query = "SELECT (SELECT n FROM counter) || ' ' || (SELECT count(*) FROM moved) || ' ' || (SELECT sum(sum) FROM account); " +
+		"PRAGMA integrity_check"
 	var counted, sum int
 	var sound string
 	_, err := fmt.Sscan(string(run(t, "sqlite3", "-readonly", db, query)), &n, &counted, &sum, &sound)
@@ -118,15 +120,22 @@ func TestSnapshotUnderLoad(t *testing.T) {
 		before := moves(t, db)
 		run(t, string(r), "snapshot", db, replica)
 		after := moves(t, db)
-		n := moves(t, restore(t, litestream, "file://"+replica))
+		n := moves(t, restored(t, litestream, "file://"+replica))
 		if n < before || n > after || n < last {
-			t.Errorf("snapshot %d: a state of %d transactions, taken between %d and %d, after one of %d", i, n, before, after, last)
+			t.Errorf(
+				"snapshot %d: a state of %d transactions, taken between %d and %d, after one of %d",
+				i,
+				n,
+				before,
+				after,
+				last,
+			)
 		}
 		last = n
 	}
 	stop()
 	run(t, string(r), "snapshot", db, replica) // of what a killed process left
-	if n, want := moves(t, restore(t, litestream, "file://"+replica)), moves(t, db); n != want {
+	if n, want := moves(t, restored(t, litestream, "file://"+replica)), moves(t, db); n != want {
 		t.Errorf("of the database as it was left: %d transactions, want %d", n, want)
 	}
 	t.Logf("%d transactions", last)
@@ -162,7 +171,8 @@ func testSnapshotContinued(t *testing.T, litestream string, r replctl, url strin
 			l.record()
 		}
 		d.stop()
-		if out, err := exec.Command(string(r), "snapshot", l.db.path, url).CombinedOutput(); err == nil || !strings.Contains(string(out), "--continue") {
+		if out, err := exec.Command(string(r), "snapshot", l.db.path, url).CombinedOutput(); err == nil ||
+			!strings.Contains(string(out), "--continue") {
 			t.Errorf("a snapshot on top of a replicator's files: %v, want it refused\n%s", err, out)
 		}
 	}

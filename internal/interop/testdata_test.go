@@ -22,7 +22,7 @@ func TestExpectations(t *testing.T) {
 			replica := "file://" + testreplica.Copy(t, name)
 			check := func(want testreplica.State, args ...string) {
 				t.Helper()
-				wantState(t, facts, want, restore(t, binary, append(args, replica)...), args)
+				wantState(t, facts, want, restored(t, binary, append(args, replica)...), args)
 			}
 			check(facts.State)
 			for _, instant := range facts.Instants {

@@ -60,8 +60,8 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// restore restores to a new file, which it returns.
-func restore(t *testing.T, binary string, args ...string) string {
+// restored restores to a new file, which it returns.
+func restored(t *testing.T, binary string, args ...string) string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "restored.db")
 	run(t, binary, append([]string{"restore", "-o", out}, args...)...)

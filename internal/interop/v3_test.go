@@ -101,7 +101,10 @@ func v3Lines(t *testing.T, replica string) map[string][]string {
 		must(t, err)
 		for _, s := range segments {
 			times = append(times, s.CreatedAt)
-			lines["wal"] = append(lines["wal"], fmt.Sprint(g, " ", s.Index, " ", s.Offset, " ", s.Size, " ", seconds(s.CreatedAt)))
+			lines["wal"] = append(
+				lines["wal"],
+				fmt.Sprint(g, " ", s.Index, " ", s.Offset, " ", s.Size, " ", seconds(s.CreatedAt)),
+			)
 		}
 		oldest, newest := slices.MinFunc(times, time.Time.Compare), slices.MaxFunc(times, time.Time.Compare)
 		lines["generations"] = append(lines["generations"], strings.Join([]string{g, seconds(oldest), seconds(newest)}, " "))

@@ -33,7 +33,8 @@ func MustFail(t *testing.T, suite func(t *testing.T), subtests ...string) {
 	if len(subtests) > 0 {
 		pattern = append(pattern, "^("+strings.Join(subtests, "|")+")$")
 	}
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run="+strings.Join(pattern, "/"), "-test.timeout=10m", "-test.count=1")
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run="+strings.Join(pattern, "/"), "-test.timeout=10m",
+		"-test.count=1")
 	// The race detector would have each process wait for a second at its end.
 	cmd.Env = append(os.Environ(), running+"="+t.Name(), "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	out, err := cmd.CombinedOutput()

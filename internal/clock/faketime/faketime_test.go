@@ -20,12 +20,20 @@ func TestClock(t *testing.T) {
 		change     func(*faketime.Clock) // takes three seconds
 		wall, mono time.Duration
 	}{
-		"running":         {func(*faketime.Clock) { time.Sleep(3 * time.Second) }, 3 * time.Second, 3 * time.Second},
-		"set ahead":       {func(c *faketime.Clock) { c.Set(c.Ahead() + time.Hour); time.Sleep(3 * time.Second) }, time.Hour + 3*time.Second, 3 * time.Second},
-		"set back":        {func(c *faketime.Clock) { c.Set(c.Ahead() - time.Hour); time.Sleep(3 * time.Second) }, -time.Hour + 3*time.Second, 3 * time.Second},
-		"suspended":       {func(c *faketime.Clock) { c.Suspend(); time.Sleep(2 * time.Second); c.Resume(); time.Sleep(time.Second) }, 3 * time.Second, time.Second},
+		"running": {func(*faketime.Clock) { time.Sleep(3 * time.Second) }, 3 * time.Second, 3 * time.Second},
+		"set ahead": {func(c *faketime.Clock) { c.Set(c.Ahead() + time.Hour); time.Sleep(3 * time.Second) },
+			time.Hour + 3*time.Second, 3 * time.Second},
+		"set back": {func(c *faketime.Clock) { c.Set(c.Ahead() - time.Hour); time.Sleep(3 * time.Second) },
+			-time.Hour + 3*time.Second, 3 * time.Second},
+		"suspended": {func(c *faketime.Clock) {
+			c.Suspend()
+			time.Sleep(2 * time.Second)
+			c.Resume()
+			time.Sleep(time.Second)
+		}, 3 * time.Second, time.Second},
 		"still suspended": {func(c *faketime.Clock) { c.Suspend(); time.Sleep(3 * time.Second) }, 3 * time.Second, 0},
-		"stopped":         {func(c *faketime.Clock) { c.Stop(); time.Sleep(3 * time.Second); c.Resume() }, 3 * time.Second, 3 * time.Second},
+		"stopped": {func(c *faketime.Clock) { c.Stop(); time.Sleep(3 * time.Second); c.Resume() }, 3 * time.Second,
+			3 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -273,7 +273,10 @@ func TestCheckShortens(t *testing.T) {
 	if err != nil || report.OK() {
 		t.Fatalf("got %+v, %v", report, err)
 	}
-	if !slices.ContainsFunc(report.Problems, func(p replica.Problem) bool { return p.Object == key && p.Severity == replica.SeverityError }) {
+	if !slices.ContainsFunc(
+		report.Problems,
+		func(p replica.Problem) bool { return p.Object == key && p.Severity == replica.SeverityError },
+	) {
 		t.Errorf("no problem names %s: %+v", key, report.Problems)
 	}
 	last := report.Restorable[len(report.Restorable)-1]

@@ -16,7 +16,8 @@ import (
 func TestCheckGrowth(t *testing.T) {
 	for size, damaged := range map[uint32]bool{2: false, 3: false, 4: true, 1<<32 - 16: true} {
 		c := memoryClient()
-		if _, err := replica.WriteSnapshot(t.Context(), c, pages(2, 1), replica.SnapshotOptions{Time: planTime(1)}); err != nil {
+		if _, err := replica.WriteSnapshot(t.Context(), c, pages(2, 1),
+			replica.SnapshotOptions{Time: planTime(1)}); err != nil {
 			t.Fatal(err)
 		}
 		var b bytes.Buffer
@@ -31,7 +32,10 @@ func TestCheckGrowth(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		found := slices.ContainsFunc(report.Problems, func(p replica.Problem) bool { return strings.Contains(p.Message, "does not have page 4") })
+		found := slices.ContainsFunc(
+			report.Problems,
+			func(p replica.Problem) bool { return strings.Contains(p.Message, "does not have page 4") },
+		)
 		if found != damaged || report.OK() == damaged {
 			t.Errorf("%d pages: got %+v", size, report.Problems)
 		}

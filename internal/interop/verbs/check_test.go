@@ -61,7 +61,8 @@ func TestCheckRequests(t *testing.T) {
 		if _, err := ltx.WriteSnapshot(&b, opts, im.ReadPage); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Write(t.Context(), ltx.LayoutS3.Key(0, txid, txid), bytes.NewReader(b.Bytes()), blob.WriteOptions{ModTime: planTime(txid)}); err != nil {
+		if _, err := s.Write(t.Context(), ltx.LayoutS3.Key(0, txid, txid), bytes.NewReader(b.Bytes()),
+			blob.WriteOptions{ModTime: planTime(txid)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -83,7 +84,8 @@ func TestCheckRequests(t *testing.T) {
 func TestCheckTwoWriters(t *testing.T) {
 	c := memoryClient()
 	for i := range 2 {
-		if _, err := replica.WriteSnapshot(t.Context(), c, pages(10, byte(i)), replica.SnapshotOptions{Time: planTime(ltx.TXID(i + 1)), Force: true}); err != nil {
+		if _, err := replica.WriteSnapshot(t.Context(), c, pages(10, byte(i)),
+			replica.SnapshotOptions{Time: planTime(ltx.TXID(i + 1)), Force: true}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -93,7 +95,8 @@ func TestCheckTwoWriters(t *testing.T) {
 	}
 	c.CreateOnly = false
 	var b bytes.Buffer
-	if _, err := ltx.WriteSnapshot(&b, ltx.SnapshotOptions{TXID: 2, Time: planTime(2), PageSize: 512, Commit: 10}, pages(10, 7).ReadPage); err != nil {
+	if _, err := ltx.WriteSnapshot(&b, ltx.SnapshotOptions{TXID: 2, Time: planTime(2), PageSize: 512, Commit: 10},
+		pages(10, 7).ReadPage); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := c.WriteLTXFile(t.Context(), ltx.SnapshotLevel, 1, 2, &b); err != nil {
@@ -111,11 +114,15 @@ func TestCheckVerify(t *testing.T) {
 	c := file.NewReplicaClient(testreplica.Copy(t, "v0.3"))
 	var seen []string
 	broken := errors.New("row 1 missing from index")
-	report, err := check.Run(t.Context(), c, check.Options{Deep: true, TempDir: t.TempDir(), Verify: func(_ context.Context, path string) error {
-		b, err := os.ReadFile(path)
-		seen = append(seen, sum(b))
-		return errors.Join(err, broken)
-	}})
+	report, err := check.Run(
+		t.Context(),
+		c,
+		check.Options{Deep: true, TempDir: t.TempDir(), Verify: func(_ context.Context, path string) error {
+			b, err := os.ReadFile(path)
+			seen = append(seen, sum(b))
+			return errors.Join(err, broken)
+		}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +130,8 @@ func TestCheckVerify(t *testing.T) {
 	for _, g := range testreplica.Expected(t, "v0.3").Generations {
 		want = append(want, g.DBSHA256)
 	}
-	if !slices.Equal(seen, want) || report.OK() || len(report.Restorable) != len(want) || !strings.Contains(report.Problems[0].Message, broken.Error()) {
+	if !slices.Equal(seen, want) || report.OK() || len(report.Restorable) != len(want) ||
+		!strings.Contains(report.Problems[0].Message, broken.Error()) {
 		t.Errorf("databases %q, want %q; report %+v", seen, want, report)
 	}
 }

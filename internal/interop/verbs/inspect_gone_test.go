@@ -61,7 +61,14 @@ func TestInspectVanished(t *testing.T) {
 			t.Fatalf("Inspect: %v; read: %v", err, store.gone)
 		}
 		if got, want := in.LTX.Levels[0].Files, last.Files-1; got != want || in.LTX.MaxTXID != whole.LTX.MaxTXID {
-			t.Errorf("listed again %v: %d files up to %v, want %d up to %v", listed, got, in.LTX.MaxTXID, want, whole.LTX.MaxTXID)
+			t.Errorf(
+				"listed again %v: %d files up to %v, want %d up to %v",
+				listed,
+				got,
+				in.LTX.MaxTXID,
+				want,
+				whole.LTX.MaxTXID,
+			)
 		}
 		named := false
 		for _, p := range in.Problems {

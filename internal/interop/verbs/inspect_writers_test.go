@@ -32,7 +32,15 @@ func writersReplica(t *testing.T, files ...writerFile) *replica.Client {
 	t.Helper()
 	store := blob.NewMemory()
 	for _, f := range files {
-		h := ltx.Header{Version: 3, Flags: ltx.HeaderFlagNoChecksum, PageSize: 512, Commit: 1, MinTXID: f.min, MaxTXID: f.max, Timestamp: planTime(f.max).UnixMilli()}
+		h := ltx.Header{
+			Version:   3,
+			Flags:     ltx.HeaderFlagNoChecksum,
+			PageSize:  512,
+			Commit:    1,
+			MinTXID:   f.min,
+			MaxTXID:   f.max,
+			Timestamp: planTime(f.max).UnixMilli(),
+		}
 		if f.salt != 0 {
 			h.WALSalt1, h.WALSalt2, h.WALOffset, h.WALSize = f.salt, 1, f.offset, 536
 		}
@@ -77,7 +85,8 @@ func wantSaid(t *testing.T, name string, c *replica.Client, key, said string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for how, problems := range map[string][]replica.Problem{"inspect": in.Problems, "outlines": outlines.Problems, "check": report.Problems} {
+	for how, problems := range map[string][]replica.Problem{"inspect": in.Problems, "outlines": outlines.Problems,
+		"check": report.Problems} {
 		found := said == "" && len(problems) == 0
 		for _, p := range problems {
 			found = found || said != "" && p.Object == key && strings.Contains(p.Message, said)
@@ -95,7 +104,13 @@ func TestTwoWriters(t *testing.T) {
 	a2, a3 := writerFile{0, 2, 2, 5, 568, 2, 0}, writerFile{0, 3, 3, 5, 1104, 3, 0}
 	b2 := writerFile{0, 2, 2, 8, 568, 7, 0}
 	wantSaid(t, "one writer", writersReplica(t, first, a2, a3), "", "")
-	wantSaid(t, "one writer, whose WAL began again", writersReplica(t, first, a2, writerFile{0, 3, 3, 6, 32, 3, 0}), "", "")
+	wantSaid(
+		t,
+		"one writer, whose WAL began again",
+		writersReplica(t, first, a2, writerFile{0, 3, 3, 6, 32, 3, 0}),
+		"",
+		"",
+	)
 	mixed := writersReplica(t, first, b2, a3)
 	wantSaid(t, "two writers", mixed, a3.key(), "two replicators may have written here")
 
@@ -106,7 +121,8 @@ func TestTwoWriters(t *testing.T) {
 	}
 	opts := restore.Options{Doubt: func(err error) { doubts = append(doubts, err) }}
 	var m memoryFile
-	if err := plan.Write(t.Context(), filesOf(t, mixed), writer{&m, make(chan struct{}, 1)}, opts); err != nil || len(doubts) != 2 {
+	if err := plan.Write(t.Context(), filesOf(t, mixed), writer{&m, make(chan struct{}, 1)}, opts); err != nil ||
+		len(doubts) != 2 {
 		t.Errorf("restore: %v, and says %v; want two doubts, about transactions 2 and 3", err, doubts)
 	}
 	doubts = nil
@@ -122,7 +138,11 @@ func TestTwoWriters(t *testing.T) {
 // what it was made of.
 func contradiction(t *testing.T, first, second writerFile) []replica.Problem {
 	t.Helper()
-	in, err := check.Inspect(t.Context(), writersReplica(t, first, second, writerFile{1, 2, 2, 0, 0, second.page + 1, 0}), check.InspectOptions{})
+	in, err := check.Inspect(
+		t.Context(),
+		writersReplica(t, first, second, writerFile{1, 2, 2, 0, 0, second.page + 1, 0}),
+		check.InspectOptions{},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +167,8 @@ func TestFormerHolder(t *testing.T) {
 	among := writersReplica(t, snapshot, writerFile{0, 3, 3, 0, 0, 1, 2}, writerFile{0, 4, 4, 0, 0, 2, 1})
 	var doubts []error
 	opts := restore.Options{Doubt: func(err error) { doubts = append(doubts, err) }}
-	if _, err := restore.To(t.Context(), among, restore.Target{}, &bytes.Buffer{}, opts); err != nil || len(doubts) != 1 || !strings.Contains(doubts[0].Error(), "lease generation 1") {
+	if _, err := restore.To(t.Context(), among, restore.Target{}, &bytes.Buffer{}, opts); err != nil || len(doubts) != 1 ||
+		!strings.Contains(doubts[0].Error(), "lease generation 1") {
 		t.Errorf("restore: %v, and says %v; want that transaction 4 is a former holder's", err, doubts)
 	}
 	wantSaid(t, "a handover", writersReplica(t, snapshot,

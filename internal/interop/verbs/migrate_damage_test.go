@@ -33,7 +33,12 @@ type failingClient struct {
 	left int
 }
 
-func (c *failingClient) WriteLTXFile(ctx context.Context, level int, minTXID, maxTXID ltx.TXID, r io.Reader) (*ltx.FileInfo, error) {
+func (c *failingClient) WriteLTXFile(
+	ctx context.Context,
+	level int,
+	minTXID, maxTXID ltx.TXID,
+	r io.Reader,
+) (*ltx.FileInfo, error) {
 	c.mu.Lock()
 	c.left--
 	over := c.left < 0

@@ -132,7 +132,8 @@ func TestMigrateHistory(t *testing.T) {
 		}
 	}
 	checkStates(t, src, dst)
-	if again := mustMigrate(t, src, dst, migrate.Options{History: true}); !again.Complete || again.States != m.States || again.TXID != m.TXID {
+	if again := mustMigrate(t, src, dst, migrate.Options{History: true}); !again.Complete || again.States != m.States ||
+		again.TXID != m.TXID {
 		t.Errorf("once more: got %+v, want a complete one like %+v", again, m)
 	}
 	if _, err := migrateTo(t, src, dst, migrate.Options{}); !errors.Is(err, migrate.ErrOtherContent) {
@@ -183,7 +184,12 @@ func TestMigrateInterrupted(t *testing.T) {
 		dst := filepath.Join(t.TempDir(), "dst")
 		to := file.NewReplicaClient(dst)
 		to.CreateOnly = true
-		_, err := migrate.Run(t.Context(), file.NewReplicaClient(src), &failingClient{ReplicaClient: to, left: after, err: broken}, migrate.Options{History: true, TempDir: t.TempDir()})
+		_, err := migrate.Run(
+			t.Context(),
+			file.NewReplicaClient(src),
+			&failingClient{ReplicaClient: to, left: after, err: broken},
+			migrate.Options{History: true, TempDir: t.TempDir()},
+		)
 		if !errors.Is(err, broken) {
 			t.Fatalf("after %d files: got %v", after, err)
 		}
@@ -214,7 +220,12 @@ func TestMigrateRefusesOtherContent(t *testing.T) {
 	})
 	t.Run("another state", func(t *testing.T) {
 		dst := filepath.Join(t.TempDir(), "dst")
-		mustMigrate(t, src, dst, migrate.Options{Target: restore.Target{Timestamp: testreplica.Expected(t, "v0.3").Instants[0].At}})
+		mustMigrate(
+			t,
+			src,
+			dst,
+			migrate.Options{Target: restore.Target{Timestamp: testreplica.Expected(t, "v0.3").Instants[0].At}},
+		)
 		if _, err := migrateTo(t, src, dst, migrate.Options{}); !errors.Is(err, migrate.ErrOtherContent) {
 			t.Errorf("got %v", err)
 		}
@@ -226,7 +237,8 @@ func TestMigrateRefusesOtherContent(t *testing.T) {
 			t.Fatal(err)
 		}
 		level1 := filepath.Join(dst, "ltx", "1")
-		if err := os.Rename(filepath.Join(level1, ltx.FormatName(2, 2)), filepath.Join(level1, ltx.FormatName(3, 3))); err != nil {
+		if err := os.Rename(filepath.Join(level1, ltx.FormatName(2, 2)),
+			filepath.Join(level1, ltx.FormatName(3, 3))); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := migrateTo(t, src, dst, migrate.Options{}); !errors.Is(err, migrate.ErrOtherContent) {
@@ -241,7 +253,8 @@ func TestMigrateAfterReplicator(t *testing.T) {
 	src, dst := testreplica.Copy(t, "v0.3"), filepath.Join(t.TempDir(), "dst")
 	m := mustMigrate(t, src, dst, migrate.Options{History: true})
 	level0 := filepath.Join(dst, "ltx", "0")
-	if err := os.Rename(filepath.Join(level0, ltx.FormatName(m.TXID, m.TXID)), filepath.Join(level0, ltx.FormatName(m.TXID+1, m.TXID+1))); err != nil {
+	if err := os.Rename(filepath.Join(level0, ltx.FormatName(m.TXID, m.TXID)),
+		filepath.Join(level0, ltx.FormatName(m.TXID+1, m.TXID+1))); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Remove(filepath.Join(dst, "ltx", "9", ltx.FormatName(1, 1))); err != nil {
@@ -250,7 +263,8 @@ func TestMigrateAfterReplicator(t *testing.T) {
 	if again := mustMigrate(t, src, dst, migrate.Options{History: true}); !again.Complete {
 		t.Errorf("got %+v", again)
 	}
-	if err := os.Rename(filepath.Join(level0, ltx.FormatName(m.TXID+1, m.TXID+1)), filepath.Join(level0, ltx.FormatName(1, 1))); err != nil {
+	if err := os.Rename(filepath.Join(level0, ltx.FormatName(m.TXID+1, m.TXID+1)),
+		filepath.Join(level0, ltx.FormatName(1, 1))); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := migrateTo(t, src, dst, migrate.Options{History: true}); !errors.Is(err, migrate.ErrOtherContent) {
@@ -266,7 +280,8 @@ func TestMigrateNothing(t *testing.T) {
 			}
 		}
 	}
-	for _, opts := range []migrate.Options{{Partial: true}, {History: true, Target: restore.Target{Timestamp: time.Now()}}, {Target: restore.Target{TXID: 1}}} {
+	for _, opts := range []migrate.Options{{Partial: true}, {History: true,
+		Target: restore.Target{Timestamp: time.Now()}}, {Target: restore.Target{TXID: 1}}} {
 		if _, err := migrateTo(t, t.TempDir(), t.TempDir(), opts); err == nil || errors.Is(err, replica.ErrNoReplica) {
 			t.Errorf("%+v: got %v", opts, err)
 		}

@@ -48,7 +48,8 @@ func (g *grown) add(n int, change func(key string, b []byte)) {
 		if change != nil {
 			change(info.Key, b)
 		}
-		if _, err := g.store.Write(g.t.Context(), info.Key, bytes.NewReader(b), blob.WriteOptions{ModTime: info.ModTime}); err != nil {
+		if _, err := g.store.Write(g.t.Context(), info.Key, bytes.NewReader(b),
+			blob.WriteOptions{ModTime: info.ModTime}); err != nil {
 			g.t.Fatal(err)
 		}
 	}

@@ -36,7 +36,15 @@ func TestCopyAround(t *testing.T) {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			srv := fakes3.New(t)
 			src := file.NewReplicaClient(testreplica.Copy(t, name))
-			first, second, back := bucketClient(srv, "first"), bucketClient(srv, "second"), file.NewReplicaClient(filepath.Join(t.TempDir(), "back"))
+			first, second, back := bucketClient(
+				srv,
+				"first",
+			), bucketClient(
+				srv,
+				"second",
+			), file.NewReplicaClient(
+				filepath.Join(t.TempDir(), "back"),
+			)
 			var read int64
 			rep := copied(t, src, first, mirror.Options{Progress: func(done, total int64) { read = total - done }})
 			if rep.Copied != rep.Objects || rep.CopiedBytes != rep.Bytes || read != 0 || len(rep.Problems) != 0 {
@@ -44,7 +52,13 @@ func TestCopyAround(t *testing.T) {
 			}
 			copied(t, first, second, mirror.Options{})
 			copied(t, second, back, mirror.Options{})
-			want, got := without(contentsOf(t, storeOf(t, src)), v3compat.TimesName), without(contentsOf(t, storeOf(t, back)), v3compat.TimesName)
+			want, got := without(
+				contentsOf(t, storeOf(t, src)),
+				v3compat.TimesName,
+			), without(
+				contentsOf(t, storeOf(t, back)),
+				v3compat.TimesName,
+			)
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("there (-) and back (+):\n%s", diff)
 			}
@@ -154,7 +168,8 @@ func TestCopyTwice(t *testing.T) {
 // TestCopyDamaged: what is damaged is named and not copied, and whatever the copy
 // restores is what the source restores.
 func TestCopyDamaged(t *testing.T) {
-	for _, name := range []string{"ltx-bad-crc", "ltx-bad-page", "ltx-empty", "ltx-truncated", "ltx-wrong-name", "v3-bad-lz4", "v3-truncated-lz4"} {
+	for _, name := range []string{"ltx-bad-crc", "ltx-bad-page", "ltx-empty", "ltx-truncated", "ltx-wrong-name",
+		"v3-bad-lz4", "v3-truncated-lz4"} {
 		t.Run(name, func(t *testing.T) {
 			src, store := file.NewReplicaClient(testreplica.Copy(t, "damaged/"+name)), blob.NewMemory()
 			rep := copied(t, src, clientAt(store), mirror.Options{})
@@ -180,7 +195,8 @@ func TestCopyDamaged(t *testing.T) {
 					t.Errorf("%s: got %s, the source has %s", name, got, states[name])
 				}
 			}
-			if again := copied(t, src, clientAt(store), mirror.Options{}); again.Copied != 0 || len(again.Problems) != len(rep.Problems) {
+			if again := copied(t, src, clientAt(store), mirror.Options{}); again.Copied != 0 ||
+				len(again.Problems) != len(rep.Problems) {
 				t.Errorf("a second time: %+v", again)
 			}
 		})
@@ -218,10 +234,14 @@ func TestCopyConflict(t *testing.T) {
 func TestCopyOther(t *testing.T) {
 	_, src := planStore(t, planned{9, 1, 5, 0})
 	_, dst := planStore(t, planned{9, 1, 6, 0})
-	if _, err := mirror.Copy(t.Context(), src, dst, mirror.Options{}); !errors.Is(err, fs.ErrExist) || !strings.Contains(err.Error(), "later ones") {
+	if _, err := mirror.Copy(t.Context(), src, dst, mirror.Options{}); !errors.Is(err, fs.ErrExist) ||
+		!strings.Contains(err.Error(), "later ones") {
 		t.Errorf("got %v", err)
 	}
-	if _, err := mirror.Copy(t.Context(), clientAt(blob.NewMemory()), dst, mirror.Options{}); !errors.Is(err, replica.ErrNoReplica) {
+	if _, err := mirror.Copy(t.Context(), clientAt(blob.NewMemory()), dst, mirror.Options{}); !errors.Is(
+		err,
+		replica.ErrNoReplica,
+	) {
 		t.Errorf("of nothing: %v", err)
 	}
 }
@@ -240,7 +260,8 @@ func TestCopySince(t *testing.T) {
 			}
 			last = rep.Copied
 			for _, i := range facts.Instants {
-				if got := stateAt(t, clientAt(store), restore.Target{Timestamp: i.At}); !i.At.Before(since.At) && got != i.DBSHA256 {
+				if got := stateAt(t, clientAt(store), restore.Target{Timestamp: i.At}); !i.At.Before(since.At) &&
+					got != i.DBSHA256 {
 					t.Errorf("%s since %v: at %v %s, want %s", name, since.At, i.At, got, i.DBSHA256)
 				}
 			}
@@ -263,7 +284,8 @@ func TestCopyLive(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := source.Write(t.Context(), key, bytes.NewReader(contentOf(t, all, key)), blob.WriteOptions{ModTime: info.ModTime}); err != nil {
+			if _, err := source.Write(t.Context(), key, bytes.NewReader(contentOf(t, all, key)),
+				blob.WriteOptions{ModTime: info.ModTime}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -38,7 +38,9 @@ func TestMissingIsNotExist(t *testing.T) {
 	_, ltxErr := c.OpenLTXFile(t.Context(), 0, 1, 1, 0, 0)
 	_, snapshotErr := c.OpenSnapshotV3(t.Context(), generation, 0)
 	_, walErr := c.OpenWALSegmentV3(t.Context(), generation, 0, 0)
-	itr, err := clientAt(emptied{storeOf(t, file.NewReplicaClient(testreplica.Dir(t, "v0.5")))}).LTXFiles(t.Context(), 0, 0, true)
+	itr, err := clientAt(
+		emptied{storeOf(t, file.NewReplicaClient(testreplica.Dir(t, "v0.5")))},
+	).LTXFiles(t.Context(), 0, 0, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +48,8 @@ func TestMissingIsNotExist(t *testing.T) {
 		t.Error("a file without a header is listed")
 	}
 	for what, err := range map[string]error{
-		"OpenLTXFile": ltxErr, "OpenSnapshotV3": snapshotErr, "OpenWALSegmentV3": walErr, "LTXFiles": itr.Err(), "Close": itr.Close(),
+		"OpenLTXFile": ltxErr, "OpenSnapshotV3": snapshotErr, "OpenWALSegmentV3": walErr,
+		"LTXFiles": itr.Err(), "Close": itr.Close(),
 	} {
 		if !os.IsNotExist(err) {
 			t.Errorf("%s: os.IsNotExist does not hold for %v", what, err)

@@ -37,7 +37,15 @@ func planStore(t *testing.T, files ...planned) (*paged, *replica.Client) {
 	t.Helper()
 	s := &paged{Store: blob.NewMemory()}
 	for _, f := range files {
-		h := ltx.Header{Version: 3, Flags: ltx.HeaderFlagNoChecksum, PageSize: 4096, Commit: 1, MinTXID: f.min, MaxTXID: f.max, Timestamp: planTime(f.max).UnixMilli()}
+		h := ltx.Header{
+			Version:   3,
+			Flags:     ltx.HeaderFlagNoChecksum,
+			PageSize:  4096,
+			Commit:    1,
+			MinTXID:   f.min,
+			MaxTXID:   f.max,
+			Timestamp: planTime(f.max).UnixMilli(),
+		}
 		b, err := h.MarshalBinary()
 		if err != nil {
 			t.Fatal(err)
@@ -101,7 +109,8 @@ func TestPlanLTX(t *testing.T) {
 		if diff := cmp.Diff(test.want, keysOf(p)); diff != "" {
 			t.Errorf("%s: want (-) and got (+):\n%s", name, diff)
 		}
-		if got := (replica.Point{TXID: test.txid, Time: planTime(test.txid)}); p.State != got || len(p.Notes) != test.notes || p.Format != replica.FormatLTX {
+		if got := (replica.Point{TXID: test.txid, Time: planTime(test.txid)}); p.State != got || len(p.Notes) != test.notes ||
+			p.Format != replica.FormatLTX {
 			t.Errorf("%s: got state %+v, notes %q", name, p.State, p.Notes)
 		}
 		var bytes int64
@@ -117,7 +126,14 @@ func TestPlanLTX(t *testing.T) {
 // What a level has kept beyond the end of a compacted file cannot be reached: the
 // state before it can, and that is said.
 func TestPlanBetweenStates(t *testing.T) {
-	_, c := planStore(t, planned{9, 1, 2, 0}, planned{1, 3, 10, 0}, planned{0, 8, 8, 0}, planned{0, 9, 9, 0}, planned{0, 10, 10, 0})
+	_, c := planStore(
+		t,
+		planned{9, 1, 2, 0},
+		planned{1, 3, 10, 0},
+		planned{0, 8, 8, 0},
+		planned{0, 9, 9, 0},
+		planned{0, 10, 10, 0},
+	)
 	p, err := restore.NewPlan(t.Context(), c, restore.Target{Timestamp: planTime(9)})
 	if err != nil {
 		t.Fatal(err)
@@ -140,13 +156,17 @@ func TestPlanErrors(t *testing.T) {
 		"nothing":              {nil, restore.Target{}, replica.ErrNoReplica, 0, 0, ""},
 		"latest after a gap":   {gap, restore.Target{}, replica.ErrDamaged, 9, 0, "000000000000000a"},
 		"a time after the gap": {gap, restore.Target{Timestamp: planTime(20)}, replica.ErrDamaged, 9, 0, "000000000000000a"},
-		"a time before it":     {gap[:3], restore.Target{Timestamp: planTime(6)}, replica.ErrDamaged, 4, 0, "0000000000000005"},
-		"inside a file":        {gap, restore.Target{TXID: 2}, restore.ErrNoSuchState, 0, 3, "0000000000000001-0000000000000003"},
-		"too late":             {gap[:2], restore.Target{TXID: 5}, restore.ErrNoSuchState, 4, 0, "0000000000000004"},
-		"too early":            {gap, restore.Target{Timestamp: planTime(3).Add(-1)}, restore.ErrNoSuchState, 0, 3, "2023-11-14 22:13:24.5Z"},
-		"no snapshot":          {none, restore.Target{}, replica.ErrDamaged, 0, 0, "no snapshot"},
-		"no snapshot by time":  {none, restore.Target{Timestamp: planTime(1)}, replica.ErrDamaged, 0, 0, "no snapshot"},
-		"of the other format":  {gap, restore.Target{Generation: "0123456789abcdef"}, restore.ErrNoSuchState, 0, 0, "0123456789abcdef"},
+		"a time before it": {gap[:3], restore.Target{Timestamp: planTime(6)}, replica.ErrDamaged, 4, 0,
+			"0000000000000005"},
+		"inside a file": {gap, restore.Target{TXID: 2}, restore.ErrNoSuchState, 0, 3,
+			"0000000000000001-0000000000000003"},
+		"too late": {gap[:2], restore.Target{TXID: 5}, restore.ErrNoSuchState, 4, 0, "0000000000000004"},
+		"too early": {gap, restore.Target{Timestamp: planTime(3).Add(-1)}, restore.ErrNoSuchState, 0, 3,
+			"2023-11-14 22:13:24.5Z"},
+		"no snapshot":         {none, restore.Target{}, replica.ErrDamaged, 0, 0, "no snapshot"},
+		"no snapshot by time": {none, restore.Target{Timestamp: planTime(1)}, replica.ErrDamaged, 0, 0, "no snapshot"},
+		"of the other format": {gap, restore.Target{Generation: "0123456789abcdef"}, restore.ErrNoSuchState, 0, 0,
+			"0123456789abcdef"},
 	} {
 		_, c := planStore(t, test.files...)
 		p, err := restore.NewPlan(t.Context(), c, test.target)
@@ -156,7 +176,14 @@ func TestPlanErrors(t *testing.T) {
 		}
 		var planErr *restore.PlanError
 		if errors.As(err, &planErr) && (planErr.Before != at(test.before) || planErr.After != at(test.after)) {
-			t.Errorf("%s: nearest are %+v and %+v, want transactions %d and %d", name, planErr.Before, planErr.After, test.before, test.after)
+			t.Errorf(
+				"%s: nearest are %+v and %+v, want transactions %d and %d",
+				name,
+				planErr.Before,
+				planErr.After,
+				test.before,
+				test.after,
+			)
 		}
 	}
 }
@@ -168,7 +195,8 @@ func TestPlanDamageBesideOther(t *testing.T) {
 	for after, want := range map[ltx.TXID]error{3: replica.ErrDamaged, 5: replica.ErrDamaged, 7: nil} {
 		s, c := planStore(t, files...)
 		key := v3compat.SnapshotKey("0123456789abcdef", 0)
-		if _, err := s.Write(t.Context(), key, strings.NewReader("snapshot"), blob.WriteOptions{ModTime: planTime(after)}); err != nil {
+		if _, err := s.Write(t.Context(), key, strings.NewReader("snapshot"),
+			blob.WriteOptions{ModTime: planTime(after)}); err != nil {
 			t.Fatal(err)
 		}
 		p, err := restore.NewPlan(t.Context(), c, restore.Target{})
@@ -274,7 +302,8 @@ func TestPlanReadsFewHeaders(t *testing.T) {
 		}
 	}
 	s.opens.Store(0)
-	if p, err := restore.NewPlan(t.Context(), c, restore.Target{}); err != nil || p.State.TXID != 5000 || s.opens.Load() > 1 {
+	if p, err := restore.NewPlan(t.Context(), c, restore.Target{}); err != nil || p.State.TXID != 5000 ||
+		s.opens.Load() > 1 {
 		t.Errorf("latest: %+v, %v, %d headers read", p, err, s.opens.Load())
 	}
 }
@@ -341,7 +370,8 @@ func TestPlanNext(t *testing.T) {
 			t.Errorf("%s: got %+v and next %+v, want transactions %d and %d", name, p.State, p.Next, test.txid, test.next)
 		}
 		said := strings.Join(p.Notes, "\n")
-		if test.next != 0 != strings.Contains(said, "inside a compacted file") || test.next != 0 && !strings.Contains(said, at(test.next).Time.Format("15:04:05")) {
+		if test.next != 0 != strings.Contains(said, "inside a compacted file") ||
+			test.next != 0 && !strings.Contains(said, at(test.next).Time.Format("15:04:05")) {
 			t.Errorf("%s: notes %q", name, p.Notes)
 		}
 	}

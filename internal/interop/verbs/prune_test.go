@@ -114,13 +114,22 @@ type history struct {
 }
 
 func (h *history) write(level int, minTXID, maxTXID ltx.TXID, at time.Time) {
-	header := ltx.Header{Version: 3, Flags: ltx.HeaderFlagNoChecksum, PageSize: 4096, Commit: 1, MinTXID: minTXID, MaxTXID: maxTXID, Timestamp: at.UnixMilli()}
+	header := ltx.Header{
+		Version:   3,
+		Flags:     ltx.HeaderFlagNoChecksum,
+		PageSize:  4096,
+		Commit:    1,
+		MinTXID:   minTXID,
+		MaxTXID:   maxTXID,
+		Timestamp: at.UnixMilli(),
+	}
 	b, err := header.MarshalBinary()
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	b = append(b, make([]byte, ltx.MinFileSize-len(b)+h.r.IntN(500))...)
-	if _, err := h.store.Write(h.t.Context(), ltx.LayoutS3.Key(level, minTXID, maxTXID), bytes.NewReader(b), asWritten(header)); err != nil {
+	if _, err := h.store.Write(h.t.Context(), ltx.LayoutS3.Key(level, minTXID, maxTXID), bytes.NewReader(b),
+		asWritten(header)); err != nil {
 		h.t.Fatal(err)
 	}
 }
@@ -241,7 +250,8 @@ func wantSame(t *testing.T, what string, c *replica.Client, moments []time.Time,
 		}
 	}
 	if latestErr == nil {
-		if p, err := restore.NewPlan(t.Context(), c, restore.Target{}); err != nil || p.State.TXID != latest.State.TXID || p.State.Pos != latest.State.Pos {
+		if p, err := restore.NewPlan(t.Context(), c, restore.Target{}); err != nil || p.State.TXID != latest.State.TXID ||
+			p.State.Pos != latest.State.Pos {
 			t.Fatalf("%s: the latest state was %+v, now %v", what, latest.State, err)
 		}
 	}
@@ -387,7 +397,8 @@ func TestPruneDamagedBase(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := store.Write(t.Context(), key, bytes.NewReader(b), blob.WriteOptions{ModTime: info.ModTime}); err != nil {
+			if _, err := store.Write(t.Context(), key, bytes.NewReader(b),
+				blob.WriteOptions{ModTime: info.ModTime}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -415,7 +426,11 @@ func TestPruneForeign(t *testing.T) {
 		}
 	}
 	pruned(t, c, plan)
-	if _, err := prune.NewPlan(t.Context(), file.NewReplicaClient(filepath.Join(t.TempDir(), "none")), prune.Options{Since: time.Now()}); !errors.Is(err, replica.ErrNoReplica) {
+	if _, err := prune.NewPlan(t.Context(), file.NewReplicaClient(filepath.Join(t.TempDir(), "none")),
+		prune.Options{Since: time.Now()}); !errors.Is(
+		err,
+		replica.ErrNoReplica,
+	) {
 		t.Errorf("of nothing: %v", err)
 	}
 }

@@ -43,7 +43,8 @@ func restoreFile(t *testing.T, c *file.ReplicaClient, target restore.Target) []b
 		t.Fatal(err)
 	}
 	var streamed bytes.Buffer
-	if _, err := restore.To(t.Context(), c, target, &streamed, restore.Options{}); err != nil || !bytes.Equal(streamed.Bytes(), b) {
+	if _, err := restore.To(t.Context(), c, target, &streamed, restore.Options{}); err != nil ||
+		!bytes.Equal(streamed.Bytes(), b) {
 		t.Errorf("as a stream it is %d bytes, other than the %d of the file, %v", streamed.Len(), len(b), err)
 	}
 	wantOnly(t, filepath.Dir(path), "db")
@@ -120,7 +121,10 @@ func occupied(t *testing.T) (path string) {
 func TestRestoreReplaces(t *testing.T) {
 	c := file.NewReplicaClient(testreplica.Copy(t, "v0.5"))
 	path := occupied(t)
-	if _, err := restore.File(t.Context(), c, restore.Target{}, path, restore.FileOptions{}); !errors.Is(err, fs.ErrExist) {
+	if _, err := restore.File(t.Context(), c, restore.Target{}, path, restore.FileOptions{}); !errors.Is(
+		err,
+		fs.ErrExist,
+	) {
 		t.Errorf("got %v, want fs.ErrExist", err)
 	}
 	wantOnly(t, filepath.Dir(path), "db", "db-shm", "db-wal")

@@ -86,7 +86,11 @@ func TestStoppedProcess(t *testing.T) {
 		t.Fatalf("the holder says %q, %v", lines.Text(), lines.Err())
 	}
 	signal(t, child, syscall.SIGSTOP)
-	s, err := lease.Acquire(t.Context(), leaserIn(dir, "running", lease.DefaultTTL), lease.Options{PollEvery: 50 * time.Millisecond})
+	s, err := lease.Acquire(
+		t.Context(),
+		leaserIn(dir, "running", lease.DefaultTTL),
+		lease.Options{PollEvery: 50 * time.Millisecond},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

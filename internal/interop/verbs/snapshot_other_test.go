@@ -48,7 +48,8 @@ func TestSnapshotOfAnotherDatabase(t *testing.T) {
 		"the first was empty but for one": {tablesImage(1, 0, 0), was, false},
 	} {
 		c := memoryClient()
-		if _, err := replica.WriteSnapshot(t.Context(), c, test.first, replica.SnapshotOptions{Time: planTime(1)}); err != nil {
+		if _, err := replica.WriteSnapshot(t.Context(), c, test.first,
+			replica.SnapshotOptions{Time: planTime(1)}); err != nil {
 			t.Fatal(err)
 		}
 		files, err := replica.WriteSnapshot(t.Context(), c, test.second, replica.SnapshotOptions{Time: planTime(2)})
@@ -58,7 +59,8 @@ func TestSnapshotOfAnotherDatabase(t *testing.T) {
 		if test.refused && (len(files) > 0 || !bytes.Equal(restored(t, c, restore.Target{}), test.first)) {
 			t.Errorf("%s: %d files were written", name, len(files))
 		}
-		if _, err := replica.WriteSnapshot(t.Context(), c, test.second, replica.SnapshotOptions{Time: planTime(3), Force: true}); err != nil {
+		if _, err := replica.WriteSnapshot(t.Context(), c, test.second,
+			replica.SnapshotOptions{Time: planTime(3), Force: true}); err != nil {
 			t.Errorf("%s, with force: %v", name, err)
 		}
 	}

@@ -55,7 +55,12 @@ func TestWriteSnapshot(t *testing.T) {
 	start := time.UnixMilli(1_700_000_000_000).UTC()
 	for i, at := range []time.Time{start, start.Add(time.Hour), start.Add(time.Minute)} {
 		im := pages(10+i, byte(i))
-		files, err := replica.WriteSnapshot(t.Context(), c, im, replica.SnapshotOptions{Time: at, Force: true}) // not a page is the same
+		files, err := replica.WriteSnapshot(
+			t.Context(),
+			c,
+			im,
+			replica.SnapshotOptions{Time: at, Force: true},
+		) // not a page is the same
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -78,10 +83,18 @@ func TestWriteSnapshot(t *testing.T) {
 func TestWriteSnapshotBesideReplicator(t *testing.T) {
 	_, c := planStore(t, planned{0, 1, 7, 0})
 	im := pages(3, 1)
-	if _, err := replica.WriteSnapshot(t.Context(), c, im, replica.SnapshotOptions{Time: planTime(9)}); !errors.Is(err, replica.ErrReplicated) {
+	if _, err := replica.WriteSnapshot(t.Context(), c, im, replica.SnapshotOptions{Time: planTime(9)}); !errors.Is(
+		err,
+		replica.ErrReplicated,
+	) {
 		t.Errorf("got %v, want ErrReplicated", err)
 	}
-	files, err := replica.WriteSnapshot(t.Context(), c, im, replica.SnapshotOptions{Time: planTime(9), Continue: true, Archive: true})
+	files, err := replica.WriteSnapshot(
+		t.Context(),
+		c,
+		im,
+		replica.SnapshotOptions{Time: planTime(9), Continue: true, Archive: true},
+	)
 	if err != nil || len(files) != 1 || files[0].MaxTXID != 8 {
 		t.Fatalf("got %+v, %v, want one file of transaction 8", files, err)
 	}
@@ -106,12 +119,19 @@ func (m failingImage) ReadPage(pgno uint32, buf []byte) error {
 // TestWriteSnapshotFails: then there is none.
 func TestWriteSnapshotFails(t *testing.T) {
 	c, broken := memoryClient(), errors.New("disk I/O error")
-	if _, err := replica.WriteSnapshot(t.Context(), c, failingImage{pages(10, 1), broken}, replica.SnapshotOptions{Time: time.Now()}); !errors.Is(err, broken) {
+	if _, err := replica.WriteSnapshot(t.Context(), c, failingImage{pages(10, 1), broken},
+		replica.SnapshotOptions{Time: time.Now()}); !errors.Is(
+		err,
+		broken,
+	) {
 		t.Errorf("got %v, want %v", err, broken)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := replica.WriteSnapshot(ctx, c, pages(1000, 1), replica.SnapshotOptions{Time: time.Now()}); !errors.Is(err, context.Canceled) {
+	if _, err := replica.WriteSnapshot(ctx, c, pages(1000, 1), replica.SnapshotOptions{Time: time.Now()}); !errors.Is(
+		err,
+		context.Canceled,
+	) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
 	if _, err := restore.NewPlan(t.Context(), c, restore.Target{}); !errors.Is(err, replica.ErrNoReplica) {

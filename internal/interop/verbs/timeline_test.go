@@ -51,12 +51,21 @@ func TestTimeline(t *testing.T) {
 	at := func(i int) time.Time { return time.UnixMilli(1_700_000_000_000 + int64(i)*1500).UTC() }
 	mem := blob.NewMemory()
 	for i := 1; i <= n; i++ {
-		h := ltx.Header{Version: 3, Flags: ltx.HeaderFlagNoChecksum, PageSize: 4096, Commit: 1, MinTXID: ltx.TXID(i), MaxTXID: ltx.TXID(i), Timestamp: at(i).UnixMilli()}
+		h := ltx.Header{
+			Version:   3,
+			Flags:     ltx.HeaderFlagNoChecksum,
+			PageSize:  4096,
+			Commit:    1,
+			MinTXID:   ltx.TXID(i),
+			MaxTXID:   ltx.TXID(i),
+			Timestamp: at(i).UnixMilli(),
+		}
 		b, err := h.MarshalBinary()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := mem.Write(t.Context(), ltx.LayoutS3.Key(0, ltx.TXID(i), ltx.TXID(i)), bytes.NewReader(append(b, make([]byte, ltx.MinFileSize)...)), asWritten(h)); err != nil {
+		if _, err := mem.Write(t.Context(), ltx.LayoutS3.Key(0, ltx.TXID(i), ltx.TXID(i)),
+			bytes.NewReader(append(b, make([]byte, ltx.MinFileSize)...)), asWritten(h)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -64,7 +73,8 @@ func TestTimeline(t *testing.T) {
 		t    time.Time
 		want int // 0: none
 	}{
-		{at(1).Add(-1), 0}, {at(1), 1}, {at(1).Add(1), 1}, {at(2).Add(-1), 1}, {at(2500), 2500}, {at(4999).Add(700), 4999}, {at(n), n}, {at(n).Add(time.Hour), n},
+		{at(1).Add(-1), 0}, {at(1), 1}, {at(1).Add(1), 1}, {at(2).Add(-1), 1}, {at(2500), 2500}, {at(4999).Add(700),
+			4999}, {at(n), n}, {at(n).Add(time.Hour), n},
 	} {
 		s := &paged{Store: mem}
 		client := replica.NewClient("paged", ltx.LayoutS3, func(context.Context) (blob.Store, error) { return s, nil })
@@ -88,7 +98,8 @@ func TestTimeline(t *testing.T) {
 func TestTimelineFails(t *testing.T) {
 	mem := blob.NewMemory()
 	for i := 1; i <= 3; i++ {
-		if _, err := mem.Write(t.Context(), ltx.LayoutS3.Key(0, ltx.TXID(i), ltx.TXID(i)), bytes.NewReader(bytes.Repeat([]byte{byte(i)}, ltx.MinFileSize)), blob.WriteOptions{}); err != nil {
+		if _, err := mem.Write(t.Context(), ltx.LayoutS3.Key(0, ltx.TXID(i), ltx.TXID(i)),
+			bytes.NewReader(bytes.Repeat([]byte{byte(i)}, ltx.MinFileSize)), blob.WriteOptions{}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -35,7 +35,8 @@ var specs = []spec{
 }
 
 func minioArgs(address, data, certs string) []string {
-	return []string{"server", "--quiet", "--address", address, "--console-address", "127.0.0.1:0", "--certs-dir", certs, data}
+	return []string{"server", "--quiet", "--address", address, "--console-address", "127.0.0.1:0", "--certs-dir", certs,
+		data}
 }
 
 func versitygwArgs(address, data, _ string) []string {
@@ -81,7 +82,8 @@ func (s spec) startAt(ctx context.Context, binary, dir string) (*server, error) 
 			return nil, err
 		}
 	}
-	cmd := exec.Command(binary, s.args(address, data, certs)...) //nolint:noctx // stop ends it, after the command has ended
+	cmd := exec.Command(binary, s.args(address, data,
+		certs)...) //nolint:noctx // stop ends it, after the command has ended
 	cmd.Env = append(os.Environ(),
 		"MINIO_ROOT_USER="+accessKey, "MINIO_ROOT_PASSWORD="+secretKey,
 		"ROOT_ACCESS_KEY="+accessKey, "ROOT_SECRET_KEY="+secretKey,

@@ -153,7 +153,8 @@ func (f *execFlags) sessionOptions(notify func(lease.Event)) lease.Options {
 }
 
 // execute runs a command under the lease.
-func (a *app) execute(ctx context.Context, l engines.LeaseClient, url string, flags execFlags, path string, args []string) error {
+func (a *app) execute(ctx context.Context, l engines.LeaseClient, url string, flags execFlags, path string,
+	args []string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}

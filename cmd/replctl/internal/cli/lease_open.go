@@ -99,7 +99,8 @@ func (a *app) openLeaser(rawURL string, flags leaseFlags) (engines.LeaseClient, 
 	if err := flags.check(); err != nil {
 		return nil, err
 	}
-	return a.leaserAt(rawURL, "lease", engines.Options{Owner: flags.owner, TTL: flags.ttl, MaxTTL: flags.maxTTL, MaxSkew: flags.maxSkew})
+	return a.leaserAt(rawURL, "lease", engines.Options{Owner: flags.owner, TTL: flags.ttl, MaxTTL: flags.maxTTL,
+		MaxSkew: flags.maxSkew})
 }
 
 // leaserAt returns the leaser of the replica at a URL for a command.

@@ -71,7 +71,8 @@ func renew(ctx context.Context, l engines.LeaseClient, grant grantJSON) (lease *
 //
 // It looks at the record first: for the store's clock, by which the expiry is
 // reckoned, and because a lease that was edited must not set the generation back.
-func (a *app) openGranted(ctx context.Context, rawURL string, flags leaseFlags, grant grantJSON) (engines.LeaseClient, error) {
+func (a *app) openGranted(ctx context.Context, rawURL string, flags leaseFlags, grant grantJSON) (engines.LeaseClient,
+	error) {
 	flags.owner = grant.Owner
 	l, err := a.openLeaser(rawURL, flags)
 	if err != nil {
