@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/replctl/replicate"
@@ -150,14 +151,10 @@ func observe(leaser replicate.Leaser, notify func(Event)) (stop func()) {
 
 // permanent reports whether waiting does not help.
 func permanent(err error) bool {
-	for _, target := range []error{
-		replicate.ErrLeaseCorrupt, replicate.ErrTTLExceedsMax, errShortLease, cas.ErrUnsupported, cas.ErrInvalidKey, fs.ErrPermission,
-	} {
-		if errors.Is(err, target) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc([]error{
+		replicate.ErrLeaseCorrupt, replicate.ErrTTLExceedsMax, errShortLease,
+		cas.ErrUnsupported, cas.ErrInvalidKey, fs.ErrPermission,
+	}, func(target error) bool { return errors.Is(err, target) })
 }
 
 // pollPause is how long to wait before looking again: PollEvery less up to half of

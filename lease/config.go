@@ -1,6 +1,7 @@
 package lease
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -47,21 +48,11 @@ func (c Config) WithClock(clock clock.Clock) Config {
 }
 
 func (c Config) withDefaults() (Config, error) {
-	if c.Key == "" {
-		c.Key = DefaultFile
-	}
 	if c.Owner == "" {
 		c.Owner = DefaultOwner()
 	}
-	if c.TTL == 0 {
-		c.TTL = DefaultTTL
-	}
-	if c.MaxTTL == 0 {
-		c.MaxTTL = DefaultMaxTTL
-	}
-	if c.clock == nil {
-		c.clock = clock.System
-	}
+	c.Key, c.clock = cmp.Or(c.Key, DefaultFile), cmp.Or(c.clock, clock.System)
+	c.TTL, c.MaxTTL = cmp.Or(c.TTL, DefaultTTL), cmp.Or(c.MaxTTL, DefaultMaxTTL)
 	switch {
 	case c.TTL < 0 || c.MaxTTL < 0 || c.MaxSkew < 0:
 		return c, fmt.Errorf("lease ttl %v, maximum %v, skew %v: none may be negative", c.TTL, c.MaxTTL, c.MaxSkew)

@@ -1,6 +1,7 @@
 package lease
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -113,20 +114,10 @@ func released(generation int64, owner string, at time.Time) *record {
 }
 
 // MaxLeaseTTL implements [replicate.Leaser].
-func (l *Leaser) MaxLeaseTTL() time.Duration {
-	if max := l.config().MaxTTL; max != 0 {
-		return max
-	}
-	return DefaultMaxTTL
-}
+func (l *Leaser) MaxLeaseTTL() time.Duration { return cmp.Or(l.config().MaxTTL, DefaultMaxTTL) }
 
 // LeaseTTL is the TTL that this leaser asks for.
-func (l *Leaser) LeaseTTL() time.Duration {
-	if ttl := l.config().TTL; ttl != 0 {
-		return ttl
-	}
-	return DefaultTTL
-}
+func (l *Leaser) LeaseTTL() time.Duration { return cmp.Or(l.config().TTL, DefaultTTL) }
 
 // ReadLease returns the lease as stored, and its state. Where there is none the
 // lease is nil; where the record is corrupt the error is ErrLeaseCorrupt, and the

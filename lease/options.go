@@ -1,6 +1,7 @@
 package lease
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -69,20 +70,11 @@ func (o Options) withDefaults(leaser replicate.Leaser) (Options, error) {
 	if o.TTL == 0 {
 		o.TTL = leaser.MaxLeaseTTL()
 	}
-	for _, d := range []struct {
-		field *time.Duration
-		value time.Duration
-	}{{&o.RenewEvery, o.TTL / 3}, {&o.Guard, o.TTL / 10}, {&o.PollEvery, min(time.Second, o.TTL/10)}} {
-		if *d.field == 0 {
-			*d.field = d.value
-		}
-	}
-	if o.AttemptTimeout == 0 {
-		o.AttemptTimeout = o.RenewEvery
-	}
-	if o.clock == nil {
-		o.clock = clock.System
-	}
+	o.RenewEvery = cmp.Or(o.RenewEvery, o.TTL/3)
+	o.Guard = cmp.Or(o.Guard, o.TTL/10)
+	o.PollEvery = cmp.Or(o.PollEvery, min(time.Second, o.TTL/10))
+	o.AttemptTimeout = cmp.Or(o.AttemptTimeout, o.RenewEvery)
+	o.clock = cmp.Or(o.clock, clock.System)
 	if o.OnEvent == nil {
 		o.OnEvent = func(Event) {}
 	}

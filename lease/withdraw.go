@@ -2,8 +2,6 @@ package lease
 
 import (
 	"context"
-
-	"github.com/replctl/replicate/cas"
 )
 
 // WithdrawLease undoes acquisitions of this leaser whose outcome is unknown, so that
@@ -15,7 +13,7 @@ import (
 // Without such an acquisition it does nothing. A Session calls it when acquiring
 // fails.
 func (l *Leaser) WithdrawLease(ctx context.Context) error {
-	if !l.doubts() {
+	if !l.inDoubtAbout(func(doubt) bool { return true }) {
 		return nil
 	}
 	store, cfg, err := l.init(ctx)
@@ -26,7 +24,9 @@ func (l *Leaser) WithdrawLease(ctx context.Context) error {
 	if err != nil {
 		return wrap("withdraw", cfg, err)
 	}
-	if !l.isOwn(seen.rec, toAcquire) && !l.awaits(seen.token) {
+	// It can be applied still while the record has the token that it expects.
+	awaits := l.inDoubtAbout(func(d doubt) bool { return d.expect == seen.token })
+	if !l.isOwn(seen.rec, toAcquire) && !awaits {
 		return nil
 	}
 	rec := released(l.next(), cfg.Owner, l.correct(cfg.clock.Now()))
@@ -39,18 +39,8 @@ func (l *Leaser) WithdrawLease(ctx context.Context) error {
 	return wrap("withdraw", cfg, err)
 }
 
-// doubts reports whether the outcome of an acquisition is unknown.
-func (l *Leaser) doubts() bool {
-	return l.anyInDoubt(func(doubt) bool { return true })
-}
-
-// awaits reports whether an acquisition is in doubt that can be applied while the
-// record has this token.
-func (l *Leaser) awaits(token cas.Token) bool {
-	return l.anyInDoubt(func(d doubt) bool { return d.expect == token })
-}
-
-func (l *Leaser) anyInDoubt(is func(doubt) bool) bool {
+// inDoubtAbout reports whether the outcome of an acquisition is unknown, of one that is so.
+func (l *Leaser) inDoubtAbout(is func(doubt) bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, d := range l.inDoubt {

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/internal/errs"
 	"github.com/replctl/replicate/store/internal/names"
 	"github.com/replctl/replicate/store/internal/record"
 )
@@ -42,18 +43,11 @@ func decodeStatus(instance string, value []byte) (string, error) {
 func logPrefix(e *entry) string { return fmt.Sprintf("%s%s/%d/", appliedPrefix, e.ID, e.Round) }
 
 // LogApply implements [Storage].
-func (s *Store) LogApply(ctx context.Context, instanceID, collection, version, status string) error {
-	err := errors.Join(checkName("instance", instanceID), checkName("status", status))
-	if err == nil {
-		err = s.logApply(ctx, instanceID, collection, version, status)
+func (s *Store) LogApply(ctx context.Context, instanceID, collection, version, newStatus string) (err error) {
+	defer errs.Wrap(&err, "log %q of instance %q for snapshot %q of %q", newStatus, instanceID, version, collection)
+	if err := errors.Join(checkName("instance", instanceID), checkName("status", newStatus)); err != nil {
+		return err
 	}
-	if err != nil {
-		return fmt.Errorf("log %q of instance %q for snapshot %q of %q: %w", status, instanceID, version, collection, err)
-	}
-	return nil
-}
-
-func (s *Store) logApply(ctx context.Context, instanceID, collection, version, newStatus string) error {
 	h, _, err := s.head(ctx, collection)
 	if err != nil {
 		return err
@@ -95,16 +89,8 @@ func (s *Store) CountApplied(ctx context.Context, collection, version string) (i
 }
 
 // AppliedInstances implements [Storage].
-func (s *Store) AppliedInstances(ctx context.Context, collection, version, status string) ([]string, error) {
-	ids, err := s.instances(ctx, collection, version, status)
-	if err != nil {
-		return nil, fmt.Errorf("instances that have logged %q for snapshot %q of %q: %w", status, version, collection, err)
-	}
-	return ids, nil
-}
-
-func (s *Store) instances(ctx context.Context, collection, version, status string) ([]string, error) {
-	ids := []string{}
+func (s *Store) AppliedInstances(ctx context.Context, collection, version, status string) (ids []string, err error) {
+	defer errs.Wrap(&err, "instances that have logged %q for snapshot %q of %q", status, version, collection)
 	if err := checkName("status", status); err != nil {
 		return nil, err
 	}
@@ -114,15 +100,19 @@ func (s *Store) instances(ctx context.Context, collection, version, status strin
 	}
 	e := h.version(version)
 	if e == nil {
-		return ids, nil
+		return []string{}, nil
 	}
 	all, err := s.readLog(ctx, logPrefix(e))
+	if err != nil {
+		return nil, err
+	}
+	ids = []string{}
 	for _, one := range all {
 		if one.status == status {
 			ids = append(ids, one.instance)
 		}
 	}
-	return ids, err
+	return ids, nil
 }
 
 type instanceStatus struct{ instance, status string }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/internal/errs"
 	"github.com/replctl/replicate/lease"
 )
 
@@ -221,15 +222,8 @@ func randomId() LeaseId {
 }
 
 // GetLease returns a lease that has not ended, whoever made it, or ErrNotFound.
-func (s *Store) GetLease(ctx context.Context, id LeaseId) (*StoreLease, error) {
-	l, err := s.getLease(ctx, id)
-	if err != nil {
-		return nil, fmt.Errorf("get lease %d: %w", id, err)
-	}
-	return l, nil
-}
-
-func (s *Store) getLease(ctx context.Context, id LeaseId) (*StoreLease, error) {
+func (s *Store) GetLease(ctx context.Context, id LeaseId) (_ *StoreLease, err error) {
+	defer errs.Wrap(&err, "get lease %d", id)
 	switch {
 	case s.ready() != nil:
 		return nil, s.ready()

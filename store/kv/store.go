@@ -2,6 +2,7 @@ package kv
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,16 +68,8 @@ func New(store cas.Store, opts Options) (*Store, error) {
 	if opts.PollEvery < 0 || opts.MaxSkew < 0 {
 		return nil, fmt.Errorf("kv: poll interval %v, skew %v: neither may be negative", opts.PollEvery, opts.MaxSkew)
 	}
-	if opts.PollEvery == 0 {
-		opts.PollEvery = time.Second
-	}
-	if opts.LeaseCache == 0 {
-		opts.LeaseCache = time.Second
-	}
-	opts.LeaseCache = max(0, opts.LeaseCache)
-	if opts.clock == nil {
-		opts.clock = clock.System
-	}
+	opts.PollEvery, opts.clock = cmp.Or(opts.PollEvery, time.Second), cmp.Or(opts.clock, clock.System)
+	opts.LeaseCache = max(0, cmp.Or(opts.LeaseCache, time.Second))
 	f := &floor.Floor{Store: store, Key: floorKey, Format: floorFormat}
 	return &Store{store: store, opts: opts, floor: f, views: map[LeaseId]*view{}, gone: map[string]cas.Token{}}, nil
 }

@@ -1,6 +1,7 @@
 package kv
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -10,13 +11,11 @@ import (
 // WaitForVersionChange implements [Storage].
 func (s *Store) WaitForVersionChange(ctx context.Context, key Key, version Version) (Record, error) {
 	r, err := s.wait(ctx, key, version)
-	if err != nil && ctx.Err() != nil {
-		err = context.Cause(ctx) // whatever the store made of it
+	if err == nil {
+		return r, nil
 	}
-	if err != nil {
-		return Record{}, fmt.Errorf("wait for a change of %q from version %d: %w", key, version, err)
-	}
-	return r, nil
+	err = cmp.Or(context.Cause(ctx), err) // whatever the store made of it
+	return Record{}, fmt.Errorf("wait for a change of %q from version %d: %w", key, version, err)
 }
 
 func (s *Store) wait(ctx context.Context, key Key, version Version) (Record, error) {

@@ -5,18 +5,12 @@ import (
 	"fmt"
 
 	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/internal/errs"
 )
 
 // Create implements [Storage].
-func (s *Store) Create(ctx context.Context, r Record) (Version, error) {
-	version, err := s.create(ctx, r)
-	if err != nil {
-		return version, fmt.Errorf("create %q: %w", r.Key, err)
-	}
-	return version, nil
-}
-
-func (s *Store) create(ctx context.Context, r Record) (Version, error) {
+func (s *Store) Create(ctx context.Context, r Record) (_ Version, err error) {
+	defer errs.Wrap(&err, "create %q", r.Key)
 	key, err := checkWrite(r)
 	if err != nil {
 		return 0, err
@@ -69,48 +63,37 @@ func (s *Store) CasByVersion(ctx context.Context, r Record) (Version, error) {
 }
 
 // Replace is CasByVersion, and returns the record with its new version and its lease.
-func (s *Store) Replace(ctx context.Context, r Record) (Record, error) {
-	e, err := s.casByVersion(ctx, r)
-	if err != nil {
-		return Record{}, fmt.Errorf("replace version %d of %q: %w", r.Version, r.Key, err)
-	}
-	return e.record(r.Key), nil
-}
-
-func (s *Store) casByVersion(ctx context.Context, r Record) (entry, error) {
+func (s *Store) Replace(ctx context.Context, r Record) (_ Record, err error) {
+	defer errs.Wrap(&err, "replace version %d of %q", r.Version, r.Key)
 	key, err := checkWrite(r)
 	if err != nil {
-		return entry{}, err
+		return Record{}, err
 	}
 	e, err := s.read(ctx, key, entry{})
 	if err != nil {
-		return entry{}, err
+		return Record{}, err
 	}
 	for { // a second time, to say why not
 		if live, err := s.isLive(ctx, e); err != nil {
-			return entry{}, err
+			return Record{}, err
 		} else if !live {
-			return entry{}, ErrNotFound
+			return Record{}, ErrNotFound
 		}
 		if e.Version != r.Version {
-			return entry{}, fmt.Errorf("%w: it is %d", ErrWrongVersion, e.Version)
+			return Record{}, fmt.Errorf("%w: it is %d", ErrWrongVersion, e.Version)
 		}
 		var ok bool
-		if e, ok, err = s.swap(ctx, key, e, e.next(), r.Value); err != nil || ok {
-			return e, err
+		if e, ok, err = s.swap(ctx, key, e, e.next(), r.Value); err != nil {
+			return Record{}, err
+		} else if ok {
+			return e.record(r.Key), nil
 		}
 	}
 }
 
 // Delete implements [Storage].
-func (s *Store) Delete(ctx context.Context, key Key) error {
-	if err := s.delete(ctx, key); err != nil {
-		return fmt.Errorf("delete %q: %w", key, err)
-	}
-	return nil
-}
-
-func (s *Store) delete(ctx context.Context, name Key) error {
+func (s *Store) Delete(ctx context.Context, name Key) (err error) {
+	defer errs.Wrap(&err, "delete %q", name)
 	key, err := recordKey(name)
 	if err != nil {
 		return err

@@ -114,9 +114,9 @@ func (s *Store) writeChunks(ctx context.Context, base manifest, list []*Resource
 	if err := errors.Join(group.Wait(), err); err != nil {
 		return nil, fmt.Errorf("write chunks: %w", err)
 	}
-	chunks := make([]chunkRef, len(refs))
-	for i, ref := range refs {
-		chunks[i] = *ref
+	var chunks []chunkRef
+	for _, ref := range refs {
+		chunks = append(chunks, *ref)
 	}
 	return chunks, nil
 }

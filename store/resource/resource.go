@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 )
 
 // Wildcard in a field of a Tenancy matches every value, in List and WatchList.
@@ -79,16 +78,11 @@ func (id ID) key() key { return key{id.Type.Unversioned(), id.Tenancy, id.Name} 
 
 // compareKeys orders resources in lists: by type, tenancy and name.
 func compareKeys(a, b key) int {
-	for _, pair := range [][2]string{
-		{a.Type.Group, b.Type.Group}, {a.Type.Kind, b.Type.Kind},
-		{a.Tenancy.Partition, b.Tenancy.Partition}, {a.Tenancy.PeerName, b.Tenancy.PeerName},
-		{a.Tenancy.Namespace, b.Tenancy.Namespace},
-	} {
-		if c := strings.Compare(pair[0], pair[1]); c != 0 {
-			return c
-		}
-	}
-	return strings.Compare(a.Name, b.Name)
+	return slices.Compare(a.texts(), b.texts())
+}
+
+func (k key) texts() []string {
+	return []string{k.Type.Group, k.Type.Kind, k.Tenancy.Partition, k.Tenancy.PeerName, k.Tenancy.Namespace, k.Name}
 }
 
 // Resource is one version of a resource.

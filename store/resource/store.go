@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,20 +32,11 @@ type Options struct {
 	Timeout time.Duration
 }
 
-const (
-	defaultInterval   = time.Second
-	defaultBuffer     = 4096
-	defaultLogRecords = 4096
-	defaultTimeout    = 30 * time.Second
-
-	minLogRecords, maxLogRecords = 64, 65536
-)
+const minLogRecords, maxLogRecords = 64, 65536
 
 func (o Options) withDefaults() (Options, error) {
-	setDefault(&o.Interval, defaultInterval)
-	setDefault(&o.WatchBuffer, defaultBuffer)
-	setDefault(&o.LogRecords, defaultLogRecords)
-	setDefault(&o.Timeout, defaultTimeout)
+	o.Interval, o.Timeout = cmp.Or(o.Interval, time.Second), cmp.Or(o.Timeout, 30*time.Second)
+	o.WatchBuffer, o.LogRecords = cmp.Or(o.WatchBuffer, 4096), cmp.Or(o.LogRecords, 4096)
 	if o.Interval < 0 || o.Timeout < 0 || o.WatchBuffer < 0 {
 		return o, fmt.Errorf("%w options: interval %v, timeout %v, watch buffer %d: none may be negative",
 			ErrInvalid, o.Interval, o.Timeout, o.WatchBuffer)
@@ -53,13 +45,6 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("%w options: %w", ErrInvalid, err)
 	}
 	return o, nil
-}
-
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
 
 func checkLogRecords(n uint64) error {

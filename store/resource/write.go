@@ -7,17 +7,19 @@ import (
 	"strconv"
 
 	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/internal/errs"
 )
 
 // WriteCAS implements [Backend].
-func (s *Store) WriteCAS(ctx context.Context, res *Resource) (*Resource, error) {
+func (s *Store) WriteCAS(ctx context.Context, res *Resource) (_ *Resource, err error) {
 	if err := checkResource(res); err != nil {
 		return nil, fmt.Errorf("write: %w", err)
 	}
+	defer errs.Wrap(&err, "write %v", res.ID)
 	res = res.clone()
 	size, err := encodedSize(res)
 	if err != nil {
-		return nil, fmt.Errorf("write %s: %w", res.ID, err)
+		return nil, err
 	}
 	written, err := s.propose(ctx, size, func(d *draft) (*change, error) {
 		if err := d.checkWrite(res); err != nil {
@@ -28,7 +30,7 @@ func (s *Store) WriteCAS(ctx context.Context, res *Resource) (*Resource, error) 
 		return &change{Put: &next}, nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("write %s: %w", res.ID, err)
+		return nil, err
 	}
 	return written.clone(), nil
 }
@@ -49,29 +51,25 @@ func encodedSize(res *Resource) (int, error) {
 }
 
 // DeleteCAS implements [Backend].
-func (s *Store) DeleteCAS(ctx context.Context, id ID, version string) error {
+func (s *Store) DeleteCAS(ctx context.Context, id ID, version string) (err error) {
 	if err := checkID(id); err != nil {
 		return fmt.Errorf("delete: %w", err)
 	}
+	defer errs.Wrap(&err, "delete %v", id)
 	encoded, err := json.Marshal(id)
-	if err == nil && len(encoded) > MaxResourceSize {
-		return nil // so large a name was never stored
+	if err != nil || len(encoded) > MaxResourceSize {
+		return err // nil: so large a name was never stored
 	}
-	if err == nil {
-		_, err = s.propose(ctx, len(encoded), func(d *draft) (*change, error) {
-			switch stored := d.get(id.key()); {
-			case stored == nil || stored.ID.UID != id.UID:
-				return nil, nil
-			case stored.Version != version:
-				return nil, fmt.Errorf("%w: %q is stored, not %q", ErrCASFailure, stored.Version, version)
-			}
-			return &change{Delete: &id}, nil
-		})
-	}
-	if err != nil {
-		return fmt.Errorf("delete %s: %w", id, err)
-	}
-	return nil
+	_, err = s.propose(ctx, len(encoded), func(d *draft) (*change, error) {
+		switch stored := d.get(id.key()); {
+		case stored == nil || stored.ID.UID != id.UID:
+			return nil, nil
+		case stored.Version != version:
+			return nil, fmt.Errorf("%w: %q is stored, not %q", ErrCASFailure, stored.Version, version)
+		}
+		return &change{Delete: &id}, nil
+	})
+	return err
 }
 
 // maxStored bounds all resources together, in bytes when encoded. A checkpoint of so
