@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/replctl/replicate/ltx"
+	"github.com/replctl/replicate/replica"
 	"github.com/replctl/replicate/s3"
 )
 
@@ -130,7 +131,7 @@ func countLast(t *testing.T, c *s3.ReplicaClient, proxy *counter) {
 	most := counts{}
 	for _, want := range []ltx.TXID{0, 1, 2, 1234, 2500, 4999, budgetFiles} {
 		for _, late := range []time.Duration{0, 500 * time.Millisecond} {
-			files, err := root.Open(t.Context(), c)
+			files, err := replica.Open(t.Context(), c)
 			must(t, err)
 			level, err := files.Level(t.Context(), 0)
 			must(t, err)

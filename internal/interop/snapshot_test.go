@@ -90,7 +90,8 @@ func startLoad(t *testing.T, db string) (stop func()) {
 // moves wants a consistent state, and returns after how many transactions it is.
 func moves(t *testing.T, db string) (n int) {
 	t.Helper()
-	const query = "SELECT (SELECT n FROM counter) || ' ' || (SELECT count(*) FROM moved) || ' ' || (SELECT sum(sum) FROM account); " +
+	const query = "SELECT (SELECT n FROM counter) || ' ' || (SELECT count(*) FROM moved) || ' ' || " +
+		"(SELECT sum(sum) FROM account); " +
 		"PRAGMA integrity_check"
 	var counted, sum int
 	var sound string
