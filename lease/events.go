@@ -19,7 +19,7 @@ const (
 	EventAmbiguous   EventKind = "ambiguous"    // a write's answer was lost
 	EventRecovered   EventKind = "recovered"    // and the write was found to be applied
 	EventLost        EventKind = "lost"         // Err says why
-	EventDraining    EventKind = "draining"     // a request was given up: the release waits for Latency until it cannot arrive any more
+	EventDraining    EventKind = "draining"     // the release waits for Latency: a request may arrive yet
 	EventReleased    EventKind = "released"
 	EventBroken      EventKind = "broken"
 	EventSkew        EventKind = "clock skew" // the store's clock is visibly apart; Skew says how far

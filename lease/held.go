@@ -21,9 +21,11 @@ func (l *Leaser) RenewLease(ctx context.Context, lease *replicate.Lease) (*repli
 		return nil, wrap("renew", cfg, err)
 	}
 	if cfg.clock.Now().After(lease.ExpiresAt) {
-		return nil, wrap("renew", cfg, fmt.Errorf("%w: it ended at %s", replicate.ErrLeaseNotHeld, lease.ExpiresAt.Format(time.RFC3339)))
+		err := fmt.Errorf("%w: it ended at %s", replicate.ErrLeaseNotHeld, lease.ExpiresAt.Format(time.RFC3339))
+		return nil, wrap("renew", cfg, err)
 	}
-	rec := &record{Lease: replicate.Lease{Generation: lease.Generation, Owner: lease.Owner}, AcquiredAt: l.acquiredAt(lease)}
+	same := replicate.Lease{Generation: lease.Generation, Owner: lease.Owner}
+	rec := &record{Lease: same, AcquiredAt: l.acquiredAt(lease)}
 	renewed, current, err := l.write(ctx, store, cfg, rec, cas.Token(lease.ETag), forHolder)
 	switch {
 	case err == nil && !cfg.clock.Now().After(lease.ExpiresAt):
@@ -95,14 +97,16 @@ func (l *Leaser) ReleaseLease(ctx context.Context, lease *replicate.Lease) error
 }
 
 func (l *Leaser) giveUp(ctx context.Context, store cas.Store, cfg Config, lease *replicate.Lease) error {
-	current, err := l.swap(ctx, store, cfg, released(lease.Generation, lease.Owner, l.correct(cfg.clock.Now())), cas.Token(lease.ETag), forHolder)
+	rec := released(lease.Generation, lease.Owner, l.correct(cfg.clock.Now()))
+	current, err := l.swap(ctx, store, cfg, rec, cas.Token(lease.ETag), forHolder)
 	if !lost(err) {
 		return err
 	}
 	if !current.Exists() {
 		return fmt.Errorf("%w: the record is gone", replicate.ErrLeaseAlreadyReleased)
 	}
-	if s := l.observe(current, cfg); s.rec != nil && s.rec.Released && s.rec.Generation == lease.Generation && s.rec.Owner == lease.Owner {
+	there := l.observe(current, cfg).rec
+	if there != nil && there.Released && there.Generation == lease.Generation && there.Owner == lease.Owner {
 		return replicate.ErrLeaseAlreadyReleased
 	}
 	return l.heldBy(current, cfg)
@@ -110,7 +114,8 @@ func (l *Leaser) giveUp(ctx context.Context, store cas.Store, cfg Config, lease 
 
 func released(generation int64, owner string, at time.Time) *record {
 	at = at.UTC()
-	return &record{Lease: replicate.Lease{Generation: generation, Owner: owner, ExpiresAt: longAgo}, WrittenAt: &at, Released: true}
+	ended := replicate.Lease{Generation: generation, Owner: owner, ExpiresAt: longAgo}
+	return &record{Lease: ended, WrittenAt: &at, Released: true}
 }
 
 // MaxLeaseTTL implements [replicate.Leaser].

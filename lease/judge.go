@@ -30,15 +30,18 @@ func (e *ReachError) OtherMaximum() bool { return e.TTL > e.MaxTTL }
 func (e *ReachError) Error() string {
 	holder := fmt.Sprintf("generation %d of %s", e.Generation, strconv.Quote(e.Owner))
 	if e.OtherMaximum() {
-		return fmt.Sprintf("%s has a lease ttl of %v, more than the maximum of %v on this side: set the maximum (MaxTTL, --max-ttl) to %v at least",
-			holder, e.TTL, e.MaxTTL, e.TTL)
+		return fmt.Sprintf("%s has a lease ttl of %v, more than the maximum of %v on this side: "+
+			"set the maximum (MaxTTL, --max-ttl) to %v at least", holder, e.TTL, e.MaxTTL, e.TTL)
 	}
-	return fmt.Sprintf("%v: %s expires at %s, more than the maximum of %v from now: the holder's clock or this machine's is wrong",
+	return fmt.Sprintf("%v: %s expires at %s, more than the maximum of %v from now: "+
+		"the holder's clock or this machine's is wrong",
 		replicate.ErrLeaseCorrupt, holder, e.ExpiresAt.UTC().Format(time.RFC3339), e.MaxTTL)
 }
 
 // Is makes it an ErrLeaseCorrupt.
-func (e *ReachError) Is(target error) bool { return target == replicate.ErrLeaseCorrupt } //nolint:errorlint // that is what Is is for
+func (e *ReachError) Is(target error) bool {
+	return target == replicate.ErrLeaseCorrupt //nolint:errorlint // that is what Is is for
+}
 
 // farFuture is how much further than MaxTTL an honest record may seem to reach, to
 // a machine whose clock is a little behind; at least, and at least as much as a

@@ -250,7 +250,9 @@ func (l *Leaser) next() int64 {
 // with the time that is known now. A store that is as far ahead again at once answers
 // by several clocks: it cannot be believed, and this machine's clock counts, by which
 // others have to see the end, too.
-func (l *Leaser) write(ctx context.Context, store cas.Store, cfg Config, rec *record, expect cas.Token, why purpose) (*replicate.Lease, cas.Record, error) {
+func (l *Leaser) write(
+	ctx context.Context, store cas.Store, cfg Config, rec *record, expect cas.Token, why purpose,
+) (*replicate.Lease, cas.Record, error) {
 	for again := false; ; again = true {
 		anchor := cfg.clock.Now()
 		l.date(rec, anchor, cfg)
@@ -270,7 +272,8 @@ func (l *Leaser) write(ctx context.Context, store cas.Store, cfg Config, rec *re
 		deadline := anchor.Add(cfg.TTL - behind)
 		if cfg.clock.Now().Reached(deadline) {
 			l.keepInDoubt(rec, expect, why) // it is there, and nobody is told
-			return nil, current, fmt.Errorf("%w: the store took longer to answer than the lease lasts (%v)", replicate.ErrLeaseNotHeld, cfg.TTL)
+			return nil, current, fmt.Errorf("%w: the store took longer to answer than the lease lasts (%v)",
+				replicate.ErrLeaseNotHeld, cfg.TTL)
 		}
 		lease := rec.Lease
 		lease.ExpiresAt = deadline.Time()
@@ -297,7 +300,9 @@ func (l *Leaser) date(rec *record, anchor clock.Instant, cfg Config) {
 // swap writes rec and reports answers that were lost, and found again. Where the
 // expected version was replaced by a write of this leaser for the same purpose that
 // had seemed to fail, that one is replaced in turn.
-func (l *Leaser) swap(ctx context.Context, store cas.Store, cfg Config, rec *record, expect cas.Token, why purpose) (cas.Record, error) {
+func (l *Leaser) swap(
+	ctx context.Context, store cas.Store, cfg Config, rec *record, expect cas.Token, why purpose,
+) (cas.Record, error) {
 	watched := &watchedStore{Store: store, lost: func(err error) {
 		l.event(Event{Kind: EventAmbiguous, Lease: rec.Lease, Err: err})
 	}}

@@ -85,13 +85,17 @@ func (o Options) check() error {
 	for _, d := range []struct {
 		name  string
 		value time.Duration
-	}{{"ttl", o.TTL}, {"renewal interval", o.RenewEvery}, {"guard", o.Guard}, {"attempt timeout", o.AttemptTimeout}, {"poll interval", o.PollEvery}} {
+	}{
+		{"ttl", o.TTL}, {"renewal interval", o.RenewEvery}, {"guard", o.Guard},
+		{"attempt timeout", o.AttemptTimeout}, {"poll interval", o.PollEvery},
+	} {
 		if d.value <= 0 {
 			return fmt.Errorf("lease session: %s %v: must be positive", d.name, d.value)
 		}
 	}
 	if 2*o.RenewEvery+o.Guard >= o.TTL {
-		return fmt.Errorf("lease session: two renewal intervals of %v and the guard of %v do not fit into the ttl of %v", o.RenewEvery, o.Guard, o.TTL)
+		return fmt.Errorf("lease session: two renewal intervals of %v and the guard of %v do not fit into the ttl of %v",
+			o.RenewEvery, o.Guard, o.TTL)
 	}
 	return nil
 }

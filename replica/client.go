@@ -259,7 +259,9 @@ func LevelFile(level int, prefix string, info blob.Info) (f *ltx.FileInfo, ok bo
 }
 
 // withTrueTimes replaces CreatedAt by the time in each file's header.
-func (f *Files) withTrueTimes(ctx context.Context, files iter.Seq2[*ltx.FileInfo, error]) iter.Seq2[*ltx.FileInfo, error] {
+func (f *Files) withTrueTimes(
+	ctx context.Context, files iter.Seq2[*ltx.FileInfo, error],
+) iter.Seq2[*ltx.FileInfo, error] {
 	return ordered.Map(ctx, HeaderReads, files, func(ctx context.Context, info *ltx.FileInfo) (*ltx.FileInfo, error) {
 		h, err := f.Header(ctx, info)
 		if err != nil {
@@ -271,7 +273,9 @@ func (f *Files) withTrueTimes(ctx context.Context, files iter.Seq2[*ltx.FileInfo
 }
 
 // OpenLTXFile implements [replicate.ReplicaClient].
-func (c *Client) OpenLTXFile(ctx context.Context, level int, minTXID, maxTXID ltx.TXID, offset, size int64) (io.ReadCloser, error) {
+func (c *Client) OpenLTXFile(
+	ctx context.Context, level int, minTXID, maxTXID ltx.TXID, offset, size int64,
+) (io.ReadCloser, error) {
 	files, err := c.init(ctx)
 	if err != nil {
 		return nil, err

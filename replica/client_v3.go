@@ -54,7 +54,9 @@ func (c *Client) OpenSnapshotV3(ctx context.Context, generation string, index in
 }
 
 // OpenWALSegmentV3 implements [replicate.ReplicaClientV3].
-func (c *Client) OpenWALSegmentV3(ctx context.Context, generation string, index int, offset int64) (io.ReadCloser, error) {
+func (c *Client) OpenWALSegmentV3(
+	ctx context.Context, generation string, index int, offset int64,
+) (io.ReadCloser, error) {
 	r, err := c.backup(ctx)
 	if err != nil {
 		return nil, err

@@ -3,23 +3,22 @@ package replica
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 
+	"github.com/replctl/replicate/internal/errs"
 	"github.com/replctl/replicate/ltx"
 )
 
 // WriteLTXFile implements [replicate.ReplicaClient].
-func (c *Client) WriteLTXFile(ctx context.Context, level int, minTXID, maxTXID ltx.TXID, r io.Reader) (*ltx.FileInfo, error) {
+func (c *Client) WriteLTXFile(
+	ctx context.Context, level int, minTXID, maxTXID ltx.TXID, r io.Reader,
+) (_ *ltx.FileInfo, err error) {
+	defer errs.Wrap(&err, "write ltx file")
 	files, createOnly, err := c.forWriting(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("write ltx file: %w", err)
+		return nil, err
 	}
-	info, err := files.Write(ctx, &ltx.FileInfo{Level: level, MinTXID: minTXID, MaxTXID: maxTXID}, r, createOnly)
-	if err != nil {
-		return nil, fmt.Errorf("write ltx file: %w", err)
-	}
-	return info, nil
+	return files.Write(ctx, &ltx.FileInfo{Level: level, MinTXID: minTXID, MaxTXID: maxTXID}, r, createOnly)
 }
 
 // peekHeader parses the header and returns a reader of the whole: r itself where

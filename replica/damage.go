@@ -18,12 +18,9 @@ import (
 
 // IsDamage reports whether an error says that an object is not what it should be.
 func IsDamage(err error) bool {
-	for _, damage := range []error{ltx.ErrCorrupt, ltx.ErrTruncated, v3compat.ErrContent, v3compat.ErrCorrupt, v3compat.ErrTruncated, ErrDamaged} {
-		if errors.Is(err, damage) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc([]error{
+		ltx.ErrCorrupt, ltx.ErrTruncated, v3compat.ErrContent, v3compat.ErrCorrupt, v3compat.ErrTruncated, ErrDamaged,
+	}, func(damage error) bool { return errors.Is(err, damage) })
 }
 
 // IsRefusal reports whether an error may be everybody's: the store refused this reader,
@@ -73,8 +70,8 @@ func WhyUnread(ctx context.Context, store blob.Reader, key string) error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	const before = 1 // byte less, so that the listing begins before the name
-	for info, listErr := range store.List(ctx, path.Dir(key)+"/", blob.ListOptions{Delimited: true, After: key[:len(key)-before]}) {
+	opts := blob.ListOptions{Delimited: true, After: key[:len(key)-1]} // a byte less: it begins before the name
+	for info, listErr := range store.List(ctx, path.Dir(key)+"/", opts) {
 		switch {
 		case listErr != nil:
 			return listErr

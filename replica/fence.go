@@ -78,17 +78,23 @@ func (c *FencedClient) SetLogger(logger *slog.Logger) {
 }
 
 // LTXFiles implements [replicate.ReplicaClient].
-func (c *FencedClient) LTXFiles(ctx context.Context, level int, seek ltx.TXID, useMetadata bool) (ltx.FileIterator, error) {
+func (c *FencedClient) LTXFiles(
+	ctx context.Context, level int, seek ltx.TXID, useMetadata bool,
+) (ltx.FileIterator, error) {
 	return c.client.LTXFiles(ctx, level, seek, useMetadata)
 }
 
 // OpenLTXFile implements [replicate.ReplicaClient].
-func (c *FencedClient) OpenLTXFile(ctx context.Context, level int, minTXID, maxTXID ltx.TXID, offset, size int64) (io.ReadCloser, error) {
+func (c *FencedClient) OpenLTXFile(
+	ctx context.Context, level int, minTXID, maxTXID ltx.TXID, offset, size int64,
+) (io.ReadCloser, error) {
 	return c.client.OpenLTXFile(ctx, level, minTXID, maxTXID, offset, size)
 }
 
 // WriteLTXFile implements [replicate.ReplicaClient].
-func (c *FencedClient) WriteLTXFile(ctx context.Context, level int, minTXID, maxTXID ltx.TXID, r io.Reader) (info *ltx.FileInfo, err error) {
+func (c *FencedClient) WriteLTXFile(
+	ctx context.Context, level int, minTXID, maxTXID ltx.TXID, r io.Reader,
+) (info *ltx.FileInfo, err error) {
 	op := fmt.Sprintf("write ltx file %s of level %d", ltx.FormatName(minTXID, maxTXID), level)
 	err = c.fenced(ctx, op, func(ctx context.Context) error {
 		info, err = c.client.WriteLTXFile(ctx, level, minTXID, maxTXID, r)

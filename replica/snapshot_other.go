@@ -129,8 +129,9 @@ func (c *imageComparison) verdict(name string) error {
 	case c.empty || c.same > 0 || !c.back && (c.tables || c.compared < fewPages):
 		return nil
 	case c.back:
-		return fmt.Errorf("%w: the database's counters of changes do not go on from snapshot %s, of which not one of %d more pages is as in the database",
-			ErrOtherDatabase, name, c.compared)
+		return fmt.Errorf("%w: the database's counters of changes do not go on from snapshot %s, "+
+			"of which not one of %d more pages is as in the database", ErrOtherDatabase, name, c.compared)
 	}
-	return fmt.Errorf("%w: it has other tables, and of %d more pages of snapshot %s not one is as in the database", ErrOtherDatabase, c.compared, name)
+	return fmt.Errorf("%w: it has other tables, and of %d more pages of snapshot %s not one is as in the database",
+		ErrOtherDatabase, c.compared, name)
 }

@@ -158,7 +158,8 @@ type inspector struct {
 }
 
 func (in *inspector) problem(severity replica.Severity, object, format string, args ...any) {
-	in.Problems = append(in.Problems, replica.Problem{Severity: severity, Object: object, Message: fmt.Sprintf(format, args...)})
+	p := replica.Problem{Severity: severity, Object: object, Message: fmt.Sprintf(format, args...)}
+	in.Problems = append(in.Problems, p)
 }
 
 func (in *inspector) readLease(ctx context.Context) error {

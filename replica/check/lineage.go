@@ -100,12 +100,14 @@ func (l *lineage) forget() { l.txid, l.commit, l.table = 0, 0, l.table[:0] }
 // compare is for a file that leads to the state that is known already.
 func (l *lineage) compare(s *contentSums) {
 	if s.header.Commit != l.commit {
-		l.report(s.info, "the database has %d pages after it, but %d after %s, which ends with the same transaction: two replicators may have written here", s.header.Commit, l.commit, l.made)
+		l.report(s.info, "the database has %d pages after it, but %d after %s, which ends with the same transaction: "+
+			"two replicators may have written here", s.header.Commit, l.commit, l.made)
 		return
 	}
 	for _, p := range s.pages {
 		if l.at(p.pgno) != p.sum {
-			l.report(s.info, "page %d is not what %s leaves, which ends with the same transaction: two replicators may have written here", p.pgno, l.made)
+			l.report(s.info, "page %d is not what %s leaves, which ends with the same transaction: "+
+				"two replicators may have written here", p.pgno, l.made)
 			return
 		}
 	}
@@ -124,7 +126,8 @@ func (l *lineage) at(pgno uint32) ltx.Checksum {
 // and no table, which a file of a few bytes could make as large as it likes.
 func (l *lineage) apply(s *contentSums) {
 	if pgno := s.missing(l.commit); pgno != 0 {
-		l.report(s.info, "the database grows from %d to %d pages with it, and it does not have page %d", l.commit, s.header.Commit, pgno)
+		l.report(s.info, "the database grows from %d to %d pages with it, and it does not have page %d",
+			l.commit, s.header.Commit, pgno)
 		l.forget()
 		return
 	}
@@ -152,7 +155,8 @@ func (l *lineage) checkBefore(s *contentSums) {
 		return
 	}
 	if got := l.sum(); got != s.header.PreApplyChecksum {
-		l.report(s.info, "it is made for a database with checksum %s, but %s leaves one with %s", s.header.PreApplyChecksum, l.made, got)
+		l.report(s.info, "it is made for a database with checksum %s, but %s leaves one with %s",
+			s.header.PreApplyChecksum, l.made, got)
 	}
 }
 
@@ -161,7 +165,8 @@ func (l *lineage) checkAfter(s *contentSums) {
 		return
 	}
 	if got := l.sum(); got != s.trailer.PostApplyChecksum {
-		l.report(s.info, "it should leave a database with checksum %s, but leaves one with %s", s.trailer.PostApplyChecksum, got)
+		want := s.trailer.PostApplyChecksum
+		l.report(s.info, "it should leave a database with checksum %s, but leaves one with %s", want, got)
 	}
 }
 

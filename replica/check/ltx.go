@@ -257,7 +257,8 @@ func (in *inspector) summarize(chain *ltx.Chain) {
 	in.LTX.MaxTXID = chain.MaxTXID()
 	for _, level := range in.LTX.Levels {
 		for _, gap := range level.Gaps {
-			in.problem(replica.SeverityWarning, in.Layout.LevelPrefix(level.Level), "%s missing from this level", transactions(gap.Missing()))
+			prefix := in.Layout.LevelPrefix(level.Level)
+			in.problem(replica.SeverityWarning, prefix, "%s missing from this level", transactions(gap.Missing()))
 		}
 	}
 }
@@ -268,7 +269,8 @@ func (in *inspector) assess(chain *ltx.Chain) {
 	path, err := chain.Reach(target)
 	var unreachable *ltx.UnreachableError
 	if errors.As(err, &unreachable) {
-		in.problem(replica.SeverityError, rootOf(in.Layout), "the latest transaction, %s, cannot be restored: %s", target, unreachable.Reason)
+		in.problem(replica.SeverityError, rootOf(in.Layout),
+			"the latest transaction, %s, cannot be restored: %s", target, unreachable.Reason)
 		if target = unreachable.Below; target != 0 {
 			path, err = chain.Reach(target)
 		}

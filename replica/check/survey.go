@@ -164,8 +164,9 @@ func (s *survey) report() {
 			s.in.files = l.files
 			s.in.LTX = &LTXInspection{Layout: layout}
 		default:
-			s.in.problem(replica.SeverityWarning, rootOf(layout), "%d LTX files in the %v layout beside those in the %v layout: two replicas in one place; only the latter is used",
-				len(l.files), layout, s.in.Layout)
+			s.in.problem(replica.SeverityWarning, rootOf(layout), "%d LTX files in the %v layout "+
+				"beside those in the %v layout: "+
+				"two replicas in one place; only the latter is used", len(l.files), layout, s.in.Layout)
 		}
 	}
 	s.in.Objects += len(s.in.files)

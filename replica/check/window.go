@@ -32,12 +32,14 @@ func (in *inspector) restoreTo(ctx context.Context, w replica.Window, db ltx.Dat
 }
 
 func (in *inspector) planOfExtent(w replica.Window) (*v3compat.Plan, error) {
-	g := in.Generations[slices.IndexFunc(in.Generations, func(g *v3compat.Report) bool { return g.Generation == w.Generation })]
+	isOf := func(g *v3compat.Report) bool { return g.Generation == w.Generation }
+	g := in.Generations[slices.IndexFunc(in.Generations, isOf)]
 	i := sort.Search(len(g.Snapshots), func(i int) bool { return g.Snapshots[i].Index >= w.From.Pos.Index })
 	if i == len(g.Snapshots) {
 		return nil, fmt.Errorf("%w: the snapshot of index %08x", replica.ErrDamaged, w.From.Pos.Index)
 	}
-	p := &v3compat.Plan{Generation: w.Generation, Snapshot: g.Snapshots[i], Bytes: g.Snapshots[i].Size, Pos: w.To.Pos, Time: w.To.Time}
+	first := g.Snapshots[i]
+	p := &v3compat.Plan{Generation: w.Generation, Snapshot: first, Bytes: first.Size, Pos: w.To.Pos, Time: w.To.Time}
 	for _, s := range g.WALSegments {
 		if s.Index >= w.From.Pos.Index && s.Pos().Compare(w.To.Pos) <= 0 {
 			p.Segments = append(p.Segments, s)

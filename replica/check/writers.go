@@ -22,7 +22,8 @@ func (in *inspector) compareWriters(files []*checked) {
 			continue
 		}
 		if err := ltx.CheckFollows(*before.header, before.post, *after.header); err != nil {
-			in.problem(replica.SeverityWarning, in.Key(&after.info), "%v; which one's rows a restore gives depends on the files it takes", err)
+			in.problem(replica.SeverityWarning, in.Key(&after.info),
+				"%v; which one's rows a restore gives depends on the files it takes", err)
 		}
 	}
 	in.compareGenerations(files)
@@ -72,6 +73,7 @@ func coveredLater(higher []*checked, f *checked) *checked {
 }
 
 func (in *inspector) formerHolder(f, later *checked) {
-	in.problem(replica.SeverityWarning, in.Key(&f.info), "written under lease generation %d, but %s under %d: a former holder's write came late, and what it has may never have been the database's state",
+	in.problem(replica.SeverityWarning, in.Key(&f.info), "written under lease generation %d, but %s under %d: "+
+		"a former holder's write came late, and what it has may never have been the database's state",
 		f.generation, in.Key(&later.info), later.generation)
 }

@@ -100,7 +100,8 @@ func extentPlan(rep *v3compat.Report, e v3compat.Extent, points []v3compat.Point
 	for _, seg := range rep.WALSegments {
 		pos := seg.Pos()
 		before := pos.Index < e.To.Index || pos.Index == e.To.Index && pos.Offset < e.To.Offset
-		isEnd := pos == e.To && slices.ContainsFunc(points, func(p v3compat.Point) bool { return p.Pos == pos && !p.Snapshot })
+		isSegment := func(p v3compat.Point) bool { return p.Pos == pos && !p.Snapshot }
+		isEnd := pos == e.To && slices.ContainsFunc(points, isSegment)
 		if pos.Index >= e.From.Index && (before || isEnd) {
 			p.Segments = append(p.Segments, seg)
 			p.Bytes += seg.Size
@@ -118,7 +119,7 @@ func (s *source) checkWhole(found []*v3compat.Report) error {
 	for _, rep := range found {
 		for _, p := range rep.Problems {
 			if p.Severity == v3compat.SeverityError && e == nil {
-				e = &restore.PlanError{Format: replica.FormatV3, Reason: fmt.Sprintf("%s: %s", p.Object, p.Message), Kind: replica.ErrDamaged}
+				e = &restore.PlanError{Format: replica.FormatV3, Reason: p.Object + ": " + p.Message, Kind: replica.ErrDamaged}
 			}
 		}
 	}
@@ -127,7 +128,7 @@ func (s *source) checkWhole(found []*v3compat.Report) error {
 	}
 	var windows []string
 	for _, p := range s.plans {
-		windows = append(windows, fmt.Sprintf("%s to %s", replica.FormatTime(p.Snapshot.CreatedAt), replica.FormatTime(p.Time)))
+		windows = append(windows, replica.FormatTime(p.Snapshot.CreatedAt)+" to "+replica.FormatTime(p.Time))
 		e.Before = replica.Point{Pos: p.Pos, Time: p.Time}
 	}
 	if len(windows) == 0 {
@@ -148,7 +149,8 @@ func (s *source) checkTimes() error {
 			}
 		}
 		if i > 0 && !end.Before(p.Snapshot.CreatedAt) {
-			return fmt.Errorf("generation %s goes on until %s, and %s begins at %s: two replicators wrote at the same time, or a copy has lost the times, and the states cannot be put in one order",
+			return fmt.Errorf("generation %s goes on until %s, and %s begins at %s: two replicators wrote at the same time, "+
+				"or a copy has lost the times, and the states cannot be put in one order",
 				s.plans[i-1].Generation, replica.FormatTime(end), p.Generation, replica.FormatTime(p.Snapshot.CreatedAt))
 		}
 		end = p.Time

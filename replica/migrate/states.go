@@ -39,20 +39,24 @@ func (m *migrator) findStates(ctx context.Context) error {
 	pageSize, first := 0, true
 	for _, p := range m.src.plans {
 		first = true
-		_, err := m.src.reader.Restore(ctx, p, scratch.Discard{}, v3compat.RestoreOptions{Progress: progress, OnState: func(s v3compat.State) error {
+		found := func(s v3compat.State) error {
 			if s.Size == 0 {
 				return nil
 			}
 			if pageSize != 0 && s.PageSize != pageSize {
-				return fmt.Errorf("generation %s: its pages have %d bytes, and those before %d: the files of one LTX replica have one page size", p.Generation, s.PageSize, pageSize)
+				return fmt.Errorf("generation %s: its pages have %d bytes, and those before %d: "+
+					"the files of one LTX replica have one page size", p.Generation, s.PageSize, pageSize)
 			}
 			pageSize = s.PageSize
 			m.states = append(m.states, state{pos: s.Pos, at: m.after(s.Time), first: first})
 			first = false
 			return nil
-		}})
+		}
+		opts := v3compat.RestoreOptions{Progress: progress, OnState: found}
+		_, err := m.src.reader.Restore(ctx, p, scratch.Discard{}, opts)
 		if n := len(m.states); replica.IsDamage(err) && n > 0 {
-			return fmt.Errorf("%w; the states before that are sound, from %s to %s", err, replica.FormatTime(m.states[0].at), replica.FormatTime(m.states[n-1].at))
+			return fmt.Errorf("%w; the states before that are sound, from %s to %s",
+				err, replica.FormatTime(m.states[0].at), replica.FormatTime(m.states[n-1].at))
 		} else if err != nil {
 			return err
 		}
@@ -86,7 +90,8 @@ func (m *migrator) checkDatabase(ctx context.Context, p *v3compat.Plan) (err err
 	if err != nil {
 		return err
 	}
-	_, err = m.src.reader.Restore(ctx, p, f, v3compat.RestoreOptions{Progress: replica.SumProgress(m.step("checking"), p.Bytes)})
+	progress := replica.SumProgress(m.step("checking"), p.Bytes)
+	_, err = m.src.reader.Restore(ctx, p, f, v3compat.RestoreOptions{Progress: progress})
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}

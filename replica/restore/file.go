@@ -165,7 +165,8 @@ func (t *place) isFree(opts FileOptions) error {
 	}
 	for _, suffix := range sidecars {
 		if _, err := t.dir.Lstat(t.name + suffix); err == nil {
-			return fmt.Errorf("%w: no database is there, but %s, which SQLite would apply to the restored one", fs.ErrExist, t.name+suffix)
+			return fmt.Errorf("%w: no database is there, but %s, which SQLite would apply to the restored one",
+				fs.ErrExist, t.name+suffix)
 		}
 	}
 	return nil

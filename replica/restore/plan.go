@@ -182,7 +182,8 @@ func (c planner) otherFormat(ctx context.Context, target Target) error {
 	case len(ids) == 0:
 		return replica.ErrNoReplica
 	}
-	return &PlanError{Target: target, Format: replica.FormatV3, Reason: "that is a v0.3 backup, whose states have a generation and a time, and no number", Kind: ErrNoSuchState}
+	const why = "that is a v0.3 backup, whose states have a generation and a time, and no number"
+	return &PlanError{Target: target, Format: replica.FormatV3, Reason: why, Kind: ErrNoSuchState}
 }
 
 // choose takes the better of two plans. One that failed counts by what it could
@@ -238,11 +239,13 @@ func beside(plan *Plan, otherErr error) (*Plan, error) {
 		plan.Reason = fmt.Sprintf("both formats are there; of the %s data: %s", other.Format, other.Reason)
 		return plan, nil
 	}
+	at := replica.FormatTime(plan.State.Time)
 	if !other.wanted.IsZero() && other.wanted.Before(plan.State.Time) {
-		plan.Reason = fmt.Sprintf("both formats are there; the %s data end before %s, and objects of them are missing", other.Format, replica.FormatTime(plan.State.Time))
+		plan.Reason = fmt.Sprintf("both formats are there; the %s data end before %s, and objects of them are missing",
+			other.Format, at)
 		return plan, nil
 	}
-	other.Reason += fmt.Sprintf("; the %s data in the same place can be restored as of %s", plan.Format, replica.FormatTime(plan.State.Time))
+	other.Reason += fmt.Sprintf("; the %s data in the same place can be restored as of %s", plan.Format, at)
 	if other.Before.IsZero() || other.Before.Time.Before(plan.State.Time) {
 		other.Before = plan.State
 	}

@@ -203,7 +203,8 @@ func (p *ltxPlanner) at(ctx context.Context, target Target) (*ltx.Path, error) {
 // between its neighbours'.
 func (p *ltxPlanner) lostBefore(ctx context.Context, t time.Time, later int) (lost *ltx.FileInfo, timed bool) {
 	for _, f := range p.Useless {
-		if later > 0 && f.MaxTXID <= p.Ends[later-1].MaxTXID || p.isAfter(f, later) || lost != nil && f.MaxTXID <= lost.MaxTXID {
+		isBefore := later > 0 && f.MaxTXID <= p.Ends[later-1].MaxTXID
+		if isBefore || p.isAfter(f, later) || lost != nil && f.MaxTXID <= lost.MaxTXID {
 			continue
 		}
 		seen, err := p.of.Time(ctx, f)
@@ -260,7 +261,8 @@ func (p *ltxPlanner) tooEarly(ctx context.Context, target Target, states []ltx.T
 		return err
 	}
 	e.After = first
-	e.Reason = fmt.Sprintf("%s is before the earliest state that can be restored, transaction %s of %s", replica.FormatTime(target.Timestamp), first.TXID, replica.FormatTime(first.Time))
+	e.Reason = fmt.Sprintf("%s is before the earliest state that can be restored, transaction %s of %s",
+		replica.FormatTime(target.Timestamp), first.TXID, replica.FormatTime(first.Time))
 	return e
 }
 
@@ -281,13 +283,15 @@ func (p *ltxPlanner) note(ctx context.Context, target Target, states []ltx.TXID,
 	moment, state := replica.FormatTime(target.Timestamp), replica.FormatTime(got.Time)
 	switch {
 	case got.TXID != last:
-		p.notef("transactions after %s and up to %s are also before that time, but compaction has left no file that ends between them; "+
-			"the state is that of %s%s", got.TXID, last, state, p.nextState())
+		p.notef("transactions after %s and up to %s are also before that time, "+
+			"but compaction has left no file that ends between them; the state is that of %s%s",
+			got.TXID, last, state, p.nextState())
 	case p.hole(last, last+1):
-		p.notef("what follows %s is in no file, and may be before that time as well; the state is that of %s%s", last, state, p.nextState())
+		p.notef("what follows %s is in no file, and may be before that time as well; the state is that of %s%s",
+			last, state, p.nextState())
 	case within:
-		p.notef("%s lies inside a compacted file: transactions after %s may be before that time as well, and no file ends with them; "+
-			"the state is that of %s%s", moment, got.TXID, state, p.nextState())
+		p.notef("%s lies inside a compacted file: transactions after %s may be before that time as well, "+
+			"and no file ends with them; the state is that of %s%s", moment, got.TXID, state, p.nextState())
 	case last == p.Latest() && got.Time.Before(target.Timestamp):
 		p.notef("%s is after the last transaction, which is %s of %s", moment, last, state)
 	}

@@ -19,11 +19,14 @@ func (c planner) planV3(ctx context.Context, target Target, damaged []string) (*
 			return nil, replica.ErrNoReplica
 		}
 	}
-	found, err := r.Plan(ctx, v3compat.Target{Generation: target.Generation, Index: target.Index, Timestamp: target.Timestamp, Without: damaged})
+	found, err := r.Plan(ctx, v3compat.Target{
+		Generation: target.Generation, Index: target.Index, Timestamp: target.Timestamp, Without: damaged,
+	})
 	var unreachable *v3compat.UnreachableError
 	switch {
 	case errors.Is(err, v3compat.ErrNoObjects) && target.Generation != "":
-		return nil, &PlanError{Target: target, Format: replica.FormatV3, Reason: fmt.Sprintf("there is no generation %s", target.Generation), Kind: ErrNoSuchState}
+		why := "there is no generation " + target.Generation
+		return nil, &PlanError{Target: target, Format: replica.FormatV3, Reason: why, Kind: ErrNoSuchState}
 	case errors.Is(err, v3compat.ErrNoObjects):
 		return nil, replica.ErrNoReplica
 	case errors.As(err, &unreachable):
@@ -51,16 +54,19 @@ func planErrorV3(target Target, e *v3compat.UnreachableError) error {
 }
 
 func planOfV3(target Target, found *v3compat.Plan) *Plan {
+	snapshot := v3compat.SnapshotKey(found.Generation, found.Snapshot.Index)
 	plan := &Plan{
 		Format: replica.FormatV3, State: replica.Point{Pos: found.Pos, Time: found.Time},
-		Objects: []replica.Object{{Key: v3compat.SnapshotKey(found.Generation, found.Snapshot.Index), Size: found.Snapshot.Size}},
+		Objects: []replica.Object{{Key: snapshot, Size: found.Snapshot.Size}},
 		MayMiss: found.MayMiss, Bytes: found.Bytes, Requests: found.Requests, Backup: found,
 	}
 	for _, s := range found.Segments {
-		plan.Objects = append(plan.Objects, replica.Object{Key: v3compat.WALSegmentKey(found.Generation, s.Index, s.Offset), Size: s.Size})
+		key := v3compat.WALSegmentKey(found.Generation, s.Index, s.Offset)
+		plan.Objects = append(plan.Objects, replica.Object{Key: key, Size: s.Size})
 	}
 	if found.Latest && found.Time.Before(target.Timestamp) {
-		plan.Notes = append(plan.Notes, fmt.Sprintf("%s is after the last object, which was written at %s", replica.FormatTime(target.Timestamp), replica.FormatTime(found.Time)))
+		plan.Notes = append(plan.Notes, fmt.Sprintf("%s is after the last object, which was written at %s",
+			replica.FormatTime(target.Timestamp), replica.FormatTime(found.Time)))
 	}
 	return plan
 }

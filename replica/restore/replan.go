@@ -18,7 +18,9 @@ const maxAttempts = 10
 // why: a replica has mostly more than one way to a state. What cannot be got around
 // is the error of the first restore that failed. After ErrPartial nothing is begun
 // again: the new bytes would follow the old ones.
-func replan(ctx context.Context, src replica.Source, target Target, opts Options, restore func(*replica.Files, *Plan) error) (*Plan, error) {
+func replan(
+	ctx context.Context, src replica.Source, target Target, opts Options, restore func(*replica.Files, *Plan) error,
+) (*Plan, error) {
 	files, err := replica.Open(ctx, src)
 	if err != nil {
 		return nil, err

@@ -82,7 +82,9 @@ var ErrPartial = errors.New("only a part of the database was written")
 // files, or from a v0.3 backup, the database is first made in a temporary file, and
 // nothing is written unless it is complete.
 func To(ctx context.Context, src replica.Source, target Target, w io.Writer, opts Options) (*Plan, error) {
-	return replan(ctx, src, target, opts, func(files *replica.Files, p *Plan) error { return p.stream(ctx, files, w, opts) })
+	return replan(ctx, src, target, opts, func(files *replica.Files, p *Plan) error {
+		return p.stream(ctx, files, w, opts)
+	})
 }
 
 func (p *Plan) stream(ctx context.Context, files *replica.Files, w io.Writer, opts Options) error {

@@ -30,9 +30,11 @@ func (p *ltxPlanner) noteFormerHolder(ctx context.Context, path *ltx.Path) error
 			return err
 		}
 		if version.Generation < later.Generation {
-			p.notef("level %d file %s was written under lease generation %d, and level %d file %s, which has its transactions too, under %d: "+
+			p.notef("level %d file %s was written under lease generation %d, "+
+				"and level %d file %s, which has its transactions too, under %d: "+
 				"a former holder's write came late, and the state may be one that never was",
-				f.Level, ltx.FormatName(f.MinTXID, f.MaxTXID), version.Generation, over.Level, ltx.FormatName(over.MinTXID, over.MaxTXID), later.Generation)
+				f.Level, ltx.FormatName(f.MinTXID, f.MaxTXID), version.Generation,
+				over.Level, ltx.FormatName(over.MinTXID, over.MaxTXID), later.Generation)
 		}
 	}
 	return nil
@@ -82,8 +84,8 @@ func (w *writers) tell(files []*ltx.FileInfo, doubt func(error)) {
 		switch n := w.of[f]; {
 		case n == 0 || doubt == nil:
 		case highest != nil && n < w.of[highest]:
-			doubt(&ltx.FileError{File: f, Err: fmt.Errorf("written under lease generation %d, after %s under %d: a former holder's write came late",
-				n, ltx.FormatName(highest.MinTXID, highest.MaxTXID), w.of[highest])})
+			doubt(&ltx.FileError{File: f, Err: fmt.Errorf("written under lease generation %d, after %s under %d: "+
+				"a former holder's write came late", n, ltx.FormatName(highest.MinTXID, highest.MaxTXID), w.of[highest])})
 		default:
 			highest = f
 		}

@@ -22,7 +22,9 @@ type keptV3 struct {
 // Backup says what of a v0.3 backup is needed for every state that can be restored at a time
 // or after it, and for the newest snapshots: it has the keys. Before it returns it proves,
 // from the names that are kept alone, that each of these states is still there.
-func Backup(ctx context.Context, generations []*v3compat.Generation, since time.Time, snapshots int) (keep map[string]bool, err error) {
+func Backup(
+	ctx context.Context, generations []*v3compat.Generation, since time.Time, snapshots int,
+) (keep map[string]bool, err error) {
 	k := &keptV3{generations: generations, since: since}
 	k.findOwner(ctx)
 	k.findLatest(snapshots)

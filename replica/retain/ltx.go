@@ -36,7 +36,9 @@ func before(ctx context.Context, p *replica.Timeline, t time.Time) (ltx.TXID, er
 // that could be restored still can be: by induction, what its last file was applied
 // to is there, or else that file reaches back to the floor or before it. That is
 // more than the shortest way needs, and what Litestream keeps as well.
-func LTX(ctx context.Context, of *replica.Files, p *replica.Timeline, since time.Time, snapshots int) (keep []*ltx.FileInfo, floor *ltx.FileInfo, err error) {
+func LTX(
+	ctx context.Context, of *replica.Files, p *replica.Timeline, since time.Time, snapshots int,
+) (keep []*ltx.FileInfo, floor *ltx.FileInfo, err error) {
 	state, err := before(ctx, p, since)
 	if err != nil {
 		return nil, nil, fmt.Errorf("find the state at %s: %w", since.UTC().Format(time.RFC3339Nano), err)
@@ -73,7 +75,9 @@ func LTX(ctx context.Context, of *replica.Files, p *replica.Timeline, since time
 // that is not after its time by its own header either: that of a snapshot may say
 // when it was taken, and once the file is gone that says when the transaction was,
 // the state has the time of the snapshot.
-func floorOf(ctx context.Context, of *replica.Files, bases []*ltx.FileInfo, state ltx.TXID, since time.Time) (*ltx.FileInfo, error) {
+func floorOf(
+	ctx context.Context, of *replica.Files, bases []*ltx.FileInfo, state ltx.TXID, since time.Time,
+) (*ltx.FileInfo, error) {
 	for _, f := range slices.Backward(bases) {
 		if f.MaxTXID > state {
 			continue

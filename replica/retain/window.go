@@ -19,7 +19,8 @@ func Windows(files []*ltx.FileInfo, generations []*v3compat.Report) (windows []r
 			continue // what the times are of is not what is there
 		}
 		for _, e := range g.Restorable {
-			w := replica.Window{Format: replica.FormatV3, Generation: g.Generation, From: replica.Point{Pos: e.From}, To: replica.Point{Pos: e.To}}
+			w := replica.Window{Format: replica.FormatV3, Generation: g.Generation}
+			w.From.Pos, w.To.Pos = e.From, e.To
 			if unknown == 0 {
 				w.From.Time, w.To.Time = e.FromTime, e.ToTime
 			}
