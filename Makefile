@@ -1,5 +1,5 @@
 # The commands a developer types; .ci/run is what has to pass.
-.PHONY: build test race lint fuzz generate testdata ci
+.PHONY: build test race lint fuzz faults generate testdata ci
 
 build:
 	go build -trimpath -ldflags '-s -w' -o bin/replctl ./cmd/replctl
@@ -17,6 +17,11 @@ lint:
 TIME ?= 1m
 fuzz:
 	go test -run '^$$' -fuzz '^$(TARGET)$$' -fuzztime $(TIME) $(PKG)
+
+# Every request of every operation fails once in each way; takes long.
+faults:
+	REPLCTL_FAULTS=all go test -count=1 -timeout 4h -parallel 24 ./internal/faults
+	REPLCTL_FAULTS=all go test -count=1 -timeout 4h -run 'TestEvery(Call|Path)Fails' ./cmd/replctl/internal/cli
 
 generate:
 	go generate ./...

@@ -66,7 +66,8 @@ func short(importPath string) string {
 
 // isForTests reports whether only tests may import a package.
 func isForTests(pkg string) bool {
-	testTools := []string{"damage", "fakes3", "footprint", "interop", "leasesim", "mutant", "s3servers", "testreplica"}
+	testTools := []string{"damage", "fakes3", "faults", "footprint", "interop", "leasesim", "mutant",
+		"s3servers", "testreplica"}
 	base := path.Base(pkg)
 	return strings.HasSuffix(base, "test") && base != "test" || strings.HasPrefix(pkg, "internal/clock/") ||
 		slices.ContainsFunc(testTools, func(tool string) bool {

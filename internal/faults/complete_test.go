@@ -1,0 +1,108 @@
+package faults
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/replctl/replicate"
+	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/lease"
+	"github.com/replctl/replicate/replica"
+	"github.com/replctl/replicate/store/config"
+	"github.com/replctl/replicate/store/kv"
+	"github.com/replctl/replicate/store/logstate"
+	"github.com/replctl/replicate/store/resource"
+)
+
+// The types whose methods are operations, by what the table calls them.
+var exported = map[string]reflect.Type{
+	"ReplicaClient":   reflect.TypeFor[replicate.ReplicaClient](),
+	"ReplicaClientV3": reflect.TypeFor[replicate.ReplicaClientV3](),
+	"Leaser":          reflect.TypeFor[replicate.Leaser](),
+	"Session":         reflect.TypeFor[*lease.Session](),
+	"FencedClient":    reflect.TypeFor[*replica.FencedClient](),
+	"blob.Store":      reflect.TypeFor[blob.Store](),
+	"cas.Store":       reflect.TypeFor[cas.Store](),
+	"kv":              reflect.TypeFor[*kv.Store](),
+	"config":          reflect.TypeFor[*config.Store](),
+	"logstate":        reflect.TypeFor[*logstate.Store](),
+	"resource":        reflect.TypeFor[*resource.Store](),
+}
+
+// The packages whose functions are operations.
+var verbs = []string{"restore", "check", "mirror", "prune", "migrate"}
+
+// Operations that are not in the table, and why.
+var notInTable = map[string]string{
+	"Type": "asks no store", "SetLogger": "asks no store", "MaxLeaseTTL": "asks no store",
+	"Session.Abandoned": "asks no store", "Session.Context": "asks no store", "Session.Err": "asks no store",
+	"Session.Generation": "asks no store", "Session.Go": "asks no store", "Session.Lease": "asks no store",
+	"Session.Leave": "releases as Session.Release does", "Session.Left": "asks no store",
+	"Session.Request": "asks no store", "Session.Valid": "asks no store",
+	"FencedClient.Open":          "opens as ReplicaClient.Init does; the operations on it are blob.Store's",
+	"FencedClient.GenerationsV3": "the guarded client's", "FencedClient.SnapshotsV3": "the guarded client's",
+	"FencedClient.WALSegmentsV3": "the guarded client's", "FencedClient.OpenSnapshotV3": "the guarded client's",
+	"FencedClient.OpenWALSegmentV3": "the guarded client's",
+	"kv.Lessor":                     "asks no store; its methods are kv.NewLease and kv.GetLease",
+	"logstate.WithContext":          "asks no store", "resource.Close": "asks no store",
+	"restore.PlanBackup": "a part of restore.NewPlan",
+}
+
+// TestOperationsAreComplete fails when an exported operation is neither in the table nor
+// excused, and when one is that does not exist.
+func TestOperationsAreComplete(t *testing.T) {
+	inTable := map[string]bool{}
+	for _, op := range operations {
+		name, _, _ := strings.Cut(op.name, " ")
+		inTable[name] = true
+	}
+	var all []string
+	for name, typ := range exported {
+		for i := range typ.NumMethod() {
+			all = append(all, name+"."+typ.Method(i).Name)
+		}
+	}
+	for _, pkg := range verbs {
+		all = append(all, functions(t, pkg)...)
+	}
+	used := map[string]bool{}
+	for _, name := range all {
+		method := name[strings.LastIndex(name, ".")+1:]
+		used[name], used[method] = true, true
+		if !inTable[name] && notInTable[name] == "" && notInTable[method] == "" {
+			t.Errorf("%s has no line in the table of operations", name)
+		}
+	}
+	for name := range notInTable {
+		if !used[name] {
+			t.Errorf("%s is excused, and does not exist", name)
+		}
+	}
+}
+
+// functions are the exported functions of a package below replica/ that take a context.
+func functions(t *testing.T, pkg string) (names []string) {
+	t.Helper()
+	found, err := parser.ParseDir(token.NewFileSet(), "../../replica/"+pkg,
+		func(fi fs.FileInfo) bool { return !strings.HasSuffix(fi.Name(), "_test.go") }, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range found[pkg].Files {
+		for _, decl := range f.Decls {
+			if fn, ok := decl.(*ast.FuncDecl); ok && fn.Recv == nil && fn.Name.IsExported() {
+				names = append(names, pkg+"."+fn.Name.Name)
+			}
+		}
+	}
+	if len(names) == 0 {
+		t.Errorf("package %s has no functions", pkg)
+	}
+	return names
+}

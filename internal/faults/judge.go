@@ -1,0 +1,141 @@
+package faults
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/replctl/replicate/internal/fakes3"
+)
+
+// Result is what can be seen of one run of an operation.
+type Result struct {
+	Failed  bool   // an error, or an exit code that is not 0
+	Absence bool   // it says that there is nothing: exit code 3, ErrNoReplica, ErrNotFound
+	Said    string // the error, or the standard error
+	Seen    string // the result, if it has not failed
+	State   string // of the place, as a fresh reader sees it afterwards
+
+	Unknown bool // the error says that the outcome of a write is unknown, or ctx ended
+	Took    time.Duration
+	Left    []string // temporary files
+}
+
+// Judge returns which rules a run breaks: base is the run without the failure, before the
+// state that it began in. In steps, an operation of several writes may end between the two.
+func Judge(base, r Result, before string, steps bool, cause []string) (broken []string) {
+	rule := func(bad bool, format string, args ...any) {
+		if bad {
+			broken = append(broken, fmt.Sprintf(format, args...))
+		}
+	}
+	rule(r.Absence && !base.Absence, "taken for an absence: %s", r.Said)
+	if !r.Failed {
+		rule(
+			r.Seen != base.Seen,
+			"success with another result:\n%s\nwithout the failure\n%s\nsaid %s",
+			r.Seen,
+			base.Seen,
+			r.Said,
+		)
+		rule(
+			r.State != base.State,
+			"success with another effect:\n%s\nwithout the failure\n%s\nsaid %s",
+			r.State,
+			base.State,
+			r.Said,
+		)
+	} else {
+		rule(r.Said == "" && r.Seen == "", "an error without a word")
+		rule(!steps && r.State != before && r.State != base.State,
+			"neither the old state nor the new one: %s: %s", r.State, r.Said)
+		rule(!steps && !r.Unknown && r.State != before, "a plain error, and the write was applied: %s: %s", r.State, r.Said)
+		rule(len(cause) > 0 && !containsAny(r.Said, cause), "the error does not say why: %s", r.Said)
+	}
+	rule(strings.Contains(r.Said+r.Seen, fakes3.SecretAccessKey), "the secret is shown")
+	rule(r.Took > Bound, "took %v", r.Took)
+	rule(len(r.Left) > 0, "leaves %v", r.Left)
+	return broken
+}
+
+func containsAny(s string, of []string) bool {
+	for _, part := range of {
+		if strings.Contains(s, part) {
+			return true
+		}
+	}
+	return false
+}
+
+// Share is which share of all runs is to be made.
+func Share() float64 {
+	switch os.Getenv("REPLCTL_FAULTS") {
+	case "all":
+		return 1
+	case "tenth":
+		return 0.1
+	}
+	return 0.01
+}
+
+// Wanted reports whether an operation is to be run at all.
+func Wanted(op string) bool {
+	only := os.Getenv("REPLCTL_FAULTS_OF")
+	return only == "" || only == op
+}
+
+// Turn reports whether an operation is in the sample: of the smallest one, one in eight.
+func Turn(i int) bool {
+	return Share() >= 0.1 || os.Getenv("REPLCTL_FAULTS_OF") != "" || i%8 == 3
+}
+
+// Sampler chooses runs, the same for the same name each time.
+func Sampler(name string) func() bool {
+	var seed uint64
+	for _, c := range name {
+		seed = seed*31 + uint64(c)
+	}
+	rng, share := rand.New(rand.NewPCG(23, seed)), Share()
+	return func() bool { return rng.Float64() < share }
+}
+
+// Line is one run, in the log.
+type Line struct {
+	Store, Op, Call, Kind string
+	Outcome               string // "succeeds", "fails", "broken"
+	Millis                int64
+}
+
+var logging sync.Mutex
+
+// Log reports a run to the test, and to the file of REPLCTL_FAULTS_LOG.
+func Log(t *testing.T, line Line, r Result, broken []string) {
+	t.Helper()
+	line.Outcome, line.Millis = "succeeds", r.Took.Milliseconds()
+	if r.Failed {
+		line.Outcome = "fails"
+	}
+	for _, b := range broken {
+		line.Outcome = "broken"
+		t.Errorf("%s: %s on %s: %s: %s", line.Op, line.Kind, line.Call, line.Store, b)
+	}
+	name := os.Getenv("REPLCTL_FAULTS_LOG")
+	if name == "" {
+		return
+	}
+	logging.Lock()
+	defer logging.Unlock()
+	f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := json.NewEncoder(f).Encode(line); err != nil {
+		t.Fatal(err)
+	}
+}
