@@ -153,6 +153,9 @@ func (l *Leaser) ReadLease(ctx context.Context) (*replicate.Lease, State, error)
 // Note returns the note in a lease's record, nil if there is none. It returns false if
 // another version of the record was seen since: read the lease again then.
 func (l *Leaser) Note(lease *replicate.Lease) (note json.RawMessage, ok bool) {
+	if l == nil || lease == nil {
+		return nil, false
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if string(l.seen.token) != lease.ETag || l.seen.rec == nil {

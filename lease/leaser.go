@@ -128,6 +128,9 @@ func (l *Leaser) init(ctx context.Context) (cas.Store, Config, error) {
 		return nil, cfg, err
 	}
 	store, err := l.store.Get(ctx, l.open)
+	if err == nil && store == nil {
+		err = errNoConstructor
+	}
 	if err != nil {
 		return nil, cfg, fmt.Errorf("open %s lease: %w", l.kind, err)
 	}

@@ -3,6 +3,7 @@ package lease
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -60,6 +61,9 @@ func (o Options) WithClock(clock clock.Clock) Options {
 }
 
 func (o Options) withDefaults(leaser replicate.Leaser) (Options, error) {
+	if leaser == nil {
+		return o, errors.New("lease session: no leaser given")
+	}
 	if t, ok := leaser.(interface{ LeaseTTL() time.Duration }); ok {
 		ttl := t.LeaseTTL()
 		if o.TTL != 0 && o.TTL != ttl {

@@ -19,6 +19,9 @@ import (
 // The release itself does not depend on ctx, which often is over already; it takes
 // at most AttemptTimeout. Releasing a session that was lost returns why.
 func (s *Session) Release(ctx context.Context) error {
+	if !s.began() {
+		return errNeverHeld
+	}
 	why := s.Err()
 	if why == nil {
 		why = s.finish(ErrReleased)
@@ -113,6 +116,9 @@ func (s *Session) waitFor(ctx context.Context, c *crowd) error {
 // does not give the lease to the next holder before Guard has passed. A
 // [replica.FencedClient] calls it; who writes by another client calls it himself.
 func (s *Session) Abandoned() {
+	if !s.began() {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.settled = s.opts.clock.Now().Add(s.opts.Guard)

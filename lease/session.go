@@ -19,6 +19,9 @@ var (
 	ErrLost = errors.New("lease session lost")
 )
 
+// errNeverHeld is the error of a Session that neither Acquire nor TryAcquire has returned.
+var errNeverHeld = fmt.Errorf("%w: it never began", ErrLost)
+
 // Session is a lease that is kept alive, with a context that ends before the
 // lease does.
 //
@@ -31,6 +34,8 @@ var (
 //
 // A session tells its owner the truth about the lease. It cannot stop a write that
 // has been sent.
+//
+// [Acquire], [TryAcquire] and [Run] begin one. The zero Session is over.
 type Session struct {
 	leaser replicate.Leaser
 	opts   Options
@@ -63,10 +68,23 @@ func (s *Session) hold(lease *replicate.Lease, anchor clock.Instant) {
 
 // Context ends when the session is lost, Guard before the lease itself does, or
 // released. context.Cause tells which: ErrLost or ErrReleased.
-func (s *Session) Context() context.Context { return s.ctx }
+func (s *Session) Context() context.Context {
+	if !s.began() {
+		over, cancel := context.WithCancelCause(context.Background())
+		cancel(errNeverHeld)
+		return over
+	}
+	return s.ctx
+}
+
+// began is false for a zero Session.
+func (s *Session) began() bool { return s != nil && s.ctx != nil }
 
 // Lease is the lease as last renewed.
 func (s *Session) Lease() replicate.Lease {
+	if !s.began() {
+		return replicate.Lease{}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return *s.lease
@@ -83,6 +101,9 @@ func (s *Session) Valid() bool { return s.Err() == nil }
 // Err is nil while the session is valid; afterwards why it is not: ErrLost
 // or ErrReleased is in its chain. Like Valid it asks the clocks.
 func (s *Session) Err() error {
+	if !s.began() {
+		return errNeverHeld
+	}
 	s.mu.Lock()
 	end, over := s.end, s.opts.clock.Now().Reached(s.deadline)
 	s.mu.Unlock()
@@ -94,6 +115,9 @@ func (s *Session) Err() error {
 
 // Left is the time for which the session stays valid if no renewal succeeds.
 func (s *Session) Left() time.Duration {
+	if !s.began() {
+		return 0
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.end != nil {
@@ -103,7 +127,7 @@ func (s *Session) Left() time.Duration {
 }
 
 // Go runs fn under the session's context. Release waits for it.
-func (s *Session) Go(fn func(ctx context.Context)) { s.start(&s.work, func() { fn(s.ctx) }) }
+func (s *Session) Go(fn func(ctx context.Context)) { s.start(&s.work, func() { fn(s.Context()) }) }
 
 // start runs fn in a goroutine that belongs to a crowd.
 func (s *Session) start(c *crowd, fn func()) {

@@ -13,7 +13,7 @@ import (
 // Without such an acquisition it does nothing. A Session calls it when acquiring
 // fails.
 func (l *Leaser) WithdrawLease(ctx context.Context) error {
-	if !l.inDoubtAbout(func(doubt) bool { return true }) {
+	if l == nil || !l.inDoubtAbout(func(doubt) bool { return true }) {
 		return nil
 	}
 	store, cfg, err := l.init(ctx)

@@ -62,8 +62,14 @@ var (
 // it is first used, and again if that failed.
 func NewClient(kind string, native ltx.Layout, open func(context.Context) (blob.Store, error)) *Client {
 	c := &Client{kind: kind}
+	if open == nil {
+		return c
+	}
 	c.open = func(ctx context.Context) (*Files, error) {
 		store, err := open(ctx)
+		if err == nil && store == nil {
+			err = errNoStore
+		}
 		if err != nil {
 			return nil, fmt.Errorf("open %s replica: %w", kind, err)
 		}
@@ -232,7 +238,7 @@ func (f *Files) List(ctx context.Context, level int, from ltx.TXID) iter.Seq2[*l
 		opts.After = prefix + from.String() // before "<from>-<max>.ltx", after all that is less
 	}
 	return func(yield func(*ltx.FileInfo, error) bool) {
-		for info, err := range f.Store.List(ctx, prefix, opts) {
+		for info, err := range f.store().List(ctx, prefix, opts) {
 			if err != nil {
 				yield(nil, fmt.Errorf("list ltx files of level %d: %w", level, err))
 				return

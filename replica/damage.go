@@ -131,7 +131,7 @@ func (f *Files) OpensAny(ctx context.Context, keys, others []string) bool {
 		if tries++; tries > maxTries {
 			return false
 		}
-		if rc, err := f.Store.Open(ctx, key, 0, 1); err == nil {
+		if rc, err := f.store().Open(ctx, key, 0, 1); err == nil {
 			_ = rc.Close()
 			return true
 		}

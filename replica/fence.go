@@ -58,8 +58,8 @@ var (
 // session's lease. It is create-only, or as the given one is if CreateOnly is set to false.
 func NewFencedClient(client Fenceable, session *lease.Session) *FencedClient {
 	c := &FencedClient{client: client, session: session}
-	c.Client = &Client{CreateOnly: true, kind: client.Type(), open: func(ctx context.Context) (*Files, error) {
-		files, err := Open(ctx, client)
+	c.Client = &Client{CreateOnly: true, kind: c.inner().Type(), open: func(ctx context.Context) (*Files, error) {
+		files, err := Open(ctx, c.inner())
 		if err != nil {
 			return nil, err
 		}
@@ -68,27 +68,35 @@ func NewFencedClient(client Fenceable, session *lease.Session) *FencedClient {
 	return c
 }
 
+// inner is the client below; one without a store if there is none.
+func (c *FencedClient) inner() Fenceable {
+	if c.client == nil {
+		return new(Client)
+	}
+	return c.client
+}
+
 // Init implements [replicate.ReplicaClient].
-func (c *FencedClient) Init(ctx context.Context) error { return c.client.Init(ctx) }
+func (c *FencedClient) Init(ctx context.Context) error { return c.inner().Init(ctx) }
 
 // SetLogger implements [replicate.ReplicaClient], for the client below as well.
 func (c *FencedClient) SetLogger(logger *slog.Logger) {
 	c.Client.SetLogger(logger)
-	c.client.SetLogger(logger)
+	c.inner().SetLogger(logger)
 }
 
 // LTXFiles implements [replicate.ReplicaClient].
 func (c *FencedClient) LTXFiles(
 	ctx context.Context, level int, seek ltx.TXID, useMetadata bool,
 ) (ltx.FileIterator, error) {
-	return c.client.LTXFiles(ctx, level, seek, useMetadata)
+	return c.inner().LTXFiles(ctx, level, seek, useMetadata)
 }
 
 // OpenLTXFile implements [replicate.ReplicaClient].
 func (c *FencedClient) OpenLTXFile(
 	ctx context.Context, level int, minTXID, maxTXID ltx.TXID, offset, size int64,
 ) (io.ReadCloser, error) {
-	return c.client.OpenLTXFile(ctx, level, minTXID, maxTXID, offset, size)
+	return c.inner().OpenLTXFile(ctx, level, minTXID, maxTXID, offset, size)
 }
 
 // WriteLTXFile implements [replicate.ReplicaClient].
@@ -97,7 +105,7 @@ func (c *FencedClient) WriteLTXFile(
 ) (info *ltx.FileInfo, err error) {
 	op := fmt.Sprintf("write ltx file %s of level %d", ltx.FormatName(minTXID, maxTXID), level)
 	err = c.fenced(ctx, op, func(ctx context.Context) error {
-		info, err = c.client.WriteLTXFile(ctx, level, minTXID, maxTXID, r)
+		info, err = c.inner().WriteLTXFile(ctx, level, minTXID, maxTXID, r)
 		return err
 	})
 	return info, err
@@ -106,13 +114,13 @@ func (c *FencedClient) WriteLTXFile(
 // DeleteLTXFiles implements [replicate.ReplicaClient].
 func (c *FencedClient) DeleteLTXFiles(ctx context.Context, a []*ltx.FileInfo) error {
 	return c.fenced(ctx, "delete ltx files", func(ctx context.Context) error {
-		return c.client.DeleteLTXFiles(ctx, a)
+		return c.inner().DeleteLTXFiles(ctx, a)
 	})
 }
 
 // DeleteAll implements [replicate.ReplicaClient].
 func (c *FencedClient) DeleteAll(ctx context.Context) error {
-	return c.fenced(ctx, "delete replica", c.client.DeleteAll)
+	return c.fenced(ctx, "delete replica", c.inner().DeleteAll)
 }
 
 func (c *FencedClient) fence() *fence {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -32,12 +33,46 @@ type Files struct {
 
 // Open opens a replica. The errors are those of src.
 func Open(ctx context.Context, src Source) (*Files, error) {
+	if src == nil {
+		return nil, errNoStore
+	}
 	store, layout, err := src.Open(ctx)
+	if err == nil && store == nil {
+		err = errNoStore
+	}
 	if err != nil {
 		return nil, err
 	}
 	return &Files{Store: store, Layout: layout}, nil
 }
+
+var errNoStore = errors.New("no store given that has the replica")
+
+// store is the replica's; without one, its methods return errors.
+func (f *Files) store() blob.Store {
+	if f.Store == nil {
+		return noStore{}
+	}
+	return f.Store
+}
+
+type noStore struct{}
+
+func (noStore) List(context.Context, string, blob.ListOptions) iter.Seq2[blob.Info, error] {
+	return func(yield func(blob.Info, error) bool) { yield(blob.Info{}, errNoStore) }
+}
+
+func (noStore) Open(context.Context, string, int64, int64) (io.ReadCloser, error) {
+	return nil, errNoStore
+}
+
+func (noStore) Stat(context.Context, string) (blob.Info, error) { return blob.Info{}, errNoStore }
+
+func (noStore) Write(context.Context, string, io.Reader, blob.WriteOptions) (blob.Info, error) {
+	return blob.Info{}, errNoStore
+}
+
+func (noStore) Delete(context.Context, []string) error { return errNoStore }
 
 // Key is where a file is, or would be: its name relative to the replica's root.
 func (f *Files) Key(file *ltx.FileInfo) string {
@@ -51,7 +86,7 @@ func (f *Files) OpenFile(ctx context.Context, file *ltx.FileInfo, offset, length
 		return nil, fmt.Errorf("open ltx file: %w", err)
 	}
 	key := f.Key(file)
-	rc, err := f.Store.Open(ctx, key, offset, length)
+	rc, err := f.store().Open(ctx, key, offset, length)
 	if err != nil {
 		return nil, missing("open ltx file", key, err)
 	}
@@ -101,7 +136,7 @@ func (f *Files) Header(ctx context.Context, file *ltx.FileInfo) (ltx.Header, err
 // header returns what the store tells of the file beside, where it does.
 func (f *Files) header(ctx context.Context, file *ltx.FileInfo) (ltx.Header, *blob.Info, error) {
 	key := f.Key(file)
-	rc, err := f.Store.Open(ctx, key, 0, ltx.HeaderSize)
+	rc, err := f.store().Open(ctx, key, 0, ltx.HeaderSize)
 	if err != nil {
 		return ltx.Header{}, nil, missing("read ltx header", key, err)
 	}
@@ -120,7 +155,7 @@ func (f *Files) header(ctx context.Context, file *ltx.FileInfo) (ltx.Header, *bl
 
 // Writer tells who wrote a file, by its metadata. A file that is gone has no writer.
 func (f *Files) Writer(ctx context.Context, file *ltx.FileInfo) (Version, error) {
-	info, err := f.Store.Stat(ctx, f.Key(file))
+	info, err := f.store().Stat(ctx, f.Key(file))
 	if errors.Is(err, fs.ErrNotExist) {
 		return Version{}, nil
 	}
@@ -148,10 +183,10 @@ func (f *Files) Write(ctx context.Context, file *ltx.FileInfo, r io.Reader, crea
 	if k, ok := f.Store.(blob.ModTimeKeeper); !ok || !k.KeepsModTime() {
 		opts.Metadata = map[string]string{MetadataTimestamp: created.Format(time.RFC3339Nano)}
 	}
-	put := f.Store.Write
+	put := f.store().Write
 	if createOnly {
 		put = func(ctx context.Context, key string, r io.Reader, opts blob.WriteOptions) (blob.Info, error) {
-			return Create(ctx, f.Store, key, r, opts)
+			return Create(ctx, f.store(), key, r, opts)
 		}
 	}
 	info, err := put(ctx, key, r, opts)

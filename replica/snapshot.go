@@ -68,6 +68,9 @@ func WriteSnapshot(
 	ctx context.Context, client replicate.ReplicaClient, im Image, opts SnapshotOptions,
 ) (files []*ltx.FileInfo, err error) {
 	defer errs.Wrap(&err, "write snapshot")
+	if client == nil || im == nil {
+		return nil, errors.New("a client and an image are needed")
+	}
 	if !opts.Continue {
 		if err := lookForBackup(ctx, client); err != nil {
 			return nil, err

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sort"
 	"sync"
@@ -85,7 +86,10 @@ func (t *Timeline) End(txid ltx.TXID) int {
 
 // Latest is the last transaction that any file is named for, a useless one too.
 func (t *Timeline) Latest() ltx.TXID {
-	last := t.Chain.MaxTXID()
+	var last ltx.TXID
+	if t.Chain != nil {
+		last = t.Chain.MaxTXID()
+	}
 	for _, f := range t.Useless {
 		last = max(last, f.MaxTXID)
 	}
@@ -150,6 +154,9 @@ func (t *Timeline) confirm(ctx context.Context, i int, moment time.Time) error {
 }
 
 func (t *Timeline) look(ctx context.Context, i int) (FileTime, error) {
+	if i >= len(t.Ends) || t.of == nil {
+		return FileTime{}, errors.New("no usable file ends with that transaction")
+	}
 	t.mu.Lock()
 	seen, ok := t.times[i]
 	t.mu.Unlock()

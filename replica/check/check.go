@@ -61,8 +61,8 @@ type Report struct {
 	Restored int
 }
 
-// OK reports whether nothing is wrong that matters.
-func (r *Report) OK() bool { return !r.Damaged() }
+// OK reports whether nothing is wrong that matters. The zero Report has not looked.
+func (r *Report) OK() bool { return r.Inspection != nil && !r.Damaged() }
 
 // Run examines a replica, and tells what can be restored from it. What is wrong
 // with the replica is in Problems; an error means that it could not look.

@@ -91,6 +91,9 @@ type LeaseInspection struct {
 // Formats lists the formats found: FormatLTX, FormatV3.
 func (in *Inspection) Formats() []string {
 	formats := []string{}
+	if in == nil {
+		return formats
+	}
 	if in.LTX != nil {
 		formats = append(formats, replica.FormatLTX)
 	}
@@ -102,7 +105,8 @@ func (in *Inspection) Formats() []string {
 
 // Damaged reports whether any problem is an error.
 func (in *Inspection) Damaged() bool {
-	return slices.ContainsFunc(in.Problems, func(p replica.Problem) bool { return p.Severity == replica.SeverityError })
+	isError := func(p replica.Problem) bool { return p.Severity == replica.SeverityError }
+	return in != nil && slices.ContainsFunc(in.Problems, isError)
 }
 
 // Inspect examines the replica, without restoring it. What is wrong with the

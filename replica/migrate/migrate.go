@@ -112,6 +112,9 @@ var ErrOtherContent = errors.New("the destination has other content")
 // Level 0 is written last: without it nobody can take the replica for complete.
 func Run(ctx context.Context, src replica.Source, dst replicate.ReplicaClient, opts Options) (*Report, error) {
 	files, err := replica.Open(ctx, src)
+	if err == nil && dst == nil {
+		err = errors.New("no destination given")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("migrate: %w", err)
 	}

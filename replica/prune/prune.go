@@ -101,7 +101,10 @@ func NewPlan(ctx context.Context, client replica.Source, opts Options) (_ *Plan,
 // was made is not touched.
 func Run(ctx context.Context, client replica.Source, plan *Plan) (err error) {
 	defer errs.Wrap(&err, "prune")
-	store, _, err := client.Open(ctx)
+	if plan == nil {
+		return errors.New("no plan given")
+	}
+	files, err := replica.Open(ctx, client)
 	if err != nil {
 		return err
 	}
@@ -116,7 +119,7 @@ func Run(ctx context.Context, client replica.Source, plan *Plan) (err error) {
 		case ctx.Err() != nil:
 			return errors.Join(append(failures, context.Cause(ctx))...)
 		}
-		if err := step.run(ctx, store); err != nil {
+		if err := step.run(ctx, files.Store); err != nil {
 			failed[i] = true
 			failures = append(failures, err)
 		}
