@@ -255,7 +255,7 @@ func testStamp(t *testing.T, f Fenced) {
 	}
 	key := keys(t, f.Replica)[0]
 	want := map[string]string{replica.MetadataLeaseGeneration: "5",
-		replica.MetadataLeaseOwner: "writer%204,%20h%C3%B6st%3F"}
+		replica.MetadataLeaseOwner: "writer%204%2C%20h%C3%B6st%3F"}
 	wantMetadata(t, f, store, key, want)
 	write(t, f.Client(false), 0, 1, 1, makeFile(1, 1, 11))
 	wantMetadata(t, f, store, key, map[string]string{replica.MetadataLeaseGeneration: "", replica.MetadataLeaseOwner: ""})
