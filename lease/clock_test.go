@@ -38,13 +38,15 @@ func TestTakeover(t *testing.T) {
 		set               time.Duration // its clock, while the store answers
 		tooEarly, inOrder time.Duration // after so long it must not be, and must be
 	}{
-		"right":                    {0, false, 0, 0, 0, 30 * time.Second, 31 * time.Second},
-		"right, store tells":       {0, true, 0, 0, 0, 30 * time.Second, 31 * time.Second},
-		"ahead":                    {2 * time.Second, false, 0, 0, 0, 28 * time.Second, 29 * time.Second},
-		"far ahead, store tells":   {time.Hour, true, 0, 0, 0, 29 * time.Second, 32 * time.Second},
-		"far behind, store tells":  {-time.Hour, true, 0, 0, 0, time.Hour, time.Hour + 31*time.Second},
-		"slow to be asked":         {-100 * time.Millisecond, true, 20 * time.Second, 0, 0, 9 * time.Second, 12 * time.Second},
-		"slow to answer":           {100 * time.Millisecond, true, 0, 20 * time.Second, 0, 29 * time.Second, 32 * time.Second},
+		"right":                   {0, false, 0, 0, 0, 30 * time.Second, 31 * time.Second},
+		"right, store tells":      {0, true, 0, 0, 0, 30 * time.Second, 31 * time.Second},
+		"ahead":                   {2 * time.Second, false, 0, 0, 0, 28 * time.Second, 29 * time.Second},
+		"far ahead, store tells":  {time.Hour, true, 0, 0, 0, 29 * time.Second, 32 * time.Second},
+		"far behind, store tells": {-time.Hour, true, 0, 0, 0, time.Hour, time.Hour + 31*time.Second},
+		"slow to be asked": {-100 * time.Millisecond, true, 20 * time.Second, 0, 0, 9 * time.Second,
+			12 * time.Second},
+		"slow to answer": {100 * time.Millisecond, true, 0, 20 * time.Second, 0, 29 * time.Second,
+			32 * time.Second},
 		"ahead, and slow":          {15 * time.Second, true, 0, 20 * time.Second, 0, 29 * time.Second, 32 * time.Second},
 		"set ahead while it waits": {0, true, 0, 0, time.Hour, 29 * time.Second, 32 * time.Second},
 		"set back while it waits":  {0, true, 0, 0, -time.Hour, time.Hour, time.Hour + 31*time.Second},

@@ -62,7 +62,8 @@ func (s *scriptedStore) Write(ctx context.Context, key string, value []byte, exp
 }
 
 // script has writes from now on do something else; nil for what they should.
-func (s *scriptedStore) script(onWrite func(ctx context.Context, write func() (cas.Written, error)) (cas.Written, error)) {
+func (s *scriptedStore) script(onWrite func(ctx context.Context, write func() (cas.Written, error)) (cas.Written,
+	error)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.onWrite = onWrite

@@ -71,7 +71,8 @@ func TestOtherMaximum(t *testing.T) {
 func TestReachesTooFar(t *testing.T) {
 	for _, ttl := range []int64{0, 30_000, 60_000} {
 		inBubble(t, func(t *testing.T, store *cas.Memory) {
-			data, _ := json.Marshal(map[string]any{"generation": 3, "owner": "far", "expires_at": time.Now().Add(time.Hour), "ttl_ms": ttl})
+			data, _ := json.Marshal(map[string]any{"generation": 3, "owner": "far", "expires_at": time.Now().Add(time.Hour),
+				"ttl_ms": ttl})
 			if _, err := store.Write(t.Context(), lease.DefaultFile, data, ""); err != nil {
 				t.Fatal(err)
 			}

@@ -61,7 +61,8 @@ func TestSessionGate(t *testing.T) {
 	}
 	leaser := lease.NewLeaser("test", func() lease.Config { return lease.Config{} },
 		func(context.Context) (cas.Store, error) { return store, nil })
-	_, err := lease.TryAcquire(t.Context(), leaser, lease.Options{Probe: probe.Gate(target, probe.Options{Rounds: 1, Writers: 2})})
+	_, err := lease.TryAcquire(t.Context(), leaser, lease.Options{Probe: probe.Gate(target,
+		probe.Options{Rounds: 1, Writers: 2})})
 	if !errors.Is(err, probe.ErrViolation) {
 		t.Errorf("TryAcquire: %v", err)
 	}

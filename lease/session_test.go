@@ -18,14 +18,15 @@ import (
 func TestSessionOptions(t *testing.T) {
 	c := newContender(new(cas.Memory), "me")
 	for name, o := range map[string]lease.Options{
-		"ttl -1s":                                   {TTL: -time.Second},
-		"renewal interval -1s":                      {RenewEvery: -time.Second},
-		"guard -1s":                                 {Guard: -time.Second},
-		"attempt timeout -1s":                       {AttemptTimeout: -time.Second},
-		"poll interval -1s":                         {PollEvery: -time.Second},
-		"intervals of 15s and the guard of 3s":      {RenewEvery: 15 * time.Second},
-		"intervals of 10s and the guard of 10s":     {Guard: 10 * time.Second},
-		"10s and the guard of 1s do not fit into":   {TTL: 20 * time.Second, RenewEvery: 10 * time.Second, Guard: time.Second},
+		"ttl -1s":                               {TTL: -time.Second},
+		"renewal interval -1s":                  {RenewEvery: -time.Second},
+		"guard -1s":                             {Guard: -time.Second},
+		"attempt timeout -1s":                   {AttemptTimeout: -time.Second},
+		"poll interval -1s":                     {PollEvery: -time.Second},
+		"intervals of 15s and the guard of 3s":  {RenewEvery: 15 * time.Second},
+		"intervals of 10s and the guard of 10s": {Guard: 10 * time.Second},
+		"10s and the guard of 1s do not fit into": {TTL: 20 * time.Second, RenewEvery: 10 * time.Second,
+			Guard: time.Second},
 		"do not fit into the ttl of 1s":             {TTL: time.Second, Guard: time.Second},
 		"two renewal intervals of 29s and the guar": {RenewEvery: 29 * time.Second, Guard: time.Second},
 	} {

@@ -14,7 +14,8 @@ import (
 // TestWaitIsBounded: a waiter gives up when Wait is over, also in the middle of a request,
 // and names the holder all the same.
 func TestWaitIsBounded(t *testing.T) {
-	for name, hangsAfter := range map[string]time.Duration{"between requests": time.Hour, "in a request": 3 * time.Second} {
+	for name, hangsAfter := range map[string]time.Duration{"between requests": time.Hour,
+		"in a request": 3 * time.Second} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, store *cas.Memory) {
 				s := newContender(store, "holder").acquire(t)
@@ -29,7 +30,8 @@ func TestWaitIsBounded(t *testing.T) {
 				me.opts.Wait = 5 * time.Second
 				_, err := lease.Acquire(t.Context(), me, me.opts)
 				var exists *replicate.LeaseExistsError
-				if !errors.Is(err, lease.ErrWaitOver) || !errors.As(err, &exists) || exists.Owner != "holder" || exists.Generation != 1 {
+				if !errors.Is(err, lease.ErrWaitOver) || !errors.As(err, &exists) || exists.Owner != "holder" ||
+					exists.Generation != 1 {
 					t.Errorf("Acquire: got %v, want ErrWaitOver, and generation 1 of the holder", err)
 				}
 				if waited := time.Since(start); waited != 5*time.Second {

@@ -73,15 +73,19 @@ func (d deletes) Delete(ctx context.Context, keys []string) error {
 // the end of deleting, and the error names what is left.
 func TestFencedDeleteAsksBetweenBatches(t *testing.T) {
 	for name, verb := range map[string]func(c *replica.FencedClient, all []*ltx.FileInfo) error{
-		"DeleteLTXFiles": func(c *replica.FencedClient, all []*ltx.FileInfo) error { return c.DeleteLTXFiles(t.Context(), all) },
-		"DeleteAll":      func(c *replica.FencedClient, _ []*ltx.FileInfo) error { return c.DeleteAll(t.Context()) },
+		"DeleteLTXFiles": func(c *replica.FencedClient, all []*ltx.FileInfo) error {
+			return c.DeleteLTXFiles(t.Context(),
+				all)
+		},
+		"DeleteAll": func(c *replica.FencedClient, _ []*ltx.FileInfo) error { return c.DeleteAll(t.Context()) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			memory := blob.NewMemory()
 			var all []*ltx.FileInfo
 			for txid := ltx.TXID(1); txid <= 2500; txid++ {
 				all = append(all, &ltx.FileInfo{MinTXID: txid, MaxTXID: txid})
-				if _, err := memory.Write(t.Context(), ltx.LayoutS3.Key(0, txid, txid), strings.NewReader("x"), blob.WriteOptions{}); err != nil {
+				if _, err := memory.Write(t.Context(), ltx.LayoutS3.Key(0, txid, txid), strings.NewReader("x"),
+					blob.WriteOptions{}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -153,7 +157,8 @@ func TestLeaseOwnerMetadata(t *testing.T) {
 			continue
 		}
 		got := conflict.Theirs
-		if !strings.HasPrefix(owner, got.Owner) || len(owner) < 80 && got.Owner != owner || got.Generation != 7 || utf8.ValidString(owner) != utf8.ValidString(got.Owner) {
+		if !strings.HasPrefix(owner, got.Owner) || len(owner) < 80 && got.Owner != owner || got.Generation != 7 ||
+			utf8.ValidString(owner) != utf8.ValidString(got.Owner) {
 			t.Errorf("%.40q comes back as %+v", owner, got)
 		}
 		if strings.ContainsFunc(err.Error(), func(r rune) bool { return r < ' ' }) {
@@ -170,14 +175,16 @@ func TestConflictWithForeignMetadata(t *testing.T) {
 		{replica.MetadataLeaseGeneration: "99999999999999999999", replica.MetadataLeaseOwner: strings.Repeat("y", 1400)},
 	} {
 		memory := blob.NewMemory()
-		if _, err := memory.Write(t.Context(), ltx.LayoutS3.Key(0, 1, 1), strings.NewReader("x"), blob.WriteOptions{Metadata: m}); err != nil {
+		if _, err := memory.Write(t.Context(), ltx.LayoutS3.Key(0, 1, 1), strings.NewReader("x"),
+			blob.WriteOptions{Metadata: m}); err != nil {
 			t.Fatal(err)
 		}
 		c := clientOf(memory)
 		c.CreateOnly = true
 		_, err := c.WriteLTXFile(t.Context(), 0, 1, 1, bytes.NewReader(header(t, 1)))
 		var conflict *replica.ConflictError
-		if !errors.As(err, &conflict) || conflict.Theirs.Generation != 0 || len(conflict.Theirs.Owner) > 256 || conflict.Theirs.Size != 1 {
+		if !errors.As(err, &conflict) || conflict.Theirs.Generation != 0 || len(conflict.Theirs.Owner) > 256 ||
+			conflict.Theirs.Size != 1 {
 			t.Errorf("%.60v: got error %v", m, err)
 		}
 	}
