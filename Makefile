@@ -1,5 +1,5 @@
 # The commands a developer types; .ci/run is what has to pass.
-.PHONY: build test race lint fuzz faults generate testdata ci
+.PHONY: build test race lint fuzz faults powerloss generate testdata ci
 
 build:
 	go build -trimpath -ldflags '-s -w' -o bin/replctl ./cmd/replctl
@@ -20,8 +20,12 @@ fuzz:
 
 # Every request of every operation fails once in each way; takes long.
 faults:
-	REPLCTL_FAULTS=all go test -count=1 -timeout 4h -parallel 24 ./internal/faults
+	REPLCTL_FAULTS=all go test -tags faults -count=1 -timeout 4h -parallel 24 ./internal/faults
 	REPLCTL_FAULTS=all go test -count=1 -timeout 4h -run 'TestEvery(Call|Path)Fails' ./cmd/replctl/internal/cli
+
+# Every state that a power loss may leave, up to a bound; needs strace, takes minutes.
+powerloss:
+	REPLICATE_POWERLOSS=full go test -tags powerloss -count=1 -timeout 60m -v ./internal/powerloss
 
 generate:
 	go generate ./...

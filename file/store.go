@@ -101,8 +101,14 @@ func openDir(root *os.Root, name string) (*os.Root, error) {
 // makeDir opens the directory of a key for writing, making what is missing of
 // it and of the store's own. An empty one may be that of a writer that was killed.
 func (s *Store) makeDir(dir string) (*os.Root, error) {
-	d, err := s.openOrMake(dir)
-	if err != nil {
+	d, err := s.openDir(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if err := s.mkdirAll(dir); err != nil {
+			return nil, err
+		}
+		return s.openDir(dir)
+	case err != nil:
 		return nil, err
 	}
 	if err := syncName(d); err != nil {
@@ -112,33 +118,31 @@ func (s *Store) makeDir(dir string) (*os.Root, error) {
 	return d, nil
 }
 
-func (s *Store) openOrMake(dir string) (*os.Root, error) {
+// openDir opens a directory below the store's own, or that.
+func (s *Store) openDir(dir string) (*os.Root, error) {
 	root, err := s.openRoot()
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := durable.MakeDir(s.dir, s.opts.DirMode); err != nil {
-			return nil, err
-		}
-		root, err = s.openRoot()
-	}
-	if err != nil {
-		return nil, err
-	}
-	if dir == "." {
-		return root, nil
+	if err != nil || dir == "." {
+		return root, err
 	}
 	defer root.Close()
-	sub, err := openDir(root, dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := durable.MkdirAll(root, dir, s.opts.DirMode); err != nil {
-			return nil, err
-		}
-		sub, err = openDir(root, dir)
-	}
-	return sub, err
+	return openDir(root, dir)
 }
 
 // syncName is a variable for tests of a disk that fails.
 var syncName = durable.SyncName
+
+// mkdirAll makes a directory below the store's own, and that as well where it is missing.
+func (s *Store) mkdirAll(dir string) error {
+	root, err := s.openRoot()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return durable.MakeDir(filepath.Join(s.dir, filepath.FromSlash(dir)), s.opts.DirMode)
+	case err != nil:
+		return err
+	}
+	defer root.Close()
+	return durable.MkdirAll(root, dir, s.opts.DirMode)
+}
 
 // sweep removes leftovers from a directory, once in the life of the Store.
 func (s *Store) sweep(dir string, root *os.Root) {

@@ -53,7 +53,8 @@ var sidecars = []string{"-wal", "-shm", "-journal"}
 // there before. Directories that are missing are made. Only one thing cannot be done in one
 // step: a crash in the instant between moving away the old database's -wal and
 // -journal and renaming the new one to its name leaves the old one with those beside
-// it under longer names, that end as the temporary's does.
+// it under longer names, that end as the temporary's does. So does an fsync of the directory
+// that fails after the renaming.
 //
 // If something is there and Replace is not set, the error is fs.ErrExist.
 func File(ctx context.Context, src replica.Source, target Target, path string, opts FileOptions) (*Plan, error) {
@@ -183,9 +184,10 @@ func (t *place) publish(temp *durable.Temp, replace bool) error {
 		err = temp.Publish(t.name, time.Time{}, false)
 	}
 	for from, to := range aside {
-		if err == nil || errors.Is(err, durable.ErrUncertain) {
+		switch {
+		case err == nil:
 			_ = t.dir.Remove(to)
-		} else {
+		case !errors.Is(err, durable.ErrUncertain): // else a power loss may bring the old database back
 			_ = t.dir.Rename(to, from)
 		}
 	}
@@ -205,8 +207,7 @@ func (t *place) moveSidecars(suffix string) (aside map[string]string, err error)
 			aside[from] = to
 		}
 	}
-	if len(aside) > 0 {
-		return aside, durable.SyncDir(t.dir, ".")
-	}
-	return aside, nil
+	// Sync also where nothing was moved: a restore that was killed may have moved them
+	// and not synced, and then a power loss would put them beside the new database.
+	return aside, durable.SyncDir(t.dir, ".")
 }
