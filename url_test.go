@@ -38,7 +38,9 @@ func TestParseURL(t *testing.T) {
 		"s3://arn:aws:s3-outposts:r:1:outpost/op-1/accesspoint/ap/path/db/":                    {"s3", "arn:aws:s3-outposts:r:1:outpost/op-1/accesspoint/ap", "path/db"},
 		"s3://arn:aws:s3-outposts:r:1:outpost:op-1:accesspoint:ap/path":                        {"s3", "arn:aws:s3-outposts:r:1:outpost:op-1:accesspoint:ap", "path"},
 		"s3://arn:aws:s3:eu-west-1:123456789012:accesspoint/ap":                                {"s3", "arn:aws:s3:eu-west-1:123456789012:accesspoint/ap", ""},
-		"s3://bucket.host:9000/p%2Fath":                                                        {"s3", "bucket.host:9000", "p/ath"},
+		"s3://bucket.host:9000/p%2Fath": {
+			"s3", "bucket.host:9000", "p/ath",
+		},
 	} {
 		scheme, host, path, _, _, err := replicate.ParseURL(in)
 		if got := [3]string{scheme, host, path}; err != nil || got != want {

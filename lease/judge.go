@@ -40,7 +40,7 @@ func (e *ReachError) Error() string {
 
 // Is makes it an ErrLeaseCorrupt.
 func (e *ReachError) Is(target error) bool {
-	return target == replicate.ErrLeaseCorrupt //nolint:errorlint // that is what Is is for
+	return target == replicate.ErrLeaseCorrupt
 }
 
 // farFuture is how much further than MaxTTL an honest record may seem to reach, to

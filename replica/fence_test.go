@@ -194,7 +194,8 @@ func TestConflictError(t *testing.T) {
 	err := &replica.ConflictError{
 		Key: "0000/x.ltx", Ours: replica.Version{Size: 10, Generation: 3, Owner: "b\n"}, Theirs: replica.Version{Size: 12},
 	}
-	const want = `0000/x.ltx: ltx file exists with other content: there 12 bytes, here 10 bytes by "b\n" (lease generation 3)`
+	const want = `0000/x.ltx: ltx file exists with other content: there 12 bytes, ` +
+		`here 10 bytes by "b\n" (lease generation 3)`
 	if got := err.Error(); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
