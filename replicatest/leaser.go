@@ -127,40 +127,6 @@ func testAcquire(t *testing.T, lock Lock) {
 	}
 }
 
-// testRecord: what Litestream's leaser reads of a record is there.
-func testRecord(t *testing.T, lock Lock) {
-	lease := acquire(t, lock.named("me"))
-	var rec struct {
-		Generation *int64     `json:"generation"`
-		ExpiresAt  *time.Time `json:"expires_at"`
-		Owner      *string    `json:"owner"`
-	}
-	data := getRecord(t, lock)
-	if err := json.Unmarshal(data, &rec); err != nil {
-		t.Fatalf("record %s: %v", data, err)
-	}
-	if rec.Generation == nil || *rec.Generation != 1 || rec.Owner == nil || *rec.Owner != "me" || rec.ExpiresAt == nil ||
-		rec.ExpiresAt.Sub(lease.ExpiresAt).Abs() > 3*time.Second {
-		t.Errorf("record %s of lease %+v", data, lease)
-	}
-}
-
-func getRecord(t *testing.T, lock Lock) []byte {
-	t.Helper()
-	data, err := lock.Get()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
-}
-
-func putRecord(t *testing.T, lock Lock, data string) {
-	t.Helper()
-	if err := lock.Put([]byte(data)); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func wantHeldBy(t *testing.T, what string, err error, owner string) {
 	t.Helper()
 	var exists *replicate.LeaseExistsError
