@@ -15,6 +15,7 @@ import (
 
 	"github.com/replctl/replicate/blob"
 	"github.com/replctl/replicate/file"
+	"github.com/replctl/replicate/internal/fakereplica"
 	"github.com/replctl/replicate/internal/testreplica"
 	"github.com/replctl/replicate/ltx"
 	"github.com/replctl/replicate/replica"
@@ -52,17 +53,18 @@ func (c *counted) Open(ctx context.Context, key string, offset, length int64) (i
 // TestCheckRequests: the budget of a check of 5,000 objects is 7 listings, one of them of
 // the root, so that nothing is looked into that is not of the replica.
 func TestCheckRequests(t *testing.T) {
-	s, _ := planStore(t)
+	s, _ := fakereplica.New(t)
 	var b bytes.Buffer
-	im := pages(3, 1)
+	im := fakereplica.Pages(3, 1)
 	for txid := ltx.TXID(1); txid <= 4999; txid++ {
 		b.Reset()
-		opts := ltx.SnapshotOptions{TXID: txid, MinTXID: txid, Time: planTime(txid), PageSize: 512, Commit: 3, Concurrency: 1}
+		at := fakereplica.Time(txid)
+		opts := ltx.SnapshotOptions{TXID: txid, MinTXID: txid, Time: at, PageSize: 512, Commit: 3, Concurrency: 1}
 		if _, err := ltx.WriteSnapshot(&b, opts, im.ReadPage); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.Write(t.Context(), ltx.LayoutS3.Key(0, txid, txid), bytes.NewReader(b.Bytes()),
-			blob.WriteOptions{ModTime: planTime(txid)}); err != nil {
+			blob.WriteOptions{ModTime: fakereplica.Time(txid)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -82,10 +84,10 @@ func TestCheckRequests(t *testing.T) {
 
 // TestCheckTwoWriters: files that lead to one transaction in two ways.
 func TestCheckTwoWriters(t *testing.T) {
-	c := memoryClient()
+	c := fakereplica.Client()
 	for i := range 2 {
-		if _, err := replica.WriteSnapshot(t.Context(), c, pages(10, byte(i)),
-			replica.SnapshotOptions{Time: planTime(ltx.TXID(i + 1)), Force: true}); err != nil {
+		if _, err := replica.WriteSnapshot(t.Context(), c, fakereplica.Pages(10, byte(i)),
+			replica.SnapshotOptions{Time: fakereplica.Time(ltx.TXID(i + 1)), Force: true}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -95,8 +97,8 @@ func TestCheckTwoWriters(t *testing.T) {
 	}
 	c.CreateOnly = false
 	var b bytes.Buffer
-	if _, err := ltx.WriteSnapshot(&b, ltx.SnapshotOptions{TXID: 2, Time: planTime(2), PageSize: 512, Commit: 10},
-		pages(10, 7).ReadPage); err != nil {
+	if _, err := ltx.WriteSnapshot(&b, ltx.SnapshotOptions{TXID: 2, Time: fakereplica.Time(2), PageSize: 512, Commit: 10},
+		fakereplica.Pages(10, 7).ReadPage); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := c.WriteLTXFile(t.Context(), ltx.SnapshotLevel, 1, 2, &b); err != nil {

@@ -10,6 +10,7 @@ import (
 	sltx "github.com/superfly/ltx"
 
 	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/internal/fakereplica"
 	"github.com/replctl/replicate/ltx"
 	"github.com/replctl/replicate/replica"
 	"github.com/replctl/replicate/replica/check"
@@ -39,7 +40,7 @@ func writersReplica(t *testing.T, files ...writerFile) *replica.Client {
 			Commit:    1,
 			MinTXID:   f.min,
 			MaxTXID:   f.max,
-			Timestamp: planTime(f.max).UnixMilli(),
+			Timestamp: fakereplica.Time(f.max).UnixMilli(),
 		}
 		if f.salt != 0 {
 			h.WALSalt1, h.WALSalt2, h.WALOffset, h.WALSize = f.salt, 1, f.offset, 536
@@ -58,7 +59,7 @@ func writersReplica(t *testing.T, files ...writerFile) *replica.Client {
 		if err := enc.Close(); err != nil {
 			t.Fatal(err)
 		}
-		opts := asWritten(h)
+		opts := fakereplica.AsWritten(h)
 		if f.generation != 0 {
 			opts.Metadata[replica.MetadataLeaseGeneration] = strconv.FormatInt(f.generation, 10)
 		}

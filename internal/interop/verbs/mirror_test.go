@@ -15,6 +15,7 @@ import (
 
 	"github.com/replctl/replicate/blob"
 	"github.com/replctl/replicate/file"
+	"github.com/replctl/replicate/internal/fakereplica"
 	"github.com/replctl/replicate/internal/fakes3"
 	"github.com/replctl/replicate/internal/testreplica"
 	"github.com/replctl/replicate/replica"
@@ -232,8 +233,8 @@ func TestCopyConflict(t *testing.T) {
 
 // TestCopyOther: a replica with later transactions is no copy.
 func TestCopyOther(t *testing.T) {
-	_, src := planStore(t, planned{9, 1, 5, 0})
-	_, dst := planStore(t, planned{9, 1, 6, 0})
+	_, src := fakereplica.New(t, fakereplica.File{Level: 9, Min: 1, Max: 5})
+	_, dst := fakereplica.New(t, fakereplica.File{Level: 9, Min: 1, Max: 6})
 	if _, err := mirror.Copy(t.Context(), src, dst, mirror.Options{}); !errors.Is(err, fs.ErrExist) ||
 		!strings.Contains(err.Error(), "later ones") {
 		t.Errorf("got %v", err)

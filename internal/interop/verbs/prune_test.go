@@ -16,6 +16,7 @@ import (
 
 	"github.com/replctl/replicate/blob"
 	"github.com/replctl/replicate/file"
+	"github.com/replctl/replicate/internal/fakereplica"
 	"github.com/replctl/replicate/internal/fakes3"
 	"github.com/replctl/replicate/internal/testreplica"
 	"github.com/replctl/replicate/ltx"
@@ -129,7 +130,7 @@ func (h *history) write(level int, minTXID, maxTXID ltx.TXID, at time.Time) {
 	}
 	b = append(b, make([]byte, ltx.MinFileSize-len(b)+h.r.IntN(500))...)
 	if _, err := h.store.Write(h.t.Context(), ltx.LayoutS3.Key(level, minTXID, maxTXID), bytes.NewReader(b),
-		asWritten(header)); err != nil {
+		fakereplica.AsWritten(header)); err != nil {
 		h.t.Fatal(err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/replctl/replicate/file"
+	"github.com/replctl/replicate/internal/fakereplica"
 	"github.com/replctl/replicate/internal/testreplica"
 	"github.com/replctl/replicate/ltx"
 	"github.com/replctl/replicate/replica"
@@ -17,14 +18,15 @@ import (
 // last byte that it is damaged.
 func twoWays(t *testing.T, n int) *replica.Client {
 	t.Helper()
-	c := memoryClient()
-	files, err := replica.WriteSnapshot(t.Context(), c, pages(n, 1), replica.SnapshotOptions{Time: planTime(1)})
+	c := fakereplica.Client()
+	files, err := replica.WriteSnapshot(t.Context(), c, fakereplica.Pages(n, 1),
+		replica.SnapshotOptions{Time: fakereplica.Time(1)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var b bytes.Buffer
-	opts := ltx.SnapshotOptions{TXID: 1, Time: planTime(1), PageSize: 512, Commit: uint32(n)}
-	if _, err := ltx.WriteSnapshot(&b, opts, pages(n, 1).ReadPage); err != nil {
+	opts := ltx.SnapshotOptions{TXID: 1, Time: fakereplica.Time(1), PageSize: 512, Commit: uint32(n)}
+	if _, err := ltx.WriteSnapshot(&b, opts, fakereplica.Pages(n, 1).ReadPage); err != nil {
 		t.Fatal(err)
 	}
 	b.Bytes()[b.Len()-1] ^= 1
@@ -45,7 +47,7 @@ func TestAttemptStream(t *testing.T) {
 		if errors.Is(err, restore.ErrPartial) != partial || errors.Is(err, ltx.ErrCorrupt) != partial {
 			t.Errorf("%d pages: got %v", n, err)
 		}
-		if !partial && !bytes.Equal(out.Bytes(), pages(n, 1)) {
+		if !partial && !bytes.Equal(out.Bytes(), fakereplica.Pages(n, 1)) {
 			t.Errorf("%d pages: %d bytes came out", n, out.Len())
 		}
 		if out.Len() > n*512 {

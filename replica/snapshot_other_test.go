@@ -1,4 +1,4 @@
-package verbs_test
+package replica_test
 
 import (
 	"bytes"
@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/replctl/replicate/internal/fakereplica"
 	"github.com/replctl/replicate/ltx"
 	"github.com/replctl/replicate/replica"
 	"github.com/replctl/replicate/replica/mirror"
@@ -13,8 +14,8 @@ import (
 )
 
 // tablesImage is a database of n pages with a schema and, from page 2 on, rows.
-func tablesImage(n int, schema, rows byte) image {
-	im := image(bytes.Repeat([]byte{rows}, n*512))
+func tablesImage(n int, schema, rows byte) fakereplica.Image {
+	im := fakereplica.Image(bytes.Repeat([]byte{rows}, n*512))
 	copy(im, bytes.Repeat([]byte{schema}, 512))
 	return im
 }
@@ -32,7 +33,7 @@ func TestSnapshotOfAnotherDatabase(t *testing.T) {
 	small := tablesImage(3, 8, 2) // other tables, though no table was ever changed
 	copy(small[:100], tablesImage(3, 7, 1)[:100])
 	for name, test := range map[string]struct {
-		first, second image
+		first, second fakereplica.Image
 		refused       bool
 	}{
 		"the same":                        {was, was, false},
@@ -47,12 +48,12 @@ func TestSnapshotOfAnotherDatabase(t *testing.T) {
 		"a small one with other tables":   {tablesImage(3, 7, 1), small, true},
 		"the first was empty but for one": {tablesImage(1, 0, 0), was, false},
 	} {
-		c := memoryClient()
+		c := fakereplica.Client()
 		if _, err := replica.WriteSnapshot(t.Context(), c, test.first,
-			replica.SnapshotOptions{Time: planTime(1)}); err != nil {
+			replica.SnapshotOptions{Time: fakereplica.Time(1)}); err != nil {
 			t.Fatal(err)
 		}
-		files, err := replica.WriteSnapshot(t.Context(), c, test.second, replica.SnapshotOptions{Time: planTime(2)})
+		files, err := replica.WriteSnapshot(t.Context(), c, test.second, replica.SnapshotOptions{Time: fakereplica.Time(2)})
 		if errors.Is(err, replica.ErrOtherDatabase) != test.refused || (err == nil) == test.refused {
 			t.Errorf("%s: got %v, want it refused: %v", name, err, test.refused)
 		}
@@ -60,7 +61,7 @@ func TestSnapshotOfAnotherDatabase(t *testing.T) {
 			t.Errorf("%s: %d files were written", name, len(files))
 		}
 		if _, err := replica.WriteSnapshot(t.Context(), c, test.second,
-			replica.SnapshotOptions{Time: planTime(3), Force: true}); err != nil {
+			replica.SnapshotOptions{Time: fakereplica.Time(3), Force: true}); err != nil {
 			t.Errorf("%s, with force: %v", name, err)
 		}
 	}
@@ -69,10 +70,10 @@ func TestSnapshotOfAnotherDatabase(t *testing.T) {
 // TestCopyOntoAnotherReplica: a replica that shares no object with the source is not
 // written to; an earlier copy is.
 func TestCopyOntoAnotherReplica(t *testing.T) {
-	write := func(n int, im image) *replica.Client {
-		c := memoryClient()
+	write := func(n int, im fakereplica.Image) *replica.Client {
+		c := fakereplica.Client()
 		for i := range n {
-			opts := replica.SnapshotOptions{Time: planTime(1), Archive: true}
+			opts := replica.SnapshotOptions{Time: fakereplica.Time(1), Archive: true}
 			if _, err := replica.WriteSnapshot(t.Context(), c, im, opts); err != nil {
 				t.Fatalf("snapshot %d: %v", i, err)
 			}

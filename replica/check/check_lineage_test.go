@@ -1,4 +1,4 @@
-package verbs_test
+package check_test
 
 import (
 	"bytes"
@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/replctl/replicate/internal/fakereplica"
 	"github.com/replctl/replicate/ltx"
 	"github.com/replctl/replicate/replica"
 	"github.com/replctl/replicate/replica/check"
@@ -15,14 +16,14 @@ import (
 // the pages of. How large that is must not matter.
 func TestCheckGrowth(t *testing.T) {
 	for size, damaged := range map[uint32]bool{2: false, 3: false, 4: true, 1<<32 - 16: true} {
-		c := memoryClient()
-		if _, err := replica.WriteSnapshot(t.Context(), c, pages(2, 1),
-			replica.SnapshotOptions{Time: planTime(1)}); err != nil {
+		c := fakereplica.Client()
+		if _, err := replica.WriteSnapshot(t.Context(), c, fakereplica.Pages(2, 1),
+			replica.SnapshotOptions{Time: fakereplica.Time(1)}); err != nil {
 			t.Fatal(err)
 		}
 		var b bytes.Buffer
-		opts := ltx.SnapshotOptions{MinTXID: 2, TXID: 2, Time: planTime(2), PageSize: 512, Commit: size}
-		if _, err := ltx.WriteDelta(&b, opts, []uint32{min(size, 3)}, pages(3, 2).ReadPage); err != nil {
+		opts := ltx.SnapshotOptions{MinTXID: 2, TXID: 2, Time: fakereplica.Time(2), PageSize: 512, Commit: size}
+		if _, err := ltx.WriteDelta(&b, opts, []uint32{min(size, 3)}, fakereplica.Pages(3, 2).ReadPage); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := c.WriteLTXFile(t.Context(), 0, 2, 2, &b); err != nil {

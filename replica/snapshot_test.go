@@ -1,44 +1,17 @@
-package verbs_test
+package replica_test
 
 import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"testing"
 	"time"
 
-	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/internal/fakereplica"
 	"github.com/replctl/replicate/ltx"
 	"github.com/replctl/replicate/replica"
 	"github.com/replctl/replicate/replica/restore"
 )
-
-// image is a database of 512-byte pages, without SQLite.
-type image []byte
-
-func (image) PageSize() uint32 { return 512 }
-
-func (m image) Pages() uint32 { return uint32(len(m) / 512) }
-
-func (m image) ReadPage(pgno uint32, buf []byte) error {
-	if pgno < 1 || pgno > m.Pages() || len(buf) != 512 {
-		return fmt.Errorf("page %d into %d bytes", pgno, len(buf))
-	}
-	copy(buf, m[(pgno-1)*512:])
-	return nil
-}
-
-func pages(n int, fill byte) image {
-	return image(bytes.Repeat([]byte{fill, 1, 2, 3}, n*128))
-}
-
-func memoryClient() *replica.Client {
-	store := blob.NewMemory()
-	c := replica.NewClient("memory", ltx.LayoutS3, func(context.Context) (blob.Store, error) { return store, nil })
-	c.CreateOnly = true
-	return c
-}
 
 func restored(t *testing.T, c *replica.Client, target restore.Target) []byte {
 	t.Helper()
@@ -51,10 +24,10 @@ func restored(t *testing.T, c *replica.Client, target restore.Target) []byte {
 
 // TestWriteSnapshot: each snapshot is a state of its own, and time does not go back.
 func TestWriteSnapshot(t *testing.T) {
-	c := memoryClient()
+	c := fakereplica.Client()
 	start := time.UnixMilli(1_700_000_000_000).UTC()
 	for i, at := range []time.Time{start, start.Add(time.Hour), start.Add(time.Minute)} {
-		im := pages(10+i, byte(i))
+		im := fakereplica.Pages(10+i, byte(i))
 		files, err := replica.WriteSnapshot(
 			t.Context(),
 			c,
@@ -81,9 +54,9 @@ func TestWriteSnapshot(t *testing.T) {
 }
 
 func TestWriteSnapshotBesideReplicator(t *testing.T) {
-	_, c := planStore(t, planned{0, 1, 7, 0})
-	im := pages(3, 1)
-	if _, err := replica.WriteSnapshot(t.Context(), c, im, replica.SnapshotOptions{Time: planTime(9)}); !errors.Is(
+	_, c := fakereplica.New(t, fakereplica.File{Min: 1, Max: 7})
+	im := fakereplica.Pages(3, 1)
+	if _, err := replica.WriteSnapshot(t.Context(), c, im, replica.SnapshotOptions{Time: fakereplica.Time(9)}); !errors.Is(
 		err,
 		replica.ErrReplicated,
 	) {
@@ -93,7 +66,7 @@ func TestWriteSnapshotBesideReplicator(t *testing.T) {
 		t.Context(),
 		c,
 		im,
-		replica.SnapshotOptions{Time: planTime(9), Continue: true, Archive: true},
+		replica.SnapshotOptions{Time: fakereplica.Time(9), Continue: true, Archive: true},
 	)
 	if err != nil || len(files) != 1 || files[0].MaxTXID != 8 {
 		t.Fatalf("got %+v, %v, want one file of transaction 8", files, err)
@@ -105,7 +78,7 @@ func TestWriteSnapshotBesideReplicator(t *testing.T) {
 
 // failingImage ends in the middle.
 type failingImage struct {
-	image
+	fakereplica.Image
 	err error
 }
 
@@ -113,13 +86,13 @@ func (m failingImage) ReadPage(pgno uint32, buf []byte) error {
 	if pgno > 5 {
 		return m.err
 	}
-	return m.image.ReadPage(pgno, buf)
+	return m.Image.ReadPage(pgno, buf)
 }
 
 // TestWriteSnapshotFails: then there is none.
 func TestWriteSnapshotFails(t *testing.T) {
-	c, broken := memoryClient(), errors.New("disk I/O error")
-	if _, err := replica.WriteSnapshot(t.Context(), c, failingImage{pages(10, 1), broken},
+	c, broken := fakereplica.Client(), errors.New("disk I/O error")
+	if _, err := replica.WriteSnapshot(t.Context(), c, failingImage{fakereplica.Pages(10, 1), broken},
 		replica.SnapshotOptions{Time: time.Now()}); !errors.Is(
 		err,
 		broken,
@@ -128,10 +101,8 @@ func TestWriteSnapshotFails(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := replica.WriteSnapshot(ctx, c, pages(1000, 1), replica.SnapshotOptions{Time: time.Now()}); !errors.Is(
-		err,
-		context.Canceled,
-	) {
+	_, err := replica.WriteSnapshot(ctx, c, fakereplica.Pages(1000, 1), replica.SnapshotOptions{Time: time.Now()})
+	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
 	if _, err := restore.NewPlan(t.Context(), c, restore.Target{}); !errors.Is(err, replica.ErrNoReplica) {

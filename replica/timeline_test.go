@@ -1,43 +1,24 @@
-package verbs_test
+package replica_test
 
 import (
 	"bytes"
 	"context"
-	"io"
-	"iter"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/internal/fakereplica"
 	"github.com/replctl/replicate/ltx"
 	"github.com/replctl/replicate/replica"
 )
 
-// paged is a store that counts listings and reads.
-type paged struct {
-	blob.Store
-	directory bool
-	listings  atomic.Int32
-	opens     atomic.Int32
-}
-
-func (p *paged) KeepsModTime() bool { return p.directory }
-
-func (p *paged) List(ctx context.Context, prefix string, opts blob.ListOptions) iter.Seq2[blob.Info, error] {
-	p.listings.Add(1)
-	return p.Store.List(ctx, prefix, opts)
-}
-
-func (p *paged) Open(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
-	p.opens.Add(1)
-	return p.Store.Open(ctx, key, offset, length)
-}
-
 // lastOf is the last point of level 0 at or before a moment.
 func lastOf(t *testing.T, src replica.Source, at time.Time) (replica.Point, error) {
 	t.Helper()
-	files := filesOf(t, src)
+	files, err := replica.Open(t.Context(), src)
+	if err != nil {
+		t.Fatal(err)
+	}
 	level, err := files.Level(t.Context(), 0)
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +46,7 @@ func TestTimeline(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := mem.Write(t.Context(), ltx.LayoutS3.Key(0, ltx.TXID(i), ltx.TXID(i)),
-			bytes.NewReader(append(b, make([]byte, ltx.MinFileSize)...)), asWritten(h)); err != nil {
+			bytes.NewReader(append(b, make([]byte, ltx.MinFileSize)...)), fakereplica.AsWritten(h)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -76,12 +57,12 @@ func TestTimeline(t *testing.T) {
 		{at(1).Add(-1), 0}, {at(1), 1}, {at(1).Add(1), 1}, {at(2).Add(-1), 1}, {at(2500), 2500}, {at(4999).Add(700),
 			4999}, {at(n), n}, {at(n).Add(time.Hour), n},
 	} {
-		s := &paged{Store: mem}
+		s := &fakereplica.Store{Store: mem}
 		client := replica.NewClient("paged", ltx.LayoutS3, func(context.Context) (blob.Store, error) { return s, nil })
 		if err := client.Init(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		s.listings.Store(0)
+		s.Listings.Store(0)
 		got, err := lastOf(t, client, c.t)
 		if err != nil {
 			t.Fatal(err)
@@ -89,8 +70,8 @@ func TestTimeline(t *testing.T) {
 		if got.TXID != ltx.TXID(c.want) || c.want > 0 && !got.Time.Equal(at(c.want)) {
 			t.Errorf("last at or before %v: got %+v, want %d", c.t, got, c.want)
 		}
-		if s.listings.Load() != 1 || s.opens.Load() > 14 {
-			t.Errorf("%d listings and %d reads among %d files", s.listings.Load(), s.opens.Load(), n)
+		if s.Listings.Load() != 1 || s.Opens.Load() > 14 {
+			t.Errorf("%d listings and %d reads among %d files", s.Listings.Load(), s.Opens.Load(), n)
 		}
 	}
 }

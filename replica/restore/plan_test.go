@@ -1,7 +1,6 @@
-package verbs_test
+package restore_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -13,55 +12,31 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/internal/fakereplica"
 	"github.com/replctl/replicate/ltx"
 	"github.com/replctl/replicate/replica"
 	"github.com/replctl/replicate/replica/restore"
 	"github.com/replctl/replicate/v3compat"
 )
 
-// planned is an LTX file of a replica that is only planned for: it has a header.
+// planned is a fakereplica.File, for tables.
 type planned struct {
-	level    int
-	min, max ltx.TXID
-	size     int // at least that of the smallest file
+	Level    int
+	Min, Max ltx.TXID
+	Size     int
 }
 
-// planTime is when a transaction was.
-func planTime(txid ltx.TXID) time.Time {
-	return time.UnixMilli(1_700_000_000_000 + int64(txid)*1500).UTC()
-}
+var planTime = fakereplica.Time
 
-func (p planned) key() string { return ltx.LayoutS3.Key(p.level, p.min, p.max) }
+func (p planned) key() string { return fakereplica.File(p).Key() }
 
-func planStore(t *testing.T, files ...planned) (*paged, *replica.Client) {
+func planStore(t *testing.T, files ...planned) (*fakereplica.Store, *replica.Client) {
 	t.Helper()
-	s := &paged{Store: blob.NewMemory()}
+	var all []fakereplica.File
 	for _, f := range files {
-		h := ltx.Header{
-			Version:   3,
-			Flags:     ltx.HeaderFlagNoChecksum,
-			PageSize:  4096,
-			Commit:    1,
-			MinTXID:   f.min,
-			MaxTXID:   f.max,
-			Timestamp: planTime(f.max).UnixMilli(),
-		}
-		b, err := h.MarshalBinary()
-		if err != nil {
-			t.Fatal(err)
-		}
-		b = append(b, make([]byte, max(f.size, ltx.MinFileSize)-len(b))...)
-		if _, err := s.Write(t.Context(), f.key(), bytes.NewReader(b), asWritten(h)); err != nil {
-			t.Fatal(err)
-		}
+		all = append(all, fakereplica.File(f))
 	}
-	return s, replica.NewClient("paged", ltx.LayoutS3, func(context.Context) (blob.Store, error) { return s, nil })
-}
-
-// asWritten are the options with which a client writes a file to a store that does not
-// keep the time of files.
-func asWritten(h ltx.Header) blob.WriteOptions {
-	return blob.WriteOptions{Metadata: map[string]string{replica.MetadataTimestamp: ltx.Time(h).Format(time.RFC3339Nano)}}
+	return fakereplica.New(t, all...)
 }
 
 func objects(files ...planned) (keys []string) {
@@ -292,25 +267,25 @@ func TestPlanReadsFewHeaders(t *testing.T) {
 	}
 	s, c := planStore(t, files...)
 	for _, txid := range []ltx.TXID{100, 101, 2500, 4999, 5000} {
-		s.opens.Store(0)
+		s.Opens.Store(0)
 		p, err := restore.NewPlan(t.Context(), c, restore.Target{Timestamp: planTime(txid)})
 		if err != nil || p.State.TXID != txid {
 			t.Fatalf("got %+v, %v, want transaction %d", p, err, txid)
 		}
-		if n := s.opens.Load(); n > 16 {
+		if n := s.Opens.Load(); n > 16 {
 			t.Errorf("transaction %d: %d headers read, want at most 16", txid, n)
 		}
 	}
-	s.opens.Store(0)
+	s.Opens.Store(0)
 	if p, err := restore.NewPlan(t.Context(), c, restore.Target{}); err != nil || p.State.TXID != 5000 ||
-		s.opens.Load() > 1 {
-		t.Errorf("latest: %+v, %v, %d headers read", p, err, s.opens.Load())
+		s.Opens.Load() > 1 {
+		t.Errorf("latest: %+v, %v, %d headers read", p, err, s.Opens.Load())
 	}
 }
 
 // moving is a store in which a file is compacted between two listings.
 type moving struct {
-	*paged
+	*fakereplica.Store
 	move func()
 }
 
@@ -319,14 +294,14 @@ func (m *moving) Open(ctx context.Context, key string, offset, length int64) (io
 		m.move()
 		m.move = nil
 	}
-	return m.paged.Open(ctx, key, offset, length)
+	return m.Store.Open(ctx, key, offset, length)
 }
 
 // TestPlanAgain: what a compaction hides from one listing is found by the next.
 func TestPlanAgain(t *testing.T) {
 	compacted, rest := planned{1, 4, 5, 0}, planned{0, 6, 6, 0}
 	s, _ := planStore(t, planned{9, 1, 3, 0}, rest)
-	m := &moving{paged: s, move: func() {
+	m := &moving{Store: s, move: func() {
 		other, _ := planStore(t, compacted)
 		rc, err := other.Store.Open(t.Context(), compacted.key(), 0, 0)
 		if err != nil {
