@@ -15,8 +15,8 @@ import (
 // cleaned; for schemes other than file it comes without its leading slash, as it
 // is a prefix of keys there.
 //
-// What begins with the name of a known scheme and a colon, in upper or lower case, and
-// is no URL ("s3:bucket/db", "s3:/bucket/db", "file:db") is an error that says how to
+// A string that begins with the name of a known scheme and a colon, in upper or lower case,
+// and is no URL ("s3:bucket/db", "s3:/bucket/db", "file:db"), is an error that says how to
 // write it. "./s3:db" is a path.
 func ParseURL(s string) (scheme, host, urlPath string, query url.Values, userinfo *url.Userinfo, err error) {
 	if s == "" {

@@ -166,7 +166,7 @@ func TestAcquiredTooLate(t *testing.T) {
 			return write()
 		})
 		if _, err := lease.TryAcquire(t.Context(), c, c.opts); !errors.Is(err, lease.ErrLost) {
-			t.Errorf("TryAcquire: got %v, want ErrSessionLost", err)
+			t.Errorf("TryAcquire: got %v, want ErrLost", err)
 		}
 		if kinds := c.kinds(); len(kinds) != 0 {
 			t.Errorf("events %v of a session that never was", kinds)

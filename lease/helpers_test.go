@@ -138,10 +138,10 @@ func wantLost(t *testing.T, s *lease.Session) {
 		t.Errorf("valid %v, left %v, error %v; want a lost session", s.Valid(), s.Left(), s.Err())
 	}
 	if cause := context.Cause(s.Context()); !errors.Is(cause, lease.ErrLost) {
-		t.Errorf("the context ended with %v, want ErrSessionLost", cause)
+		t.Errorf("the context ended with %v, want ErrLost", cause)
 	}
 	if err := s.Release(t.Context()); !errors.Is(err, lease.ErrLost) {
-		t.Errorf("Release: got %v, want ErrSessionLost", err)
+		t.Errorf("Release: got %v, want ErrLost", err)
 	}
 }
 

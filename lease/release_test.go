@@ -141,7 +141,7 @@ func TestRunLost(t *testing.T) {
 			return nil
 		})
 		if !errors.Is(err, lease.ErrLost) {
-			t.Errorf("Run: got %v, want ErrSessionLost", err)
+			t.Errorf("Run: got %v, want ErrLost", err)
 		}
 	})
 }

@@ -41,7 +41,7 @@ func TestRunLostIsTold(t *testing.T) {
 					return c.returns(ctx)
 				})
 				if !errors.Is(err, lease.ErrLost) || !errors.Is(err, c.want) {
-					t.Errorf("Run: got %v, want ErrSessionLost and %v", err, c.want)
+					t.Errorf("Run: got %v, want ErrLost and %v", err, c.want)
 				}
 				if n := strings.Count(err.Error(), lease.ErrLost.Error()); n != 1 {
 					t.Errorf("Run: %q says %d times that the lease was lost", err, n)

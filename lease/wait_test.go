@@ -116,7 +116,7 @@ func TestLostDoesNotWait(t *testing.T) {
 			return nil
 		})
 		if !errors.Is(err, lease.ErrLost) {
-			t.Errorf("Run: got %v, want ErrSessionLost", err)
+			t.Errorf("Run: got %v, want ErrLost", err)
 		}
 		close(ends)
 	})

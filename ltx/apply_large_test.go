@@ -76,7 +76,7 @@ func (db *slowDB) WriteAt(p []byte, offset int64) (int, error) {
 	return db.memDB.WriteAt(p, offset)
 }
 
-// What is read ahead is bounded, by files and by bytes.
+// TestApplyReadAhead: reading ahead is bounded, by files and by bytes.
 func TestApplyReadAhead(t *testing.T) {
 	s := snapshotSpec(65536, 260, 1, HeaderFlagNoChecksum)
 	s.noise = true

@@ -56,8 +56,8 @@ func ReadOutline(ctx context.Context, size int64, open OpenRangeFunc) (Outline, 
 	return o, nil
 }
 
-// readIndexBefore reads the index that ends, with its length, where tail does.
-// What is not in tail is streamed.
+// readIndexBefore reads the index that ends, with its length, where tail does. It streams
+// the part that is not in tail.
 func readIndexBefore(ctx context.Context, tail []byte, size int64, h Header, open OpenRangeFunc) (*PageIndex, error) {
 	tail, lengthField := tail[:len(tail)-indexSizeLen], tail[len(tail)-indexSizeLen:]
 	length, err := indexLength(lengthField, size)

@@ -63,7 +63,7 @@ func (r *run) put(ctx context.Context, s cas.Store, key string, expect cas.Token
 	case errors.Is(err, cas.ErrUnsupported):
 		return rec, &failure{fmt.Sprintf("the store cannot make a write conditional: %v", err), err}
 	case errors.Is(err, cas.ErrIndeterminate):
-		r.unsettled.Store(true)
+		r.inDoubt.Store(true)
 	case errors.Is(err, cas.ErrConflict) && expect == "":
 		return rec, failf("the creation of a record with a new random name was refused: %v", err)
 	case errors.Is(err, cas.ErrConflict):
@@ -92,7 +92,7 @@ func (r *run) refuse(ctx context.Context, s cas.Store, key string, expect cas.To
 			}
 			return "", err
 		}
-		r.unsettled.Store(true)
+		r.inDoubt.Store(true)
 		now, readErr := s.Read(ctx, key, "")
 		switch {
 		case readErr != nil:

@@ -24,7 +24,7 @@ func (r *run) cleanup(ctx context.Context) (left []string, err error) {
 	// A request that was given up may be applied yet, so that there is another look.
 	for looks := 1; ; looks++ {
 		left, err = r.remove(ctx)
-		if len(left) == 0 && err == nil && (looks > 1 || !r.unsettled.Load()) || looks == 3 {
+		if len(left) == 0 && err == nil && (looks > 1 || !r.inDoubt.Load()) || looks == 3 {
 			break
 		}
 		if waitErr := wait(ctx, time.Second/2); waitErr != nil {

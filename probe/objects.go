@@ -123,7 +123,7 @@ func (r *run) writeObject(
 ) error {
 	_, err := r.objects[handle%len(r.objects)].Write(ctx, key, io.NewSectionReader(b, 0, size), opts)
 	if err != nil && !errors.Is(err, fs.ErrExist) {
-		r.unsettled.Store(true)
+		r.inDoubt.Store(true)
 	}
 	return err
 }

@@ -232,10 +232,10 @@ type run struct {
 	records []cas.Store // one for each writer
 	objects []blob.Store
 
-	keys      []string    // all that were named
-	wrote     atomic.Bool // something was, or may have been
-	unsettled atomic.Bool // some write may be applied yet
-	badRead   bool        // reads are not to be trusted
+	keys    []string    // all that were named
+	wrote   atomic.Bool // something was, or may have been
+	inDoubt atomic.Bool // some write may be applied yet
+	badRead bool        // reads are not to be trusted
 }
 
 // objectHandles is enough for what is done to objects.
@@ -299,7 +299,7 @@ func (r *run) check(ctx context.Context, c check) (Result, string, error) {
 	defer cancel()
 	evidence, err := c.run(r, checkCtx)
 	if checkCtx.Err() != nil {
-		r.unsettled.Store(true)
+		r.inDoubt.Store(true)
 	}
 	var f *failure
 	switch {

@@ -54,7 +54,7 @@ func (r *run) judge(ctx context.Context, key string, outcomes []outcome) (*outco
 		case errors.Is(o.err, cas.ErrUnsupported) && !r.badRead:
 			return nil, &failure{fmt.Sprintf("the store cannot make a write conditional: %v", o.err), o.err}
 		case errors.Is(o.err, cas.ErrIndeterminate):
-			r.unsettled.Store(true)
+			r.inDoubt.Store(true)
 			trouble = o.err
 		case !errors.Is(o.err, cas.ErrConflict):
 			trouble = o.err
@@ -194,7 +194,7 @@ func (r *run) increments(ctx context.Context) (string, error) {
 	}
 	all.Wait()
 	if unknown > 0 {
-		r.unsettled.Store(true)
+		r.inDoubt.Store(true)
 	}
 	return r.sum(ctx, key, applied, unknown, trouble)
 }

@@ -150,7 +150,7 @@ func (r *run) writeRate(ctx context.Context) (string, error) {
 	for n := range most {
 		next, err := s.Write(ctx, key, value(), token)
 		if errors.Is(err, cas.ErrIndeterminate) {
-			r.unsettled.Store(true)
+			r.inDoubt.Store(true)
 			return fmt.Sprintf("after %d quick writes to one key the store slowed them down: %v", n, err), nil
 		} else if err != nil {
 			return "", err

@@ -33,7 +33,7 @@ type Fenceable interface {
 // left nothing behind. So a former holder that was paused in the middle of a write
 // does not finish it when it goes on.
 //
-// What has been sent cannot be called back: a request may be under way when the
+// A request that was sent cannot be called back: it may be under way when the
 // lease ends, for as long as the network keeps it. That is why the client is
 // create-only unless CreateOnly is set to false: a write that comes late finds the
 // new holder's file and fails, or is found by it, and the new holder's fails with

@@ -121,7 +121,7 @@ func testCreateOther(t *testing.T, f Fenced) {
 			}
 		}
 	}
-	// Who does not ask for it, replaces.
+	// Without CreateOnly a write replaces the file.
 	write(t, f.Client(false), 3, 1, 1, fileBy(3, 1, 10, true))
 }
 
@@ -129,7 +129,7 @@ func wantConflict(t *testing.T, what string, err error) replica.ConflictError {
 	t.Helper()
 	var conflict *replica.ConflictError
 	if !errors.As(err, &conflict) {
-		t.Errorf("%s: got error %v, want an LTXConflictError", what, err)
+		t.Errorf("%s: got error %v, want a ConflictError", what, err)
 		return replica.ConflictError{}
 	}
 	wantIs(t, what, err, replica.ErrConflict)

@@ -35,10 +35,10 @@ const (
 // there, it has to be that of the entries in their order: for each, the name, the time
 // in nanoseconds since 1970 as a decimal number, and a newline after either.
 //
-// What is malformed, of another version, or larger than 64 MiB is an error that
-// is [ErrTimes]; so is a time of zero, since it would read as no time at all, and a name
-// with two times. Names that no object of a generation can have are allowed, and left
-// out. Memory is for the result: the file is not held.
+// A file that is malformed, of another version, or larger than 64 MiB is [ErrTimes]. So is
+// a time of zero, since it would read as no time at all, and a name with two times. Names
+// that no object of a generation can have are allowed, and left out. Memory is for the
+// result: the file is not held.
 func ReadTimes(r io.Reader) (map[string]time.Time, error) {
 	in := &boundedReader{r: r, left: maxTimesSize}
 	f := timesReader{dec: json.NewDecoder(in), sum: sha256.New()}

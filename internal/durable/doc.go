@@ -17,8 +17,8 @@
 //     directory's parent was fsynced when the directory was made, or, where its
 //     maker was killed before that, by the first that puts something into it.
 //
-// Whoever is killed before step 4 leaves a temporary behind, and nothing else.
-// [Sweep] removes those whose lock is free: the kernel dropped it when the
+// A writer that is killed before step 4 leaves a temporary behind, and nothing else.
+// [Sweep] removes temporaries whose lock is free: the kernel dropped it when the
 // writer died. On a filesystem without locks nothing is swept, as there a
 // temporary of a live writer cannot be told from a dead one's.
 //

@@ -63,7 +63,7 @@ var lockModel = porcupine.Model{
 	},
 }
 
-// takeable: released, or its holder knows by now that it is over.
+// takeable reports whether the lock is released, or its holder knows by now that it is over.
 func (l lock) takeable(now time.Duration) bool { return l.released || l.etag == "" || now > l.until }
 
 // silently is a write with a lost answer, or one that came too late.

@@ -65,7 +65,7 @@ func full() bool { return os.Getenv("REPLICATE_POWERLOSS") == "full" }
 func newReplay(t *testing.T, name string, seed uint64, injections ...string) *replay {
 	t.Helper()
 	if _, err := exec.LookPath("strace"); err != nil {
-		t.Skip("strace is not installed: ", err)
+		t.Fatal("make powerloss needs strace: ", err)
 	}
 	t.Setenv(sourceVariable, testreplica.Dir(t, "v0.5"))
 	s := scenarios[name]

@@ -85,7 +85,7 @@ func (pr *pruner) pruneLTX(ctx context.Context, files []*ltx.FileInfo) error {
 		pr.keep(f.Size)
 	}
 	gone := slices.DeleteFunc(slices.Clone(files), func(f *ltx.FileInfo) bool { return stays[f] })
-	// What is applied to something goes before it.
+	// Delete a file before the one that it is applied to.
 	slices.SortStableFunc(gone, func(a, b *ltx.FileInfo) int {
 		return cmp.Or(cmp.Compare(b.MaxTXID, a.MaxTXID), cmp.Compare(b.MinTXID, a.MinTXID), cmp.Compare(a.Level, b.Level))
 	})

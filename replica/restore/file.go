@@ -81,7 +81,7 @@ type place struct {
 }
 
 func openPlace(path string) (*place, error) {
-	// What a link leads to is replaced, not the link.
+	// Replace the file that a link leads to, not the link.
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
 	}

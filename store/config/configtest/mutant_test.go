@@ -1,61 +1,33 @@
 package configtest
 
 import (
-	"bytes"
-	"context"
-	"errors"
-	"strings"
 	"testing"
 
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/internal/mutant"
-	"github.com/replctl/replicate/store/internal/record"
+	"github.com/replctl/replicate/store/internal/record/recordtest"
 )
 
 // TestMutants: what the tests over an engine must not let pass.
 func TestMutants(t *testing.T) {
 	for name, c := range map[string]struct {
 		damaged bool
+		formats map[string]string
 		subtest string
-	}{"records without a lineage": {false, "LostAnswers"}, "records without a checksum": {true, "Damaged"}} {
+	}{
+		"records without a lineage": {false, map[string]string{"config/heads/": "config-head/1"}, "LostAnswers"},
+		"records without a checksum": {true, map[string]string{
+			"config/heads/": "config-head/1", "config/contents/": "config-content/1",
+			"config/applied/": "config-status/1", "config/deleted/": "config-deleted/1",
+		}, "Damaged"},
+	} {
 		t.Run(name, func(t *testing.T) {
 			mutant.MustFail(t, func(t *testing.T) {
 				engine{records: func(*testing.T) func() cas.Store {
 					m := new(cas.Memory)
-					return func() cas.Store { return resealed{m, c.damaged} }
+					return func() cas.Store { return recordtest.Resealed{Store: m, Formats: c.formats, Damaged: c.damaged} }
 				}}.run(t)
 			}, c.subtest)
 		})
 	}
-}
-
-// resealed is a store whose heads come with a new seal, as if each were the first of its
-// key; if damaged is set, all records that are damaged do, and no others.
-type resealed struct {
-	cas.Store
-	damaged bool
-}
-
-func (s resealed) Read(ctx context.Context, key string, known cas.Token) (cas.Record, error) {
-	r, err := s.Store.Read(ctx, key, known)
-	var format record.Format
-	for prefix, name := range map[string]string{
-		"config/heads/": "config-head/1", "config/contents/": "config-content/1",
-		"config/applied/": "config-status/1", "config/deleted/": "config-deleted/1",
-	} {
-		if strings.HasPrefix(key, prefix) {
-			format = record.Format{Name: name, Corrupt: errors.New("corrupt")}
-		}
-	}
-	if err != nil || !r.Exists() || r.Unchanged || format.Name == "" || !s.damaged && format.Name != "config-head/1" {
-		return r, err
-	}
-	body, _, err := format.Open(r.Value)
-	if err != nil && s.damaged {
-		_, body, _ = bytes.Cut(r.Value, []byte("\n"))
-	} else if err != nil || s.damaged {
-		return r, nil
-	}
-	r.Value, _, err = format.Seal(body, record.Lineage{})
-	return r, err
 }

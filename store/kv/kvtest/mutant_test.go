@@ -1,16 +1,14 @@
 package kvtest
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/internal/mutant"
-	"github.com/replctl/replicate/store/internal/record"
+	"github.com/replctl/replicate/store/internal/record/recordtest"
 	"github.com/replctl/replicate/store/kv"
 )
 
@@ -28,8 +26,8 @@ func TestMutants(t *testing.T) {
 		engine  engine
 		subtest string
 	}{
-		"records without a lineage":    {over(func(m *cas.Memory) cas.Store { return resealed{m, false} }), "LostAnswers"},
-		"records without a checksum":   {over(func(m *cas.Memory) cas.Store { return resealed{m, true} }), "Damaged"},
+		"records without a lineage":    {over(func(m *cas.Memory) cas.Store { return resealed(m, false) }), "LostAnswers"},
+		"records without a checksum":   {over(func(m *cas.Memory) cas.Store { return resealed(m, true) }), "Damaged"},
 		"versions that repeat":         {over(func(m *cas.Memory) cas.Store { return floorless{m} }), "Versions"},
 		"a lost lease, without a word": {quiet, "LostKeepAlive"},
 	} {
@@ -62,27 +60,8 @@ func (l silentLease) Release() error {
 	return nil
 }
 
-// resealed is a store whose records come with a new seal, as if each were the first
-// of its key, and those that are damaged, too, if damaged is set.
-type resealed struct {
-	cas.Store
-	damaged bool
-}
-
-func (s resealed) Read(ctx context.Context, key string, known cas.Token) (cas.Record, error) {
-	r, err := s.Store.Read(ctx, key, known)
-	if err != nil || !r.Exists() || r.Unchanged || !strings.HasPrefix(key, "kv/record/") {
-		return r, err
-	}
-	format := record.Format{Name: "kv/1", Corrupt: errors.New("corrupt")}
-	body, _, err := format.Open(r.Value)
-	if err != nil && s.damaged {
-		_, body, _ = bytes.Cut(r.Value, []byte("\n"))
-	} else if err != nil || s.damaged {
-		return r, nil
-	}
-	r.Value, _, err = format.Seal(body, record.Lineage{})
-	return r, err
+func resealed(m *cas.Memory, damaged bool) cas.Store {
+	return recordtest.Resealed{Store: m, Formats: map[string]string{"kv/record/": "kv/1"}, Damaged: damaged}
 }
 
 // floorless is a store whose floor nobody can see.

@@ -1,14 +1,11 @@
 package logstatetest
 
 import (
-	"bytes"
-	"context"
-	"errors"
 	"testing"
 
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/internal/mutant"
-	"github.com/replctl/replicate/store/internal/record"
+	"github.com/replctl/replicate/store/internal/record/recordtest"
 )
 
 // TestMutants: what the tests over an engine must not let pass.
@@ -21,32 +18,11 @@ func TestMutants(t *testing.T) {
 			mutant.MustFail(t, func(t *testing.T) {
 				engine{records: func(*testing.T) func() cas.Store {
 					m := new(cas.Memory)
-					return func() cas.Store { return resealed{m, c.damaged} }
+					return func() cas.Store {
+						return recordtest.Resealed{Store: m, Formats: map[string]string{"": "logstate/1"}, Damaged: c.damaged}
+					}
 				}}.run(t)
 			}, c.subtest)
 		})
 	}
-}
-
-// resealed is a store whose records come with a new seal, as if each were the first
-// of its key, and those that are damaged, too, if damaged is set.
-type resealed struct {
-	cas.Store
-	damaged bool
-}
-
-func (s resealed) Read(ctx context.Context, key string, known cas.Token) (cas.Record, error) {
-	r, err := s.Store.Read(ctx, key, known)
-	if err != nil || !r.Exists() || r.Unchanged {
-		return r, err
-	}
-	format := record.Format{Name: "logstate/1", Corrupt: errors.New("corrupt")}
-	body, _, err := format.Open(r.Value)
-	if err != nil && s.damaged {
-		_, body, _ = bytes.Cut(r.Value, []byte("\n"))
-	} else if err != nil || s.damaged {
-		return r, nil
-	}
-	r.Value, _, err = format.Seal(body, record.Lineage{})
-	return r, err
 }
