@@ -83,7 +83,8 @@ type replay struct {
 	restarts  int
 }
 
-// follow replays a watch until it has seen the end, and starts over when it is told to.
+// follow replays a watch until it has seen the whole snapshot and the end, and starts
+// over when it is told to. Then the end can be in the snapshot, before other resources.
 func (r *replay) follow(t *testing.T, b resource.Backend, end string) {
 	for ; ; r.restarts++ {
 		w, err := b.WatchList(t.Context(), workload.Unversioned(), anywhere, "")
@@ -92,7 +93,7 @@ func (r *replay) follow(t *testing.T, b resource.Backend, end string) {
 			return
 		}
 		*r = replay{resources: map[string]*resource.Resource{}, restarts: r.restarts}
-		for err == nil && r.resources[end] == nil {
+		for err == nil && (!r.live || r.resources[end] == nil) {
 			var e *resource.WatchEvent
 			if e, err = w.Next(t.Context()); err == nil {
 				r.add(t, e)
