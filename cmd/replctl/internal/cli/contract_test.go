@@ -136,6 +136,7 @@ type (
 		Format   string           `json:"format"`
 		Reason   *string          `json:"reason,omitempty"`
 		State    pointDocument    `json:"state"`
+		Asked    *time.Time       `json:"timestamp,omitempty"`
 		Next     *pointDocument   `json:"next,omitempty"`
 		Notes    []string         `json:"notes"`
 		Objects  []objectDocument `json:"objects"`
@@ -148,6 +149,7 @@ type (
 		Restored bool           `json:"restored"`
 		Format   *string        `json:"format,omitempty"`
 		State    *pointDocument `json:"state,omitempty"`
+		Asked    *time.Time     `json:"timestamp,omitempty"`
 		Next     *pointDocument `json:"next,omitempty"`
 		Notes    []string       `json:"notes,omitempty"`
 		Bytes    *int64         `json:"bytes,omitempty"`

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/replctl/replicate/internal/moment"
 	"github.com/replctl/replicate/ltx"
 )
 
@@ -37,8 +38,7 @@ files' headers, to which point-in-time restores go; reading them takes a small
 read per file. With --fast they are what the store shows: the modification time
 of a file, which a copy may have lost.
 
-Times for --since and --until are RFC 3339 (2026-11-20T14:05:00Z), local time
-("2026-11-20 14:05"), or an offset from now (-90m, -2d); both are inclusive.`,
+Both --since and --until are inclusive. ` + moment.Forms,
 		Example: "  replctl ltx /var/backups/db --level 0 --since -90m",
 		Args:    oneURL,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -90,14 +90,6 @@ func (a *app) ltx(ctx context.Context, url string, opts *ltxOptions) error {
 		return a.printJSON(out)
 	}
 	return a.printLTX(out)
-}
-
-// sayZone prints a moment that was given in local time or as an offset back, so
-// that a wrong guess of the zone is seen.
-func (a *app) sayZone(what string, t time.Time) {
-	if !t.IsZero() && !a.json {
-		a.talk("%s %s", what, t.Format(time.RFC3339))
-	}
 }
 
 func (o *ltxOptions) wants(t time.Time) bool {

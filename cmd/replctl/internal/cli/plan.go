@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/replctl/replicate/internal/moment"
 	"github.com/replctl/replicate/ltx"
 	"github.com/replctl/replicate/replica"
 	"github.com/replctl/replicate/replica/restore"
@@ -23,7 +24,8 @@ type planJSON struct {
 	Format   string           `json:"format"`
 	Reason   string           `json:"reason,omitempty"`
 	State    pointJSON        `json:"state"`
-	Next     *pointJSON       `json:"next,omitempty"` // the first state after the moment, where that has none of its own
+	Asked    *time.Time       `json:"timestamp,omitempty"` // the moment that was asked for
+	Next     *pointJSON       `json:"next,omitempty"`      // the first state after the moment, where that has none of its own
 	Notes    []string         `json:"notes"`
 	Objects  []planObjectJSON `json:"objects"`
 	Bytes    int64            `json:"bytes"`
@@ -74,11 +76,11 @@ func addTarget(flags *pflag.FlagSet) *targetFlags {
 const targetHelp = `The target is the latest state, or one of: --timestamp, the last state at or before
 a time; --txid, the state after a transaction of an LTX replica; --generation, the
 last state of a generation of a v0.3 backup, with --index that after the WAL of an
-index, with --timestamp that at a time. A time is RFC 3339 (2026-11-20T14:05:00Z), local
-time ("2026-11-20 14:05"), which is printed back with its zone, or an offset from now
-(-90m, -2d). A moment inside a compacted file has no state of its own: the state before it
-is used, and a note says so and names the next one. If damage may have changed the answer,
-the exit code is 4.
+index, with --timestamp that at a time. A moment inside a compacted file has no state of
+its own: the state before it is used, and a note says so and names the next one. If damage
+may have changed the answer, the exit code is 4.
+
+` + moment.Forms + `
 
 If both formats are in one place, the one with the newer state at or before the target is
 used.`
@@ -223,6 +225,7 @@ func preciseStamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:
 func planDoc(url string, plan *restore.Plan) planJSON {
 	return planJSON{
 		URL: url, Format: plan.Format, Reason: plan.Reason, State: *pointDoc(plan.State), Next: pointDoc(plan.Next),
+		Asked: optionalTime(plan.Target.Timestamp),
 		Notes: append([]string{}, plan.Notes...), Objects: planObjects(plan.Objects),
 		Bytes: plan.Bytes, Requests: plan.Requests,
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/internal/moment"
 	"github.com/replctl/replicate/lease"
 	"github.com/replctl/replicate/replica"
 	"github.com/replctl/replicate/replica/prune"
@@ -59,7 +60,7 @@ type agoFlag struct {
 }
 
 func (f *agoFlag) Set(s string) (err error) {
-	if f.d, err = parseAgo(s); err != nil {
+	if f.d, err = moment.ParseDuration(s); err != nil {
 		return errors.New("want a number and a unit, such as 36h, 7d or 4w")
 	}
 	f.text = s

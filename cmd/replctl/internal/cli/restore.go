@@ -25,10 +25,11 @@ type restoreJSON struct {
 	Restored bool       `json:"restored"`         // false: left as it was, because of an --if flag
 	Format   string     `json:"format,omitempty"` // and the rest: only if restored
 	State    *pointJSON `json:"state,omitempty"`
-	Next     *pointJSON `json:"next,omitempty"`  // the first state after the moment, where that has none of its own
-	Notes    []string   `json:"notes,omitempty"` // in what way the state is not what was asked for
-	Bytes    int64      `json:"bytes,omitempty"` // of the objects that were read
-	Size     int64      `json:"size,omitempty"`  // of the database
+	Asked    *time.Time `json:"timestamp,omitempty"` // the moment that was asked for
+	Next     *pointJSON `json:"next,omitempty"`      // the first state after the moment, where that has none of its own
+	Notes    []string   `json:"notes,omitempty"`     // in what way the state is not what was asked for
+	Bytes    int64      `json:"bytes,omitempty"`     // of the objects that were read
+	Size     int64      `json:"size,omitempty"`      // of the database
 	Seconds  float64    `json:"seconds,omitempty"`
 }
 
@@ -238,7 +239,8 @@ func (a *app) restored(r *opened, plan *restore.Plan, opts *restoreOptions, took
 	}
 	if a.json {
 		return a.printJSON(restoreJSON{
-			r.url, opts.output, true, plan.Format, pointDoc(plan.State), pointDoc(plan.Next), plan.Notes,
+			r.url, opts.output, true, plan.Format, pointDoc(plan.State),
+			optionalTime(plan.Target.Timestamp), pointDoc(plan.Next), plan.Notes,
 			plan.Bytes, fi.Size(), took.Seconds(),
 		})
 	}
