@@ -52,7 +52,7 @@ func child(dir string) {
 	say("remove", root.Remove("c"))
 }
 
-// run runs the child, and decides its calls of one name.
+// run runs the child, and decides its calls of one name, or all if that is empty.
 func run(t *testing.T, name string, decide func(*Call)) (dir, out string, calls []string, err error) {
 	t.Helper()
 	dir, err = filepath.EvalSymlinks(t.TempDir())
@@ -64,7 +64,7 @@ func run(t *testing.T, name string, decide func(*Call)) (dir, out string, calls 
 	cmd.Stdout, cmd.Stderr = &said, &said
 	err = Run(cmd, dir, func(c *Call) {
 		calls = append(calls, c.Name+" "+c.Path)
-		if c.Name == name {
+		if decide != nil && (name == "" || c.Name == name) {
 			decide(c)
 		}
 	})
@@ -135,21 +135,28 @@ func TestShort(t *testing.T) {
 	}
 }
 
-// TestClosed: a descriptor whose close fails is closed, and its lock free.
+// TestClosed: a descriptor whose close fails is closed, and its lock free when the child goes on.
 func TestClosed(t *testing.T) {
-	dir, _, _, err := run(t, "close", func(c *Call) {
-		c.Fail(unix.EIO)
-		f, err := os.OpenFile(filepath.Join(c.s.root, c.Path), os.O_RDWR, 0)
-		if err != nil {
-			return // a directory
-		}
-		defer f.Close()
-		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-			t.Errorf("%s is locked after close: %v", c.Path, err)
+	closed := false
+	dir, out, _, err := run(t, "", func(c *Call) {
+		switch c.Name {
+		case "close":
+			closed = true
+			c.Fail(unix.EIO)
+		case "rename":
+			f, err := os.Open(filepath.Join(c.s.root, "a"))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer f.Close()
+			if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+				t.Errorf("it is locked after close: %v", err)
+			}
 		}
 	})
-	if err != nil {
-		t.Error(dir, err)
+	if err != nil || !closed {
+		t.Error(dir, closed, err, out)
 	}
 }
 
