@@ -7,3 +7,11 @@
 // of its threads and sends the listener to the parent; [Run], in the parent, answers. It needs
 // Linux 5.19 or later, and the right to trace one's own children.
 package trap
+
+import "os"
+
+// variable, in the environment, tells a child that its parent waits for it to call Enter.
+const variable = "REPLICATE_TRAP"
+
+// Awaited reports whether the parent of this process waits for it to call Enter.
+func Awaited() bool { return os.Getenv(variable) != "" }

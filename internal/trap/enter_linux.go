@@ -10,13 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// variable, in the environment, says that a parent waits for the listener on descriptor 3.
-const variable = "REPLICATE_TRAP"
-
+// socket is the descriptor on which the parent waits for the listener.
 const socket = 3
-
-// Entered reports whether the process was started by [Run], and has not called [Enter].
-func Entered() bool { return os.Getenv(variable) != "" }
 
 // Enter hands the file-system calls of this process, all of its threads, to the parent that
 // started it by [Run]. There is no way back.

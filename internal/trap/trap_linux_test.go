@@ -14,7 +14,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if Entered() {
+	if Awaited() {
 		if err := Enter(); err != nil {
 			panic(err)
 		}
