@@ -1,0 +1,64 @@
+package sqldb
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+)
+
+// Dialect is the SQL that a database speaks.
+type Dialect string
+
+// The dialects.
+const (
+	SQLite     Dialect = "sqlite"
+	PostgreSQL Dialect = "postgresql"
+)
+
+// Defaults of Options.
+const (
+	DefaultSchema = "public" // on PostgreSQL
+	DefaultPrefix = "replicate_"
+)
+
+// Options say where the tables are. The zero value suits most.
+type Options struct {
+	// Schema is where the tables are; on PostgreSQL DefaultSchema if empty. It is created
+	// if it does not exist. On SQLite it is empty, or the name of a database that every
+	// connection has attached.
+	Schema string
+
+	// Prefix is what the names of the tables begin with; DefaultPrefix if empty. Stores with
+	// different prefixes have nothing to do with one another.
+	Prefix string
+
+	// Channel, if set, is where each change of a record notifies, with the record's key, on
+	// PostgreSQL. The server takes a lock for it that all notifying transactions share.
+	Channel string
+}
+
+// identifier is what a schema, a prefix and a channel look like. They are quoted in
+// statements all the same.
+var identifier = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,39}$`)
+
+func (o Options) withDefaults(d Dialect) (Options, error) {
+	switch d {
+	case SQLite:
+		if o.Channel != "" {
+			return o, fmt.Errorf("channel %q: SQLite notifies nobody", o.Channel)
+		}
+		o.Schema = cmp.Or(o.Schema, "main")
+	case PostgreSQL:
+		o.Schema = cmp.Or(o.Schema, DefaultSchema)
+	default:
+		return o, fmt.Errorf("dialect %q: want %q or %q", d, SQLite, PostgreSQL)
+	}
+	o.Prefix = cmp.Or(o.Prefix, DefaultPrefix)
+	for what, name := range map[string]string{"schema": o.Schema, "prefix": o.Prefix, "channel": o.Channel} {
+		if (name != "" || what != "channel") && !identifier.MatchString(name) {
+			return o, fmt.Errorf("%s %.60q: want up to 40 lower-case letters, digits and _, not beginning with a digit",
+				what, name)
+		}
+	}
+	return o, nil
+}
