@@ -31,7 +31,7 @@
 // # What it does not promise
 //
 //   - Nothing across keys: no transaction, no order between them, and a List is
-//     no snapshot.
+//     no snapshot. A store that can write several records as one is a [Batcher], too.
 //   - No deletion. Several stores ignore the condition on a DELETE, so that a late
 //     one removes a record that it never meant; and a record that is gone takes
 //     its history with it. A record that is no longer wanted is overwritten with a value

@@ -23,6 +23,7 @@ type Memory struct {
 var (
 	_ Notifier = (*Memory)(nil)
 	_ Deleter  = (*Memory)(nil)
+	_ Batcher  = (*Memory)(nil)
 )
 
 // Read implements [Store].
@@ -50,6 +51,11 @@ func (m *Memory) Write(ctx context.Context, key string, value []byte, expect Tok
 	if m.records[key].Token != expect {
 		return Written{}, fmt.Errorf("write %s: %w", key, ErrConflict)
 	}
+	return m.put(key, value), nil
+}
+
+// put replaces a record. The caller has m.mu.
+func (m *Memory) put(key string, value []byte) Written {
 	if m.records == nil {
 		m.records = make(map[string]Record)
 	}
@@ -57,7 +63,30 @@ func (m *Memory) Write(ctx context.Context, key string, value []byte, expect Tok
 	token := Token(strconv.FormatUint(m.writes, 10))
 	m.records[key] = Record{Token: token, Value: append([]byte{}, value...)}
 	m.changed(key)
-	return Written{Token: token}, nil
+	return Written{Token: token}
+}
+
+// WriteAll implements [Batcher].
+func (m *Memory) WriteAll(ctx context.Context, changes []Change) ([]Written, error) {
+	err := CheckBatch(changes)
+	if err == nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("write: %w", err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, c := range changes {
+		if m.records[c.Key].Token != c.Expect {
+			return nil, fmt.Errorf("write %s: %w", c.Key, ErrConflict)
+		}
+	}
+	written := make([]Written, len(changes))
+	for i, c := range changes {
+		written[i] = m.put(c.Key, c.Value)
+	}
+	return written, nil
 }
 
 // Delete implements [Deleter].

@@ -16,7 +16,7 @@ func TestMutants(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			mutant.MustFail(t, func(t *testing.T) {
 				castest.Run(t, castest.Harness{
-					NoDelete: "it is a mutant", NoNotify: "it is a mutant",
+					NoDelete: "it is a mutant", NoNotify: "it is a mutant", NoBatch: "it is a mutant",
 					New: func(*testing.T) func() cas.Store {
 						s := m
 						s.memory, s.values = new(cas.Memory), map[cas.Token][]byte{}

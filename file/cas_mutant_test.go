@@ -22,7 +22,7 @@ func TestRecordsMutants(t *testing.T) {
 				lockRecord = func(ctx context.Context, dir *os.Root, name string, perm os.FileMode) (*durable.Lock, error) {
 					return durable.AcquireLock(ctx, dir, "."+rand.Text()[:letters]+name, perm)
 				}
-				castest.Run(t, castest.Harness{New: func(t *testing.T) func() cas.Store {
+				castest.Run(t, castest.Harness{NoBatch: "it is a mutant", New: func(t *testing.T) func() cas.Store {
 					dir := t.TempDir()
 					return func() cas.Store { return hesitant{NewRecords(dir, Options{})} }
 				}})

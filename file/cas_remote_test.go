@@ -21,7 +21,7 @@ import (
 func TestRecordsInProcesses(t *testing.T) {
 	const processes = 4
 	const noNotify = "hints do not travel to other processes here"
-	castest.Run(t, castest.Harness{Slow: true, NoNotify: noNotify, New: func(t *testing.T) func() cas.Store {
+	castest.Run(t, castest.Harness{Slow: true, NoNotify: noNotify, NoBatch: noBatch, New: func(t *testing.T) func() cas.Store {
 		dir := t.TempDir()
 		var handles [processes]remote
 		for i := range handles {

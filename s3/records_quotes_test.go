@@ -50,7 +50,8 @@ func TestQuotes(t *testing.T) {
 
 // TestQuotesRefused: the whole contract, on such a server.
 func TestQuotesRefused(t *testing.T) {
-	castest.Run(t, castest.Harness{Unchanged: true, Clock: true, Slow: true, NoDelete: noDelete, NoNotify: noNotify,
+	castest.Run(t, castest.Harness{Unchanged: true, Clock: true, Slow: true,
+		NoDelete: noDelete, NoNotify: noNotify, NoBatch: noBatch,
 		New: func(t *testing.T) func() cas.Store {
 			srv := fakes3.New(t)
 			refuseQuotes(srv)

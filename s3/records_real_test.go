@@ -36,7 +36,8 @@ func realLeaser(s s3servers.Server, bucket, owner string) *Leaser {
 
 func TestRealRecords(t *testing.T) {
 	s3servers.Each(t, func(t *testing.T, s s3servers.Server) {
-		castest.Run(t, castest.Harness{Unchanged: true, Clock: true, Slow: true, NoDelete: noDelete, NoNotify: noNotify,
+		castest.Run(t, castest.Harness{Unchanged: true, Clock: true, Slow: true,
+			NoDelete: noDelete, NoNotify: noNotify, NoBatch: noBatch,
 			New: func(t *testing.T) func() cas.Store {
 				bucket := s.NewBucket(t)
 				return func() cas.Store { return realRecords(t, s, bucket, nil) }

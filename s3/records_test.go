@@ -42,9 +42,11 @@ func TestRecords(t *testing.T) {
 const (
 	noDelete = "MinIO and others ignore the condition on a DELETE"
 	noNotify = "a bucket tells nobody of changes"
+	noBatch  = "each PUT is one object"
 )
 
-var harness = castest.Harness{Unchanged: true, Clock: true, Slow: true, NoDelete: noDelete, NoNotify: noNotify,
+var harness = castest.Harness{Unchanged: true, Clock: true, Slow: true,
+	NoDelete: noDelete, NoNotify: noNotify, NoBatch: noBatch,
 	New: func(t *testing.T) func() cas.Store {
 		srv := fakes3.New(t)
 		return func() cas.Store { return newRecords(t, srv, nil) }

@@ -60,7 +60,7 @@ func (s *Store) page(ctx context.Context, prefix, after string) (entries []cas.E
 		if err != nil {
 			return err
 		}
-		defer rows.Close() //nolint:errcheck // what was read is complete, or rows.Err says so
+		defer rows.Close()
 		for rows.Next() {
 			var standby bool
 			var e cas.Entry

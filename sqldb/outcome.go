@@ -1,7 +1,6 @@
 package sqldb
 
 import (
-	"context"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -116,14 +115,6 @@ func (d Dialect) written(err error) error {
 func refused(err error) error {
 	if state := sqlState(err); state == "42501" || strings.HasPrefix(state, "28") {
 		return fmt.Errorf("%w: %w", fs.ErrPermission, err)
-	}
-	return err
-}
-
-// usable is why a call cannot begin, or nil.
-func usable(ctx context.Context, err error) error {
-	if err == nil && ctx.Err() != nil {
-		err = context.Cause(ctx)
 	}
 	return err
 }

@@ -102,8 +102,8 @@ func checkPragmas(ctx context.Context, conn *sql.Conn, schema string) error {
 	case err != nil:
 		return err
 	case mode != "wal" || synchronous < synchronousFull || busy < 1:
-		return unusable(fmt.Sprintf("journal_mode=%s, synchronous=%d, busy_timeout=%d: want wal, 2 (FULL) or more, and some: "+
-			"open the database with OpenSQLite", mode, synchronous, busy))
+		return unusable(fmt.Sprintf("journal_mode=%s, synchronous=%d, busy_timeout=%d: want wal, 2 (FULL) or more, "+
+			"and some: open the database with OpenSQLite", mode, synchronous, busy))
 	}
 	return nil
 }

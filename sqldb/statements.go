@@ -88,7 +88,8 @@ func sqlite(o Options) statements {
 		migrate:  "INSERT INTO " + migrations + " (number) VALUES ($1)",
 		tables: []string{
 			"CREATE TABLE " + migrations + " (number INTEGER PRIMARY KEY); " +
-				"CREATE TABLE " + records + " (key TEXT NOT NULL PRIMARY KEY COLLATE BINARY, token TEXT NOT NULL, value BLOB NOT NULL)",
+				"CREATE TABLE " + records +
+				" (key TEXT NOT NULL PRIMARY KEY COLLATE BINARY, token TEXT NOT NULL, value BLOB NOT NULL)",
 		},
 	}
 	s.create, s.replace, s.remove = changes(o)
@@ -121,6 +122,7 @@ func writeAll(o Options, creates []bool) string {
 	if o.Channel != "" {
 		notify = fmt.Sprintf("count(pg_notify('%s', key)::text)", o.Channel)
 	}
-	return fmt.Sprintf("WITH %s, changed AS (%s) SELECT clock_timestamp(), 1 / CASE count(*) WHEN %d THEN 1 ELSE 0 END, %s "+
-		"FROM changed", strings.Join(with, ", "), strings.Join(keys, " UNION ALL "), len(creates), notify)
+	return fmt.Sprintf("WITH %s, changed AS (%s) "+
+		"SELECT clock_timestamp(), 1 / CASE count(*) WHEN %d THEN 1 ELSE 0 END, %s FROM changed",
+		strings.Join(with, ", "), strings.Join(keys, " UNION ALL "), len(creates), notify)
 }

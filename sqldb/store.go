@@ -25,6 +25,7 @@ type Store struct {
 var (
 	_ cas.Store   = (*Store)(nil)
 	_ cas.Deleter = (*Store)(nil)
+	_ cas.Batcher = (*Store)(nil)
 )
 
 // New returns the records that are kept in db. It contacts nothing; the first call of a
@@ -122,10 +123,7 @@ func (s *Store) read(ctx context.Context, conn *sql.Conn, key string, known cas.
 	case standby:
 		return cas.Record{}, errStandby
 	}
-	r := cas.Record{Token: cas.Token(token.String), StoreTime: at.Time.UTC()}
-	if !at.Valid {
-		r.StoreTime = at.Time
-	}
+	r := cas.Record{Token: cas.Token(token.String), StoreTime: at.Time.UTC()} // zero on SQLite
 	switch {
 	case !r.Exists():
 	case r.Token == known:

@@ -46,7 +46,7 @@ func (s *Store) Delete(ctx context.Context, key string, expect cas.Token) (err e
 func (s *Store) change(ctx context.Context, statement string, args ...any) (at time.Time, err error) {
 	run := func(conn *sql.Conn) error { return changeHere(ctx, conn, statement, args) }
 	if s.dialect == PostgreSQL {
-		run = func(conn *sql.Conn) error { return askTime(ctx, conn, &at, statement, args) }
+		run = func(conn *sql.Conn) error { return askTime(ctx, conn, statement, args, &at) }
 	}
 	err = s.on(ctx, s.isAgain, run)
 	return at.UTC(), s.outcome(err)
@@ -62,8 +62,8 @@ func (s *Store) outcome(err error) error {
 }
 
 // askTime runs a statement that returns the server's time for what it has changed.
-func askTime(ctx context.Context, conn *sql.Conn, at *time.Time, statement string, args []any) error {
-	err := conn.QueryRowContext(ctx, statement, args...).Scan(at)
+func askTime(ctx context.Context, conn *sql.Conn, statement string, args []any, at *time.Time, more ...any) error {
+	err := conn.QueryRowContext(ctx, statement, args...).Scan(append([]any{at}, more...)...)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return cas.ErrConflict
@@ -75,8 +75,8 @@ func askTime(ctx context.Context, conn *sql.Conn, at *time.Time, statement strin
 }
 
 // changeHere runs a statement that returns nothing, on SQLite.
-func changeHere(ctx context.Context, conn *sql.Conn, statement string, args []any) error {
-	result, err := conn.ExecContext(ctx, statement, args...)
+func changeHere(ctx context.Context, db execer, statement string, args []any) error {
+	result, err := db.ExecContext(ctx, statement, args...)
 	if err != nil {
 		return err
 	}

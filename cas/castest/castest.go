@@ -37,9 +37,9 @@ type Harness struct {
 	// answer to the second.
 	Repeating func(t *testing.T) (open func() cas.Store, repeat func(between func()))
 
-	// NoDelete says why the engine is no cas.Deleter, and NoNotify why it is no
-	// cas.Notifier. Both are empty for an engine that is.
-	NoDelete, NoNotify string
+	// NoDelete says why the engine is no cas.Deleter, NoNotify why it is no cas.Notifier, and
+	// NoBatch why it is no cas.Batcher. Each is empty for an engine that is.
+	NoDelete, NoNotify, NoBatch string
 
 	// Slow engines (a server behind a socket) get fewer rounds in races.
 	Slow bool
@@ -69,6 +69,8 @@ func Run(t *testing.T, h Harness) {
 		"Notify":        testNotify,
 		"Delete":        testDelete,
 		"DeleteRace":    testDeleteRace,
+		"Batch":         testBatch,
+		"BatchRace":     testBatchRace,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, h) })
 	}

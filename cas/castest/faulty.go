@@ -127,9 +127,36 @@ func (f *Faulty) Delete(ctx context.Context, key string, expect cas.Token) error
 	return f.change("delete", key, func() error { return d.Delete(ctx, key, expect) })
 }
 
+// WriteAll implements cas.Batcher, as far as the store does. Decide is asked about each key
+// as of a "write"; the first fault is that of the batch.
+func (f *Faulty) WriteAll(ctx context.Context, changes []cas.Change) (written []cas.Written, err error) {
+	b, ok := f.Store.(cas.Batcher)
+	if !ok {
+		return nil, fmt.Errorf("write %d records: %w", len(changes), cas.ErrUnsupported)
+	}
+	fault, key := None, ""
+	for _, c := range changes {
+		if d := f.decide("write", c.Key); fault == None {
+			fault, key = d, c.Key
+		}
+	}
+	err = f.suffer(fault, "write", key, func() error {
+		written, err = b.WriteAll(ctx, changes)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return written, nil
+}
+
 // change applies a write or a deletion, with the fault that Decide chooses.
 func (f *Faulty) change(op, key string, apply func() error) error {
-	fault := f.decide(op, key)
+	return f.suffer(f.decide(op, key), op, key, apply)
+}
+
+// suffer applies a write or a deletion with a fault.
+func (f *Faulty) suffer(fault Fault, op, key string, apply func() error) error {
 	switch fault {
 	case FailBefore:
 		return fmt.Errorf("%s %s: %w", op, key, ErrInjected)

@@ -13,7 +13,7 @@ import (
 
 // A content is a record of its own, below contentsPrefix and the ID of its entry: a
 // line of JSON, and then the content as it is. It is written once, before the entry
-// is. After the entry is gone, it is removed, or replaced by a mark where the store cannot
+// is, or with it. After the entry is gone, it is removed, or replaced by a mark where the store cannot
 // delete.
 
 // contentHeader is the line. The names are for people.

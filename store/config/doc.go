@@ -63,7 +63,7 @@
 //
 //	GetActiveVersion, ListSnapshots   1
 //	GetActiveSnapshot, GetSnapshot    2
-//	SaveSnapshot                      4; 1 if it is there already
+//	SaveSnapshot                      4; 3 where the store is a cas.Batcher; 1 if it is there already
 //	ActivateSnapshot, FailSnapshot    2; 1 if it is so already
 //	ResetApplyLog                     2; 1 if there is no such snapshot
 //	  the first under a lock          2 in place of 1
@@ -95,7 +95,7 @@
 //   - of the name of a deleted version a note, below "config/deleted/": some 300 bytes,
 //     once, however often it is saved and deleted again;
 //   - of a SaveSnapshot that was killed, or whose outcome stayed unknown, perhaps a content
-//     that belongs to no snapshot;
+//     that belongs to no snapshot, unless the store is a cas.Batcher (a database);
 //   - a lock's record when it is released, one per key ever used.
 //
 // What stays where the store cannot delete (S3):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/store/internal/names"
 	"github.com/replctl/replicate/store/internal/record"
 )
@@ -57,6 +58,13 @@ func (s *Store) remember(key string, r record.Stored) {
 // it writes nothing, unless it is the first change under a lock: a later change under an
 // earlier holding of the lock is to find its number.
 func (s *Store) change(ctx context.Context, collection string, edit func(*head) (bool, error)) error {
+	return s.changeIn(ctx, s.records(), collection, edit)
+}
+
+// changeIn is change that writes to records, and reads from the store.
+func (s *Store) changeIn(
+	ctx context.Context, records cas.Store, collection string, edit func(*head) (bool, error),
+) error {
 	key, err := headKey(collection)
 	if err != nil {
 		return err
@@ -77,7 +85,7 @@ func (s *Store) change(ctx context.Context, collection string, edit func(*head) 
 		if err != nil {
 			return err
 		}
-		now, err := headFormat.Swap(ctx, s.records(), key, body, old)
+		now, err := headFormat.Swap(ctx, records, key, body, old)
 		if now.Exists() { // mine or theirs
 			s.remember(key, now)
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/store/internal/record"
 )
 
 // SaveSnapshot implements [Storage].
@@ -25,16 +26,16 @@ func (s *Store) SaveSnapshot(ctx context.Context, collection, version string, co
 func (s *Store) save(ctx context.Context, collection, version string, content []byte) error {
 	now := time.Now().UTC().Round(0)
 	e := entry{ID: newID(), Version: version, Status: StatusPending, CreatedAt: now, Sum: sum(content)}
+	if b, ok := s.records().(cas.Batcher); ok {
+		err := s.saveAtOnce(ctx, b, collection, e, content)
+		if !errors.Is(err, cas.ErrUnsupported) {
+			return err
+		}
+	}
 	written, added := false, false
 	err := s.change(ctx, collection, func(h *head) (bool, error) {
 		added = false
-		if there, err := h.has(e); there || err != nil {
-			return false, err
-		}
-		if err := s.checkDeleted(ctx, collection, e); err != nil {
-			return false, err
-		}
-		if err := h.add(e); err != nil {
+		if isNew, err := s.addNew(ctx, h, collection, e); !isNew || err != nil {
 			return false, err
 		}
 		if !written {
@@ -50,6 +51,48 @@ func (s *Store) save(ctx context.Context, collection, version string, content []
 		discard(s, ctx, collection, e.ID)
 	}
 	return err
+}
+
+// addNew adds an entry to a head, unless the version is there already.
+func (s *Store) addNew(ctx context.Context, h *head, collection string, e entry) (bool, error) {
+	if there, err := h.has(e); there || err != nil {
+		return false, err
+	}
+	if err := s.checkDeleted(ctx, collection, e); err != nil {
+		return false, err
+	}
+	return true, h.add(e)
+}
+
+// saveAtOnce is save that writes content and head at one instant: one request less, and no
+// content without a head, however it ends.
+func (s *Store) saveAtOnce(ctx context.Context, b cas.Batcher, collection string, e entry, content []byte) error {
+	body, err := encodeContent(contentHeader{ID: e.ID, Collection: collection, Version: e.Version}, content)
+	if err != nil {
+		return err
+	}
+	value, _, err := contentFormat.Seal(body, record.Lineage{})
+	if err != nil {
+		return err
+	}
+	records := beside{b, cas.Change{Key: contentsPrefix + e.ID, Value: value}}
+	return s.changeIn(ctx, records, collection, func(h *head) (bool, error) { return s.addNew(ctx, h, collection, e) })
+}
+
+// beside is a store of which every write applies another change, too. What became of the
+// write became of the change.
+type beside struct {
+	cas.Batcher
+	other cas.Change
+}
+
+// Write implements [cas.Store].
+func (s beside) Write(ctx context.Context, key string, value []byte, expect cas.Token) (cas.Written, error) {
+	written, err := s.WriteAll(ctx, []cas.Change{{Key: key, Value: value, Expect: expect}, s.other})
+	if err != nil {
+		return cas.Written{}, err
+	}
+	return written[0], nil
 }
 
 // ActivateSnapshot implements [Storage].
