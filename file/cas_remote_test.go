@@ -21,7 +21,8 @@ import (
 func TestRecordsInProcesses(t *testing.T) {
 	const processes = 4
 	const noNotify = "hints do not travel to other processes here"
-	castest.Run(t, castest.Harness{Slow: true, NoNotify: noNotify, NoBatch: noBatch, New: func(t *testing.T) func() cas.Store {
+	h := castest.Harness{Slow: true, NoNotify: noNotify, NoBatch: noBatch}
+	h.New = func(t *testing.T) func() cas.Store {
 		dir := t.TempDir()
 		var handles [processes]remote
 		for i := range handles {
@@ -34,7 +35,8 @@ func TestRecordsInProcesses(t *testing.T) {
 		}
 		var n atomic.Int64
 		return func() cas.Store { return handles[n.Add(1)%processes] }
-	}})
+	}
+	castest.Run(t, h)
 }
 
 // childServe answers a remote's calls.
