@@ -123,12 +123,20 @@ func newestFirst(files []*FileInfo) []*FileInfo {
 // checkFiles checks what can be without opening any file.
 func checkFiles(files []*FileInfo, open OpenFunc, to bool) error {
 	switch {
-	case len(files) == 0 || slices.Contains(files, nil):
+	case len(files) == 0:
 		return errNoFile
 	case open == nil:
 		return errNoOpen
 	case !to:
 		return errors.New("no database given to write to")
+	}
+	return checkOrder(files)
+}
+
+// checkOrder checks that files make up a database, by their names.
+func checkOrder(files []*FileInfo) error {
+	if len(files) == 0 || slices.Contains(files, nil) {
+		return errNoFile
 	}
 	var last TXID
 	for _, f := range files {

@@ -37,12 +37,8 @@ func checkListedSize(f *FileInfo, read int64) error {
 func checkEnds(newestFirst []fileEnds, sum Checksum) error {
 	for i, f := range newestFirst[1:] {
 		after := newestFirst[i]
-		if after.header.MinTXID != f.header.MaxTXID+1 || after.header.NoChecksum() || f.header.NoChecksum() {
-			continue
-		}
-		if got, want := f.trailer.PostApplyChecksum, after.header.PreApplyChecksum; got != want {
-			return &FileError{after.info, fmt.Errorf("%w: it applies to the database with checksum %s, but %s ends with %s",
-				ErrCorrupt, want, IDOf(f.info), got)}
+		if err := checkEnd(after, f); err != nil {
+			return err
 		}
 	}
 	f := newestFirst[0]

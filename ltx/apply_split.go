@@ -2,7 +2,6 @@ package ltx
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/replctl/replicate/internal/readahead"
 )
@@ -61,7 +60,7 @@ func (s *splitter) start(size int64) error {
 	}
 	if len(s.files) == 1 {
 		if most := size / (minFrame + minIndexEntry); dataPages(h) > most {
-			return fmt.Errorf("%w: a database of %d pages, and all files have at most %d", ErrCorrupt, h.Commit, most)
+			return tooManyPages(h, most)
 		}
 		s.pages = newPageSet(h.Commit)
 	}

@@ -55,6 +55,10 @@ func (x *PageIndex) Lookup(pgno uint32) (offset, size int64, ok bool) {
 func readIndex(r io.Reader, length, end int64, h Header) (*PageIndex, error) {
 	br := bufio.NewReader(io.LimitReader(r, length))
 	x := &PageIndex{end: HeaderSize}
+	if h.IsSnapshot() { // its number of pages is known: no memory need be taken twice
+		n := min(dataPages(h), length/minIndexEntry)
+		x.pgnos, x.starts = make([]uint32, 0, n), make([]int64, 0, n)
+	}
 	for {
 		pgno, err := readUvarint(br)
 		if err != nil {

@@ -3,6 +3,7 @@ package ltx
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	sltx "github.com/superfly/ltx"
 )
@@ -36,15 +37,31 @@ func (o Outline) ReadPage(ctx context.Context, open OpenRangeFunc, pgno uint32, 
 	}
 	frame, err := readRange(ctx, open, offset, offset+size)
 	if err == nil {
-		err = checkFrame(frame, pgno, o.Header.PageSize)
-	}
-	if err == nil {
-		_, err = new(lz4Decoder).decodeFrame(page, frame)
+		err = DecodePage(page, frame, pgno)
 	}
 	if err != nil {
 		return false, fmt.Errorf("read page %d: %w", pgno, err)
 	}
 	return true, nil
+}
+
+var frameDecoders = sync.Pool{New: func() any { return new(lz4Decoder) }}
+
+// DecodePage decompresses the frame of a page, which is where the page index says, into
+// page, which must have the length of a page. A frame of another page, or one that does
+// not decompress to a page, is [ErrCorrupt]. A frame in the older of the two encodings has
+// a checksum of its own, which is verified; see [Outline.ReadPage].
+func DecodePage(page, frame []byte, pgno uint32) error {
+	if len(frame) < minFrame {
+		return fmt.Errorf("%w: a frame of %d bytes", ErrCorrupt, len(frame))
+	}
+	if err := checkFrame(frame, pgno, uint32(len(page))); err != nil {
+		return err
+	}
+	d := frameDecoders.Get().(*lz4Decoder)
+	defer frameDecoders.Put(d)
+	_, err := d.decodeFrame(page, frame)
+	return err
 }
 
 // checkFrame checks that the page index was right about a frame.

@@ -12,6 +12,15 @@ import (
 // maxAttempts bounds how often replan plans.
 const maxAttempts = 10
 
+// Follow plans, and calls do with the plan, as [File] and [To] do with a restore: if do
+// returns that an object of the plan is damaged, refused or gone since the listing, Follow
+// plans again, around that object, and calls do again. It returns the plan of the last call.
+func Follow(
+	ctx context.Context, src replica.Source, target Target, opts Options, do func(*replica.Files, *Plan) error,
+) (*Plan, error) {
+	return replan(ctx, src, target, opts, do)
+}
+
 // replan plans, and calls restore with the plan. If the replica turns out to have
 // changed since it was listed, or an object of the plan to be damaged or refused, it plans
 // again, around that object, and calls restore with the new plan, after it has told

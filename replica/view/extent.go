@@ -1,0 +1,225 @@
+package view
+
+import (
+	"container/list"
+	"context"
+	"io"
+	"slices"
+	"sort"
+	"sync"
+)
+
+// readStep is how much of an extent is read before those who wait for it are told.
+const readStep = 128 << 10
+
+// extent is a range of a file that was read or is being read.
+type extent struct {
+	file       *stored
+	start, end int64
+	data       []byte
+	cancel     context.CancelFunc
+
+	// Under the fetcher's mutex:
+
+	have    int64         // how much of data was read
+	err     error         // why no more will be
+	changed chan struct{} // closed when have or err changes
+	waiters int
+	place   *list.Element // in the fetcher's list, nil when it is no longer in it
+}
+
+func (e *extent) isDone() bool { return e.err != nil || e.have == e.end-e.start }
+
+// fetcher reads ranges of files, and holds them until they are used or the memory is
+// needed. No byte of a file is read twice at once.
+type fetcher struct {
+	ctx    context.Context //nolint:containedctx // of the view: it ends when the view is closed
+	cancel context.CancelCauseFunc
+	open   func(ctx context.Context, f *stored, offset, length int64) (io.ReadCloser, error)
+	budget int64 // bytes
+
+	mu       sync.Mutex
+	extents  list.List // of *extent, least recently used first
+	held     int64     // bytes of all extents
+	inFlight int       // extents that are not done
+	wg       sync.WaitGroup
+}
+
+// find returns the extent that has a range of a file; nil if there is none. The mutex is
+// held.
+func (f *fetcher) find(file *stored, start, end int64) *extent {
+	i, ok := slices.BinarySearchFunc(file.extents, start, func(e *extent, start int64) int {
+		switch {
+		case e.end <= start:
+			return -1
+		case e.start > start:
+			return 1
+		}
+		return 0
+	})
+	if !ok || file.extents[i].end < end {
+		return nil
+	}
+	return file.extents[i]
+}
+
+// clip shortens a range that begins in no extent so that it overlaps none. The mutex is
+// held.
+func (f *fetcher) clip(file *stored, start, end int64) int64 {
+	for _, e := range file.extents {
+		if e.start >= start {
+			return min(end, e.start)
+		}
+	}
+	return end
+}
+
+// begin begins to read a range that overlaps no extent. The mutex is held.
+func (f *fetcher) begin(file *stored, start, end int64) *extent {
+	ctx, cancel := context.WithCancel(f.ctx)
+	e := &extent{file: file, start: start, end: end, cancel: cancel, changed: make(chan struct{})}
+	e.data = make([]byte, end-start)
+	f.insert(e)
+	f.inFlight++
+	f.wg.Go(func() {
+		defer cancel()
+		f.finish(e, f.read(ctx, e))
+	})
+	return e
+}
+
+// insert adds an extent, and drops others that no one waits for as far as the memory is
+// needed. The mutex is held.
+func (f *fetcher) insert(e *extent) {
+	f.makeRoom(e.end - e.start)
+	i := sort.Search(len(e.file.extents), func(i int) bool { return e.file.extents[i].start > e.start })
+	e.file.extents = slices.Insert(e.file.extents, i, e)
+	e.place = f.extents.PushBack(e)
+	f.held += e.end - e.start
+}
+
+// makeRoom drops extents until n more bytes are within the budget, or none can be dropped.
+// The mutex is held.
+func (f *fetcher) makeRoom(n int64) {
+	for at := f.extents.Front(); at != nil && f.held+n > f.budget; {
+		e := at.Value.(*extent)
+		at = at.Next()
+		if e.waiters == 0 && e.isDone() {
+			f.drop(e)
+		}
+	}
+}
+
+// drop forgets an extent. The mutex is held.
+func (f *fetcher) drop(e *extent) {
+	if e.place == nil {
+		return
+	}
+	f.extents.Remove(e.place)
+	e.place = nil
+	f.held -= e.end - e.start
+	e.file.extents = slices.DeleteFunc(e.file.extents, func(other *extent) bool { return other == e })
+}
+
+// keep adds a range that was read by other means, if there is room for it.
+func (f *fetcher) keep(file *stored, start int64, data []byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	end := start + int64(len(data))
+	if f.held+int64(len(data)) > f.budget/2 || f.clip(file, start, end) < end {
+		return
+	}
+	f.insert(&extent{file: file, start: start, end: end, data: data, have: end - start})
+}
+
+func (f *fetcher) read(ctx context.Context, e *extent) error {
+	rc, err := f.open(ctx, e.file, e.start, e.end-e.start)
+	if err != nil {
+		return err
+	}
+	defer rc.Close()
+	for n := 0; n < len(e.data); {
+		step := e.data[n:min(len(e.data), n+readStep)]
+		if err := readAll(rc, e.start+int64(n), step); err != nil {
+			return err
+		}
+		n += len(step)
+		f.mu.Lock()
+		e.have = int64(n)
+		f.tell(e)
+		f.mu.Unlock()
+	}
+	return nil
+}
+
+// tell wakes those who wait for the extent. The mutex is held.
+func (f *fetcher) tell(e *extent) {
+	close(e.changed)
+	e.changed = make(chan struct{})
+}
+
+func (f *fetcher) finish(e *extent, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.inFlight--
+	if err == nil {
+		return
+	}
+	e.err = err
+	f.drop(e)
+	f.tell(e)
+}
+
+// join counts the caller among those who wait for the extent. The mutex is held.
+func (f *fetcher) join(e *extent) {
+	e.waiters++
+	if e.place != nil {
+		f.extents.MoveToBack(e.place)
+	}
+}
+
+// wait returns a range of an extent that the caller has joined, when it was read.
+func (f *fetcher) wait(ctx context.Context, e *extent, start, end int64) ([]byte, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	defer func() { e.waiters-- }()
+	for {
+		switch {
+		case e.have >= end-e.start:
+			return e.data[start-e.start : end-e.start : end-e.start], nil
+		case f.ctx.Err() != nil:
+			return nil, context.Cause(f.ctx)
+		case e.err != nil:
+			return nil, e.err
+		case ctx.Err() != nil:
+			f.abandon(e)
+			return nil, context.Cause(ctx)
+		}
+		changed := e.changed
+		f.mu.Unlock()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		case <-f.ctx.Done():
+		}
+		f.mu.Lock()
+	}
+}
+
+// abandon ends the requests that no one waits for, besides the one who gives up waiting
+// for e. The mutex is held.
+func (f *fetcher) abandon(gaveUp *extent) {
+	for at := f.extents.Front(); at != nil; {
+		e := at.Value.(*extent)
+		at = at.Next()
+		if others := e.waiters; !e.isDone() && (others == 0 || e == gaveUp && others == 1) {
+			e.cancel()
+			f.drop(e)
+		}
+	}
+}
+
+func (f *fetcher) close() {
+	f.cancel(ErrClosed)
+	f.wg.Wait()
+}

@@ -1,0 +1,138 @@
+package view
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+	"sync/atomic"
+
+	"github.com/replctl/replicate/ltx"
+	"github.com/replctl/replicate/replica"
+	"github.com/replctl/replicate/replica/restore"
+)
+
+// pages are those of an LTX replica.
+type pages struct {
+	fetcher
+	replica  *replica.Files
+	pageSize int64
+	cache    *pageCache
+	buffers  sync.Pool // of *[]byte, for a page each
+
+	layout atomic.Pointer[layout]
+	first  []byte // page 1
+	moving sync.Mutex
+}
+
+func openPages(
+	ctx context.Context, files *replica.Files, plan *restore.Plan, opts Options,
+) (s source, pageSize uint32, size int64, err error) {
+	p := &pages{replica: files}
+	p.ctx, p.cancel = context.WithCancelCause(context.Background()) //nolint:contextcheck // it lives as long as the view
+	p.open, p.budget = p.openFile, opts.ReadAhead
+	l, err := p.readLayout(ctx, plan.Files, 0)
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	h := l.pages.Header()
+	p.pageSize = int64(h.PageSize)
+	p.cache = newPageCache(int(h.PageSize), opts.PageCache)
+	p.buffers.New = func() any { b := make([]byte, h.PageSize); return &b }
+	p.layout.Store(l)
+	p.first = make([]byte, min(h.PageSize, h.PageSize*h.Commit))
+	if len(p.first) > 0 {
+		if err := p.decode(ctx, l, 1, p.first); err != nil {
+			return nil, 0, 0, err
+		}
+	}
+	return p, h.PageSize, int64(h.Commit) * int64(h.PageSize), nil
+}
+
+func (p *pages) hits() int64 { return p.cache.count() }
+
+func (p *pages) close() error {
+	p.fetcher.close()
+	return nil
+}
+
+func (p *pages) readAt(ctx context.Context, b []byte, off int64) error {
+	for len(b) > 0 {
+		pgno, within := uint32(off/p.pageSize)+1, off%p.pageSize
+		n := min(p.pageSize-within, int64(len(b)))
+		if err := p.readPage(ctx, pgno, b[:n], int(within)); err != nil {
+			return err
+		}
+		b, off = b[n:], off+n
+	}
+	return nil
+}
+
+// readPage copies a page from an offset on to b.
+func (p *pages) readPage(ctx context.Context, pgno uint32, b []byte, offset int) error {
+	if p.ctx.Err() != nil {
+		return context.Cause(p.ctx)
+	}
+	if p.cache.get(pgno, b, offset) {
+		return nil
+	}
+	buf := p.buffers.Get().(*[]byte)
+	defer p.buffers.Put(buf)
+	if err := p.load(ctx, pgno, *buf); err != nil {
+		return err
+	}
+	p.cache.put(pgno, *buf)
+	copy(b, (*buf)[offset:])
+	return nil
+}
+
+// maxMoves bounds how often one page is looked for in files that replaced others.
+const maxMoves = 10
+
+// load reads a page from the newest file that has it. If that file is gone, it looks for
+// the files that replaced it.
+func (p *pages) load(ctx context.Context, pgno uint32, page []byte) error {
+	for move := 0; ; move++ {
+		l := p.layout.Load()
+		err := p.decode(ctx, l, pgno, page)
+		gone := errors.Is(err, fs.ErrNotExist) || errors.Is(err, errReplaced)
+		if !gone || move == maxMoves {
+			return err
+		}
+		if err := p.move(ctx, l, err); err != nil {
+			return err
+		}
+	}
+}
+
+// decode reads a page of a layout.
+func (p *pages) decode(ctx context.Context, l *layout, pgno uint32, page []byte) error {
+	f, start, end, ok := l.find(pgno)
+	if !ok { // the lock page: every other one is in the map
+		clear(page)
+		return nil
+	}
+	frame, err := p.frame(ctx, f, start, end)
+	if err == nil {
+		if err = ltx.DecodePage(page, frame, pgno); err != nil {
+			err = fmt.Errorf("page %d: %w", pgno, err)
+		}
+	}
+	if p.ctx.Err() != nil && err != nil {
+		return context.Cause(p.ctx)
+	}
+	return nameFile(ctx, f, err)
+}
+
+// frame returns the bytes of a frame.
+func (p *pages) frame(ctx context.Context, f *stored, start, end int64) ([]byte, error) {
+	p.mu.Lock()
+	e := p.find(f, start, end)
+	if e == nil {
+		e = p.begin(f, start, p.clip(f, start, end))
+	}
+	p.join(e)
+	p.mu.Unlock()
+	return p.wait(ctx, e, start, end)
+}
