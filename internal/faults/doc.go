@@ -1,8 +1,11 @@
-// Package faults fails each request of each operation of the library on S3, in each way, and
-// judges what comes of it by the same rules. The commands have tests like it of their own, in
-// cmd/replctl/internal/cli.
+// Package faults fails each request of each operation in each way, and judges what comes of it
+// by one set of rules.
 //
-// The test runs a sample with a fixed seed, of the share that REPLCTL_FAULTS names: "all",
-// "tenth", or a hundredth of the runs of an eighth of the operations if it is not set.
-// REPLCTL_FAULTS_OF names one operation. With REPLCTL_FAULTS_LOG each run is a line of that file.
+// Its tests do so for the library on S3. The tests of cmd/replctl/internal/cli do so for the
+// commands: they use the kinds of failure, the rules, the log and the table of [Commands] of this
+// package. All of them need the build tag faults.
+//
+// A test runs a sample with a fixed seed, of the share that REPLCTL_FAULTS names: "all", "tenth",
+// or a hundredth of the runs of an eighth of the operations if it is not set. REPLCTL_FAULTS_OF
+// names one operation. With REPLCTL_FAULTS_LOG each run is a [Line] of that file.
 package faults

@@ -114,6 +114,7 @@ func (a *app) leaserAt(rawURL, command string, opts engines.Options) (engines.Le
 	if err != nil {
 		return nil, usageError("replctl "+command+" --help", "%w", err)
 	}
+	a.tuned(l)
 	return l, nil
 }
 

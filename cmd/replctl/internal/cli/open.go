@@ -74,6 +74,7 @@ func (a *app) openReplica(rawURL string) (*opened, error) {
 	if err != nil {
 		return nil, usageError("replctl inspect --help", "%w", err)
 	}
+	a.tuned(c)
 	r := &opened{Client: c, url: rawURL}
 	switch c := c.(type) {
 	case *file.ReplicaClient:

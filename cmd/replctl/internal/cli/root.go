@@ -19,6 +19,15 @@ type app struct {
 	// How to reach a bucket, where the URL does not say.
 	endpoint, region           string
 	forcePathStyle, skipVerify bool
+
+	tune func(engine any) // changes a client or a leaser before its first use; tests shorten its timeouts
+}
+
+// tuned lets tune change a client or a leaser.
+func (a *app) tuned(engine any) {
+	if a.tune != nil {
+		a.tune(engine)
+	}
 }
 
 const rootLong = `replctl shows what is inside a replica of a SQLite database: one that

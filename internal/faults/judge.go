@@ -109,6 +109,7 @@ func Sampler(name string) func() bool {
 // Line is one run, in the log.
 type Line struct {
 	Store, Op, Call, Kind string
+	Exit                  int    `json:",omitempty"` // of a command
 	Outcome               string // "succeeds", "fails", "broken"
 	Millis                int64
 }

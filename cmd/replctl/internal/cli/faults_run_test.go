@@ -1,0 +1,264 @@
+//go:build faults
+
+package cli
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/replctl/replicate/internal/faults"
+	"github.com/replctl/replicate/s3"
+)
+
+// The timeouts of the clients, so that a failure for good ends in a second.
+const (
+	quickStall = 300 * time.Millisecond
+	quickRetry = time.Second
+)
+
+// quick gives a client the timeouts of these tests.
+func quick(engine any) {
+	switch e := engine.(type) {
+	case *s3.ReplicaClient:
+		e.StallTimeout, e.RetryTimeout = quickStall, quickRetry
+	case *s3.Leaser:
+		e.StallTimeout, e.RetryTimeout = quickStall, quickRetry
+	}
+}
+
+// runner runs one command line. It calls printed after each write to standard output.
+type runner func(ctx context.Context, t *testing.T, args []string, printed func()) (code int, stdout, stderr string)
+
+// inProcess is a runner. If ctx ends, the command does as after SIGINT.
+func inProcess(ctx context.Context, _ *testing.T, args []string, printed func()) (code int, stdout, stderr string) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(ctx, func() { cancel(interrupted{os.Interrupt}) })()
+	var talk bytes.Buffer
+	data := observed{printed: printed}
+	a := &app{stdout: &data, stderr: &talk, tune: quick}
+	root := newRootCommand(a)
+	root.SetArgs(args)
+	code = a.exitCode(bySignal(ctx, root.ExecuteContext(ctx)))
+	return code, data.String(), talk.String()
+}
+
+// observed is standard output of a command that somebody watches.
+type observed struct {
+	bytes.Buffer
+	printed func()
+}
+
+func (o *observed) Write(p []byte) (int, error) {
+	n, err := o.Buffer.Write(p)
+	o.printed()
+	return n, err
+}
+
+// trial is one run of a command, with what the words in its command lines stand for.
+type trial struct {
+	t     *testing.T
+	cmd   faults.Command
+	run   runner // of the command, and of what is beside it
+	words map[string]string
+}
+
+// line runs one command line, and puts its output into a file if it says so.
+func (tr *trial) line(ctx context.Context, line []string, run runner, printed func()) (code int, stdout, stderr string) {
+	tr.t.Helper()
+	if line[0] == "OUT" {
+		return exitOK, contentOf(tr.t, tr.words["OUT"]), ""
+	}
+	args := slices.Clone(line)
+	for i, arg := range args {
+		if word, ok := tr.words[arg]; ok {
+			args[i] = word
+		}
+	}
+	to := slices.Index(args, ">")
+	if to < 0 {
+		return run(ctx, tr.t, args, printed)
+	}
+	code, stdout, stderr = run(ctx, tr.t, args[:to], printed)
+	if err := os.WriteFile(args[to+1], []byte(stdout), 0o644); err != nil {
+		tr.t.Fatal(err)
+	}
+	return code, stdout, stderr
+}
+
+// aside runs a command line in which nothing fails.
+func (tr *trial) aside(line []string) (code int, stdout, stderr string) {
+	tr.t.Helper()
+	return tr.line(tr.t.Context(), line, tr.run, func() {})
+}
+
+// prepare runs what has to run before the command.
+func (tr *trial) prepare() {
+	tr.t.Helper()
+	for _, line := range tr.cmd.Prepare {
+		if code, _, stderr := tr.aside(line); code != exitOK {
+			tr.t.Fatalf("%s: prepare %v: exit code %d: %s", tr.cmd.Name, line, code, stderr)
+		}
+	}
+}
+
+// state is what a fresh reader sees of the command's effect.
+func (tr *trial) state() string {
+	tr.t.Helper()
+	var b strings.Builder
+	for _, line := range tr.cmd.Effect {
+		code, seen, _ := tr.aside(line)
+		if code != exitOK {
+			fmt.Fprintf(&b, "exit code %d ", code)
+		}
+		if line[0] != "restore" { // says how long it took
+			b.WriteString(tr.outcome(line, seen))
+		}
+	}
+	return b.String()
+}
+
+// command runs the command itself; run is how. ctx ends it.
+func (tr *trial) command(ctx context.Context, run runner) (r faults.Result, code int) {
+	tr.t.Helper()
+	ctx, stop := context.WithTimeout(ctx, 2*faults.Bound)
+	defer stop()
+	saidAll, printed := false, func() {}
+	if tr.cmd.GoesOn {
+		printed = func() { saidAll = true; stop() }
+	}
+	began := time.Now()
+	code, stdout, stderr := tr.line(ctx, tr.cmd.Args, run, printed)
+	r.Took = time.Since(began)
+	if saidAll && code == 128+int(syscall.SIGINT) {
+		code = exitOK
+	}
+	r.Unknown = ctx.Err() != nil && !saidAll || unknown.MatchString(stderr)
+	r.Absence, r.Failed = code == exitNothing, code != exitOK
+	switch {
+	case r.Failed:
+		r.Said = strings.TrimSpace(stderr + "\n" + stdout)
+	case tr.cmd.Effect == nil:
+		r.Said, r.Seen = stderr, tr.outcome(tr.cmd.Args, stdout)
+	default:
+		r.Said = stderr
+	}
+	return r, code
+}
+
+// unknown is what a command says of a write that may have been done.
+var unknown = regexp.MustCompile(`outcome of (?:the )?write (?:is )?unknown|may have been`)
+
+// volatile is what differs between two runs that did the same: ages, and moments of now.
+var volatile = regexp.MustCompile(`place\d+|"(?:now|expires_at|acquired_at|etag|age_seconds|since)": ?[^\n,}]*` +
+	`|until \S+ \S+|\([^)]* (?:ago|left|from now)\)|\d+ (?:ms|s) left|probe-[0-9a-z]+|\d[0-9.]*m?s\b`)
+
+// planned is what a plan comes to: the way to a state may be another one.
+var planned = regexp.MustCompile(`"state": \{[^}]*\}`)
+
+// outcome leaves out of an output what two runs with one result may differ in.
+func (tr *trial) outcome(line []string, seen string) string {
+	for _, word := range []string{"OUT", "URL"} {
+		seen = strings.ReplaceAll(seen, filepath.Dir(tr.words[word]), "_")
+	}
+	switch state := planned.FindString(seen); {
+	case line[0] == "plan" && state != "":
+		return state
+	case line[0] == "probe":
+		_, seen, _ = strings.Cut(seen, "conformant  ") // the verdict; what is before it is evidence
+	case line[0] == "restore" && slices.Contains(line, "-") && seen != "":
+		return fmt.Sprintf("%x", sha256.Sum256([]byte(seen)))
+	}
+	return volatile.ReplaceAllString(seen, "_")
+}
+
+// again runs the command once more, in which nothing fails: it has to come to what it does
+// without a failure before, unless the failed run has already done it.
+func (tr *trial) again(base, failed faults.Result) (broken []string) {
+	tr.t.Helper()
+	r, code := tr.command(tr.t.Context(), tr.run)
+	if code == exitNotAcquired {
+		tr.breakLease()
+		r, code = tr.command(tr.t.Context(), tr.run)
+	}
+	state := tr.state()
+	switch {
+	case code != exitOK && (tr.cmd.Effect == nil || failed.State != base.State):
+		return []string{fmt.Sprintf("the next run fails: exit code %d: %s\nafter %s", code, r.Said, failed.Said)}
+	case r.Seen != base.Seen && code == exitOK, counters.ReplaceAllString(state, "") != counters.ReplaceAllString(base.State, ""):
+		return []string{fmt.Sprintf("the next run ends in\n%s%s\nand not in\n%s%s\nafter %s",
+			r.Seen, state, base.Seen, base.State, failed.Said)}
+	}
+	return nil
+}
+
+// counters are what another run counts up.
+var counters = regexp.MustCompile(`"(?:generation|version)": ?\d+`)
+
+// breakLease does what an operator does about the lease of a command that is dead.
+func (tr *trial) breakLease() {
+	tr.t.Helper()
+	_, shown, _ := tr.aside([]string{"lease", "show", "URL", "--json"})
+	if m := regexp.MustCompile(`"generation": ?(\d+)`).FindStringSubmatch(shown); m != nil {
+		_, _, _ = tr.aside([]string{"lease", "break", "URL", "--generation", m[1]})
+	}
+}
+
+// left are the temporary files beside and in what the command writes.
+func (tr *trial) left() (names []string) {
+	tr.t.Helper()
+	for _, name := range paths(tr.t, filepath.Dir(tr.words["OUT"])) {
+		if strings.HasPrefix(filepath.Base(name), ".replicate-") || strings.HasSuffix(name, ".tmp") {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// contentOf describes what is at a path: a file, or a tree of them.
+func contentOf(t *testing.T, root string) string {
+	t.Helper()
+	var b strings.Builder
+	for _, name := range paths(t, root) {
+		content, err := os.ReadFile(filepath.Join(root, name))
+		if errors.Is(err, syscall.EISDIR) {
+			continue
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if filepath.Base(name) == "times.json" {
+			content = nil // it has the times of the objects at the source
+		}
+		fmt.Fprintf(&b, "%s %x\n", name, sha256.Sum256(content))
+	}
+	return b.String()
+}
+
+// paths are the names below a directory, "." included; none if it does not exist.
+func paths(t *testing.T, root string) (names []string) {
+	t.Helper()
+	err := filepath.WalkDir(root, func(name string, _ fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		rel, _ := filepath.Rel(root, name)
+		names = append(names, rel)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}

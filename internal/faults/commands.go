@@ -1,0 +1,156 @@
+//go:build faults
+
+package faults
+
+import (
+	"path"
+	"strings"
+)
+
+// Command is one run of a command of replctl, which is one operation.
+//
+// Words of its command lines stand for what differs from run to run: "URL" is the place, "OUT" a
+// path in a fresh directory, "DB" a small database, "REPLICA" a directory with the replica in it,
+// where nothing fails. A line that ends with ">", "OUT" puts its standard output there.
+type Command struct {
+	Name string // unique; without "replctl"
+	Args []string
+
+	Prepare [][]string // commands that run before it, without failures
+	Effect  [][]string // commands that show what it did, also {"OUT"}; without them its output counts
+	Empty   bool       // the place holds no replica at first
+	Writes  bool       // it changes the place, so that each run needs a place of its own
+	Steps   bool       // it is several writes, and may end between two
+	GoesOn  bool       // it ends when it is interrupted, which it is after its first line
+}
+
+// Op is what the log calls it.
+func (c Command) Op() string { return "replctl " + c.Name }
+
+// The preparations that more than one command has.
+var (
+	acquired = [][]string{{"lease", "acquire", "URL", "--owner", "me", "--json", ">", "OUT"}}
+	recorded = [][]string{{"kv", "put", "URL", "a/b", "1"}}
+)
+
+// The effects that more than one command has.
+var (
+	output   = [][]string{{"OUT"}}
+	theLease = [][]string{{"lease", "show", "URL", "--json"}}
+	records  = [][]string{{"kv", "ls", "URL", "--json"}}
+	latest   = [][]string{{"restore", "URL", "-o", "OUT"}, {"OUT"}}
+)
+
+// Commands is each command of replctl that asks a store for something, with its main flags.
+var Commands = []Command{
+	{Name: "inspect", Args: []string{"inspect", "URL", "--json"}},
+	{Name: "inspect --read all", Args: []string{"inspect", "URL", "--read", "all", "--json"}},
+	{Name: "generations", Args: []string{"generations", "URL", "--json"}},
+	{Name: "snapshots", Args: []string{"snapshots", "URL", "--json"}},
+	{Name: "wal", Args: []string{"wal", "URL", "--json"}},
+	{Name: "ltx", Args: []string{"ltx", "URL", "--level", "all", "--json"}},
+	{Name: "ltx --fast", Args: []string{"ltx", "URL", "--fast", "--json"}},
+	{Name: "plan", Args: []string{"plan", "URL", "--json"}},
+	{Name: "plan --timestamp", Args: []string{"plan", "URL", "--json", "--timestamp", theMoment}},
+	{Name: "plan --txid", Args: []string{"plan", "URL", "--json", "--txid", "44"}},
+	{Name: "restore", Args: []string{"restore", "URL", "-o", "OUT"}, Effect: output},
+	{Name: "restore --timestamp", Args: []string{"restore", "URL", "-o", "OUT", "--timestamp", theMoment}, Effect: output},
+	{Name: "restore --txid", Args: []string{"restore", "URL", "-o", "OUT", "--txid", "44"}, Effect: output},
+	{Name: "restore --theGeneration", Args: []string{"restore", "URL", "-o", "OUT", "--theGeneration", theGeneration}, Effect: output},
+	{Name: "restore --if-replica-exists", Args: []string{"restore", "URL", "-o", "OUT", "--if-replica-exists"},
+		Effect: output},
+	{Name: "restore --force", Args: []string{"restore", "URL", "-o", "OUT", "--force"}, Effect: output,
+		Prepare: [][]string{{"restore", "REPLICA", "-o", "OUT", "--txid", "44"}}},
+	{Name: "restore to stdout", Args: []string{"restore", "URL", "-o", "-"}},
+	{Name: "check", Args: []string{"check", "URL", "--json"}},
+	{Name: "check --deep", Args: []string{"check", "URL", "--deep", "--json"}},
+	{Name: "cp to a directory", Args: []string{"cp", "URL", "OUT"}, Effect: output, Steps: true},
+	{Name: "cp from a directory", Args: []string{"cp", "REPLICA", "URL"}, Empty: true, Writes: true, Steps: true,
+		Effect: latest},
+	{Name: "cp --lease", Args: []string{"cp", "REPLICA", "URL", "--lease", "--owner", "me"}, Empty: true, Writes: true,
+		Steps: true, Effect: latest},
+	{Name: "migrate to a directory", Args: []string{"migrate", "URL", "OUT", "--theGeneration", theGeneration}, Steps: true,
+		Effect: [][]string{{"plan", "OUT", "--json"}}},
+	{Name: "migrate from a directory", Args: []string{"migrate", "REPLICA", "URL", "--theGeneration", theGeneration},
+		Empty: true, Writes: true, Steps: true, Effect: [][]string{{"plan", "URL", "--json"}}},
+	{Name: "prune", Args: []string{"prune", "URL", "--keep-within", "1h", "--json"}},
+	{Name: "prune --yes", Writes: true, Steps: true, Args: []string{"prune", "URL", "--keep-within", "1h", "--yes"},
+		Effect: [][]string{{"wal", "URL"}, {"ltx", "URL", "--level", "all"}}},
+	{Name: "snapshot", Args: []string{"snapshot", "DB", "URL"}, Empty: true, Writes: true, Steps: true, Effect: latest},
+	{Name: "snapshot --lease", Args: []string{"snapshot", "DB", "URL", "--lease"}, Empty: true, Writes: true,
+		Steps: true, Effect: latest},
+	{Name: "lease show", Empty: true, Args: []string{"lease", "show", "URL", "--json"}, Writes: true, Prepare: acquired},
+	{Name: "lease watch", Empty: true, Args: []string{"lease", "watch", "URL", "--json"}, Writes: true, Prepare: acquired,
+		GoesOn: true},
+	{Name: "lease acquire", Empty: true, Writes: true, Args: []string{"lease", "acquire", "URL", "--owner", "me"},
+		Effect: theLease},
+	{Name: "lease renew", Empty: true, Writes: true, Args: []string{"lease", "renew", "URL", "--lease", "OUT"},
+		Prepare: acquired, Effect: theLease},
+	{Name: "lease release", Empty: true, Writes: true, Args: []string{"lease", "release", "URL", "--lease", "OUT"},
+		Prepare: acquired, Effect: theLease},
+	{Name: "lease break", Empty: true, Writes: true, Args: []string{"lease", "break", "URL", "--theGeneration", "1"},
+		Prepare: acquired, Effect: theLease},
+	{Name: "lease exec", Empty: true, Writes: true, Steps: true, Effect: theLease,
+		Args: []string{"lease", "exec", "URL", "--wait", "0", "--owner", "me", "--", "true"}},
+	{Name: "kv get", Empty: true, Writes: true, Args: []string{"kv", "get", "URL", "a/b"}, Prepare: recorded},
+	{Name: "kv watch", Empty: true, Writes: true, Args: []string{"kv", "watch", "URL", "a/b", "--json"}, Prepare: recorded,
+		GoesOn: true},
+	{Name: "kv ls", Empty: true, Writes: true, Args: []string{"kv", "ls", "URL", "--json"}, Prepare: recorded},
+	{Name: "kv put", Empty: true, Writes: true, Args: []string{"kv", "put", "URL", "a/b", "2"}, Prepare: recorded,
+		Effect: records},
+	{Name: "kv put --create", Empty: true, Writes: true, Args: []string{"kv", "put", "URL", "a/b", "2", "--create"},
+		Effect: records},
+	{Name: "kv put --version", Empty: true, Writes: true, Args: []string{"kv", "put", "URL", "a/b", "2", "--version", "1"},
+		Prepare: recorded, Effect: records},
+	{Name: "kv put --ttl", Empty: true, Writes: true, Steps: true,
+		Args: []string{"kv", "put", "URL", "a/b", "2", "--ttl", "1h"}, Effect: records},
+	{Name: "kv rm", Empty: true, Writes: true, Args: []string{"kv", "rm", "URL", "a/b"}, Prepare: recorded,
+		Effect: records},
+	{Name: "probe", Empty: true, Writes: true, Steps: true,
+		Args: []string{"probe", "URL", "--rounds", "1", "--writers", "2"}},
+}
+
+// CommandsWithoutFaults are the commands that are not in the table, and why.
+var CommandsWithoutFaults = map[string]string{
+	"replctl version":    "asks no store",
+	"replctl help":       "asks no store",
+	"replctl completion": "asks no store",
+	"replctl lease":      "has commands of its own",
+	"replctl kv":         "has commands of its own",
+}
+
+// What the commands and the library's operations ask for.
+const (
+	theGeneration = "cc3d8cd75808a4ef"
+	theMoment     = "2026-11-21T04:06:25Z"
+)
+
+// CommandException says why a failure of a call is none for a command, or cannot be seen; it is
+// empty for the rest.
+func CommandException(c Command, kind, call string) string {
+	for _, e := range commandExceptions {
+		if e.applies(c, kind, call) {
+			return e.reason
+		}
+	}
+	return ""
+}
+
+type commandException struct {
+	reason  string
+	applies func(c Command, kind, call string) bool
+}
+
+var commandExceptions = []commandException{
+	{"a record that does not exist is an answer", func(_ Command, kind, call string) bool {
+		base := path.Base(call)
+		return kind == "404" && strings.HasPrefix(call, "GetObject") &&
+			(base == "lock.json" || base == "times.json" || strings.HasPrefix(call, "GetObject kv/"))
+	}},
+	{"a reader cannot tell that what it was given is old", func(_ Command, kind, _ string) bool {
+		return kind == "stale read"
+	}},
+	{"it is the answer of a deletion", func(_ Command, kind, call string) bool {
+		return kind == "empty 200" && strings.HasPrefix(call, "DeleteObject ")
+	}},
+}
