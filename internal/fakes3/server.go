@@ -5,6 +5,7 @@ import (
 	"encoding/pem"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -36,10 +37,12 @@ type Server struct {
 
 	applying sync.Mutex // one request at a time
 
-	mu    sync.Mutex
-	log   []Request
-	rules []*Rule
-	rand  *rand.Rand
+	mu       sync.Mutex
+	log      []Request
+	rules    []*Rule
+	rand     *rand.Rand
+	port     net.Listener
+	refusing bool // the port is closed
 }
 
 // Option changes how a server is made.
@@ -72,7 +75,7 @@ func New(t TB, opts ...Option) *Server {
 	} else {
 		s.http.Start()
 	}
-	s.URL = s.http.URL
+	s.URL, s.port = s.http.URL, s.http.Listener
 	t.Cleanup(s.http.Close)
 	return s
 }

@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -96,7 +98,7 @@ func fenced(f func(*env, *replica.FencedClient) (string, error)) runFunc {
 		records := new(cas.Memory)
 		leaser := lease.NewLeaser("memory", func() lease.Config { return lease.Config{Owner: "me"} },
 			func(context.Context) (cas.Store, error) { return records, nil })
-		s, err := lease.TryAcquire(context.Background(), leaser, lease.Options{})
+		s, err := lease.TryAcquire(context.Background(), leaser, lease.Options{Guard: 50 * time.Millisecond})
 		if err != nil {
 			return "", err
 		}
@@ -243,7 +245,20 @@ var resourceState = withResources(func(e *env, s *resource.Store) (string, error
 })
 
 // objects are the names and contents of all objects.
-var objects = withBlobs(func(e *env, s blob.Store) (string, error) {
+func objects(e *env) (string, error) {
+	if e.srv == nil {
+		return blobs(e)
+	}
+	found := e.srv.Objects(e.name + "/")
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		fmt.Fprintln(&b, name, digest(found[name]))
+	}
+	return b.String(), nil
+}
+
+// blobs are the names and contents of all objects, as a client lists and reads them.
+var blobs = withBlobs(func(e *env, s blob.Store) (string, error) {
 	var b strings.Builder
 	for info, err := range s.List(e.ctx, "", blob.ListOptions{}) {
 		if err != nil {
@@ -263,7 +278,7 @@ var objects = withBlobs(func(e *env, s blob.Store) (string, error) {
 
 // copied are the objects at the destination.
 func copied(e *env) (string, error) {
-	return objects(&env{ctx: e.ctx, url: "file://" + e.out})
+	return blobs(&env{ctx: e.ctx, url: "file://" + e.out})
 }
 
 // migrated is the database that a migrated replica gives: its files have the times of the objects.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path"
 	"strings"
 	"sync"
 	"testing"
@@ -65,6 +66,17 @@ func Judge(base, r Result, before string, steps bool, cause []string) (broken []
 	return broken
 }
 
+// JudgeObject returns which rules the error of a run breaks that failed because of a request,
+// as [Call] names it: it names the object, or where there is none what was listed.
+func JudgeObject(r Result, call string) (broken []string) {
+	_, key, _ := strings.Cut(call, " ")
+	key, _, _ = strings.Cut(key, "?")
+	if name := path.Base(key); key != "" && !strings.Contains(r.Said, name) {
+		broken = append(broken, fmt.Sprintf("the error does not name %s: %s", name, r.Said))
+	}
+	return broken
+}
+
 func containsAny(s string, of []string) bool {
 	for _, part := range of {
 		if strings.Contains(s, part) {
@@ -111,7 +123,9 @@ type Line struct {
 	Store, Op, Call, Kind string
 	Exit                  int    `json:",omitempty"` // of a command
 	Outcome               string // "succeeds", "fails", "broken"
+	More                  int    `json:",omitempty"` // requests than without the failure
 	Millis                int64
+	Said                  string `json:",omitempty"` // the error
 }
 
 var logging sync.Mutex
@@ -123,6 +137,7 @@ func Log(t *testing.T, line Line, r Result, broken []string) {
 	if r.Failed {
 		line.Outcome = "fails"
 	}
+	line.Said = r.Said
 	for _, b := range broken {
 		line.Outcome = "broken"
 		t.Errorf("%s: %s on %s: %s: %s", line.Op, line.Kind, line.Call, line.Store, b)

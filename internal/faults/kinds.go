@@ -51,6 +51,7 @@ var Kinds = []Kind{
 		Cause: []string{"InternalError", "500"}},
 	{Name: "500 after applying", Fault: always(fakes3.ApplyThen(500, "InternalError"))},
 	{Name: "503 SlowDown", Fault: always(fakes3.Status(503, "SlowDown"))},
+	{Name: "connection refused", Slow: true, Fault: always(fakes3.Refused()), Cause: []string{"refused"}},
 	{Name: "connection closed", Fault: always(fakes3.DropRequest())},
 	{Name: "connection reset", Fault: always(reset)},
 	{Name: "answer lost", Fault: always(fakes3.DropReply())},

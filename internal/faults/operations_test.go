@@ -24,14 +24,20 @@ import (
 // An operation is one call of the library. Its name is what it covers: see [exported].
 type operation struct {
 	name    string
-	replica bool                           // the place has one of both formats
-	prepare func(e *env) error             // without failures
-	run     func(e *env) (string, error)   // its result, as text
-	state   func(e *env) (string, error)   // of an operation that writes
-	records bool                           // it reads and writes records, not objects
-	steps   bool                           // it is several writes, and may end between two
-	raw     bool                           // it gives what the store gives
-	excused func(kind, call string) string // failures that are none for it, and why
+	replica bool                         // the place has one of both formats
+	prepare func(e *env) error           // without failures
+	run     func(e *env) (string, error) // its result, as text
+	state   func(e *env) (string, error) // of an operation that writes
+	records bool                         // it reads and writes records, not objects
+	steps   bool                         // it is several writes, and may end between two
+	raw     bool                         // it gives what the store gives
+	again   func(e *env) error           // before the next run after one that failed
+}
+
+// subject is one of its requests, as [Call] names it.
+func (op operation) subject(call string) Subject {
+	verb, key, _ := strings.Cut(call, " ")
+	return Subject{Op: op.name, Records: op.records, Raw: op.raw, Verb: verb, Key: key}
 }
 
 // The operations that read or write a replica.
