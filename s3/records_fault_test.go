@@ -16,7 +16,7 @@ import (
 )
 
 var outcomes = []error{cas.ErrConflict, cas.ErrIndeterminate, cas.ErrUnsupported, cas.ErrTooLarge, fs.ErrPermission,
-	ErrNoSuchBucket}
+	fs.ErrNotExist, ErrNoSuchBucket}
 
 // wantOnly: of all that callers tell apart, err is kind and nothing else.
 func wantOnly(t *testing.T, what string, err, kind error) {

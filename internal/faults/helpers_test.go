@@ -138,6 +138,17 @@ var held = withRun(withLeaser(func(e *env, l engines.LeaseClient) (string, error
 	return "", err
 }))
 
+// broken is an operator who breaks the lease that a run has left, if it has.
+func broken(e *env) error {
+	return withRun(withLeaser(func(e *env, l engines.LeaseClient) (string, error) {
+		held, state, err := l.ReadLease(e.ctx)
+		if err == nil && state == lease.Held {
+			_, err = l.BreakLease(e.ctx, lease.BreakOptions{Generation: held.Generation})
+		}
+		return "", err
+	}))(e)
+}
+
 var written = withRun(withRecords(func(e *env, s cas.Store) (string, error) {
 	w, err := s.Write(e.ctx, "a/b", []byte("old"), "")
 	e.kept = w.Token

@@ -125,7 +125,8 @@ type Line struct {
 	Outcome               string // "succeeds", "fails", "broken"
 	More                  int    `json:",omitempty"` // requests than without the failure
 	Millis                int64
-	Said                  string `json:",omitempty"` // the error
+	Said                  string   `json:",omitempty"` // the error
+	Broken                []string `json:",omitempty"` // rules
 }
 
 var logging sync.Mutex
@@ -137,7 +138,7 @@ func Log(t *testing.T, line Line, r Result, broken []string) {
 	if r.Failed {
 		line.Outcome = "fails"
 	}
-	line.Said = r.Said
+	line.Said, line.Broken = r.Said, broken
 	for _, b := range broken {
 		line.Outcome = "broken"
 		t.Errorf("%s: %s on %s: %s: %s", line.Op, line.Kind, line.Call, line.Store, b)

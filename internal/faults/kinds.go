@@ -25,6 +25,9 @@ type Kind struct {
 	// Cause is what an error says of it, if it is an error, one of these.
 	Cause []string
 
+	// Wide failures are not of one request alone: others fail with it.
+	Wide bool
+
 	// Slow failures end after a timeout of the client.
 	Slow bool
 
@@ -51,7 +54,7 @@ var Kinds = []Kind{
 		Cause: []string{"InternalError", "500"}},
 	{Name: "500 after applying", Fault: always(fakes3.ApplyThen(500, "InternalError"))},
 	{Name: "503 SlowDown", Fault: always(fakes3.Status(503, "SlowDown"))},
-	{Name: "connection refused", Slow: true, Fault: always(fakes3.Refused()), Cause: []string{"refused"}},
+	{Name: "connection refused", Slow: true, Wide: true, Fault: always(fakes3.Refused()), Cause: []string{"refused", "EOF", "reset"}},
 	{Name: "connection closed", Fault: always(fakes3.DropRequest())},
 	{Name: "connection reset", Fault: always(reset)},
 	{Name: "answer lost", Fault: always(fakes3.DropReply())},
@@ -78,10 +81,10 @@ var Kinds = []Kind{
 		w.Header().Set("Location", "http://127.0.0.1:1/elsewhere")
 		w.WriteHeader(http.StatusTemporaryRedirect)
 	})},
-	{Name: "cancelled", Fault: func(stop func()) fakes3.Fault {
+	{Name: "cancelled", Wide: true, Cause: []string{"context canceled"}, Fault: func(stop func()) fakes3.Fault {
 		return func(w http.ResponseWriter, c *fakes3.Call) { stop(); fakes3.Hang()(w, c) }
 	}},
-	{Name: "cancelled after applying", Fault: func(stop func()) fakes3.Fault {
+	{Name: "cancelled after applying", Wide: true, Cause: []string{"context canceled"}, Fault: func(stop func()) fakes3.Fault {
 		return func(w http.ResponseWriter, c *fakes3.Call) { c.Apply(); stop(); fakes3.Hang()(w, c) }
 	}},
 }

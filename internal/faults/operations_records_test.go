@@ -22,7 +22,7 @@ import (
 var onRecords = []operation{
 	{
 		name:  "Leaser.AcquireLease",
-		state: leaseState,
+		state: leaseState, counts: true, again: broken,
 		run: withLeaser(func(e *env, l engines.LeaseClient) (string, error) {
 			return grant(l.AcquireLease(e.ctx))
 		}),
@@ -62,11 +62,18 @@ var onRecords = []operation{
 			return grant(l.BreakLease(e.ctx, lease.BreakOptions{Generation: 1}))
 		}),
 	},
-	{name: "lease.TryAcquire", state: leaseState, run: session(lease.TryAcquire, nil)},
-	{name: "lease.Acquire", state: leaseState, run: session(lease.Acquire, nil)},
+	{
+		name: "lease.TryAcquire", state: leaseState, counts: true, again: broken,
+		steps: true, // it gives back what it has perhaps acquired
+		run:   session(lease.TryAcquire, nil),
+	},
+	{
+		name: "lease.Acquire", state: leaseState, counts: true, again: broken, steps: true,
+		run: session(lease.Acquire, nil),
+	},
 	{
 		name:  "lease.Run",
-		state: leaseState,
+		state: leaseState, counts: true, again: broken,
 		steps: true,
 		run: withLeaser(func(e *env, l engines.LeaseClient) (string, error) {
 			return "", lease.Run(
@@ -79,7 +86,7 @@ var onRecords = []operation{
 	},
 	{
 		name:  "Session.Release",
-		state: leaseState,
+		state: leaseState, counts: true, again: broken,
 		steps: true,
 		run:   session(lease.TryAcquire, func(e *env, s *lease.Session) error { return s.Release(e.ctx) }),
 	},

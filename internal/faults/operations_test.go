@@ -31,6 +31,7 @@ type operation struct {
 	records bool                         // it reads and writes records, not objects
 	steps   bool                         // it is several writes, and may end between two
 	raw     bool                         // it gives what the store gives
+	counts  bool                         // its result and state have a number that grows with each run
 	again   func(e *env) error           // before the next run after one that failed
 }
 

@@ -33,7 +33,7 @@ type env struct {
 	ctx  context.Context
 	url  string
 	out  string // a path in a fresh directory
-	fast bool   // its handles give up soon, so that a failure for good does not take long
+	fast int    // how soon its handles give up
 
 	srv  *fakes3.Server // nil for a directory
 	name string         // of the place: below the bucket, or of the directory
@@ -49,12 +49,23 @@ func (e *env) with(ctx context.Context) *env {
 	return &clone
 }
 
+// The haste of handles: where nothing fails they have time, for the machine may be busy. Where
+// something does they give up soon, so that a failure for good does not take long.
+const (
+	slow = iota
+	fast
+	faster
+)
+
 // timeouts are those of the handles.
 func (e *env) timeouts() (stall, retry time.Duration) {
-	if e.fast {
-		return time.Second, 2500 * time.Millisecond
+	switch e.fast {
+	case faster:
+		return 700 * time.Millisecond, 2 * time.Second
+	case fast:
+		return 4 * time.Second, 10 * time.Second
 	}
-	return 15 * time.Second, 30 * time.Second // where nothing fails, and the machine is busy
+	return 15 * time.Second, 30 * time.Second
 }
 
 var quiet = slog.New(slog.DiscardHandler)
@@ -175,7 +186,7 @@ type attempt struct {
 }
 
 // run runs the operation once. Fail is called just before it, with what ends it.
-func (p *place) run(fail func(e *env, stop func())) *attempt {
+func (p *place) run(haste int, fail func(e *env, stop func())) *attempt {
 	p.t.Helper()
 	a := &attempt{e: p.fresh()}
 	if p.op.prepare != nil {
@@ -193,7 +204,7 @@ func (p *place) run(fail func(e *env, stop func())) *attempt {
 	defer stop()
 	fail(a.e, stop)
 	failing := a.e.with(ctx)
-	failing.fast = true
+	failing.fast = haste
 	a.Result = p.once(failing)
 	if p.srv != nil {
 		for _, req := range p.srv.Requests() {
@@ -269,11 +280,11 @@ func (p *place) state(e *env) string {
 // runs it again at the second place.
 func (p *place) prepareBase() {
 	p.t.Helper()
-	first := p.run(func(*env, func()) {})
+	first := p.run(slow, func(*env, func()) {})
 	if first.Failed {
 		p.t.Fatalf("without a failure: %s", first.Said)
 	}
-	p.base = p.run(func(*env, func()) {})
+	p.base = p.run(slow, func(*env, func()) {})
 	if p.base.Seen != first.Seen || p.base.State != first.State {
 		p.t.Fatalf("it does not repeat itself:\n%s\n%s\nthen\n%s\n%s", first.Seen, first.State, p.base.Seen, p.base.State)
 	}

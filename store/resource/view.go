@@ -114,7 +114,7 @@ func (v *view) judge(position uint64, rec cas.Record) (found, error) {
 	r, err := decodeLog(rec.Value)
 	switch {
 	case err != nil:
-		return found{}, err
+		return found{}, fmt.Errorf("%s: %w", logKey(position%v.logRecords), err)
 	case r.Position == position:
 		return found{token: rec.Token, record: r, sum: checksum(rec.Value)}, nil
 	case r.Position+v.logRecords == position:

@@ -165,7 +165,18 @@ func Describe(err error) error {
 	if errors.As(err, &op) {
 		e.op = op.Operation()
 	}
+	if errors.Is(e.kind, fs.ErrNotExist) && writes(e.op) {
+		e.kind = nil // the store's way to refuse: a write finds nothing missing
+	}
 	return e
+}
+
+func writes(op string) bool {
+	switch op {
+	case "PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload":
+		return true
+	}
+	return false
 }
 
 func kindOf(code string, status int) error {
