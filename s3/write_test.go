@@ -148,6 +148,18 @@ func TestWriteFaults(t *testing.T) {
 	}
 }
 
+// TestWriteRefusedAsMissing: a 404 to a write is a refusal, and not the absence of an object.
+func TestWriteRefusedAsMissing(t *testing.T) {
+	for way, w := range writeOps {
+		srv := fakes3.New(t)
+		srv.Fail(fakes3.Rule{Match: fakes3.Op(w.ops[0]), Times: -1, Fault: fakes3.Status(404, "NoSuchKey")})
+		_, err := newStore(t, srv, nil).Write(t.Context(), "k", bytes.NewReader(content(w.size)), blob.WriteOptions{})
+		if err == nil || errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "NoSuchKey") {
+			t.Errorf("%s: %v", way, err)
+		}
+	}
+}
+
 // TestCreateLost: the reply to a create is lost, and another writer was there
 // first: that is fs.ErrExist, and the other's object stays.
 func TestCreateLost(t *testing.T) {

@@ -122,8 +122,9 @@ func (s *Server) Count(op string) int {
 	return n
 }
 
-// Reset forgets the log and the rules, but not the objects.
+// Reset forgets the log and the rules, but not the objects, and opens the port if it is closed.
 func (s *Server) Reset() {
+	s.Listen()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.log, s.rules = nil, nil

@@ -214,7 +214,6 @@ func (p *place) run(haste int, fail func(e *env, stop func())) *attempt {
 			}
 		}
 		p.srv.Reset()
-		p.srv.Listen()
 	}
 	slices.Sort(a.calls)
 	a.State = p.state(a.e)

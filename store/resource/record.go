@@ -104,13 +104,13 @@ func sealed(f record.Format, body []byte) ([]byte, error) {
 func decodeHead(value []byte) (*headRecord, error) {
 	h := new(headRecord)
 	if err := decode(headFormat, value, h); err != nil {
-		return nil, fmt.Errorf("head: %w", err)
+		return nil, fmt.Errorf(headKey+": %w", err)
 	}
 	if err := checkLogRecords(h.LogRecords); err != nil {
-		return nil, fmt.Errorf("head: %w: %w", ErrCorrupt, err)
+		return nil, fmt.Errorf(headKey+": %w: %w", ErrCorrupt, err)
 	}
 	if err := h.Manifest.check(h.Manifest.Position > 0); err != nil {
-		return nil, fmt.Errorf("head: %w", err)
+		return nil, fmt.Errorf(headKey+": %w", err)
 	}
 	return h, nil
 }

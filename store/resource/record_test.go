@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/store/internal/record"
 )
 
@@ -119,6 +120,33 @@ func TestBadRecords(t *testing.T) {
 	_, err = decodeLog(sealedOrFatal(t, record.Format{Name: "resource-log/3"}, goodLog))
 	if !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), `format "resource-log/3"`) {
 		t.Errorf("a record of a later format: %v", err)
+	}
+}
+
+// TestBadRecordIsNamed: an error of a record that was cut short names it.
+func TestBadRecordIsNamed(t *testing.T) {
+	for _, key := range []string{headKey, logKey(1)} {
+		memory := new(cas.Memory)
+		s, err := Open(memory, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &Resource{ID: ID{Type: Type{"g", "v1", "k"}, Name: "a", UID: "u"}, Data: []byte("1")}
+		if _, err := s.WriteCAS(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		rec, err := memory.Read(t.Context(), key, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		overwrite(t, memory, key, string(rec.Value[:len(rec.Value)-1]))
+		if s, err = Open(memory, Options{}); err == nil {
+			_, err = s.List(t.Context(), Strong, r.ID.Type.Unversioned(), Tenancy{}, "")
+		}
+		wantIs(t, key, err, ErrCorrupt)
+		if err == nil || !strings.Contains(err.Error(), key) {
+			t.Errorf("%s is cut short, and the error is %v", key, err)
+		}
 	}
 }
 
