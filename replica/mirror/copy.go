@@ -141,6 +141,7 @@ func newCopier(ctx context.Context, src, dst replica.Source, opts Options) (*cop
 
 // run copies what is there, and looks again, until there is nothing new.
 func (c *copier) run(ctx context.Context) error {
+	var gone error
 	for c.report.Rounds < maxRounds {
 		c.report.Rounds++
 		round, err := c.plan(ctx)
@@ -161,6 +162,10 @@ func (c *copier) run(ctx context.Context) error {
 		if err := c.copyAll(ctx, round.jobs); err != nil {
 			return err
 		}
+		gone = round.vanished()
+	}
+	if gone != nil {
+		return fmt.Errorf("%w: %w", ErrSourceChanges, gone)
 	}
 	return ErrSourceChanges
 }

@@ -44,6 +44,16 @@ func (r *copyRound) problems(damaged map[string]string) (problems []replica.Prob
 	return append(problems, r.reasons...)
 }
 
+// vanished is the error of the first object that was listed, and gone when it was to be copied.
+func (r *copyRound) vanished() error {
+	for _, j := range r.jobs {
+		if errors.Is(j.err, errVanished) {
+			return j.err
+		}
+	}
+	return nil
+}
+
 func problem(object, format string, args ...any) replica.Problem {
 	return replica.Problem{Severity: replica.SeverityError, Object: object, Message: fmt.Sprintf(format, args...)}
 }

@@ -247,6 +247,23 @@ func TestCopyOther(t *testing.T) {
 	}
 }
 
+// TestCopyNeverRead: of a source that lists an object and then says that there is none, each
+// time, the error names the object.
+func TestCopyNeverRead(t *testing.T) {
+	srv := fakes3.New(t)
+	src := bucketClient(srv, "src")
+	copied(t, file.NewReplicaClient(testreplica.Copy(t, "v0.3")), src, mirror.Options{})
+	key := firstKey(t, storeOf(t, src))
+	srv.Fail(fakes3.Rule{
+		Match: func(r fakes3.Request) bool { return r.Op == "GetObject" && r.Key == "src/"+key },
+		Times: -1, Fault: fakes3.Status(404, "NoSuchKey"),
+	})
+	_, err := mirror.Copy(t.Context(), src, file.NewReplicaClient(t.TempDir()), mirror.Options{})
+	if !errors.Is(err, mirror.ErrSourceChanges) || !strings.Contains(err.Error(), key) {
+		t.Errorf("%s is never there: %v", key, err)
+	}
+}
+
 // TestCopySince: every later state is there, and less is copied.
 func TestCopySince(t *testing.T) {
 	for _, name := range []string{"v0.5", "v0.3"} {
