@@ -66,7 +66,7 @@ func short(importPath string) string {
 
 // isForTests reports whether only tests may import a package.
 func isForTests(pkg string) bool {
-	testTools := []string{"damage", "fakereplica", "fakes3", "faults", "footprint", "interop", "leasesim", "mutant",
+	testTools := []string{"damage", "fakereplica", "fakes3", "faults", "footprint", "interop", "leasesim", "mutant", "pgserver",
 		"s3servers", "testreplica", "trap"}
 	base := path.Base(pkg)
 	return strings.HasSuffix(base, "test") && base != "test" || strings.HasPrefix(pkg, "internal/clock/") ||

@@ -22,6 +22,7 @@ type check struct {
 // first, since others read back what they have written.
 var checks = []check{
 	{name: "read-after-write", run: (*run).readAfterWrite},
+	{name: "durability", run: (*run).durability, applies: has[DurabilityChecker]},
 	{name: "create-once", run: (*run).createOnce},
 	{name: "if-match-right", run: (*run).ifMatchRight},
 	{name: "if-match-stale", run: (*run).ifMatchStale},
@@ -38,6 +39,18 @@ var checks = []check{
 	{name: "conditional-delete", run: (*run).conditionalDelete, recorded: true, applies: has[DeleteChecker]},
 	{name: "clock-offset", run: (*run).clockOffset, recorded: true},
 	{name: "write-rate", run: (*run).writeRate, recorded: true},
+}
+
+// durability asks for the settings: a crash cannot be tried.
+func (r *run) durability(ctx context.Context) (string, error) {
+	fault, err := r.records[0].(DurabilityChecker).CheckDurability(ctx)
+	switch {
+	case err != nil:
+		return "", err
+	case fault != "":
+		return "", failf("a crash of the server loses writes that it has acknowledged: %s", fault)
+	}
+	return "by its settings, the server keeps what it has acknowledged", nil
 }
 
 // has reports whether the engine has an optional interface.

@@ -31,6 +31,6 @@
 // written, below that prefix.
 //
 // The package knows no engine: it works on a cas.Store, and a blob.Store with the same
-// root where there is one. What only some engines have is behind small interfaces, [QuoteChecker] and
-// [DeleteChecker].
+// root where there is one. What only some engines have is behind small interfaces, [QuoteChecker],
+// [DeleteChecker] and [DurabilityChecker].
 package probe

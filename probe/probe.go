@@ -120,6 +120,14 @@ type DeleteChecker interface {
 	DeleteIfMatch(ctx context.Context, key string, token cas.Token) error
 }
 
+// DurabilityChecker is a cas.Store whose settings tell whether a write that was acknowledged
+// survives a crash of the server.
+type DurabilityChecker interface {
+	// CheckDurability returns in words which settings lose such a write, and nothing if
+	// none does.
+	CheckDurability(ctx context.Context) (fault string, err error)
+}
+
 // Limits and defaults of Options.
 const (
 	DefaultRounds  = 20

@@ -92,6 +92,10 @@ type Options struct {
 	// LockOwner is this process's name in the record of a lock, for people;
 	// lease.DefaultOwner ("host:pid") if empty.
 	LockOwner string
+
+	// Locker, if set, hands out the locks in place of leases in the store. LockTTL and
+	// LockOwner are not used then. All processes have to use the same way to lock.
+	Locker Locker
 }
 
 // HeadsPrefix is the prefix of the records that change with every change to a

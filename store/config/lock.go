@@ -37,21 +37,25 @@ var leaserOf = (*Store).leaser
 // lock's fencing number. After a later holder has changed a collection, this Store's
 // changes to it return ErrLockLost.
 func (s *Store) AcquireLock(ctx context.Context, key int64) (release func(), err error) {
-	session, err := s.AcquireSession(ctx, key)
+	lock, err := s.TryLock(ctx, key)
 	if err != nil {
 		return nil, err
 	}
 	return sync.OnceFunc(func() {
-		_ = session.Release(context.WithoutCancel(ctx)) // at worst it expires
+		_ = lock.Release(context.WithoutCancel(ctx)) // at worst it expires
 	}), nil
 }
 
 // AcquireSession is AcquireLock for a holder that has to know when the lock is lost: work
 // under the session's context ends before another process can have the lock, and its
-// lease has a number that grows with each holder.
+// lease has a number that grows with each holder. A Store with a Locker has no sessions:
+// see [Store.TryLock].
 func (s *Store) AcquireSession(ctx context.Context, key int64) (*lease.Session, error) {
-	if s.store == nil {
+	switch {
+	case s.store == nil:
 		return nil, fmt.Errorf("lock %d: %w", key, record.ErrNoStore)
+	case s.opts.Locker != nil:
+		return nil, fmt.Errorf("lock %d: the store has a locker, which holds no sessions: use TryLock", key)
 	}
 	leaser := lockLeaser{leaserOf(s, key), s, key}
 	session, err := lease.TryAcquire(ctx, leaser, lease.Options{})
@@ -80,6 +84,9 @@ func (s *Store) fences() []fence {
 	return fences
 }
 
+// LockKey is the key of the record of a lock: a lease of package lease.
+func LockKey(key int64) string { return fmt.Sprintf("%s%016x.json", locksPrefix, uint64(key)) }
+
 // leaser returns the one leaser of a lock in this Store. It recognises its own records,
 // also those whose write seemed to fail.
 func (s *Store) leaser(key int64) *lease.Leaser {
@@ -87,8 +94,7 @@ func (s *Store) leaser(key int64) *lease.Leaser {
 	defer s.mu.Unlock()
 	if s.leasers[key] == nil {
 		cfg := lease.Config{
-			Key:   fmt.Sprintf("%s%016x.json", locksPrefix, uint64(key)),
-			Owner: s.opts.LockOwner, TTL: s.opts.LockTTL, MaxTTL: MaxLockTTL,
+			Key: LockKey(key), Owner: s.opts.LockOwner, TTL: s.opts.LockTTL, MaxTTL: MaxLockTTL,
 		}
 		s.leasers[key] = lease.NewLeaser("config",
 			func() lease.Config { return cfg },
