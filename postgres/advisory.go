@@ -53,8 +53,8 @@ var _ config.Locker = (*AdvisoryLocker)(nil)
 func NewAdvisoryLocker(s *Store) *AdvisoryLocker { return &AdvisoryLocker{store: s} }
 
 // ErrPooled: a pooler in transaction mode is on the way.
-var ErrPooled = errors.New("advisory locks need a session of their own, and a pooler in transaction mode is on the way: " +
-	"connect to the server, or to a pool in session mode")
+var ErrPooled = errors.New("advisory locks need a session of their own, " +
+	"and a pooler in transaction mode is on the way: connect to the server, or to a pool in session mode")
 
 // TryLock takes the lock with that number, or returns config.ErrLockNotAcquired at once. The
 // lock does not end with ctx.
