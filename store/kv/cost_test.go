@@ -49,7 +49,7 @@ func TestCost(t *testing.T) {
 		want int
 		op   func() error
 	}{
-		{"Create", 2, create(kv.Record{Key: "k"})},
+		{"the first Create", 3, create(kv.Record{Key: "k"})},
 		{"Get", 1, get("k", nil)},
 		{"Get of nothing", 1, get("nothing", kv.ErrNotFound)},
 		{"CasByVersion", 2, replace(1, nil)},

@@ -65,7 +65,8 @@
 //
 //	Get                    1
 //	GetRange               1 for each 1000 keys in the range, and 1 for each record
-//	Create                 2; 4 where the store can delete and the key had nothing
+//	Create                 2; where the key had nothing and the store can delete, 4;
+//	                       where it cannot, 1 more for the first such key of a handle
 //	CasByVersion           2; 1 where the version is wrong
 //	Delete                 2; 4 where the store can delete
 //	WaitForVersionChange   1, and 1 for each look
@@ -89,7 +90,8 @@
 // On S3, where a conditional DELETE is not to be trusted, a small record stays for each key
 // and each lease. GetRange lists those of keys, and reads each once: a handle remembers some
 // ten thousand that are gone for good. So use names again: a counter of jobs in the keys is
-// not for a bucket.
+// not for a bucket. There is a floor only if the records were copied from a store that can
+// delete (package records).
 //
 // R2 and GCS take about one write per key and second. Of a key that many want to
 // change at once, any object store lets one through per round trip.

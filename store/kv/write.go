@@ -42,16 +42,18 @@ func (s *Store) Create(ctx context.Context, r Record) (_ Version, err error) {
 }
 
 // first returns what is to replace an entry where there is no record: the record, or a
-// placeholder for the time in which the floor is read; see package floor.
+// placeholder for the time in which the floor is read; see package floor. Where the store
+// cannot delete, the floor does not change, and needs no placeholder.
 func (s *Store) first(ctx context.Context, e entry, r Record) (header, Value, error) {
 	version := int64(e.Version)
-	if e.stored.Exists() && e.header == placeholder {
+	if !e.stored.Exists() && s.floor.Deletes() {
+		return placeholder, nil, nil
+	}
+	if !e.stored.Exists() || e.header == placeholder {
 		var err error
 		if version, err = s.floor.Read(ctx); err != nil {
 			return header{}, nil, err
 		}
-	} else if !e.stored.Exists() && s.floor.Deletes() {
-		return placeholder, nil, nil
 	}
 	return header{Version: Version(version) + 1, Lease: r.Lease}, r.Value, nil
 }

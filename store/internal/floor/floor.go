@@ -10,6 +10,9 @@
 // 0: create it if there is none, read it, read the floor, and replace that placeholder. If
 // it is still the same one, nothing of its key was removed since the floor was read. A
 // creation that arrives late, or twice, makes a placeholder that nobody sees.
+//
+// A store that is no Deleter may have a floor, too: its records may have been copied from one
+// that is. There the floor stays as it is, and no placeholder is needed.
 package floor
 
 import (
@@ -31,21 +34,24 @@ type Floor struct {
 
 	mu    sync.Mutex
 	known record.Stored // the last one seen
+	asked bool          // the floor was read
 }
 
 // Deletes reports whether tombstones can be removed from the store. Every program that
-// uses the store has to come to the same answer: one that cannot remove tombstones does
-// not read the floor either.
+// uses the store has to come to the same answer.
 func (f *Floor) Deletes() bool {
 	_, ok := f.Store.(cas.Deleter)
 	return ok
 }
 
-// Read returns the floor, 0 at first.
+// Read returns the floor, 0 at first. Where it cannot change, it asks the store once.
 func (f *Floor) Read(ctx context.Context) (int64, error) {
 	f.mu.Lock()
-	known := f.known
+	known, asked := f.known, f.asked
 	f.mu.Unlock()
+	if asked && !f.Deletes() {
+		return f.version(known)
+	}
 	now, err := f.Format.Read(ctx, f.Store, f.Key, known)
 	if err != nil {
 		return 0, err
@@ -57,6 +63,7 @@ func (f *Floor) Read(ctx context.Context) (int64, error) {
 func (f *Floor) note(now record.Stored) (int64, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.asked = true
 	if now.Lineage.Seq > f.known.Lineage.Seq {
 		f.known = now
 	}
