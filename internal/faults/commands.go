@@ -4,6 +4,7 @@ package faults
 
 import (
 	"path"
+	"regexp"
 	"strings"
 )
 
@@ -31,14 +32,16 @@ func (c Command) Op() string { return "replctl " + c.Name }
 var (
 	acquired = [][]string{{"lease", "acquire", "URL", "--owner", "me", "--json", ">", "OUT"}}
 	recorded = [][]string{{"kv", "put", "URL", "a/b", "1"}}
+	saved    = [][]string{{"config", "save", "URL", "fleet", "v1", "DB"}}
 )
 
 // The effects that more than one command has.
 var (
-	output   = [][]string{{"OUT"}}
-	theLease = [][]string{{"lease", "show", "URL", "--json"}}
-	records  = [][]string{{"kv", "ls", "URL", "--json"}}
-	latest   = [][]string{{"restore", "URL", "-o", "OUT"}, {"OUT"}}
+	output    = [][]string{{"OUT"}}
+	theLease  = [][]string{{"lease", "show", "URL", "--json"}}
+	records   = [][]string{{"kv", "ls", "URL", "--json"}}
+	theConfig = [][]string{{"config", "ls", "URL"}, {"config", "get", "URL", "fleet", "v1"}}
+	latest    = [][]string{{"restore", "URL", "-o", "OUT"}, {"OUT"}}
 )
 
 // Commands is each command of replctl that asks a store for something, with its main flags.
@@ -106,6 +109,23 @@ var Commands = []Command{
 		Args: []string{"kv", "put", "URL", "a/b", "2", "--ttl", "1h"}, Effect: records},
 	{Name: "kv rm", Empty: true, Writes: true, Args: []string{"kv", "rm", "URL", "a/b"}, Prepare: recorded,
 		Effect: records},
+	{Name: "config ls", Empty: true, Writes: true, Args: []string{"config", "ls", "URL"}, Prepare: saved},
+	{Name: "config get", Empty: true, Writes: true, Args: []string{"config", "get", "URL", "fleet", "v1"},
+		Prepare: saved},
+	{Name: "config watch", Empty: true, Writes: true, Args: []string{"config", "watch", "URL", "fleet", "--json"},
+		Prepare: saved, GoesOn: true},
+	{Name: "config save", Empty: true, Writes: true, Steps: true,
+		Args: []string{"config", "save", "URL", "fleet", "v1", "DB"}, Effect: theConfig},
+	{Name: "config activate", Empty: true, Writes: true, Steps: true, Prepare: saved, Effect: theConfig,
+		Args: []string{"config", "activate", "URL", "fleet", "v1", "--lock", "1"}},
+	{Name: "config gc --yes", Empty: true, Writes: true, Steps: true, Prepare: saved, Effect: theConfig,
+		Args: []string{"config", "gc", "URL", "--before", "-0s", "--yes"}},
+	{Name: "records ls", Empty: true, Writes: true, Args: []string{"records", "ls", "URL", "--prefix", "kv"},
+		Prepare: recorded},
+	{Name: "records cp from", Empty: true, Writes: true, Steps: true, Args: []string{"records", "cp", "URL", "OUT"},
+		Prepare: recorded, Effect: [][]string{{"kv", "ls", "OUT", "--json"}}},
+	{Name: "records cp to", Empty: true, Writes: true, Steps: true, Args: []string{"records", "cp", "OUT", "URL"},
+		Prepare: [][]string{{"kv", "put", "OUT", "a/b", "1"}}, Effect: records},
 	{Name: "probe", Empty: true, Writes: true, Steps: true,
 		Args: []string{"probe", "URL", "--rounds", "1", "--writers", "2"}},
 }
@@ -116,6 +136,8 @@ var CommandsWithoutFaults = map[string]string{
 	"replctl help":       "asks no store",
 	"replctl completion": "asks no store",
 	"replctl lease":      "has commands of its own",
+	"replctl config":     "has commands of its own",
+	"replctl records":    "has commands of its own",
 	"replctl kv":         "has commands of its own",
 }
 
@@ -136,6 +158,8 @@ func CommandException(c Command, kind, call string) string {
 	return ""
 }
 
+var storeRecord = regexp.MustCompile(`^GetObject (kv|config|records-copy)/`)
+
 type commandException struct {
 	reason  string
 	applies func(c Command, kind, call string) bool
@@ -145,7 +169,7 @@ var commandExceptions = []commandException{
 	{"a record that does not exist is an answer", func(_ Command, kind, call string) bool {
 		base := path.Base(call)
 		return kind == "404" && strings.HasPrefix(call, "GetObject") &&
-			(base == "lock.json" || base == "times.json" || strings.HasPrefix(call, "GetObject kv/"))
+			(base == "lock.json" || base == "times.json" || storeRecord.MatchString(call))
 	}},
 	{"a reader cannot tell that what it was given is old", func(_ Command, kind, _ string) bool {
 		return kind == "stale read"

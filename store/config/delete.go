@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/replctl/replicate/cas"
-	"github.com/replctl/replicate/store/internal/names"
 	"github.com/replctl/replicate/store/internal/record"
 )
 
@@ -22,13 +20,9 @@ import (
 // removes them.
 func (s *Store) DeleteOldSnapshots(ctx context.Context, olderThan time.Time) (int, error) {
 	deleted := 0
-	for e, err := range s.records().List(ctx, HeadsPrefix, "") {
+	for collection, err := range s.Collections(ctx) {
 		if err != nil {
 			return deleted, fmt.Errorf("delete old snapshots: %w", err)
-		}
-		collection, err := names.Decode(strings.TrimPrefix(e.Key, HeadsPrefix))
-		if err != nil {
-			return deleted, fmt.Errorf("delete old snapshots: %w: %w", ErrCorrupt, err)
 		}
 		n, err := s.deleteOld(ctx, collection, olderThan)
 		deleted += n

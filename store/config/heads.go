@@ -3,6 +3,8 @@ package config
 import (
 	"context"
 	"fmt"
+	"iter"
+	"strings"
 
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/store/internal/names"
@@ -91,6 +93,28 @@ func (s *Store) changeIn(
 		}
 		if !record.Lost(err) {
 			return err
+		}
+	}
+}
+
+// Collections yields the names of the collections that have, or had, a snapshot, in the
+// order of their bytes. It costs a listing. An error ends it and is its last value.
+func (s *Store) Collections(ctx context.Context) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for e, err := range s.records().List(ctx, HeadsPrefix, "") {
+			var collection string
+			if err == nil {
+				if collection, err = names.Decode(strings.TrimPrefix(e.Key, HeadsPrefix)); err != nil {
+					err = fmt.Errorf("%w: %w", ErrCorrupt, err)
+				}
+			}
+			if err != nil {
+				yield("", fmt.Errorf("list collections: %w", err))
+				return
+			}
+			if !yield(collection, nil) {
+				return
+			}
 		}
 	}
 }

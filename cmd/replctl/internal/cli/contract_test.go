@@ -236,6 +236,55 @@ type (
 		Version *int64 `json:"version,omitempty"`
 		Gone    bool   `json:"gone"`
 	}
+	snapshotInfoDoc struct {
+		Collection string    `json:"collection"`
+		Version    string    `json:"version"`
+		Status     string    `json:"status"`
+		CreatedAt  time.Time `json:"created_at"`
+	}
+	snapshotContentDoc struct { // one of content and content_base64
+		snapshotInfoDoc
+		Content       *string `json:"content,omitempty"`
+		ContentBase64 *string `json:"content_base64,omitempty"`
+	}
+	configChangeDoc struct {
+		snapshotInfoDoc
+		LockGeneration *int64 `json:"lock_generation,omitempty"`
+	}
+	collectionDoc struct {
+		Collection string  `json:"collection"`
+		Active     *string `json:"active,omitempty"`
+		Snapshots  int     `json:"snapshots"`
+	}
+	activeDoc struct {
+		Collection string  `json:"collection"`
+		Version    *string `json:"version,omitempty"`
+		Active     bool    `json:"active"`
+	}
+	configGCDoc struct {
+		Before         time.Time         `json:"before"`
+		Deleted        bool              `json:"deleted"`
+		Snapshots      []snapshotInfoDoc `json:"snapshots"`
+		LockGeneration *int64            `json:"lock_generation,omitempty"`
+	}
+	recordInfoDoc struct {
+		Key    string  `json:"key"`
+		Bytes  int64   `json:"bytes"`
+		Format *string `json:"format,omitempty"`
+	}
+	recordsCopyDoc struct {
+		From        string   `json:"from"`
+		To          string   `json:"to"`
+		Records     int      `json:"records"`
+		Bytes       int64    `json:"bytes"`
+		Present     int      `json:"present"`
+		Copied      int      `json:"copied"`
+		CopiedBytes int64    `json:"copied_bytes"`
+		Removed     int      `json:"removed"`
+		Rounds      int      `json:"rounds"`
+		Held        []string `json:"held"`
+		Seconds     float64  `json:"seconds"`
+	}
 	versionDoc struct {
 		Version string `json:"version"`
 		Go      string `json:"go"`

@@ -234,6 +234,13 @@ func TestDocumentedExamples(t *testing.T) {
 		"kv get":        func(doc string) { decode[recordDoc](t, "example of kv get", doc) },
 		"kv ls":         func(doc string) { decode[[]recordDoc](t, "example of kv ls", doc) },
 		"kv watch":      func(doc string) { decode[changeDoc](t, "example of kv watch", doc) },
+		"config ls":     func(doc string) { decode[[]snapshotInfoDoc](t, "example of config ls", doc) },
+		"config get":    func(doc string) { decode[snapshotContentDoc](t, "example of config get", doc) },
+		"config save":   func(doc string) { decode[configChangeDoc](t, "example of config save", doc) },
+		"config watch":  func(doc string) { decode[activeDoc](t, "example of config watch", doc) },
+		"config gc":     func(doc string) { decode[configGCDoc](t, "example of config gc", doc) },
+		"records ls":    func(doc string) { decode[[]recordInfoDoc](t, "example of records ls", doc) },
+		"records cp":    func(doc string) { decode[recordsCopyDoc](t, "example of records cp", doc) },
 		"version":       func(doc string) { decode[versionDoc](t, "example of version", doc) },
 	}
 	sections := section.FindAllStringSubmatchIndex(string(doc), -1)

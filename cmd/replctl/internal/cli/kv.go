@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/replctl/replicate/cas"
-	"github.com/replctl/replicate/engines"
 	"github.com/replctl/replicate/store/kv"
 )
 
@@ -42,16 +41,12 @@ func newKVCommand(a *app) *cobra.Command {
 // openKV returns the records at a URL, which is not contacted yet, and the URL as it may
 // be shown (see shownURL).
 func (a *app) openKV(ctx context.Context, rawURL string, poll time.Duration) (s *kv.Store, url string, err error) {
-	l, err := a.leaserAt(rawURL, "kv", engines.Options{})
+	at, err := a.openRecords(ctx, rawURL, "kv")
 	if err != nil {
 		return nil, "", err
 	}
-	store, err := l.Records(ctx)
-	if err != nil {
-		return nil, "", err
-	}
-	s, err = kv.New(store, kv.Options{PollEvery: poll})
-	return s, shownURL(l, rawURL), err
+	s, err = kv.New(at.Store, kv.Options{PollEvery: poll})
+	return s, at.url, err
 }
 
 // urlAndKey is what the commands for one record take.

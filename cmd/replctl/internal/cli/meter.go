@@ -12,13 +12,14 @@ type meter struct {
 	w     io.Writer
 	verb  string
 	began time.Time
-	next  time.Time // when to show the next figure
+	unit  func(n int64) string // of what is counted
+	next  time.Time            // when to show the next figure
 	shown bool
 }
 
 func (a *app) newMeter(verb string) *meter {
 	now := time.Now()
-	m := &meter{w: io.Discard, verb: verb, began: now, next: now.Add(500 * time.Millisecond)}
+	m := &meter{w: io.Discard, verb: verb, unit: size, began: now, next: now.Add(500 * time.Millisecond)}
 	if terminalWidth(a.stderr) > 0 {
 		m.w = a.stderr
 	}
@@ -28,7 +29,7 @@ func (a *app) newMeter(verb string) *meter {
 func (m *meter) update(done, total int64) {
 	if now := time.Now(); now.After(m.next) {
 		m.next, m.shown = now.Add(100*time.Millisecond), true
-		_, _ = fmt.Fprintf(m.w, "\r\x1b[K%s %s of %s%s", m.verb, size(done), size(total), pace(done, total, now.Sub(m.began)))
+		_, _ = fmt.Fprintf(m.w, "\r\x1b[K%s %s of %s%s", m.verb, m.unit(done), m.unit(total), m.pace(done, total, now.Sub(m.began)))
 	}
 }
 
@@ -39,12 +40,12 @@ func (m *meter) done() {
 }
 
 // pace is the rate so far, and what is left of the time at that rate.
-func pace(done, total int64, elapsed time.Duration) string {
+func (m *meter) pace(done, total int64, elapsed time.Duration) string {
 	if done <= 0 || elapsed <= 0 {
 		return ""
 	}
 	rate := float64(done) / elapsed.Seconds()
-	s := fmt.Sprintf(", %s/s", size(int64(rate)))
+	s := fmt.Sprintf(", %s/s", m.unit(int64(rate)))
 	if left := total - done; left > 0 {
 		s += fmt.Sprintf(", %v left", time.Duration(float64(left)/rate*float64(time.Second)).Round(time.Second))
 	}
