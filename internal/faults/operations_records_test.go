@@ -205,6 +205,16 @@ var onRecords = []operation{
 	{name: "config.GetSnapshot", prepare: active, run: withConfig(func(e *env, s *config.Store) (string, error) {
 		return content(s.GetSnapshot(e.ctx, "c", "v1"))
 	})},
+	{name: "config.Collections", prepare: active, run: withConfig(func(e *env, s *config.Store) (string, error) {
+		var found []string
+		for collection, err := range s.Collections(e.ctx) {
+			if err != nil {
+				return "", err
+			}
+			found = append(found, collection)
+		}
+		return strings.Join(found, " "), nil
+	})},
 	{name: "config.ListSnapshots", prepare: active, run: withConfig(func(e *env, s *config.Store) (string, error) {
 		found, err := s.ListSnapshots(e.ctx, "c")
 		return text(len(found), err)
