@@ -143,7 +143,8 @@ func formatOf(key string, value []byte) string {
 
 // isLease reports whether a key is that of a lease: of a replica, of kv, or of a lock.
 func isLease(key string) bool {
-	return path.Base(key) == lease.DefaultFile || strings.HasPrefix(key, "kv/lease/") || strings.HasPrefix(key, "config/locks/")
+	return path.Base(key) == lease.DefaultFile ||
+		strings.HasPrefix(key, "kv/lease/") || strings.HasPrefix(key, "config/locks/")
 }
 
 // maxTTL is above that of any lease.

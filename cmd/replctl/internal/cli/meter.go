@@ -29,7 +29,8 @@ func (a *app) newMeter(verb string) *meter {
 func (m *meter) update(done, total int64) {
 	if now := time.Now(); now.After(m.next) {
 		m.next, m.shown = now.Add(100*time.Millisecond), true
-		_, _ = fmt.Fprintf(m.w, "\r\x1b[K%s %s of %s%s", m.verb, m.unit(done), m.unit(total), m.pace(done, total, now.Sub(m.began)))
+		_, _ = fmt.Fprintf(m.w, "\r\x1b[K%s %s of %s%s",
+			m.verb, m.unit(done), m.unit(total), m.pace(done, total, now.Sub(m.began)))
 	}
 }
 

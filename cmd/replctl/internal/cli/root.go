@@ -72,7 +72,8 @@ func newRootCommand(a *app) *cobra.Command {
 	root.AddCommand(
 		newInspectCommand(a), newGenerationsCommand(a), newSnapshotsCommand(a), newWALCommand(a), newLTXCommand(a),
 		newPlanCommand(a), newRestoreCommand(a), newSnapshotCommand(a), newMigrateCommand(a), newCheckCommand(a),
-		newLeaseCommand(a), newKVCommand(a), newConfigCommand(a), newRecordsCommand(a), newProbeCommand(a), newVersionCommand(a), newCpCommand(a),
+		newLeaseCommand(a), newKVCommand(a), newConfigCommand(a), newRecordsCommand(a),
+		newProbeCommand(a), newVersionCommand(a), newCpCommand(a),
 		newPruneCommand(a),
 	)
 	root.InitDefaultHelpFlag()
