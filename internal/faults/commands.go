@@ -30,9 +30,9 @@ func (c Command) Op() string { return "replctl " + c.Name }
 
 // The preparations that more than one command has.
 var (
-	acquired = [][]string{{"lease", "acquire", "URL", "--owner", "me", "--json", ">", "OUT"}}
-	recorded = [][]string{{"kv", "put", "URL", "a/b", "1"}}
-	saved    = [][]string{{"config", "save", "URL", "fleet", "v1", "DB"}}
+	acquired    = [][]string{{"lease", "acquire", "URL", "--owner", "me", "--json", ">", "OUT"}}
+	recorded    = [][]string{{"kv", "put", "URL", "a/b", "1"}}
+	savedConfig = [][]string{{"config", "save", "URL", "fleet", "v1", "DB"}}
 )
 
 // The effects that more than one command has.
@@ -109,16 +109,16 @@ var Commands = []Command{
 		Args: []string{"kv", "put", "URL", "a/b", "2", "--ttl", "1h"}, Effect: records},
 	{Name: "kv rm", Empty: true, Writes: true, Args: []string{"kv", "rm", "URL", "a/b"}, Prepare: recorded,
 		Effect: records},
-	{Name: "config ls", Empty: true, Writes: true, Args: []string{"config", "ls", "URL"}, Prepare: saved},
+	{Name: "config ls", Empty: true, Writes: true, Args: []string{"config", "ls", "URL"}, Prepare: savedConfig},
 	{Name: "config get", Empty: true, Writes: true, Args: []string{"config", "get", "URL", "fleet", "v1"},
-		Prepare: saved},
+		Prepare: savedConfig},
 	{Name: "config watch", Empty: true, Writes: true, Args: []string{"config", "watch", "URL", "fleet", "--json"},
-		Prepare: saved, GoesOn: true},
+		Prepare: savedConfig, GoesOn: true},
 	{Name: "config save", Empty: true, Writes: true, Steps: true,
 		Args: []string{"config", "save", "URL", "fleet", "v1", "DB"}, Effect: theConfig},
-	{Name: "config activate", Empty: true, Writes: true, Steps: true, Prepare: saved, Effect: theConfig,
+	{Name: "config activate", Empty: true, Writes: true, Steps: true, Prepare: savedConfig, Effect: theConfig,
 		Args: []string{"config", "activate", "URL", "fleet", "v1", "--lock", "1"}},
-	{Name: "config gc --yes", Empty: true, Writes: true, Steps: true, Prepare: saved, Effect: theConfig,
+	{Name: "config gc --yes", Empty: true, Writes: true, Steps: true, Prepare: savedConfig, Effect: theConfig,
 		Args: []string{"config", "gc", "URL", "--before", "-0s", "--yes"}},
 	{Name: "records ls", Empty: true, Writes: true, Args: []string{"records", "ls", "URL", "--prefix", "kv"},
 		Prepare: recorded},
