@@ -6,6 +6,7 @@ import (
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/file"
 	"github.com/replctl/replicate/internal/fakes3"
+	"github.com/replctl/replicate/internal/sqlitetest"
 	"github.com/replctl/replicate/s3"
 	"github.com/replctl/replicate/store/config"
 )
@@ -77,4 +78,8 @@ var overRecords = map[string]func(*testing.T, engine){
 	"LostAnswers":     testLostAnswers,
 	"NotDurable":      testNotDurable,
 	"Damaged":         testDamaged,
+}
+
+func TestSQLite(t *testing.T) {
+	engine{Harness: Harness{Slow: true}, records: sqlitetest.Records}.run(t)
 }

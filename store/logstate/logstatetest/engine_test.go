@@ -6,6 +6,7 @@ import (
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/file"
 	"github.com/replctl/replicate/internal/fakes3"
+	"github.com/replctl/replicate/internal/sqlitetest"
 	"github.com/replctl/replicate/s3"
 	"github.com/replctl/replicate/store/logstate"
 )
@@ -68,4 +69,8 @@ func bucket(t *testing.T, cfg s3.Config) func() cas.Store {
 		}
 		return store
 	}
+}
+
+func TestSQLite(t *testing.T) {
+	engine{Harness: Harness{Slow: true}, records: sqlitetest.Records}.run(t)
 }

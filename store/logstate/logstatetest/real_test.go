@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/internal/pgserver"
 	"github.com/replctl/replicate/internal/s3servers"
 	"github.com/replctl/replicate/s3"
 )
@@ -16,4 +17,8 @@ func TestRealServers(t *testing.T) {
 			return bucket(t, s3.Config{Bucket: s.NewBucket(t), Endpoint: s.Endpoint})
 		}}.run(t)
 	})
+}
+
+func TestPostgreSQL(t *testing.T) {
+	engine{Harness: Harness{Slow: true}, records: pgserver.Records(t)}.run(t)
 }
