@@ -30,8 +30,8 @@ func (s *Server) Pool(t testing.TB, params string) *pgxpool.Pool {
 	return pool
 }
 
-// New returns records on a pool, until the test ends.
-func New(t testing.TB, pool *pgxpool.Pool, opts postgres.Options) *postgres.Store {
+// Store returns records on a pool, until the test ends.
+func Store(t testing.TB, pool *pgxpool.Pool, opts postgres.Options) *postgres.Store {
 	t.Helper()
 	store, err := postgres.New(pool, opts)
 	if err != nil {
@@ -51,6 +51,6 @@ func Records(t *testing.T) func(t *testing.T) (open func() cas.Store) {
 	pool := Start(t).Pool(t, "pool_max_conns=16")
 	return func(t *testing.T) func() cas.Store {
 		opts := Fresh()
-		return func() cas.Store { return New(t, pool, opts) }
+		return func() cas.Store { return Store(t, pool, opts) }
 	}
 }
