@@ -130,6 +130,9 @@ func (s *Server) Reset() {
 	s.log, s.rules = nil, nil
 }
 
+// Disconnect closes all connections. Each client has its own, and keeps them open.
+func (s *Server) Disconnect() { s.http.CloseClientConnections() }
+
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {

@@ -12,7 +12,8 @@ import (
 //
 // Words of its command lines stand for what differs from run to run: "URL" is the place, "OUT" a
 // path in a fresh directory, "DB" a small database, "REPLICA" a directory with the replica in it,
-// where nothing fails. A line that ends with ">", "OUT" puts its standard output there.
+// where nothing fails, "SHOWN" another fresh path. A line that ends with ">", "OUT" puts its
+// standard output there, and a line that is one word stands for the content at that path.
 type Command struct {
 	Name string // unique; without "replctl"
 	Args []string
@@ -41,7 +42,7 @@ var (
 	theLease  = [][]string{{"lease", "show", "URL", "--json"}}
 	records   = [][]string{{"kv", "ls", "URL", "--json"}}
 	theConfig = [][]string{{"config", "ls", "URL"}, {"config", "get", "URL", "fleet", "v1"}}
-	latest    = [][]string{{"restore", "URL", "-o", "OUT"}, {"OUT"}}
+	latest    = [][]string{{"restore", "URL", "-o", "SHOWN"}, {"SHOWN"}}
 )
 
 // Commands is each command of replctl that asks a store for something, with its main flags.

@@ -3,7 +3,6 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io/fs"
@@ -79,26 +78,14 @@ func own(t *testing.T, root string) {
 	}
 }
 
-// run is a runner, which starts a process.
+// run is a runner of processes, which are those of a user whom permissions stop.
 func (d *disk) run(ctx context.Context, t *testing.T, args []string, printed func()) (code int, stdout, stderr string) {
 	t.Helper()
-	limit, stop := context.WithTimeout(context.WithoutCancel(ctx), 2*faults.Bound)
-	defer stop()
-	cmd := exec.CommandContext(limit, d.binary, args...)
-	defer context.AfterFunc(ctx, func() { _ = cmd.Process.Signal(os.Interrupt) })()
-	data, talk := observed{printed: printed}, bytes.Buffer{}
-	cmd.Stdout, cmd.Stderr = &data, &talk
+	cmd := exec.Command(d.binary, args...)
 	if os.Geteuid() == 0 {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	}
-	err := cmd.Run()
-	if limit.Err() != nil {
-		t.Errorf("%v does not end", args)
-	}
-	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
-		t.Fatal(err)
-	}
-	return cmd.ProcessState.ExitCode(), data.String(), talk.String()
+	return runProcess(ctx, t, cmd, syscall.SIGINT, printed)
 }
 
 // attempt runs a command in a fresh place, after hurt has been there.

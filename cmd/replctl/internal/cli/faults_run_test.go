@@ -18,32 +18,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/replctl/replicate/cmd/replctl/internal/supervise"
 	"github.com/replctl/replicate/internal/faults"
-	"github.com/replctl/replicate/s3"
 )
-
-// The timeouts of the clients, so that a failure for good ends in a second.
-const (
-	quickStall = 300 * time.Millisecond
-	quickRetry = time.Second
-)
-
-// quick gives a client the timeouts of these tests.
-func quick(engine any) {
-	switch e := engine.(type) {
-	case *s3.ReplicaClient:
-		e.StallTimeout, e.RetryTimeout = quickStall, quickRetry
-	case *s3.Leaser:
-		e.StallTimeout, e.RetryTimeout = quickStall, quickRetry
-	}
-}
 
 // runner runs one command line. It calls printed after each write to standard output.
 type runner func(ctx context.Context, t *testing.T, args []string, printed func()) (code int, stdout, stderr string)
 
 // inProcess is a runner. If ctx ends, the command does as after SIGINT.
 func inProcess(ctx context.Context, _ *testing.T, args []string, printed func()) (code int, stdout, stderr string) {
-	ctx, cancel := context.WithCancelCause(ctx)
+	own, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
 	defer context.AfterFunc(ctx, func() { cancel(interrupted{os.Interrupt}) })()
 	var talk bytes.Buffer
@@ -51,7 +35,7 @@ func inProcess(ctx context.Context, _ *testing.T, args []string, printed func())
 	a := &app{stdout: &data, stderr: &talk, tune: quick}
 	root := newRootCommand(a)
 	root.SetArgs(args)
-	code = a.exitCode(bySignal(ctx, root.ExecuteContext(ctx)))
+	code = a.exitCode(bySignal(own, root.ExecuteContext(own)))
 	return code, data.String(), talk.String()
 }
 
@@ -78,8 +62,8 @@ type trial struct {
 // line runs one command line, and puts its output into a file if it says so.
 func (tr *trial) line(ctx context.Context, line []string, run runner, printed func()) (code int, stdout, stderr string) {
 	tr.t.Helper()
-	if line[0] == "OUT" {
-		return exitOK, contentOf(tr.t, tr.words["OUT"]), ""
+	if len(line) == 1 {
+		return exitOK, contentOf(tr.t, tr.words[line[0]]), ""
 	}
 	args := slices.Clone(line)
 	for i, arg := range args {
@@ -118,6 +102,7 @@ func (tr *trial) prepare() {
 func (tr *trial) state() string {
 	tr.t.Helper()
 	var b strings.Builder
+	tr.words["SHOWN"] = filepath.Join(tr.t.TempDir(), "shown")
 	for _, line := range tr.cmd.Effect {
 		code, seen, _ := tr.aside(line)
 		if code != exitOK {
@@ -142,7 +127,7 @@ func (tr *trial) command(ctx context.Context, run runner) (r faults.Result, code
 	began := time.Now()
 	code, stdout, stderr := tr.line(ctx, tr.cmd.Args, run, printed)
 	r.Took = time.Since(began)
-	if saidAll && code == 128+int(syscall.SIGINT) {
+	if saidAll && (code == supervise.SignalCode(os.Interrupt) || code == supervise.SignalCode(syscall.SIGTERM)) {
 		code = exitOK
 	}
 	r.Unknown = ctx.Err() != nil && !saidAll || unknown.MatchString(stderr)

@@ -85,8 +85,8 @@ func (b *bucket) attempt(tr *trial, place string, run runner, fail func(stop fun
 	}
 	slices.Sort(calls) // they come in any order, and a sample is to be the same each time
 	b.srv.Reset()
-	r.Left = tr.left()
-	r.State = tr.state()
+	r.Left, r.State = tr.left(), tr.state()
+	b.srv.Disconnect()
 	return r, code, before, calls
 }
 
@@ -107,9 +107,9 @@ func (b *bucket) base() (base faults.Result, calls []string) {
 	return base, calls
 }
 
-// TestEveryCallFails runs each command on S3 again for each of its requests and each kind of
-// failure.
-func TestEveryCallFails(t *testing.T) {
+// eachCommand calls run for the commands that are wanted, several at once.
+func eachCommand(t *testing.T, run func(b *bucket, base faults.Result, calls []string)) {
+	t.Helper()
 	t.Setenv("AWS_ACCESS_KEY_ID", fakes3.AccessKeyID)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", fakes3.SecretAccessKey)
 	replica, db := faults.SmallReplica(t), filepath.Join(t.TempDir(), "db")
@@ -124,16 +124,24 @@ func TestEveryCallFails(t *testing.T) {
 			t.Parallel()
 			b := &bucket{t: t, cmd: cmd, srv: fakes3.New(t), replica: replica, db: db}
 			base, calls := b.base()
-			chosen := faults.Sampler(cmd.Op())
-			for _, c := range calls {
-				for _, k := range faults.Kinds {
-					if k.Fits(c) && faults.CommandException(cmd, k.Name, c) == "" && chosen() {
-						b.fail(base, c, k)
-					}
-				}
-			}
+			run(b, base, calls)
 		})
 	}
+}
+
+// TestEveryCallFails runs each command on S3 again for each of its requests and each kind of
+// failure.
+func TestEveryCallFails(t *testing.T) {
+	eachCommand(t, func(b *bucket, base faults.Result, calls []string) {
+		chosen := faults.Sampler(b.cmd.Op())
+		for _, c := range calls {
+			for _, k := range faults.Kinds {
+				if k.Fits(c) && faults.CommandException(b.cmd, k.Name, c) == "" && chosen() {
+					b.fail(base, c, k)
+				}
+			}
+		}
+	})
 }
 
 // fail runs the command with one kind of failure of one call, and judges what comes of it.

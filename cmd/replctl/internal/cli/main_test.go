@@ -5,15 +5,37 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/replctl/replicate/internal/fakes3"
 	"github.com/replctl/replicate/internal/testreplica"
+	"github.com/replctl/replicate/s3"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(isolated{m}, map[string]func(){"replctl": func() { os.Exit(Main("")) }})
+	testscript.Main(isolated{m}, map[string]func(){"replctl": func() {
+		a := &app{stdout: os.Stdout, stderr: os.Stderr}
+		if os.Getenv(quickly) != "" {
+			a.tune = quick
+		}
+		os.Exit(run("", a))
+	}})
+}
+
+// quickly is the variable of the environment that makes a replctl under test quick.
+const quickly = "REPLCTL_TEST_QUICK"
+
+// quick gives a client short timeouts, so that a failure for good ends in a second.
+func quick(engine any) {
+	const stall, retry = 300 * time.Millisecond, time.Second
+	switch e := engine.(type) {
+	case *s3.ReplicaClient:
+		e.StallTimeout, e.RetryTimeout = stall, retry
+	case *s3.Leaser:
+		e.StallTimeout, e.RetryTimeout = stall, retry
+	}
 }
 
 // isolated are the tests, not the commands that they start.
