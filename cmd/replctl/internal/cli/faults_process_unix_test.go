@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -82,10 +83,14 @@ func TestEveryCallIsTheLast(t *testing.T) {
 // end runs the command as a process that ends at a request, and judges what comes of it.
 func (b *bucket) end(base faults.Result, call string, e ending, k faults.Kind) {
 	b.t.Run("", func(t *testing.T) {
+		var asked atomic.Bool
 		tr, place := b.fresh(t)
 		r, code, before, _ := b.attempt(tr, place, ends(e.sig), func(stop func()) []fakes3.Rule {
-			return []fakes3.Rule{k.Rule(func(r fakes3.Request) bool { return faults.Call(r, place) == call }, stop)}
+			return []fakes3.Rule{rule(k, call, place, stop, &asked)}
 		})
+		if !asked.Load() {
+			return
+		}
 		if e.sig == syscall.SIGKILL {
 			r.Left = nil // the next run sweeps them
 		}

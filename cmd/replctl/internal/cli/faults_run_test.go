@@ -27,12 +27,22 @@ type runner func(ctx context.Context, t *testing.T, args []string, printed func(
 
 // inProcess is a runner. If ctx ends, the command does as after SIGINT.
 func inProcess(ctx context.Context, _ *testing.T, args []string, printed func()) (code int, stdout, stderr string) {
+	return withClients(ctx, nil, args, printed)
+}
+
+// inProcessQuickly is inProcess with clients of short timeouts.
+func inProcessQuickly(ctx context.Context, _ *testing.T, args []string, printed func(),
+) (code int, stdout, stderr string) {
+	return withClients(ctx, quick, args, printed)
+}
+
+func withClients(ctx context.Context, tune func(any), args []string, printed func()) (code int, stdout, stderr string) {
 	own, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
 	defer context.AfterFunc(ctx, func() { cancel(interrupted{os.Interrupt}) })()
 	var talk bytes.Buffer
 	data := observed{printed: printed}
-	a := &app{stdout: &data, stderr: &talk, tune: quick}
+	a := &app{stdout: &data, stderr: &talk, tune: tune}
 	root := newRootCommand(a)
 	root.SetArgs(args)
 	code = a.exitCode(bySignal(own, root.ExecuteContext(own)))
