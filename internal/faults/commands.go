@@ -148,34 +148,12 @@ const (
 	theMoment     = "2026-11-21T04:06:25Z"
 )
 
-// CommandException says why a failure of a call is none for a command, or cannot be seen; it is
-// empty for the rest.
-func CommandException(c Command, kind, call string) string {
-	for _, e := range commandExceptions {
-		if e.applies(c, kind, call) {
-			return e.reason
-		}
-	}
-	return ""
-}
+// storeRecord is a key of a record that a facade or a copy has made.
+var storeRecord = regexp.MustCompile(`^(kv|config|records-copy)/`)
 
-var storeRecord = regexp.MustCompile(`^GetObject (kv|config|records-copy)/`)
-
-type commandException struct {
-	reason  string
-	applies func(c Command, kind, call string) bool
-}
-
-var commandExceptions = []commandException{
-	{"a record that does not exist is an answer", func(_ Command, kind, call string) bool {
-		base := path.Base(call)
-		return kind == "404" && strings.HasPrefix(call, "GetObject") &&
-			(base == "lock.json" || base == "times.json" || storeRecord.MatchString(call))
-	}},
-	{"a reader cannot tell that what it was given is old", func(_ Command, kind, _ string) bool {
-		return kind == "stale read"
-	}},
-	{"it is the answer of a deletion", func(_ Command, kind, call string) bool {
-		return kind == "empty 200" && strings.HasPrefix(call, "DeleteObject ")
-	}},
+// Subject is a request of the command, as [Exempt] sees it.
+func (c Command) Subject(call string) Subject {
+	verb, key, _ := strings.Cut(call, " ")
+	isRecord := path.Base(key) == "lock.json" || storeRecord.MatchString(key)
+	return Subject{Op: c.Op(), Records: isRecord, Verb: verb, Key: key}
 }

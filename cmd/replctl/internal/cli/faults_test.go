@@ -157,7 +157,7 @@ func TestEveryCallFails(t *testing.T) {
 		chosen := faults.Sampler(b.cmd.Op())
 		for _, c := range calls {
 			for _, k := range faults.Kinds {
-				if k.Fits(c) && faults.CommandException(b.cmd, k.Name, c) == "" && chosen() {
+				if k.Fits(c) && faults.Exempt(k.Name, b.cmd.Subject(c)) == nil && chosen() {
 					b.fail(base, c, k)
 				}
 			}
@@ -177,11 +177,17 @@ func (b *bucket) fail(base faults.Result, call string, k faults.Kind) {
 			return
 		}
 		cause := k.Cause
+		if slices.Contains(cause, "context canceled") {
+			cause = nil // a command says which signal it was
+		}
 		if strings.Contains(r.Said, "no answer in time") || strings.Contains(r.Said, "stalled") {
 			cause = nil // this machine is too busy for the short timeouts: another request failed, too
 		}
 		broken := faults.Judge(base, r, before, b.cmd.Steps, cause)
 		if r.Failed {
+			if !k.Wide {
+				broken = append(broken, faults.JudgeObject(r, call)...)
+			}
 			broken = append(broken, tr.again(base, r)...)
 		}
 		faults.Log(t, faults.Line{Store: "s3", Op: b.cmd.Op(), Call: call, Kind: k.Name, Exit: code}, r, broken)
