@@ -29,7 +29,7 @@ const quickly = "REPLCTL_TEST_QUICK"
 
 // quick gives a client short timeouts, so that a failure for good ends in a second.
 func quick(engine any) {
-	const stall, retry = 500 * time.Millisecond, time.Second
+	const stall, retry = time.Second, 2 * time.Second
 	switch e := engine.(type) {
 	case *s3.ReplicaClient:
 		e.StallTimeout, e.RetryTimeout = stall, retry
