@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -86,15 +87,23 @@ func containsAny(s string, of []string) bool {
 	return false
 }
 
-// Share is which share of all runs is to be made.
+// Share is which share of all runs is to be made: that of REPLCTL_FAULTS, which is "all", "tenth"
+// or a number such as 0.02; a hundredth if it is not set.
 func Share() float64 {
-	switch os.Getenv("REPLCTL_FAULTS") {
+	switch share := os.Getenv("REPLCTL_FAULTS"); share {
+	case "":
+		return 0.01
 	case "all":
 		return 1
 	case "tenth":
 		return 0.1
+	default:
+		n, err := strconv.ParseFloat(share, 64)
+		if err != nil || n <= 0 || n > 1 {
+			panic("REPLCTL_FAULTS=" + share + `: want "all", "tenth", or a share such as 0.02`)
+		}
+		return n
 	}
-	return 0.01
 }
 
 // Wanted reports whether an operation is to be run at all.
@@ -103,9 +112,9 @@ func Wanted(op string) bool {
 	return only == "" || only == op
 }
 
-// Turn reports whether an operation is in the sample: of the smallest one, one in eight.
+// Turn reports whether an operation is in the sample: one in eight if no share was named.
 func Turn(i int) bool {
-	return Share() >= 0.1 || os.Getenv("REPLCTL_FAULTS_OF") != "" || i%8 == 3
+	return os.Getenv("REPLCTL_FAULTS") != "" || os.Getenv("REPLCTL_FAULTS_OF") != "" || i%8 == 3
 }
 
 // Sampler chooses runs, the same for the same name each time.

@@ -6,14 +6,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
-	"github.com/replctl/replicate/internal/fakes3"
 	"github.com/replctl/replicate/internal/faults"
 )
 
@@ -23,7 +23,6 @@ func runProcess(ctx context.Context, t *testing.T, cmd *exec.Cmd, sig os.Signal,
 	t.Helper()
 	data, talk := observed{printed: printed}, bytes.Buffer{}
 	cmd.Stdout, cmd.Stderr = &data, &talk
-	cmd.Env = append(os.Environ(), quickly+"=1")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -40,9 +39,11 @@ func runProcess(ctx context.Context, t *testing.T, cmd *exec.Cmd, sig os.Signal,
 }
 
 // ends is a runner that starts replctl as a process, which gets a signal if ctx ends.
-func ends(sig os.Signal) runner {
+func ends(sig os.Signal, stall time.Duration) runner {
 	return func(ctx context.Context, t *testing.T, args []string, printed func()) (code int, stdout, stderr string) {
-		return runProcess(ctx, t, exec.Command("replctl", args...), sig, printed)
+		cmd := exec.Command("replctl", args...)
+		cmd.Env = append(os.Environ(), quickly+"="+stall.String())
+		return runProcess(ctx, t, cmd, sig, printed)
 	}
 }
 
@@ -82,28 +83,22 @@ func TestEveryCallIsTheLast(t *testing.T) {
 
 // end runs the command as a process that ends at a request, and judges what comes of it.
 func (b *bucket) end(base faults.Result, call string, e ending, k faults.Kind) {
-	b.t.Run("", func(t *testing.T) {
-		var asked atomic.Bool
-		tr, place := b.fresh(t)
-		r, code, before, _ := b.attempt(tr, place, ends(e.sig), func(stop func()) []fakes3.Rule {
-			return []fakes3.Rule{rule(k, call, place, stop, &asked)}
-		})
-		if !asked.Load() {
-			return
-		}
+	run := func(stall time.Duration) runner { return ends(e.sig, stall) }
+	b.judged(call, k, e.name, run, func(tr *trial, r faults.Result, before string, code int) []string {
 		if e.sig == syscall.SIGKILL {
 			r.Left = nil // the next run sweeps them
 		}
 		broken := faults.Judge(base, r, before, b.cmd.Steps, nil)
-		if r.Failed {
-			if e.kind != "stall" && code != exitSignal+int(e.sig) && !strings.HasPrefix(b.cmd.Name, "lease exec") {
-				broken = append(broken, "it ends, and not by the signal: "+r.Said)
-			}
-			broken = append(broken, tr.again(base, r)...)
-			if left := tr.left(); len(left) > 0 {
-				broken = append(broken, "the next run leaves "+strings.Join(left, ", "))
-			}
+		if !r.Failed {
+			return broken
 		}
-		faults.Log(t, faults.Line{Store: "s3", Op: b.cmd.Op(), Call: call, Kind: e.name, Exit: code}, r, broken)
+		if e.kind != "stall" && code != exitSignal+int(e.sig) && b.cmd.Name != "probe" {
+			broken = append(broken, fmt.Sprintf("it ends with %d, and not by the signal: %s", code, r.Said))
+		}
+		broken = append(broken, tr.again(base, r)...)
+		if left := tr.left(); len(left) > 0 {
+			broken = append(broken, "the next run leaves "+strings.Join(left, ", "))
+		}
+		return broken
 	})
 }

@@ -17,24 +17,25 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(isolated{m}, map[string]func(){"replctl": func() {
 		a := &app{stdout: os.Stdout, stderr: os.Stderr}
-		if os.Getenv(quickly) != "" {
-			a.tune = quick
+		if stall, err := time.ParseDuration(os.Getenv(quickly)); err == nil {
+			a.tune = quick(stall)
 		}
 		os.Exit(run("", a))
 	}})
 }
 
-// quickly is the variable of the environment that makes a replctl under test quick.
-const quickly = "REPLCTL_TEST_QUICK"
+// quickly is the variable of the environment with the stall timeout of a replctl under test.
+const quickly = "REPLCTL_TEST_STALL_TIMEOUT"
 
-// quick gives a client short timeouts, so that a failure for good ends in a second.
-func quick(engine any) {
-	const stall, retry = time.Second, 2 * time.Second
-	switch e := engine.(type) {
-	case *s3.ReplicaClient:
-		e.StallTimeout, e.RetryTimeout = stall, retry
-	case *s3.Leaser:
-		e.StallTimeout, e.RetryTimeout = stall, retry
+// quick gives a client short timeouts: a failure for good ends after twice the time of a stall.
+func quick(stall time.Duration) func(engine any) {
+	return func(engine any) {
+		switch e := engine.(type) {
+		case *s3.ReplicaClient:
+			e.StallTimeout, e.RetryTimeout = stall, 2*stall
+		case *s3.Leaser:
+			e.StallTimeout, e.RetryTimeout = stall, 2*stall
+		}
 	}
 }
 
