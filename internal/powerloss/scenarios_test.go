@@ -5,7 +5,6 @@ package powerloss
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -25,8 +24,6 @@ import (
 	"github.com/replctl/replicate/file"
 	"github.com/replctl/replicate/internal/durable"
 	"github.com/replctl/replicate/lease"
-	"github.com/replctl/replicate/replica"
-	"github.com/replctl/replicate/replica/restore"
 )
 
 // A scenario is a script of operations on the tree below a directory, and a judge of what is
@@ -42,8 +39,10 @@ var scenarios = map[string]scenario{
 	"records":         {run: runRecords, drawn: true, judge: judgeRecords},
 	"objects":         {run: runObjects, drawn: true, judge: judgeObjects},
 	"lease":           {run: runLease, judge: judgeLease},
-	"restore":         {run: runRestore(false), judge: judgeRestore(false)},
-	"restore replace": {before: oldDatabase, run: runRestore(true), judge: judgeRestore(true)},
+	"ltx":             {before: leftLTX, run: runLTX, judge: judgeLTX},
+	"restore":         restores("v0.5", false, nil),
+	"restore replace": restores("v0.5", true, oldDatabase),
+	"restore v0.3":    restores("v0.3", false, leftDatabase),
 }
 
 // step says what a child is about to do, does it, and says what has become of it. A message
@@ -340,108 +339,4 @@ func judgeLease(dir string, said []string) error {
 		return fmt.Errorf("the next lease is %+v (%s), after generation %d", next, fmt.Sprint(err), generation)
 	}
 	return wantNoTemps(dir)
-}
-
-// What the restores restore, and what they replace.
-const (
-	sourceVariable = "REPLICATE_POWERLOSS_SOURCE"
-	oldSize        = 3000
-)
-
-func source() (replica.Source, restore.Target) {
-	return file.NewReplicaClient(os.Getenv(sourceVariable)).Client, restore.Target{TXID: 5}
-}
-
-func databasePath(dir string) string { return filepath.Join(dir, "sub", "deep", "app.db") }
-
-// oldContent is that of the old database, and of what SQLite keeps beside it.
-func oldContent(suffix string) []byte {
-	return bytes.Repeat(binary.BigEndian.AppendUint32(nil, 0xD0D0D000+uint32(len(suffix))), oldSize/4)
-}
-
-var sidecars = []string{"-wal", "-shm", "-journal"}
-
-func oldDatabase(dir string) error {
-	path := databasePath(dir)
-	err := os.MkdirAll(filepath.Dir(path), 0o700)
-	for _, suffix := range append([]string{""}, sidecars...) {
-		err = errors.Join(err, os.WriteFile(path+suffix, oldContent(suffix), 0o600))
-	}
-	return err
-}
-
-func runRestore(replace bool) func(dir string, _ uint64) {
-	return func(dir string, _ uint64) { step("db", "new", func() error { return restoreTo(dir, replace) }) }
-}
-
-func restoreTo(dir string, replace bool) error {
-	src, target := source()
-	_, err := restore.File(context.Background(), src, target, databasePath(dir), restore.FileOptions{Replace: replace})
-	return err
-}
-
-// newContent is what the restores make. It is made once, without a power loss.
-var newContent = sync.OnceValues(func() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "powerloss-*")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	if err := restoreTo(dir, false); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(databasePath(dir))
-})
-
-// judgeRestore: there is the new database without the old one's -wal, -shm and -journal, or,
-// if the restore has not returned, what was there before: the old one with those, which may
-// have their longer names.
-func judgeRestore(replace bool) func(dir string, said []string) error {
-	return func(dir string, said []string) error {
-		path := databasePath(dir)
-		want, err := newContent()
-		if err != nil {
-			return err
-		}
-		got, err := os.ReadFile(path)
-		done := slices.Equal(allowed(said)["db"], []string{"new"})
-		switch {
-		case err == nil && bytes.Equal(got, want):
-			for _, suffix := range sidecars {
-				if _, err := os.Stat(path + suffix); err == nil {
-					return fmt.Errorf("the new database has the old one's %s", suffix)
-				}
-			}
-		case done:
-			return fmt.Errorf("acknowledged, and the database has %d bytes, want %d, or others (%s)",
-				len(got), len(want), fmt.Sprint(err))
-		case !replace && errors.Is(err, fs.ErrNotExist):
-		case err != nil || !replace || !bytes.Equal(got, oldContent("")):
-			return fmt.Errorf("neither the new database nor what was there: %d bytes (%s)", len(got), fmt.Sprint(err))
-		default:
-			if err := wantSidecars(path); err != nil {
-				return err
-			}
-		}
-		if err := restoreTo(dir, true); err != nil {
-			return fmt.Errorf("restore after it: %w", err)
-		}
-		if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, want) {
-			return fmt.Errorf("the restore after it has made something else (%s)", fmt.Sprint(err))
-		}
-		return wantNoTemps(dir)
-	}
-}
-
-func wantSidecars(path string) error {
-	for _, suffix := range sidecars {
-		names, err := filepath.Glob(path + suffix + "*")
-		if err != nil || len(names) != 1 {
-			return fmt.Errorf("the old database is there, and of its %s: %q (%v)", suffix, names, err)
-		}
-		if got, err := os.ReadFile(names[0]); err != nil || !bytes.Equal(got, oldContent(suffix)) {
-			return fmt.Errorf("the old database is there, its %s has changed (%v)", suffix, err)
-		}
-	}
-	return nil
 }
