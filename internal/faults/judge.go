@@ -72,6 +72,7 @@ func Judge(base, r Result, before string, steps bool, cause []string) (broken []
 func JudgeObject(r Result, call string) (broken []string) {
 	_, key, _ := strings.Cut(call, " ")
 	key, _, _ = strings.Cut(key, "?")
+	key, _, _ = strings.Cut(key, "RANDOM") // what is before it has to be there
 	if name := path.Base(key); key != "" && !strings.Contains(r.Said, name) {
 		broken = append(broken, fmt.Sprintf("the error does not name %s: %s", name, r.Said))
 	}
@@ -110,6 +111,12 @@ func Share() float64 {
 func Wanted(op string) bool {
 	only := os.Getenv("REPLCTL_FAULTS_OF")
 	return only == "" || only == op
+}
+
+// WantedKind reports whether a kind of failure is to be tried: see REPLCTL_FAULTS_KIND.
+func WantedKind(kind string) bool {
+	only := os.Getenv("REPLCTL_FAULTS_KIND")
+	return only == "" || only == kind
 }
 
 // Turn reports whether an operation is in the sample: one in eight if no share was named.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 
@@ -144,13 +145,17 @@ func (k Kind) Rule(match func(fakes3.Request) bool, stop func()) fakes3.Rule {
 	return fakes3.Rule{Match: match, Times: k.Times, Fault: k.Fault(stop)}
 }
 
-// Call names requests that are one to an operation: a place's own name is left out.
+// random are the parts of names that are drawn anew in each run.
+var random = regexp.MustCompile("[a-z2-7]{26}")
+
+// Call names requests that are one to an operation: a place's own name and what is random are
+// left out.
 func Call(r fakes3.Request, place string) string {
 	what := r.Key
 	if what == "" {
 		what = r.Query.Get("prefix") + "?" + r.Query.Get("delimiter")
 	}
-	return r.Op + " " + strings.TrimPrefix(what, place+"/")
+	return r.Op + " " + random.ReplaceAllString(strings.TrimPrefix(what, place+"/"), "RANDOM")
 }
 
 // Bound is how long an operation may take under one failure, with the timeouts that the

@@ -10,6 +10,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/replctl/replicate/internal/fakes3"
@@ -37,7 +38,7 @@ func TestEveryRequestFails(t *testing.T) {
 			chosen := Sampler(op.name)
 			for _, c := range p.base.calls {
 				for _, k := range Kinds {
-					if k.Fits(c) && Exempt(k.Name, op.subject(c)) == nil && chosen() {
+					if WantedKind(k.Name) && k.Fits(c) && Exempt(k.Name, op.subject(c)) == nil && chosen() {
 						p.fail(c, k)
 					}
 				}
@@ -57,16 +58,26 @@ func (p *place) fail(c string, k Kind) {
 	if late := a.Said + strings.Join(broken, ""); len(broken) > 0 && containsAny(late, tooSlow) {
 		a, broken = p.failOnce(fast, c, k)
 	}
+	if !a.failed {
+		p.t.Errorf("%s: %s on %s: there was no such request", p.op.name, k.Name, c)
+		return
+	}
 	line := Line{Store: "s3", Op: p.op.name, Call: c, Kind: k.Name, More: max(0, a.requests-p.base.requests)}
 	Log(p.t, line, a.Result, broken)
 }
 
 func (p *place) failOnce(haste int, c string, k Kind) (a *attempt, broken []string) {
 	p.t.Helper()
+	var failed atomic.Bool
 	a = p.run(haste, func(e *env, stop func()) {
-		p.srv.Fail(k.Rule(func(r fakes3.Request) bool { return Call(r, e.name) == c }, stop))
+		p.srv.Fail(k.Rule(func(r fakes3.Request) bool {
+			hit := Call(r, e.name) == c
+			failed.Store(hit || failed.Load())
+			return hit
+		}, stop))
 	})
 	defer p.done(a)
+	a.failed = failed.Load()
 	broken = Judge(p.base.Result, a.Result, a.before, p.op.steps, k.Cause)
 	if a.Failed {
 		p.repeat(a)

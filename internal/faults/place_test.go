@@ -181,6 +181,7 @@ type attempt struct {
 	before   string   // the state that it began in
 	calls    []string // its requests by name, or the names below its directory
 	requests int
+	failed   bool // the request was made that has to fail
 
 	again *Result // the run after it, at the same place, without a failure
 }
