@@ -52,9 +52,9 @@ var Exemptions = []Exemption{
 		Exempts: func(s Subject) bool { return s.Raw && s.reads() },
 	},
 	{
-		Kinds: "412 after applying", Of: "writes of objects",
+		Kinds: "412 after applying", Of: "all but writes of records and the creation of objects",
 		Why:     "S3 answers 412 only to a condition, and these have none",
-		Exempts: func(s Subject) bool { return !s.Records },
+		Exempts: func(s Subject) bool { return !s.Records && s.Op != "blob.Store.Write if absent" },
 	},
 	{
 		Kinds: "empty 200", Of: "DeleteObject",

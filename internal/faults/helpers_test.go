@@ -197,6 +197,15 @@ var resourcePut = withRun(withResources(func(e *env, s *resource.Store) (string,
 	return "", err
 }))
 
+// onlyV3 leaves the v0.3 backup alone.
+func onlyV3(e *env) error {
+	if e.srv == nil {
+		return os.RemoveAll(strings.TrimPrefix(e.url, "file://") + "/ltx")
+	}
+	e.srv.Remove(e.name + "/ltx/")
+	return nil
+}
+
 func keepLTX(e *env) error {
 	content, err := os.ReadFile(e.source + "/ltx/0/0000000000000043-0000000000000043.ltx")
 	e.kept = content

@@ -40,27 +40,38 @@ func always(fault fakes3.Fault) func(func()) fakes3.Fault {
 	return func(func()) fakes3.Fault { return fault }
 }
 
+// What errors say of kinds of failure.
+var (
+	saysPrecondition = []string{"PreconditionFailed", "changed"}
+	saysInternal     = []string{"InternalError", "500"}
+	saysStalled      = []string{"in time", "stalled"}
+	saysEnded        = []string{"EOF"}
+	saysWebPage      = []string{"web page"}
+	saysCanceled     = []string{"context canceled"}
+)
+
 // Kinds are the ways in which a request to S3 fails.
 var Kinds = []Kind{
 	{Name: "403 AccessDenied", Times: -1, Fault: always(fakes3.Status(403, "AccessDenied")),
 		Cause: []string{"AccessDenied", "403", "denied", "refused"}},
-	{Name: "403 InvalidObjectState", Times: -1, Fault: always(fakes3.Status(403, "InvalidObjectState"))},
-	{Name: "404", Times: -1, Fault: always(missing)},
-	{Name: "409", Fault: always(fakes3.Status(409, "ConditionalRequestConflict"))},
-	{Name: "412", Fault: always(fakes3.Status(412, "PreconditionFailed"))},
-	{Name: "412 after applying", Fault: always(fakes3.ApplyThen(412, "PreconditionFailed"))},
-	{Name: "429", Fault: always(fakes3.Status(429, "TooManyRequests"))},
-	{Name: "500", Fault: always(fakes3.Status(500, "InternalError"))},
-	{Name: "500 for good", Times: -1, Slow: true, Fault: always(fakes3.Status(500, "InternalError")),
-		Cause: []string{"InternalError", "500"}},
-	{Name: "500 after applying", Fault: always(fakes3.ApplyThen(500, "InternalError"))},
-	{Name: "503 SlowDown", Fault: always(fakes3.Status(503, "SlowDown"))},
-	{Name: "connection refused", Slow: true, Wide: true, Fault: always(fakes3.Refused()), Cause: []string{"refused", "EOF", "reset"}},
-	{Name: "connection closed", Fault: always(fakes3.DropRequest())},
-	{Name: "connection reset", Fault: always(reset)},
-	{Name: "answer lost", Fault: always(fakes3.DropReply())},
-	{Name: "stall", Slow: true, Fault: always(fakes3.Hang())},
-	{Name: "stall after applying", Slow: true, Fault: always(fakes3.HangAfter())},
+	{Name: "403 InvalidObjectState", Times: -1, Fault: always(fakes3.Status(403, "InvalidObjectState")),
+		Cause: []string{"InvalidObjectState", "archived"}},
+	{Name: "404", Times: -1, Fault: always(missing), Cause: []string{"404", "not exist", "gone", "missing"}},
+	{Name: "409", Fault: always(fakes3.Status(409, "ConditionalRequestConflict")), Cause: []string{"Conflict"}},
+	{Name: "412", Fault: always(fakes3.Status(412, "PreconditionFailed")), Cause: saysPrecondition},
+	{Name: "412 after applying", Fault: always(fakes3.ApplyThen(412, "PreconditionFailed")), Cause: saysPrecondition},
+	{Name: "429", Fault: always(fakes3.Status(429, "TooManyRequests")), Cause: []string{"TooManyRequests"}},
+	{Name: "500", Fault: always(fakes3.Status(500, "InternalError")), Cause: saysInternal},
+	{Name: "500 for good", Times: -1, Slow: true, Fault: always(fakes3.Status(500, "InternalError")), Cause: saysInternal},
+	{Name: "500 after applying", Fault: always(fakes3.ApplyThen(500, "InternalError")), Cause: saysInternal},
+	{Name: "503 SlowDown", Fault: always(fakes3.Status(503, "SlowDown")), Cause: []string{"SlowDown"}},
+	{Name: "connection refused", Slow: true, Wide: true, Fault: always(fakes3.Refused()),
+		Cause: []string{"refused", "EOF", "reset"}},
+	{Name: "connection closed", Fault: always(fakes3.DropRequest()), Cause: saysEnded},
+	{Name: "connection reset", Fault: always(reset), Cause: []string{"reset"}},
+	{Name: "answer lost", Fault: always(fakes3.DropReply()), Cause: saysEnded},
+	{Name: "stall", Slow: true, Fault: always(fakes3.Hang()), Cause: saysStalled},
+	{Name: "stall after applying", Slow: true, Fault: always(fakes3.HangAfter()), Cause: saysStalled},
 	{Name: "repeated", Fault: always(repeated)},
 	{Name: "answer cut", Fault: always(func(w http.ResponseWriter, c *fakes3.Call) {
 		fakes3.TruncateBody(len(c.Apply().Body)/2)(w, c)
@@ -70,22 +81,19 @@ var Kinds = []Kind{
 	})), Only: []string{"GetObject", "ListObjectsV2"}},
 	{Name: "answer of half the length", Fault: always(altered(func(b []byte) []byte { return b[:len(b)/2] })),
 		Only: []string{"GetObject", "ListObjectsV2"}},
-	{
-		Name:  "stale read",
-		Fault: always(fakes3.StaleRead()),
-		Only:  []string{"GetObject", "HeadObject", "ListObjectsV2"},
-	},
-	{Name: "web page", Fault: always(webPage)},
-	{Name: "web page for good", Times: -1, Slow: true, Fault: always(webPage)},
-	{Name: "empty 200", Fault: always(func(w http.ResponseWriter, _ *fakes3.Call) { w.WriteHeader(200) })},
+	{Name: "stale read", Fault: always(fakes3.StaleRead()), Only: []string{"GetObject", "HeadObject", "ListObjectsV2"}},
+	{Name: "web page", Fault: always(webPage), Cause: saysWebPage},
+	{Name: "web page for good", Times: -1, Slow: true, Fault: always(webPage), Cause: saysWebPage},
+	{Name: "empty 200", Fault: always(func(w http.ResponseWriter, _ *fakes3.Call) { w.WriteHeader(200) }),
+		Cause: []string{"lacks", "does not mention"}},
 	{Name: "redirect", Times: -1, Fault: always(func(w http.ResponseWriter, _ *fakes3.Call) {
 		w.Header().Set("Location", "http://127.0.0.1:1/elsewhere")
 		w.WriteHeader(http.StatusTemporaryRedirect)
-	})},
-	{Name: "cancelled", Wide: true, Cause: []string{"context canceled"}, Fault: func(stop func()) fakes3.Fault {
+	}), Cause: []string{"not followed"}},
+	{Name: "cancelled", Wide: true, Cause: saysCanceled, Fault: func(stop func()) fakes3.Fault {
 		return func(w http.ResponseWriter, c *fakes3.Call) { stop(); fakes3.Hang()(w, c) }
 	}},
-	{Name: "cancelled after applying", Wide: true, Cause: []string{"context canceled"}, Fault: func(stop func()) fakes3.Fault {
+	{Name: "cancelled after applying", Wide: true, Cause: saysCanceled, Fault: func(stop func()) fakes3.Fault {
 		return func(w http.ResponseWriter, c *fakes3.Call) { c.Apply(); stop(); fakes3.Hang()(w, c) }
 	}},
 }

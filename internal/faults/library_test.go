@@ -108,7 +108,8 @@ func (p *place) judgeAgain(a *attempt) (broken []string) {
 	if same(p.base.Result) || changed && same(second) {
 		return broken
 	}
-	return append(broken, fmt.Sprintf("the next run gives %q, %s (%s), in the state\n%s\nafter\n%s: %s\nwant %q, in the state\n%s",
+	const format = "the next run gives %q, %s (%s), in the state\n%s\nafter\n%s: %s\nwant %q, in the state\n%s"
+	return append(broken, fmt.Sprintf(format,
 		a.again.Seen, outcome(*a.again), a.again.Said, a.again.State, a.State, a.Said, p.base.Seen, p.base.State))
 }
 

@@ -163,6 +163,21 @@ var onReplicas = []operation{
 			return planned(restore.File(e.ctx, c, restore.Target{}, e.out, restore.FileOptions{Replace: true}))
 		}),
 	},
+	{name: "restore.NewPlan v0.3", replica: true, prepare: onlyV3, run: withClient(
+		func(e *env, c engines.Client) (string, error) {
+			plan, err := restore.NewPlan(e.ctx, c, restore.Target{})
+			return planned(plan, err)
+		},
+	)},
+	{
+		name:    "restore.File v0.3",
+		replica: true,
+		state:   restored,
+		prepare: onlyV3,
+		run: withClient(func(e *env, c engines.Client) (string, error) {
+			return planned(restore.File(e.ctx, c, restore.Target{}, e.out, restore.FileOptions{}))
+		}),
+	},
 	{name: "restore.To", replica: true, run: withClient(func(e *env, c engines.Client) (string, error) {
 		var db bytes.Buffer
 		_, err := restore.To(e.ctx, c, restore.Target{TXID: 0x46}, &db, restore.Options{})

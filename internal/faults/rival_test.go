@@ -153,7 +153,7 @@ func (p *place) failWithRival(c, alone, both string) {
 	case a.Failed && !a.Unknown && a.State != alone:
 		broken = append(broken, fmt.Sprintf("a plain error, and the write was applied: %s: %s", a.State, a.Said))
 	case a.State != both && (!a.Failed || a.State != alone):
-		broken = append(broken, fmt.Sprintf("the state is\n%s\nafter both writes it is\n%s\nsaid %s; %v", a.State, both, a.Said, rivalErr))
+		broken = append(broken, fmt.Sprintf("the state is\n%s\nafter both writes it is\n%s\nsaid %s", a.State, both, a.Said))
 	}
 	Log(p.t, Line{Store: "s3", Op: p.op.name, Call: c, Kind: repeatedInBetween}, a.Result, broken)
 }
