@@ -154,7 +154,7 @@ func (k Kind) Rule(match func(fakes3.Request) bool, stop func()) fakes3.Rule {
 }
 
 // random are the parts of names that are drawn anew in each run.
-var random = regexp.MustCompile("[a-z2-7]{26}")
+var random = regexp.MustCompile("(kv/lease/)[0-9]+|[a-z2-7]{26}")
 
 // Call names requests that are one to an operation: a place's own name and what is random are
 // left out.
@@ -163,7 +163,7 @@ func Call(r fakes3.Request, place string) string {
 	if what == "" {
 		what = r.Query.Get("prefix") + "?" + r.Query.Get("delimiter")
 	}
-	return r.Op + " " + random.ReplaceAllString(strings.TrimPrefix(what, place+"/"), "RANDOM")
+	return r.Op + " " + random.ReplaceAllString(strings.TrimPrefix(what, place+"/"), "${1}RANDOM")
 }
 
 // Bound is how long an operation may take under one failure, with the timeouts that the
