@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -64,6 +65,20 @@ func Judge(base, r Result, before string, steps bool, cause []string) (broken []
 	rule(strings.Contains(r.Said+r.Seen, fakes3.SecretAccessKey), "the secret is shown")
 	rule(r.Took > Bound, "took %v", r.Took)
 	rule(len(r.Left) > 0, "leaves %v", r.Left)
+	return broken
+}
+
+// verb is what an error says was to be done.
+var verb = regexp.MustCompile(`\b(acquire|activate|active|break|check|copy|create|delete|fail|get|init|inspect|` +
+	`instances|latest|list|lock|log|migrate|open|plan|prune|read|release|renew|replace|reset|restore|save|set|` +
+	`snapshot|stat|update|wait|watch|write)\b`)
+
+// JudgeOperation returns which rules the error of a run breaks that failed: it names the
+// operation.
+func JudgeOperation(r Result) (broken []string) {
+	if !verb.MatchString(r.Said) {
+		broken = append(broken, "the error does not say what was to be done: "+r.Said)
+	}
 	return broken
 }
 

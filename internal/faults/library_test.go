@@ -81,6 +81,7 @@ func (p *place) failOnce(haste int, c string, k Kind) (a *attempt, broken []stri
 	broken = Judge(p.base.Result, a.Result, a.before, p.op.steps, k.Cause)
 	if a.Failed {
 		p.repeat(a)
+		broken = append(broken, JudgeOperation(a.Result)...)
 		if !k.Wide {
 			broken = append(broken, JudgeObject(a.Result, c)...)
 		}
