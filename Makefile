@@ -18,10 +18,12 @@ TIME ?= 1m
 fuzz:
 	go test -run '^$$' -fuzz '^$(TARGET)$$' -fuzztime $(TIME) $(PKG)
 
-# Every request of every operation fails once in each way; takes long.
+# Every request of every operation fails once in each way, and docs/faults.md says what came of it; takes long.
 faults:
-	REPLCTL_FAULTS=all go test -tags faults -count=1 -timeout 4h -parallel 24 ./internal/faults
-	REPLCTL_FAULTS=all go test -count=1 -timeout 4h -run 'TestEvery(Call|Path)Fails' ./cmd/replctl/internal/cli
+	rm -f faults.log
+	REPLCTL_FAULTS=all REPLCTL_FAULTS_LOG=$(CURDIR)/faults.log go test -tags faults -count=1 -timeout 8h -parallel 24 \
+		-run 'TestEvery' ./internal/faults ./cmd/replctl/internal/cli
+	go run -tags faults ./internal/faults/report faults.log > docs/faults.md
 
 # Every state that a power loss may leave, up to a bound; needs strace, takes minutes.
 powerloss:
