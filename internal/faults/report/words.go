@@ -19,8 +19,9 @@ set of rules judges every run:
 - temporary files are gone, or swept by the next run;
 - the next run, without a failure, comes to the same result.
 
-What is below is from the runs that the figures count. ` + "`.ci/run`" + ` makes a sample of them with a fixed
-seed, ` + "`make faults`" + ` all.
+What is below is from the runs that the figures count, which may be a sample. ` + "`make faults`" + ` makes all.
+A run that breaks a rule is ` + "`!`" + `, one with the result that there is without the failure ` + "`+`" + `, one that ends
+with an error ` + "`-`" + `, either of the two, depending on the call, ` + "`*`" + `; what was not run is ` + "`.`" + `.
 
 `
 
