@@ -166,7 +166,7 @@ func (tr *trial) command(ctx context.Context, run runner) (r faults.Result, code
 var unknown = regexp.MustCompile(`outcome of (?:the )?write (?:is )?unknown|may have been`)
 
 // volatile is what differs between two runs that did the same: ages, and moments of now.
-var volatile = regexp.MustCompile(`place\d+|"(?:now|expires_at|acquired_at|etag|age_seconds|since)": ?[^\n,}]*` +
+var volatile = regexp.MustCompile(`place\d+|"(?:now|lease|expires_at|acquired_at|etag|age_seconds|since)": ?[^\n,}]*` +
 	`|until \S+ \S+|\([^)]* (?:ago|left|from now)\)|\d+ (?:ms|s) left|probe-[0-9a-z]+|\d[0-9.]*m?s\b`)
 
 // planned is what a plan comes to: the way to a state may be another one.
