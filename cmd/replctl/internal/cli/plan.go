@@ -25,7 +25,7 @@ type planJSON struct {
 	Reason   string           `json:"reason,omitempty"`
 	State    pointJSON        `json:"state"`
 	Asked    *time.Time       `json:"timestamp,omitempty"` // the moment that was asked for
-	Next     *pointJSON       `json:"next,omitempty"`      // the first state after the moment, where that has none of its own
+	Next     *pointJSON       `json:"next,omitempty"`      // the first state after a moment that has none
 	Notes    []string         `json:"notes"`
 	Objects  []planObjectJSON `json:"objects"`
 	Bytes    int64            `json:"bytes"`
