@@ -88,8 +88,9 @@ func TestCallsAreSeen(t *testing.T) {
 func TestCallsFail(t *testing.T) {
 	for name, want := range map[string]string{
 		"create": "create false", "write": "write 0 false", "fsync": "sync false", "lock": "lock false",
-		"close": "close false", "rename": "rename false", "read": "read  false", "mkdir": "mkdir false", "readdir": "list 0 false",
-		"link": "link false", "unlink": "remove false",
+		"close": "close false", "rename": "rename false", "read": "read  false", "mkdir": "mkdir false",
+		"readdir": "list 0 false",
+		"link":    "link false", "unlink": "remove false",
 	} {
 		_, out, _, err := run(t, name, func(c *Call) { c.Fail(unix.EIO) })
 		if err != nil || !strings.Contains(out, want) || !strings.Contains(out, "input/output error") {

@@ -102,7 +102,7 @@ func TestPrintProblems(t *testing.T) {
 // Progress is one line, gone in the end, and no line where all is done at once.
 func TestMeter(t *testing.T) {
 	var slow, quick strings.Builder
-	m := &meter{w: &slow, verb: "reading", began: time.Now().Add(-time.Second)}
+	m := &meter{w: &slow, verb: "reading", unit: size, began: time.Now().Add(-time.Second)}
 	m.update(1<<20, 2<<20)
 	m.done()
 	want := regexp.MustCompile(
