@@ -68,10 +68,11 @@ func (s *Store) migrate(ctx context.Context, tx execer) error {
 }
 
 // createSchema creates the schema if it is missing. IF NOT EXISTS alone would want the right
-// to create one.
+// to create one. The catalog itself is asked: to_regnamespace and IF NOT EXISTS may answer from
+// a cache of this connection, which an advisory lock does not bring up to date.
 func (s *Store) createSchema(ctx context.Context, tx execer) error {
 	var there bool
-	err := tx.QueryRowContext(ctx, "SELECT to_regnamespace($1) IS NOT NULL", s.opts.Schema).Scan(&there)
+	err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1)", s.opts.Schema).Scan(&there)
 	if err != nil || there {
 		return err
 	}
