@@ -17,6 +17,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	runAsChild()
 	fakes3.Isolate()
 	_ = os.Setenv("AWS_ACCESS_KEY_ID", fakes3.AccessKeyID)
 	_ = os.Setenv("AWS_SECRET_ACCESS_KEY", fakes3.SecretAccessKey)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -14,8 +15,14 @@ import (
 // Run starts a command, whose process is to call [Enter], and calls decide for each of its
 // calls on a file below root, one after another. A call that decide does nothing about is
 // continued, as all other calls are. Run returns what [exec.Cmd.Wait] returns, or an error of
-// its own. The command's ExtraFiles must be empty.
+// its own. The command's ExtraFiles must be empty. The process does not outlive this one.
 func Run(cmd *exec.Cmd, root string, decide func(*Call)) error {
+	runtime.LockOSThread() // Pdeathsig is for the end of the thread
+	defer runtime.UnlockOSThread()
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = new(syscall.SysProcAttr)
+	}
+	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("socket pair: %w", err)

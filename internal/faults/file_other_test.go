@@ -1,0 +1,5 @@
+//go:build faults && !linux
+
+package faults
+
+func runAsChild() {}
