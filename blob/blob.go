@@ -178,8 +178,12 @@ type Store interface {
 
 // ErrIndeterminate is in the chain of an error of Write that does not tell whether
 // the object was written: the answer was lost, and the object could not be read
-// back. If it turns up, it is durable.
+// back. If it turns up, it is durable, unless the error is ErrNotDurable, too.
 var ErrIndeterminate = errors.New("outcome of the write is unknown")
+
+// ErrNotDurable is an ErrIndeterminate that no reading resolves: the object may be
+// visible, or become it, and the store could not make it durable.
+var ErrNotDurable = fmt.Errorf("%w: it may not survive a crash", ErrIndeterminate)
 
 // ErrUnreadable is in the chain of an error about an object that is there and that
 // nobody can read as it is: archived in cold storage, a link that leads nowhere, a pipe

@@ -61,8 +61,11 @@ func (s *Store) Write(ctx context.Context, key string, r io.Reader, opts blob.Wr
 // it, and the writer that made it may not have got to its fsync of the directory.
 func publish(dir *os.Root, t *durable.Temp, name string, opts blob.WriteOptions) error {
 	t.Guard = opts.Guard
-	err := t.Publish(name, opts.ModTime, opts.IfAbsent)
-	if errors.Is(err, fs.ErrExist) {
+	err := publishTemp(t, name, opts.ModTime, opts.IfAbsent)
+	switch {
+	case errors.Is(err, durable.ErrUncertain):
+		return fmt.Errorf("%w: %w", blob.ErrNotDurable, err)
+	case errors.Is(err, fs.ErrExist):
 		if syncErr := durable.SyncDir(dir, "."); syncErr != nil {
 			return fmt.Errorf("sync what is there: %w", syncErr)
 		}

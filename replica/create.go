@@ -24,7 +24,8 @@ func Create(ctx context.Context, store blob.Store, key string, r io.Reader, opts
 	ours := contentOf(r)
 	info, err := store.Write(ctx, key, ours.reader(), opts)
 	exists := errors.Is(err, fs.ErrExist)
-	if err == nil || ctx.Err() != nil || !exists && !errors.Is(err, blob.ErrIndeterminate) {
+	inDoubt := errors.Is(err, blob.ErrIndeterminate) && !errors.Is(err, blob.ErrNotDurable)
+	if err == nil || ctx.Err() != nil || !exists && !inDoubt {
 		return info, err
 	}
 	there, statErr := c.Stat(ctx, key)

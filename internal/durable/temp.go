@@ -47,20 +47,44 @@ func CreateTemp(dir *os.Root, perm os.FileMode) (*Temp, error) {
 			return nil, fmt.Errorf("create temporary file: %w", err)
 		}
 		t := &Temp{File: f, dir: dir, name: name}
-		locked, err := tryLock(f)
-		noLocks := err != nil // then nobody sweeps either; see Sweep
-		if noLocks || locked && t.inPlace() {
+		ours, err := t.claim()
+		if ours {
 			return t, nil
 		}
-		t.Abort() // a sweeper was there between create and lock
+		t.Abort()
+		if err != nil {
+			return nil, fmt.Errorf("create temporary file: %w", err)
+		}
+		// A sweeper was there between create and lock.
 	}
 }
 
+// claim locks a new temporary, and reports whether it still has its name. On a filesystem
+// without locks nobody sweeps; see Sweep.
+func (t *Temp) claim() (bool, error) {
+	locked, err := takeLock(t.File)
+	switch {
+	case err != nil && noLocks(err):
+		return true, nil
+	case err != nil:
+		return false, fmt.Errorf("lock: %w", err)
+	case !locked:
+		return false, nil
+	}
+	return t.inPlace()
+}
+
 // inPlace reports whether the name still leads to the open file.
-func (t *Temp) inPlace() bool {
-	open, err1 := t.Stat()
-	named, err2 := t.dir.Lstat(t.name)
-	return err1 == nil && err2 == nil && named.Mode().IsRegular() && os.SameFile(open, named)
+func (t *Temp) inPlace() (bool, error) {
+	open, err := t.Stat()
+	if err != nil {
+		return false, err
+	}
+	named, err := t.dir.Lstat(t.name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil && named.Mode().IsRegular() && os.SameFile(open, named), err
 }
 
 // Publish gives the file its name in the directory, durably, with the given
@@ -233,7 +257,8 @@ func removeDead(dir *os.Root, name string) bool {
 	if locked, err := tryLock(f); err != nil || !locked {
 		return false
 	}
-	if t := (&Temp{File: f, dir: dir, name: name}); !t.inPlace() {
+	t := &Temp{File: f, dir: dir, name: name}
+	if inPlace, err := t.inPlace(); err != nil || !inPlace {
 		return false // a link, or published meanwhile
 	}
 	if closeBeforeRename {

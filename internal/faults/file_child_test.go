@@ -10,8 +10,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -20,7 +22,9 @@ import (
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/internal/trap"
 	"github.com/replctl/replicate/replica"
+	"github.com/replctl/replicate/store/config"
 	"github.com/replctl/replicate/store/kv"
+	"github.com/replctl/replicate/store/resource"
 )
 
 // childVariable, in the environment, makes a process a child, which carries out orders.
@@ -142,10 +146,17 @@ func run(op operation, e env, terminated <-chan os.Signal) (r Result) {
 	r.Took, r.Seen = time.Since(began), seen
 	if err != nil {
 		r.Failed, r.Said, r.Seen = true, err.Error(), ""
-		r.Absence = errors.Is(err, replica.ErrNoReplica) || op.records && isAbsence(err)
+		r.Absence = errors.Is(err, replica.ErrNoReplica) || op.records && isNothing(err) ||
+			op.raw && !op.records && errors.Is(err, fs.ErrNotExist)
 		r.Unknown = ctx.Err() != nil || errors.Is(err, cas.ErrIndeterminate) || errors.Is(err, blob.ErrIndeterminate)
 	}
 	return r
+}
+
+// isNothing reports whether an error says that there is no such record: fs.ErrNotExist does not.
+func isNothing(err error) bool {
+	return errors.Is(err, kv.ErrNotFound) || errors.Is(err, config.ErrSnapshotNotFound) ||
+		errors.Is(err, resource.ErrNotFound) || strings.Contains(err.Error(), "NotFound desc")
 }
 
 func operationNamed(name string) (operation, error) {

@@ -4,6 +4,7 @@ package faults
 
 import (
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -41,9 +42,10 @@ var FileKinds = []FileKind{
 	errno("EACCES", "open create mkdir unlink rename link stat chmod watch readlink access", unix.EACCES),
 	errno("EPERM", "link utimens chmod chown setxattr", unix.EPERM),
 	errno("EIO", "", unix.EIO),
-	{Name: "EIO for good", From: samePath, Cause: unix.EIO.Error(), Do: fails(unix.EIO)},
+	{Name: "EIO for good", On: "open create read write fsync lock stat fstat readdir truncate rename link mkdir unlink",
+		From: samePath, Cause: unix.EIO.Error(), Do: fails(unix.EIO)},
 	errno("ENOENT", "open stat unlink rename link readdir", unix.ENOENT),
-	errno("EINTR", "open create read write fsync lock close truncate stat fstat readdir", unix.EINTR),
+	errno("EINTR", "open create read write fsync lock truncate stat fstat readdir", unix.EINTR),
 	errno("EMFILE", "open create dup", unix.EMFILE),
 	{Name: "EMFILE for good", On: "open create dup", From: everyPath, Cause: unix.EMFILE.Error(), Do: fails(unix.EMFILE)},
 	errno("ENOSPC", "create mkdir rename link write truncate setxattr fsync watch", unix.ENOSPC),
@@ -55,7 +57,7 @@ var FileKinds = []FileKind{
 	{Name: "EIO after applying", On: "create mkdir rename link unlink write fsync", Cause: unix.EIO.Error(),
 		Do: func(c *trap.Call) bool { return c.FailAfter(unix.EIO) == nil }},
 	{Name: "SIGTERM", On: changes + " open read lock readdir stat watch", Do: signals(unix.SIGTERM)},
-	{Name: "SIGKILL", On: changes + " lock close", Do: signals(unix.SIGKILL)},
+	{Name: "SIGKILL", On: changes + " lock", Do: signals(unix.SIGKILL)},
 }
 
 func errno(name, on string, err unix.Errno) FileKind {
@@ -72,5 +74,11 @@ func signals(sig unix.Signal) func(*trap.Call) bool {
 
 // Fits reports whether the kind is one of a call's of this name.
 func (k FileKind) Fits(name string) bool {
-	return k.On == "" || slices.Contains(words(k.On), name)
+	return k.On == "" || slices.Contains(strings.Fields(k.On), name)
+}
+
+// FitsCall is Fits of a call as [Calls] names it. One for good begins with the first.
+func (k FileKind) FitsCall(call string) bool {
+	name, _, n := callOf(call)
+	return k.Fits(name) && (k.From != samePath || n == 1)
 }

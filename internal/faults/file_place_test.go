@@ -31,6 +31,8 @@ type yard struct {
 	root   string
 	filled bool
 	child  *child
+
+	objects []string // names, one of which is in each error
 }
 
 func newYard(t *testing.T, op operation, source string) *yard {
@@ -143,6 +145,10 @@ func (y *yard) attempt(decide func(*trap.Call), mayRepeat func(attempt) bool) (a
 		y.child = nil
 	}
 	a.Result = *r
+	if a.Took > Bound {
+		y.child.end()
+		y.child = nil
+	}
 	a.State, a.Left = y.look(), y.left()
 	if mayRepeat(a) && a.Took <= Bound {
 		if a.killed {

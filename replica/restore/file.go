@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/replctl/replicate/blob"
 	"github.com/replctl/replicate/internal/durable"
 	"github.com/replctl/replicate/internal/errs"
 	"github.com/replctl/replicate/replica"
@@ -56,7 +57,9 @@ var sidecars = []string{"-wal", "-shm", "-journal"}
 // it under longer names, that end as the temporary's does. So does an fsync of the directory
 // that fails after the renaming.
 //
-// If something is there and Replace is not set, the error is fs.ErrExist.
+// If something is there and Replace is not set, the error is fs.ErrExist. An error that is
+// blob.ErrIndeterminate leaves open which database is there; with any other it is the old one,
+// or none.
 func File(ctx context.Context, src replica.Source, target Target, path string, opts FileOptions) (*Plan, error) {
 	return replan(ctx, src, target, opts.Options, func(files *replica.Files, p *Plan) error {
 		return p.toFile(ctx, files, path, opts)
@@ -149,7 +152,11 @@ func (t *place) restore(ctx context.Context, files *replica.Files, plan *Plan, o
 	if err := t.isFree(opts); err != nil {
 		return err
 	}
-	return t.publish(temp, opts.Replace)
+	err = t.publish(temp, opts.Replace)
+	if errors.Is(err, durable.ErrUncertain) {
+		err = fmt.Errorf("%w: %w", blob.ErrNotDurable, err)
+	}
+	return err
 }
 
 // isFree reports what is in the way: a process that has the old database open or, if it
@@ -165,9 +172,12 @@ func (t *place) isFree(opts FileOptions) error {
 		return fmt.Errorf("%w: a database of %d bytes is there", fs.ErrExist, t.old.Size())
 	}
 	for _, suffix := range sidecars {
-		if _, err := t.dir.Lstat(t.name + suffix); err == nil {
+		switch _, err := t.dir.Lstat(t.name + suffix); {
+		case err == nil:
 			return fmt.Errorf("%w: no database is there, but %s, which SQLite would apply to the restored one",
 				fs.ErrExist, t.name+suffix)
+		case !errors.Is(err, fs.ErrNotExist):
+			return err
 		}
 	}
 	return nil
