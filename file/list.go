@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"iter"
 	"os"
+	"path"
 	"slices"
 	"strings"
 
@@ -49,12 +50,12 @@ func (s *Store) list(l *lister, prefix string) error {
 func (l *lister) walk(dir *os.Root, prefix string) error {
 	d, err := durable.OpenDir(dir)
 	if err != nil {
-		return err
+		return inDirectory(prefix, err)
 	}
 	defer d.Close()
 	keys, err := l.keys(dir, d, prefix)
 	if err != nil {
-		return err
+		return inDirectory(prefix, err)
 	}
 	for b, err := range l.lookAhead(dir, d, prefix, keys) {
 		if err != nil {
@@ -71,6 +72,11 @@ func (l *lister) walk(dir *os.Root, prefix string) error {
 		b.done()
 	}
 	return nil
+}
+
+// inDirectory names the directory in an error: the listing may be of one far above it.
+func inDirectory(prefix string, err error) error {
+	return fmt.Errorf("directory %s: %w", path.Clean(prefix), err)
 }
 
 // keys returns what the listing wants of dir, sorted: the keys of files, and

@@ -53,7 +53,7 @@ var FileKinds = []FileKind{
 		Cause: unix.ENOSPC.Error(), Do: fails(unix.ENOSPC)},
 	errno("ENOLCK", "lock", unix.ENOLCK),
 	errno("EOPNOTSUPP", "lock link setxattr fsync", unix.EOPNOTSUPP),
-	{Name: "short", On: "read write", Do: func(c *trap.Call) bool { return c.Regular && c.Short() == nil }},
+	{Name: "short", On: "read write", Do: func(c *trap.Call) bool { return c.Regular() && c.Short() == nil }},
 	{Name: "EIO after applying", On: "create mkdir rename link unlink write fsync", Cause: unix.EIO.Error(),
 		Do: func(c *trap.Call) bool { return c.FailAfter(unix.EIO) == nil }},
 	{Name: "SIGTERM", On: changes + " open read lock readdir stat watch", Do: signals(unix.SIGTERM)},

@@ -55,7 +55,7 @@ func (y *yard) clear() {
 	if !readsOnly || !y.filled {
 		err = errors.Join(err, os.RemoveAll(y.replica()))
 		if y.op.replica {
-			err = errors.Join(err, copyTree(y.replica(), y.source))
+			err = errors.Join(err, linkTree(y.replica(), y.source))
 		}
 		y.filled = true
 	}
@@ -67,26 +67,17 @@ func (y *yard) clear() {
 	}
 }
 
-// copyTree copies files with their times: those of a v0.3 backup are its moments.
-func copyTree(to, from string) error {
+// linkTree makes a tree of links to files: nothing writes to a file that has a name.
+func linkTree(to, from string) error {
 	return filepath.WalkDir(from, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		rel, _ := filepath.Rel(from, name)
-		target := filepath.Join(to, rel)
+		target := filepath.Join(to, strings.TrimPrefix(name, from))
 		if d.IsDir() {
 			return os.Mkdir(target, 0o755)
 		}
-		content, err := os.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		fi, err := d.Info()
-		if err != nil {
-			return err
-		}
-		return errors.Join(os.WriteFile(target, content, 0o644), os.Chtimes(target, fi.ModTime(), fi.ModTime()))
+		return os.Link(name, target)
 	})
 }
 

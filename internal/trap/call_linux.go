@@ -21,8 +21,6 @@ type Call struct {
 
 	Path string // of the file, below the root, with "/" as separators; of a rename or link, the new one
 
-	Regular bool // the file is open, and a regular one
-
 	Size int // of a read or write, the number of bytes
 
 	s        *supervisor
@@ -121,10 +119,6 @@ func (c *Call) detail(shape shape) *Call {
 	case "read", "write":
 		c.Size = int(args[2])
 	}
-	if shape.path < 0 {
-		var st unix.Stat_t
-		c.Regular = unix.Stat(c.from.file(), &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG
-	}
 	return c
 }
 
@@ -150,6 +144,12 @@ func (s *supervisor) text(addr uint64) string {
 		buf, addr = append(buf, chunk[:n]...), addr+uint64(n)
 	}
 	return string(buf)
+}
+
+// Regular reports whether the call is on an open file that is a regular one.
+func (c *Call) Regular() bool {
+	var st unix.Stat_t
+	return calls[int(c.n.Nr)].path < 0 && unix.Stat(c.from.file(), &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG
 }
 
 // send answers. The child may have been killed meanwhile.
