@@ -145,7 +145,11 @@ func (c planner) plan(ctx context.Context, target Target, damaged []string) (*Pl
 	if inLTX != nil && inV3 != nil { // the times decide between them
 		err := inLTX.confirm(ctx, inV3.State.Time)
 		if key, isDamaged := c.DamagedObject(err); isDamaged {
-			return c.plan(ctx, target, append(slices.Clone(damaged), key))
+			plan, planErr := c.plan(ctx, target, append(slices.Clone(damaged), key))
+			if planErr != nil && replica.IsRefusal(err) {
+				return nil, around(err, planErr)
+			}
+			return plan, planErr
 		} else if err != nil {
 			return nil, fmt.Errorf("plan: %w", err)
 		}

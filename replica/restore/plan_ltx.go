@@ -25,6 +25,7 @@ type ltxPlanner struct {
 // which these are.
 func (c planner) planLTX(ctx context.Context, target Target, damaged []string) (*Plan, error) {
 	var notes []string
+	var refused error // the first that is no damage: the store may be well by now
 	for again := true; ; {
 		plan, err := c.planLTXOnce(ctx, target, damaged)
 		key, isDamaged := c.DamagedObject(err)
@@ -34,13 +35,16 @@ func (c planner) planLTX(ctx context.Context, target Target, damaged []string) (
 		switch {
 		case isDamaged && len(notes) < maxAttempts:
 			damaged = append(slices.Clone(damaged), key)
+			if refused == nil && replica.IsRefusal(err) {
+				refused = err
+			}
 			notes = append(notes, fmt.Sprintf("%v; it is not used", err))
 		case again && (errors.Is(err, replica.ErrDamaged) || errors.Is(err, fs.ErrNotExist)):
 			// Compaction moves transactions to a higher level while the levels are
 			// listed, so that what is moved can be missed. It is not missed twice.
 			again = false
 		case err != nil:
-			return nil, err
+			return nil, around(refused, err)
 		default:
 			plan.Notes = append(notes, plan.Notes...)
 			return plan, nil

@@ -44,10 +44,8 @@ func replan(
 				return plan, err
 			}
 		}
-		if err != nil && first != nil {
-			return nil, fmt.Errorf("%w; and around it: %w", first, err)
-		} else if err != nil {
-			return nil, err
+		if err != nil {
+			return nil, around(first, err)
 		}
 		err = restore(files, plan)
 		key, isDamaged := c.DamagedObject(err)
@@ -68,4 +66,12 @@ func replan(
 			opts.Around(err)
 		}
 	}
+}
+
+// around is the error of a plan that goes around the object of another error, if there is one.
+func around(first, err error) error {
+	if first == nil {
+		return err
+	}
+	return fmt.Errorf("%w; and around it: %w", first, err)
 }
