@@ -51,7 +51,7 @@ func (l *recordLister) walk(dir *os.Root, prefix string) error {
 	}
 	entries, err := fs.ReadDir(dir.FS(), ".")
 	if err != nil {
-		return inDirectory(prefix, err)
+		return inDirectory(dir, err)
 	}
 	var names []string
 	for _, e := range entries {

@@ -7,7 +7,7 @@ import (
 	"io/fs"
 	"iter"
 	"os"
-	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -50,12 +50,12 @@ func (s *Store) list(l *lister, prefix string) error {
 func (l *lister) walk(dir *os.Root, prefix string) error {
 	d, err := durable.OpenDir(dir)
 	if err != nil {
-		return inDirectory(prefix, err)
+		return inDirectory(dir, err)
 	}
 	defer d.Close()
 	keys, err := l.keys(dir, d, prefix)
 	if err != nil {
-		return inDirectory(prefix, err)
+		return inDirectory(dir, err)
 	}
 	for b, err := range l.lookAhead(dir, d, prefix, keys) {
 		if err != nil {
@@ -75,8 +75,8 @@ func (l *lister) walk(dir *os.Root, prefix string) error {
 }
 
 // inDirectory names the directory in an error: the listing may be of one far above it.
-func inDirectory(prefix string, err error) error {
-	return fmt.Errorf("directory %s: %w", path.Clean(prefix), err)
+func inDirectory(dir *os.Root, err error) error {
+	return fmt.Errorf("directory %s: %w", filepath.Clean(dir.Name()), err)
 }
 
 // keys returns what the listing wants of dir, sorted: the keys of files, and

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 )
 
 // Another user may have put a pipe, a socket, a device or a link where a file of
@@ -91,18 +92,22 @@ func named(err error, name string) error {
 // it. Its maker does that, but may have been killed before. A directory that has
 // entries needs nothing: whoever made the first has called SyncName.
 func SyncName(dir *os.Root) error {
+	if err := syncEmpty(dir); err != nil {
+		return fmt.Errorf("sync name of directory %s: %w", filepath.Clean(dir.Name()), err)
+	}
+	return nil
+}
+
+func syncEmpty(dir *os.Root) error {
 	d, err := dir.Open(".")
 	if err != nil {
-		return fmt.Errorf("sync name of directory: %w", err)
+		return err
 	}
 	defer d.Close()
 	if _, err := d.Readdirnames(1); !errors.Is(err, io.EOF) {
 		return err
 	}
-	if err := syncParent(d); err != nil {
-		return fmt.Errorf("sync name of directory %s: %w", dir.Name(), err)
-	}
-	return nil
+	return syncParent(d)
 }
 
 var syncParent = fsyncParent // tests let it fail

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,11 +22,11 @@ const openFlags = unix.O_NONBLOCK | unix.O_NOFOLLOW
 func SyncDir(root *os.Root, name string) error {
 	d, err := root.Open(name + onlyDir)
 	if err != nil {
-		return fmt.Errorf("sync directory: %w", named(err, name))
+		return fmt.Errorf("sync directory %s: %w", filepath.Join(root.Name(), name), err)
 	}
 	defer d.Close()
 	if err := d.Sync(); err != nil {
-		return fmt.Errorf("sync directory %s: %w", name, err)
+		return fmt.Errorf("sync directory %s: %w", filepath.Join(root.Name(), name), err)
 	}
 	return nil
 }

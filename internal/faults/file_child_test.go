@@ -67,6 +67,7 @@ func carryOut() error {
 	in, out := bufio.NewReader(os.Stdin), json.NewEncoder(os.Stdout)
 	var op operation
 	var e env
+	before := false // the operation has run at this place
 	for {
 		line, err := in.ReadBytes('\n')
 		if err != nil {
@@ -74,11 +75,14 @@ func carryOut() error {
 		}
 		var next report
 		if len(line) > 1 {
-			op, e, err = prepared(line)
+			op, e, before, err = prepared(line)
 			next.Kept = keep(e.kept)
 		} else {
+			if before && op.again != nil {
+				err = op.again(&e)
+			}
 			r := run(op, e, terminated)
-			next.Result = &r
+			before, next.Result = true, &r
 		}
 		if err := errors.Join(err, out.Encode(next)); err != nil {
 			return err
@@ -106,14 +110,15 @@ func keep(value any) []byte {
 	return kept.Bytes()
 }
 
-// prepared makes an order's preparation, unless another child has.
-func prepared(line []byte) (op operation, e env, err error) {
+// prepared makes an order's preparation, unless another child has, which has also run the
+// operation before.
+func prepared(line []byte) (op operation, e env, before bool, err error) {
 	var o order
 	if err = json.Unmarshal(line, &o); err == nil {
 		op, err = operationNamed(o.Op)
 	}
 	if err != nil {
-		return op, e, err
+		return op, e, false, err
 	}
 	e = env{ctx: context.Background(), url: o.URL, out: o.Out, source: o.Source}
 	switch {
@@ -126,7 +131,7 @@ func prepared(line []byte) (op operation, e env, err error) {
 			err = fmt.Errorf("prepare: %w", err)
 		}
 	}
-	return op, e, err
+	return op, e, o.Prepared, err
 }
 
 // run runs the operation once, until SIGTERM ends it.

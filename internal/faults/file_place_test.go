@@ -33,6 +33,7 @@ type yard struct {
 	child  *child
 
 	objects []string // names, one of which is in each error
+	judge   *place   // has the run without a failure, and the rules of the run after one
 }
 
 func newYard(t *testing.T, op operation, source string) *yard {
@@ -112,45 +113,35 @@ func (y *yard) left() (found []string) {
 	return found
 }
 
-// attempt is what has come of one run, and of another one after it without a failure.
-type attempt struct {
-	Result
-	before, after string // the states before it, and after the other one
-	killed        bool
-
-	again     *Result // nil if it was not run again
-	leftAfter []string
-}
-
-// attempt runs the operation in a cleared yard, in a process that does nothing else. Decide is
-// asked about each of its calls. If mayRepeat agrees, the operation is run again without that.
-func (y *yard) attempt(decide func(*trap.Call), mayRepeat func(attempt) bool) (a attempt) {
+// attempt runs the operation in a cleared yard, in a process that does nothing else, and again
+// without a failure if it has failed, or if repeat is set. Decide is asked about each of the calls
+// of the first run.
+func (y *yard) attempt(decide func(*trap.Call), repeat bool) (a attempt, killed bool) {
 	y.t.Helper()
 	y.clear()
 	kept := y.ready(order{})
 	a.before = y.look()
 	r := y.child.goOn(decide)
-	a.killed = r == nil
-	if a.killed {
+	if killed = r == nil; killed {
 		r = &Result{Failed: true, Unknown: true, Said: "killed: " + y.child.end()}
-		y.child = nil
 	}
-	a.Result = *r
-	if a.Took > Bound {
+	if killed || r.Took > Bound {
 		y.child.end()
 		y.child = nil
 	}
+	a.Result = *r
 	a.State, a.Left = y.look(), y.left()
-	if mayRepeat(a) && a.Took <= Bound {
-		if a.killed {
-			y.ready(order{Prepared: true, Kept: kept})
-		}
-		if a.again = y.child.goOn(nil); a.again == nil {
-			a.again = &Result{Failed: true, Said: "the second run: " + y.child.end()}
-		}
-		a.after, a.leftAfter = y.look(), y.left()
+	if !a.Failed && !repeat {
+		return a, killed
 	}
-	return a
+	if y.child == nil {
+		y.ready(order{Prepared: true, Kept: kept})
+	}
+	if a.again = y.child.goOn(nil); a.again == nil {
+		a.again = &Result{Failed: true, Said: y.child.end()}
+	}
+	a.again.State, a.again.Left = y.look(), y.left()
+	return a, killed
 }
 
 // ready has a child prepare what is to be run, and returns what the preparation leaves.

@@ -60,26 +60,22 @@ func TestEveryFileCallFails(t *testing.T) {
 		t.Run(op.name, func(t *testing.T) {
 			t.Parallel()
 			y := newYard(t, op, source)
-			base, calls := y.base()
+			calls := y.prepareBase()
 			if os.Getenv("REPLCTL_FAULTS_CALLS") != "" {
 				t.Log(strings.Join(calls, "\n"))
 				return
 			}
 			chosen := Sampler("file " + op.name)
 			runs, missed := 0, 0
-			y.objects = objectsOf(calls)
 			for _, call := range calls {
 				for _, k := range FileKinds {
-					if !k.FitsCall(call) || excusedFile(op, k, call) != "" || !chosen() {
-						continue
-					}
-					a, hit := y.fail(call, k)
-					if !hit {
+					switch {
+					case !k.FitsCall(call) || excusedFile(op, k, call) != "" || !chosen():
+					case y.fail(call, k):
+						runs++
+					default:
 						missed++
-						continue
 					}
-					runs++
-					Log(t, Line{Store: "file", Op: op.name, Call: call, Kind: k.Name}, a.Result, y.judge(base, a, k, call))
 				}
 			}
 			t.Logf("%d calls, %d runs, %d calls were not made again", len(calls), runs, missed)
@@ -87,28 +83,30 @@ func TestEveryFileCallFails(t *testing.T) {
 	}
 }
 
-// base is the operation without a failure, twice: it has to repeat itself.
-func (y *yard) base() (base attempt, calls []string) {
+// prepareBase runs the operation without a failure, twice: it has to repeat itself.
+func (y *yard) prepareBase() (calls []string) {
 	y.t.Helper()
-	never := func(attempt) bool { return false }
-	base = y.attempt(nil, never)
-	if base.Failed {
-		y.t.Fatalf("without a failure: %s", base.Said)
+	first, _ := y.attempt(nil, false)
+	if first.Failed {
+		y.t.Fatalf("without a failure: %s", first.Said)
 	}
 	n := tally{}
-	second := y.attempt(func(c *trap.Call) { calls = append(calls, n.name(c)) }, never)
-	if second.Seen != base.Seen || second.State != base.State {
-		y.t.Fatalf("it does not repeat itself:\n%s\n%s\nthen\n%s\n%s", base.Seen, base.State, second.Seen, second.State)
+	base, _ := y.attempt(func(c *trap.Call) { calls = append(calls, n.name(c)) }, true)
+	if base.Seen != first.Seen || base.State != first.State {
+		y.t.Fatalf("it does not repeat itself:\n%s\n%s\nthen\n%s\n%s", first.Seen, first.State, base.Seen, base.State)
 	}
+	y.judge = &place{t: y.t, op: y.op, base: &base}
 	slices.Sort(calls) // those of several goroutines come in any order
-	return base, distinct(calls)
+	y.objects = objectsOf(calls)
+	return distinct(calls)
 }
 
-// fail runs the operation with a failure of one call, and reports whether the call was made.
-func (y *yard) fail(call string, k FileKind) (a attempt, hit bool) {
+// fail runs the operation with a failure of one call, and judges it. It is false if the call was
+// not made this time.
+func (y *yard) fail(call string, k FileKind) bool {
 	y.t.Helper()
-	n := tally{}
-	a = y.attempt(func(c *trap.Call) {
+	n, hit := tally{}, false
+	a, killed := y.attempt(func(c *trap.Call) {
 		this := n.name(c)
 		switch {
 		case this == call:
@@ -116,50 +114,38 @@ func (y *yard) fail(call string, k FileKind) (a attempt, hit bool) {
 		case hit && (k.From == samePath && strings.HasPrefix(this, call+" #") || k.From == everyPath && k.Fits(c.Name)):
 			k.Do(c)
 		}
-	}, y.mayRepeat)
+	}, false)
 	if k.Name == "SIGTERM" && y.child != nil {
 		y.child.end() // the signal may arrive late
 		y.child = nil
 	}
-	return a, hit
-}
-
-// mayRepeat reports whether the operation can be run again: a write that was applied would be
-// refused, and several may have ended between two.
-func (y *yard) mayRepeat(a attempt) bool {
-	return a.Failed && (a.State == a.before || y.op.steps && !y.op.records)
-}
-
-// judge is [Judge], and what holds of a second run.
-func (y *yard) judge(base, a attempt, k FileKind, call string) (broken []string) {
-	rule := func(bad bool, format string, args ...any) {
-		if bad {
-			broken = append(broken, fmt.Sprintf(format, args...))
-		}
+	if hit {
+		Log(y.t, Line{Store: "file", Op: y.op.name, Call: call, Kind: k.Name}, a.Result, y.broken(a, killed, call, k))
 	}
+	return hit
+}
+
+// broken returns which rules a run breaks.
+func (y *yard) broken(a attempt, killed bool, call string, k FileKind) (broken []string) {
 	name, file, _ := callOf(call)
 	r := a.Result
-	if a.killed || name == "unlink" || strings.Contains(file, "-*") {
+	if killed || name == "unlink" || strings.Contains(file, "-*") {
 		r.Left = nil // the next run sweeps
 	}
-	if k.Name == "SIGKILL" != a.killed {
-		rule(true, "it was killed: %v: %s", a.killed, a.Said)
+	if killed != (k.Name == "SIGKILL") {
+		return []string{"it was killed: " + a.Said}
 	}
 	var cause []string
 	if k.Cause != "" && k.Name != "ENOENT" { // that something is gone may have a meaning of its own
 		cause = []string{k.Cause}
 	}
-	broken = append(broken, Judge(base.Result, r, a.before, y.op.steps, cause)...)
-	rule(r.Failed && cause != nil && !containsAny(r.Said, y.objects), "the error names no object: %s", r.Said)
-	if a.again == nil {
-		return broken
+	broken = Judge(y.judge.base.Result, r, a.before, y.op.steps, cause)
+	if r.Failed && cause != nil && !containsAny(r.Said, y.objects) {
+		broken = append(broken, "the error names no object: "+r.Said)
 	}
-	rule(a.again.Failed && (!r.Unknown || y.op.steps), "the next run fails: %s\nafter: %s", a.again.Said, r.Said)
-	rule(!a.again.Failed && a.again.Seen != base.Seen && !y.op.steps,
-		"the next run has another result:\n%s\nwithout the failure\n%s", a.again.Seen, base.Seen)
-	rule(!a.again.Failed && a.after != base.State,
-		"the next run has another effect:\n%s\nwithout the failure\n%s", a.after, base.State)
-	rule(len(a.leftAfter) > 0, "the next run leaves %v", a.leftAfter)
+	if a.again != nil {
+		broken = append(broken, y.judge.judgeAgain(&a)...)
+	}
 	return broken
 }
 
