@@ -15,14 +15,17 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(isolated{m}, map[string]func(){"replctl": func() {
-		a := &app{stdout: os.Stdout, stderr: os.Stderr}
-		if stall, err := time.ParseDuration(os.Getenv(quickly)); err == nil {
-			a.tune = quick(stall)
-		}
-		os.Exit(run("", a))
-	}})
+	testscript.Main(isolated{m}, processes)
 }
+
+// processes are what this binary does under other names.
+var processes = map[string]func(){"replctl": func() {
+	a := &app{stdout: os.Stdout, stderr: os.Stderr}
+	if stall, err := time.ParseDuration(os.Getenv(quickly)); err == nil {
+		a.tune = quick(stall)
+	}
+	os.Exit(run("", a))
+}}
 
 // quickly is the variable of the environment with the stall timeout of a replctl under test.
 const quickly = "REPLCTL_TEST_STALL_TIMEOUT"

@@ -77,8 +77,22 @@ func (k FileKind) Fits(name string) bool {
 	return k.On == "" || slices.Contains(strings.Fields(k.On), name)
 }
 
-// FitsCall is Fits of a call as [Calls] names it. One for good begins with the first.
+// FitsCall is Fits of a call as [FileCalls] names it. One for good begins with the first.
 func (k FileKind) FitsCall(call string) bool {
-	name, _, n := callOf(call)
+	name, _, n := FileCall(call)
 	return k.Fits(name) && (k.From != samePath || n == 1)
+}
+
+// Failing fails a call, and reports that it was made.
+func (k FileKind) Failing(call string, hit *bool) func(*trap.Call) {
+	n := FileCalls{}
+	return func(c *trap.Call) {
+		this := n.Name(c)
+		switch {
+		case this == call:
+			*hit = k.Do(c)
+		case *hit && (k.From == samePath && strings.HasPrefix(this, call+" #") || k.From == everyPath && k.Fits(c.Name)):
+			k.Do(c)
+		}
+	}
 }
