@@ -180,7 +180,7 @@ func (s *Store) below(prefix string, fn func(root, dir *os.Root) error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return inPlaceOf(root, path.Clean(prefix))
 	} else if err != nil {
-		return err
+		return fmt.Errorf("directory %s: %w", filepath.Join(s.dir, filepath.FromSlash(prefix)), err)
 	}
 	defer dir.Close()
 	return fn(root, dir)

@@ -45,7 +45,7 @@ var FileKinds = []FileKind{
 	{Name: "EIO for good", On: "open create read write fsync lock stat fstat readdir truncate rename link mkdir unlink",
 		From: samePath, Cause: unix.EIO.Error(), Do: fails(unix.EIO)},
 	errno("ENOENT", "open stat unlink rename link readdir", unix.ENOENT),
-	errno("EINTR", "open create read write fsync lock truncate stat fstat readdir", unix.EINTR),
+	errno("EINTR", "open create read write fsync lock truncate", unix.EINTR),
 	errno("EMFILE", "open create dup", unix.EMFILE),
 	{Name: "EMFILE for good", On: "open create dup", From: everyPath, Cause: unix.EMFILE.Error(), Do: fails(unix.EMFILE)},
 	errno("ENOSPC", "create mkdir rename link write truncate setxattr fsync watch", unix.ENOSPC),

@@ -98,7 +98,21 @@ func (y *yard) broken(a attempt, killed bool, call string, k FileKind) (broken [
 		broken = append(broken, "the error names no object: "+r.Said)
 	}
 	if a.again != nil {
-		broken = append(broken, y.judge.judgeAgain(&a)...)
+		broken = append(broken, y.brokenAgain(a, killed)...)
 	}
 	return broken
+}
+
+// brokenAgain returns which rules the next run breaks.
+func (y *yard) brokenAgain(a attempt, killed bool) []string {
+	if killed && y.op.steps {
+		a.again.Left = nil // a file that had got its name is not written again, and its directory not swept
+	}
+	switch {
+	case y.op.name == "replica.WriteSnapshot" && a.State != a.before && !a.again.Failed:
+		return nil // what was begun stays, and the next run goes on from there
+	case y.op.name == "config.AcquireSession" && strings.Contains(a.again.Said, "lock not acquired"):
+		return nil // it was not released, and is held until it expires
+	}
+	return y.judge.judgeAgain(&a)
 }

@@ -226,7 +226,11 @@ func (f *folder) fail(call string, k faults.FileKind) (hit bool) {
 	if k.Cause != "" && k.Name != "ENOENT" { // that something is gone may have a meaning of its own
 		cause = []string{k.Cause}
 	}
-	broken := faults.Judge(f.base, judged, before, f.cmd.Steps, cause)
+	base := f.base
+	if f.cmd.Args[0] == "lease" && r.State != before { // an acquisition that is repeated counts on
+		judged.State, base.State = counters.ReplaceAllString(r.State, ""), counters.ReplaceAllString(base.State, "")
+	}
+	broken := faults.Judge(base, judged, before, f.cmd.Steps, cause)
 	if (code < 0) != (k.Name == "SIGKILL") {
 		broken = append(broken, "it was killed: "+r.Said)
 	}

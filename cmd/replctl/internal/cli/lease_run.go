@@ -27,6 +27,13 @@ func sessionWait(wait time.Duration) time.Duration {
 	return wait
 }
 
+// saysWhose reports whether an error of a leaser tells whose the lease is.
+func saysWhose(err error) bool {
+	var exists *replicate.LeaseExistsError
+	return errors.As(err, &exists) || errors.Is(err, replicate.ErrLeaseNotHeld) ||
+		errors.Is(err, replicate.ErrLeaseAlreadyReleased)
+}
+
 // underLease waits for the lease, runs fn while it is held, and releases it.
 func underLease(ctx context.Context, l engines.LeaseClient, opts lease.Options,
 	fn func(context.Context, *lease.Session) error,
@@ -55,12 +62,21 @@ func (l settledLeaser) AcquireLease(ctx context.Context) (lease *replicate.Lease
 
 // settle repeats what may or may not have been done: the leaser remembers what it
 // tried, and finds it again, as long as this process lives.
+//
+// Where a repetition fails for another reason, the outcome is as unknown as before, unless the
+// record has been read: then the error says whose it is.
 func settle(ctx context.Context, do func() error) error {
+	var unknown error
 	for try := 0; ; try++ {
 		err := do()
-		if !errors.Is(err, cas.ErrIndeterminate) || try == 2 || ctx.Err() != nil {
+		isUnknown := errors.Is(err, cas.ErrIndeterminate)
+		if unknown != nil && err != nil && !isUnknown && !saysWhose(err) {
+			return fmt.Errorf("%w; and after it: %w", unknown, err)
+		}
+		if !isUnknown || try == 2 || ctx.Err() != nil {
 			return err
 		}
+		unknown = err
 		_ = clock.System.Sleep(ctx, 100*time.Millisecond<<try)
 	}
 }

@@ -98,6 +98,9 @@ func TestSettle(t *testing.T) {
 		{[]error{nil}, nil, 1},
 		{[]error{unknown, unknown, nil}, nil, 3},
 		{[]error{unknown, io.EOF}, io.EOF, 2},
+		{[]error{unknown, io.EOF}, cas.ErrIndeterminate, 2}, // the first write may have been done
+		{[]error{unknown, replicate.ErrLeaseNotHeld}, replicate.ErrLeaseNotHeld, 2},
+		{[]error{io.EOF}, io.EOF, 1},
 		{[]error{unknown, unknown, unknown, nil}, cas.ErrIndeterminate, 3},
 	} {
 		calls := 0
