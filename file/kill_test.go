@@ -16,7 +16,7 @@ import (
 )
 
 // TestKilledWriter kills a writer at random moments until 500 files are
-// written. None that is visible is ever incomplete; what a killed process left
+// written and a kill has hit a write. None that is visible is ever incomplete; what a killed process left
 // is hidden, and gone after the first write of the next.
 func TestKilledWriter(t *testing.T) {
 	t.Run("Replace", func(t *testing.T) { testKilledWriter(t, "write", 500) })
@@ -50,6 +50,9 @@ func testKilledWriter(t *testing.T, verb string, total int) {
 		}
 		visible = wantWholeFiles(t, dir, visible)
 		found += len(temps(t, dir))
+		if visible >= total && found == 0 && kills < 300 {
+			total += 50 // on a busy machine a kill is late, and can miss all writes
+		}
 	}
 	t.Logf("seed %d: %d kills, %d temporary files left by them", seed, kills, found)
 	if found == 0 {

@@ -72,7 +72,8 @@ func (s *Store) migrate(ctx context.Context, tx execer) error {
 // a cache of this connection, which an advisory lock does not bring up to date.
 func (s *Store) createSchema(ctx context.Context, tx execer) error {
 	var there bool
-	err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1)", s.opts.Schema).Scan(&there)
+	err := tx.QueryRowContext(ctx,
+		"SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1)", s.opts.Schema).Scan(&there)
 	if err != nil || there {
 		return err
 	}
