@@ -9,6 +9,9 @@ import (
 	"sync"
 )
 
+// oldExtent is after how many other extents one that is not used is old.
+const oldExtent = 64
+
 // readStep is how much of an extent is read before those who wait for it are told.
 const readStep = 128 << 10
 
@@ -18,6 +21,7 @@ type extent struct {
 	start, end int64
 	data       []byte
 	cancel     context.CancelFunc
+	then       func() // called when all was read; nil for nothing
 
 	// Under the fetcher's mutex:
 
@@ -25,6 +29,8 @@ type extent struct {
 	err     error         // why no more will be
 	changed chan struct{} // closed when have or err changes
 	waiters int
+	used    int64         // how many bytes of data were asked for
+	touched int64         // the fetcher's clock when it last was
 	place   *list.Element // in the fetcher's list, nil when it is no longer in it
 }
 
@@ -42,6 +48,7 @@ type fetcher struct {
 	extents  list.List // of *extent, least recently used first
 	held     int64     // bytes of all extents
 	inFlight int       // extents that are not done
+	clock    int64     // how many extents there were
 	wg       sync.WaitGroup
 }
 
@@ -91,23 +98,30 @@ func (f *fetcher) begin(file *stored, start, end int64) *extent {
 // insert adds an extent, and drops others that no one waits for as far as the memory is
 // needed. The mutex is held.
 func (f *fetcher) insert(e *extent) {
-	f.makeRoom(e.end - e.start)
+	f.makeRoom(e.end-e.start, true)
+	f.clock++
+	e.touched = f.clock
 	i := sort.Search(len(e.file.extents), func(i int) bool { return e.file.extents[i].start > e.start })
 	e.file.extents = slices.Insert(e.file.extents, i, e)
 	e.place = f.extents.PushBack(e)
 	f.held += e.end - e.start
 }
 
-// makeRoom drops extents until n more bytes are within the budget, or none can be dropped.
-// The mutex is held.
-func (f *fetcher) makeRoom(n int64) {
-	for at := f.extents.Front(); at != nil && f.held+n > f.budget; {
-		e := at.Value.(*extent)
-		at = at.Next()
-		if e.waiters == 0 && e.isDone() {
-			f.drop(e)
+// makeRoom drops extents until n more bytes are within the budget, and reports whether
+// they are. Those that were read ahead and not used yet are dropped only if all may be, or
+// if they are old. The mutex is held.
+func (f *fetcher) makeRoom(n int64, all bool) bool {
+	for _, unused := range []bool{false, true} {
+		for at := f.extents.Front(); at != nil && f.held+n > f.budget; {
+			e := at.Value.(*extent)
+			at = at.Next()
+			isUsed := 2*e.used >= e.end-e.start || f.clock-e.touched > oldExtent
+			if e.waiters == 0 && e.isDone() && (isUsed || unused && all) {
+				f.drop(e)
+			}
 		}
 	}
+	return f.held+n <= f.budget
 }
 
 // drop forgets an extent. The mutex is held.
@@ -160,19 +174,23 @@ func (f *fetcher) tell(e *extent) {
 
 func (f *fetcher) finish(e *extent, err error) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.inFlight--
-	if err == nil {
-		return
+	if err != nil {
+		e.err = err
+		f.drop(e)
+		f.tell(e)
 	}
-	e.err = err
-	f.drop(e)
-	f.tell(e)
+	f.mu.Unlock()
+	if err == nil && e.then != nil {
+		e.then()
+	}
 }
 
-// join counts the caller among those who wait for the extent. The mutex is held.
-func (f *fetcher) join(e *extent) {
+// join counts the caller among those who wait for n bytes of the extent. The mutex is held.
+func (f *fetcher) join(e *extent, n int64) {
 	e.waiters++
+	e.used += n
+	e.touched = f.clock
 	if e.place != nil {
 		f.extents.MoveToBack(e.place)
 	}

@@ -61,6 +61,13 @@ func (c *pageCache) put(pgno uint32, page []byte) {
 	c.pages[pgno] = e
 }
 
+func (c *pageCache) has(pgno uint32) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, ok := c.pages[pgno]
+	return ok
+}
+
 func (c *pageCache) count() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()

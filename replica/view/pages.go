@@ -16,20 +16,27 @@ import (
 // pages are those of an LTX replica.
 type pages struct {
 	fetcher
-	replica  *replica.Files
-	pageSize int64
-	cache    *pageCache
-	buffers  sync.Pool // of *[]byte, for a page each
+	replica     *replica.Files
+	concurrency int
+	pageSize    int64
+	cache       *pageCache
+	buffers     sync.Pool // of *[]byte, for a page each
 
 	layout atomic.Pointer[layout]
 	first  []byte // page 1
 	moving sync.Mutex
+
+	// Under the fetcher's mutex:
+
+	tree    tree
+	streams [streams]stream
+	oldest  int // of streams
 }
 
 func openPages(
 	ctx context.Context, files *replica.Files, plan *restore.Plan, opts Options,
 ) (s source, pageSize uint32, size int64, err error) {
-	p := &pages{replica: files}
+	p := &pages{replica: files, concurrency: opts.Concurrency}
 	p.ctx, p.cancel = context.WithCancelCause(context.Background()) //nolint:contextcheck // it lives as long as the view
 	p.open, p.budget = p.openFile, opts.ReadAhead
 	l, err := p.readLayout(ctx, plan.Files, 0)
@@ -74,6 +81,10 @@ func (p *pages) readPage(ctx context.Context, pgno uint32, b []byte, offset int)
 	if p.ctx.Err() != nil {
 		return context.Cause(p.ctx)
 	}
+	l := p.layout.Load()
+	p.mu.Lock()
+	p.advance(l, pgno)
+	p.mu.Unlock()
 	if p.cache.get(pgno, b, offset) {
 		return nil
 	}
@@ -82,9 +93,17 @@ func (p *pages) readPage(ctx context.Context, pgno uint32, b []byte, offset int)
 	if err := p.load(ctx, pgno, *buf); err != nil {
 		return err
 	}
-	p.cache.put(pgno, *buf)
+	p.keepPage(pgno, *buf)
 	copy(b, (*buf)[offset:])
 	return nil
+}
+
+// keepPage keeps a page that was read.
+func (p *pages) keepPage(pgno uint32, page []byte) {
+	p.cache.put(pgno, page)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.tree.add(pgno, page, p.layout.Load().pages.Header().Commit)
 }
 
 // maxMoves bounds how often one page is looked for in files that replaced others.
@@ -113,7 +132,7 @@ func (p *pages) decode(ctx context.Context, l *layout, pgno uint32, page []byte)
 		clear(page)
 		return nil
 	}
-	frame, err := p.frame(ctx, f, start, end)
+	frame, err := p.frame(ctx, l, want{file: f, start: start, end: end, pgno: pgno})
 	if err == nil {
 		if err = ltx.DecodePage(page, frame, pgno); err != nil {
 			err = fmt.Errorf("page %d: %w", pgno, err)
@@ -126,13 +145,13 @@ func (p *pages) decode(ctx context.Context, l *layout, pgno uint32, page []byte)
 }
 
 // frame returns the bytes of a frame.
-func (p *pages) frame(ctx context.Context, f *stored, start, end int64) ([]byte, error) {
+func (p *pages) frame(ctx context.Context, l *layout, w want) ([]byte, error) {
 	p.mu.Lock()
-	e := p.find(f, start, end)
+	e := p.find(w.file, w.start, w.end)
 	if e == nil {
-		e = p.begin(f, start, p.clip(f, start, end))
+		e = p.begin(w.file, w.start, p.extend(l, w, aroundMiss, aroundMiss))
 	}
-	p.join(e)
+	p.join(e, w.end-w.start)
 	p.mu.Unlock()
-	return p.wait(ctx, e, start, end)
+	return p.wait(ctx, e, w.start, w.end)
 }
