@@ -34,12 +34,12 @@ type pages struct {
 }
 
 func openPages(
-	ctx context.Context, files *replica.Files, plan *restore.Plan, opts Options,
+	ctx context.Context, files *replica.Files, plan *restore.Plan, commit uint32, opts Options,
 ) (s source, pageSize uint32, size int64, err error) {
 	p := &pages{replica: files, concurrency: opts.Concurrency}
 	p.ctx, p.cancel = context.WithCancelCause(context.Background()) //nolint:contextcheck // it lives as long as the view
 	p.open, p.budget = p.openFile, opts.ReadAhead
-	l, err := p.readLayout(ctx, plan.Files, 0)
+	l, err := p.readLayout(ctx, plan.Files, commit)
 	if err != nil {
 		return nil, 0, 0, err
 	}

@@ -14,11 +14,13 @@ import (
 // listPage is how many entries of a listing come with one request.
 const listPage = 1000
 
-// tap is a store that counts what is read from it.
+// tap is a store that counts what is read from it, and remembers what a plan has read.
 type tap struct {
 	blob.Store
 	maxBytes        int64 // 0: no limit
 	requests, bytes atomic.Int64
+	flat            atomic.Pointer[listing] // nil when no plan is being made
+	commit          atomic.Uint32           // pages of the database, by the header that was read last; 0 if none was
 }
 
 // tapped is the replica in a tap.
@@ -38,6 +40,11 @@ func (t *tap) KeepsModTime() bool {
 
 // List implements blob.Reader.
 func (t *tap) List(ctx context.Context, prefix string, opts blob.ListOptions) iter.Seq2[blob.Info, error] {
+	if l := t.flat.Load(); l != nil && opts.Delimited && opts.Limit == 0 {
+		if l.answers(ctx, t, prefix) {
+			return l.level(prefix, opts.After)
+		}
+	}
 	return func(yield func(blob.Info, error) bool) {
 		n := 0
 		for info, err := range t.Store.List(ctx, prefix, opts) {
@@ -71,7 +78,11 @@ func (t *tap) Open(ctx context.Context, key string, offset, length int64) (io.Re
 	if err != nil {
 		return nil, err
 	}
-	return &tapReader{rc, t}, nil
+	r := &tapReader{ReadCloser: rc, tap: t}
+	if offset == 0 && length == ltx.HeaderSize {
+		r.header = make([]byte, 0, ltx.HeaderSize)
+	}
+	return r, nil
 }
 
 // allow returns an error if n more bytes would be too many.
@@ -84,16 +95,29 @@ func (t *tap) allow(n int64) error {
 
 type tapReader struct {
 	io.ReadCloser
-	tap *tap
+	tap    *tap
+	header []byte // what was read of a header; its capacity is 0 if it is not one
 }
 
 func (r *tapReader) Read(p []byte) (int, error) {
 	n, err := r.ReadCloser.Read(p)
 	r.tap.bytes.Add(int64(n))
+	r.sawHeader(p[:n])
 	if e := r.tap.allow(0); e != nil {
 		return n, e
 	}
 	return n, err
+}
+
+// sawHeader notes the size of the database that a header says.
+func (r *tapReader) sawHeader(p []byte) {
+	if cap(r.header) < len(r.header)+len(p) {
+		return
+	}
+	r.header = append(r.header, p...)
+	if h, err := ltx.ParseHeader(r.header); err == nil {
+		r.tap.commit.Store(h.Commit)
+	}
 }
 
 // Describe implements blob.Describer.

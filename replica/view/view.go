@@ -112,16 +112,19 @@ func open(ctx context.Context, src replica.Source, target restore.Target, opts O
 		return nil, err
 	}
 	store := &tap{Store: files.Store, maxBytes: opts.MaxBytes}
+	store.flat.Store(new(listing))
 	v := &View{store: store}
 	v.plan, err = restore.Follow(ctx, tapped{store, files.Layout}, target, restore.Options{},
 		func(files *replica.Files, plan *restore.Plan) (err error) {
+			store.flat.Store(new(listing)) // for the next plan, if this one cannot be followed
 			if plan.Format == replica.FormatV3 {
 				v.pages, v.pageSize, v.size, err = openImage(ctx, files, plan, opts)
 				return err
 			}
-			v.pages, v.pageSize, v.size, err = openPages(ctx, files, plan, opts)
+			v.pages, v.pageSize, v.size, err = openPages(ctx, files, plan, store.commit.Load(), opts)
 			return err
 		})
+	store.flat.Store(nil)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,96 @@
+package view
+
+import (
+	"cmp"
+	"context"
+	"iter"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/replctl/replicate/blob"
+)
+
+// flatLimit is how many entries of a replica are listed at once: those that come with one
+// request.
+const flatLimit = listPage
+
+// listing answers the listings that a plan needs from one listing of all levels, where a
+// replica has few enough objects. It is of one moment: the entries of a plan made from it
+// were there together.
+type listing struct {
+	once    sync.Once
+	entries []blob.Info // in the order of their keys
+	whole   bool        // there are no more
+
+	mu    sync.Mutex
+	given map[string]bool // prefixes that were answered
+}
+
+// answers reports whether it can answer a listing of a prefix. It does so once: whoever
+// lists again wants to know what has changed. Where an object stands in the place of a
+// directory, the store has to say what that means.
+func (l *listing) answers(ctx context.Context, t *tap, prefix string) bool {
+	if l.load(ctx, t); !l.whole {
+		return false
+	}
+	for i, c := range prefix {
+		if c != '/' {
+			continue
+		}
+		if _, found := l.search(prefix[:i]); found {
+			return false
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.given == nil {
+		l.given = map[string]bool{}
+	}
+	again := l.given[prefix]
+	l.given[prefix] = true
+	return !again
+}
+
+// search is where a key is, or would be, among the entries.
+func (l *listing) search(key string) (int, bool) {
+	return slices.BinarySearchFunc(l.entries, key, func(info blob.Info, key string) int {
+		return cmp.Compare(info.Key, key)
+	})
+}
+
+// load lists the replica, once. An error is left to the listing that is asked for.
+func (l *listing) load(ctx context.Context, t *tap) {
+	l.once.Do(func() {
+		t.requests.Add(1)
+		opts := blob.ListOptions{EmptyDirs: true, Limit: flatLimit}
+		for info, err := range t.Store.List(ctx, "", opts) {
+			if err != nil {
+				return
+			}
+			l.entries = append(l.entries, info)
+		}
+		l.whole = len(l.entries) < flatLimit
+	})
+}
+
+// level yields what a delimited listing of a prefix has.
+func (l *listing) level(prefix, after string) iter.Seq2[blob.Info, error] {
+	return func(yield func(blob.Info, error) bool) {
+		i, _ := l.search(prefix)
+		last := ""
+		for ; i < len(l.entries) && strings.HasPrefix(l.entries[i].Key, prefix); i++ {
+			info := l.entries[i]
+			if name, _, below := strings.Cut(info.Key[len(prefix):], "/"); below {
+				info = blob.Info{Key: prefix + name + "/"}
+			}
+			if info.Key <= after || info.Key == last || info.Key == prefix {
+				continue
+			}
+			last = info.Key
+			if !yield(info, nil) {
+				return
+			}
+		}
+	}
+}
