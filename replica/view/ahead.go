@@ -10,8 +10,8 @@ import (
 const (
 	// firstAhead is how much is read ahead when reading turns out to be sequential. After
 	// that it is growth times what was read so far.
-	firstAhead = 64 << 10
-	growth     = 2
+	firstAhead = 128 << 10
+	growth     = 3
 
 	// maxRange is the largest range that is read at once, and maxGap the largest gap in it
 	// that is not wanted: a request more costs more than so many bytes.
@@ -127,33 +127,94 @@ type want struct {
 
 // refill reads ahead of a stream, from a page on.
 func (p *pages) refill(l *layout, s *stream, from uint32, isChild bool, horizon int64) {
-	wants, total := []want(nil), int64(0)
-	unknown := 0
-	visit := func(pgno uint32, isUnknown bool) bool {
-		f, start, end, ok := l.find(pgno)
-		if !ok {
-			return pgno < l.pages.Header().Commit // the lock page
-		}
-		total += end - start
-		if isUnknown {
-			unknown++
-			isUnknown = !p.learn(l, pgno)
-		}
-		if !p.cache.has(pgno) && p.find(f, start, end) == nil {
-			wants = append(wants, want{f, start, end, pgno, isUnknown})
-		}
-		return total < horizon && unknown < siblings
-	}
+	r := &refilling{p: p, l: l, left: horizon}
 	if isChild {
-		p.tree.walk(from, visit)
-	} else {
-		for pgno := from; visit(pgno, false) && pgno < l.pages.Header().Commit; pgno++ {
+		r.most = siblings
+		if p.isDense(l, from) {
+			r.most = 1
 		}
+		p.tree.walk(from, r.visit)
+		if r.most == 1 && r.unknown > 0 {
+			r.neighbours(r.leaf.pgno+1, maxGap)
+		}
+	} else {
+		r.neighbours(from, horizon)
 	}
-	s.ahead = total
-	if !p.start(l, s, wants, horizon) {
+	s.ahead = horizon - r.left
+	if !p.start(l, s, r.wants, horizon) {
 		s.ahead = min(s.ahead, horizon*5/8) // try again soon
 	}
+}
+
+// refilling looks for what is to be read ahead.
+type refilling struct {
+	p       *pages
+	l       *layout
+	left    int64 // how many more bytes of frames
+	most    int   // how many unknown interior pages may come
+	unknown int   // how many did
+	leaf    want  // the last page that is not one of them
+	wants   []want
+}
+
+// visit takes in a page, and reports whether the next one is of interest.
+func (r *refilling) visit(pgno uint32, isUnknown bool) bool {
+	w := want{pgno: pgno, isInterior: isUnknown}
+	var ok bool
+	if w.file, w.start, w.end, ok = r.l.find(pgno); !ok {
+		return true // the lock page
+	}
+	r.left -= w.end - w.start
+	if isUnknown {
+		r.unknown++
+		w.isInterior = !r.p.learn(r.l, pgno)
+	} else {
+		r.leaf = w
+	}
+	if !r.p.cache.has(pgno) && r.p.find(w.file, w.start, w.end) == nil {
+		r.wants = append(r.wants, w)
+	}
+	return r.left > 0 && (!w.isInterior || r.unknown < r.most)
+}
+
+// neighbours takes in the pages from one on, as long as they are in the file of the page
+// before and the gaps between them are not larger.
+func (r *refilling) neighbours(from uint32, gap int64) {
+	last := r.leaf
+	for pgno := from; r.left > 0 && pgno <= r.l.pages.Header().Commit; pgno++ {
+		f, start, end, ok := r.l.find(pgno)
+		if ok && last.file == f && start-last.end > gap {
+			return
+		}
+		c, isChild := r.p.tree.parents[pgno]
+		r.visit(pgno, isChild && c.of.above && r.p.tree.nodes[pgno] == nil)
+		if ok && (last.file == nil || last.file == f) {
+			last = want{file: f, start: start, end: end}
+		}
+	}
+}
+
+// isDense reports whether the children of a page's parent lie mostly side by side in one
+// file: then those of the next parent follow, mostly, and that parent is among them.
+func (p *pages) isDense(l *layout, pgno uint32) bool {
+	c, ok := p.tree.parents[pgno]
+	if !ok {
+		return false
+	}
+	base := l.files[0] // the snapshot, mostly
+	var first, last, sum int64
+	for _, pgno := range c.of.children {
+		f, start, end, ok := l.find(pgno)
+		if !ok || f != base {
+			continue
+		}
+		if sum == 0 || start < first {
+			first = start
+		}
+		last = max(last, end)
+		sum += end - start
+	}
+	return sum > 0 && sum >= (last-first)*3/4
 }
 
 // learn adds an interior page to the tree if its content is there.

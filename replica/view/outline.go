@@ -94,7 +94,9 @@ func (p *pages) readLayout(ctx context.Context, files []*ltx.FileInfo, commit ui
 			return nil, err
 		}
 		for _, piece := range s.pieces {
-			p.keep(l.files[next], piece.start, piece.data)
+			if len(piece.data) > 0 {
+				p.keep(l.files[next], piece.start, piece.data)
+			}
 		}
 	}
 	return l, m.Check()
@@ -135,8 +137,11 @@ func (p *pages) sketch(ctx context.Context, f *stored, commit uint32) (*sketch, 
 		}
 		return p.open(ctx, f, offset, length)
 	})
+	if err != nil {
+		return nil, err
+	}
 	head.data = head.data[:wholeFrames(o.Index, headSize)]
-	return &sketch{o, []piece{head}}, err
+	return &sketch{o, []piece{head, lastFrames(o.Index, tail)}}, nil
 }
 
 // wholeFrames is where the last frame ends that ends at or before an offset.
@@ -150,6 +155,20 @@ func wholeFrames(x *ltx.PageIndex, offset int64) int64 {
 	}
 	_, start, _ := x.At(n)
 	return start
+}
+
+// lastFrames is the frames that are whole in the end of a file.
+func lastFrames(x *ltx.PageIndex, tail piece) piece {
+	n := sort.Search(x.Len(), func(i int) bool {
+		_, start, _ := x.At(i)
+		return start >= tail.start
+	})
+	if n == x.Len() {
+		return piece{}
+	}
+	_, start, _ := x.At(n)
+	_, end, size := x.At(x.Len() - 1)
+	return piece{start, bytes.Clone(tail.data[start-tail.start : end+size-tail.start])}
 }
 
 func (p *pages) sketchWhole(ctx context.Context, f *stored) (*sketch, error) {
