@@ -63,7 +63,7 @@ func rangeOf(t testing.TB, header string) int {
 
 // TestRequests counts requests and bytes of a scan and a lookup.
 func TestRequests(t *testing.T) {
-	d := makeDataset(t, shape{pageSize: 4096, rows: 120_000, rounds: 30, perRound: 40, withIndex: true})
+	d := makeDataset(t, shape{pageSize: 4096, rows: 60_000, rounds: 10, perRound: 40, withIndex: true})
 	srv, client := bucket(t, d)
 	start := len(srv.Requests())
 	began := time.Now()

@@ -106,14 +106,14 @@ func (p *pages) inherit(n *interior, at int) {
 func (p *pages) followNeighbours(pgno uint32) *stream {
 	for i := range p.streams {
 		s := &p.streams[i]
-		if s.run > 0 && s.next == pgno {
+		if s.next == pgno {
 			s.next++
 			s.run++
 			return s
 		}
 	}
 	p.oldest = (p.oldest + 1) % streams
-	p.streams[p.oldest] = stream{run: 1, next: pgno + 1}
+	p.streams[p.oldest] = stream{run: -1, next: pgno + 1} // two more than of children: it is less of a sign
 	return nil
 }
 
@@ -171,7 +171,7 @@ func (r *refilling) visit(pgno uint32, isUnknown bool) bool {
 	} else {
 		r.leaf = w
 	}
-	if !r.p.cache.has(pgno) && r.p.find(w.file, w.start, w.end) == nil {
+	if !r.p.cache.has(pgno) && r.p.find(w.file, w.start, w.end) == nil && !r.p.isCovered(w) {
 		r.wants = append(r.wants, w)
 	}
 	return r.left > 0 && (!w.isInterior || r.unknown < r.most)

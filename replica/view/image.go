@@ -23,6 +23,13 @@ func openImage(
 	if err != nil {
 		return nil, 0, 0, err
 	}
+	var cached *cachedObject
+	if t, ok := files.Store.(*tap); ok {
+		cached = t.image(plan.Objects)
+	}
+	if pageSize, size, ok := cached.loadImage(f); ok {
+		return &image{f}, pageSize, size, nil
+	}
 	result, err := files.Backup().Restore(ctx, plan.Backup, f, v3compat.RestoreOptions{
 		Concurrency: opts.Concurrency, Progress: replica.SumProgress(opts.Progress, plan.Bytes)})
 	if err != nil {
@@ -32,7 +39,9 @@ func openImage(
 		}
 		return nil, 0, 0, err
 	}
-	return &image{f}, uint32(result.PageSize), int64(result.PageSize) * int64(result.Pages), nil
+	pageSize, size = uint32(result.PageSize), int64(result.PageSize)*int64(result.Pages)
+	cached.saveImage(f, pageSize, size)
+	return &image{f}, pageSize, size, nil
 }
 
 func (m *image) readAt(ctx context.Context, p []byte, off int64) error {

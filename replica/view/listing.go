@@ -68,6 +68,7 @@ func (l *listing) load(ctx context.Context, t *tap) {
 			if err != nil {
 				return
 			}
+			t.saw(info)
 			l.entries = append(l.entries, info)
 		}
 		l.whole = len(l.entries) < flatLimit

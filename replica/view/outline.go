@@ -31,6 +31,7 @@ const (
 // stored is an LTX file that a view reads.
 type stored struct {
 	info    *ltx.FileInfo
+	key     string
 	extents []*extent // by start, none overlaps another; under the fetcher's mutex
 	version version
 }
@@ -71,7 +72,7 @@ func (p *pages) readLayout(ctx context.Context, files []*ltx.FileInfo, commit ui
 	}
 	l := &layout{pages: m, files: make([]*stored, len(files))}
 	for i, f := range files {
-		l.files[i] = &stored{info: f}
+		l.files[i] = &stored{info: f, key: p.replica.Key(f)}
 	}
 	next := len(files) // the map is filled from the newest file to the oldest
 	newestFirst := func(yield func(*stored, error) bool) {

@@ -144,12 +144,30 @@ func (p *pages) decode(ctx context.Context, l *layout, pgno uint32, page []byte)
 	return nameFile(ctx, f, err)
 }
 
+// covering is the range in the cache that has a frame.
+func (p *pages) covering(w want) (cachedRange, bool) {
+	t, ok := p.replica.Store.(*tap)
+	if !ok {
+		return cachedRange{}, false
+	}
+	return t.object(w.file.key).covering(w.start, w.end)
+}
+
+func (p *pages) isCovered(w want) bool {
+	_, ok := p.covering(w)
+	return ok
+}
+
 // frame returns the bytes of a frame.
 func (p *pages) frame(ctx context.Context, l *layout, w want) ([]byte, error) {
 	p.mu.Lock()
 	e := p.find(w.file, w.start, w.end)
 	if e == nil {
-		e = p.begin(w.file, w.start, p.extend(l, w, aroundMiss, aroundMiss))
+		end := p.extend(l, w, aroundMiss, aroundMiss)
+		if r, ok := p.covering(w); ok {
+			end = p.clip(w.file, w.start, r.end)
+		}
+		e = p.begin(w.file, w.start, end)
 	}
 	p.join(e, w.end-w.start)
 	p.mu.Unlock()

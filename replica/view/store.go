@@ -17,8 +17,10 @@ const listPage = 1000
 // tap is a store that counts what is read from it, and remembers what a plan has read.
 type tap struct {
 	blob.Store
+	cachedStore
 	maxBytes        int64 // 0: no limit
 	requests, bytes atomic.Int64
+	cached          atomic.Int64            // bytes that came from the cache
 	flat            atomic.Pointer[listing] // nil when no plan is being made
 	commit          atomic.Uint32           // pages of the database, by the header that was read last; 0 if none was
 }
@@ -52,6 +54,9 @@ func (t *tap) List(ctx context.Context, prefix string, opts blob.ListOptions) it
 				t.requests.Add(1)
 			}
 			n++
+			if err == nil {
+				t.saw(info)
+			}
 			if !yield(info, err) {
 				return
 			}
@@ -70,15 +75,19 @@ func (t *tap) Stat(ctx context.Context, key string) (blob.Info, error) {
 
 // Open implements blob.Reader.
 func (t *tap) Open(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
-	if err := t.allow(max(length, 0)); err != nil {
-		return nil, err
+	rc, ok := t.openCached(key, offset, length)
+	if !ok {
+		if err := t.allow(max(length, 0)); err != nil {
+			return nil, err
+		}
+		t.requests.Add(1)
+		var err error
+		if rc, err = t.Store.Open(ctx, key, offset, length); err != nil {
+			return nil, err
+		}
+		rc = t.collect(key, offset, length, rc)
 	}
-	t.requests.Add(1)
-	rc, err := t.Store.Open(ctx, key, offset, length)
-	if err != nil {
-		return nil, err
-	}
-	r := &tapReader{ReadCloser: rc, tap: t}
+	r := &tapReader{ReadCloser: rc, tap: t, isCached: ok}
 	if offset == 0 && length == ltx.HeaderSize {
 		r.header = make([]byte, 0, ltx.HeaderSize)
 	}
@@ -95,14 +104,18 @@ func (t *tap) allow(n int64) error {
 
 type tapReader struct {
 	io.ReadCloser
-	tap    *tap
-	header []byte // what was read of a header; its capacity is 0 if it is not one
+	tap      *tap
+	isCached bool
+	header   []byte // what was read of a header; its capacity is 0 if it is not one
 }
 
 func (r *tapReader) Read(p []byte) (int, error) {
 	n, err := r.ReadCloser.Read(p)
-	r.tap.bytes.Add(int64(n))
 	r.sawHeader(p[:n])
+	if r.isCached {
+		return n, err
+	}
+	r.tap.bytes.Add(int64(n))
 	if e := r.tap.allow(0); e != nil {
 		return n, e
 	}

@@ -30,6 +30,13 @@ type Options struct {
 	// that would exceed it fails with ErrMaxBytes, and is not begun.
 	MaxBytes int64
 
+	// Cache, if set, keeps what is read of the replica's objects, and is asked first.
+	// Replica is needed with it.
+	Cache *Cache
+
+	// Replica tells the replica apart from others in the cache: its URL.
+	Replica string
+
 	// TempDir is where the database of a v0.3 backup is kept, in a file without a name;
 	// the system's directory if empty.
 	TempDir string
@@ -61,6 +68,7 @@ type State struct {
 type Stats struct {
 	Requests  int64 // to the store: listings, reads, and questions about objects
 	Bytes     int64 // read from objects
+	Cached    int64 // bytes of objects that came from the cache directory
 	CacheHits int64 // pages that were in memory when they were asked for
 }
 
@@ -111,7 +119,11 @@ func open(ctx context.Context, src replica.Source, target restore.Target, opts O
 	if err != nil {
 		return nil, err
 	}
+	if opts.Cache != nil && opts.Replica == "" {
+		return nil, errors.New("a cache needs the name of the replica")
+	}
 	store := &tap{Store: files.Store, maxBytes: opts.MaxBytes}
+	store.cache, store.replica = opts.Cache, opts.Replica
 	store.flat.Store(new(listing))
 	v := &View{store: store}
 	v.plan, err = restore.Follow(ctx, tapped{store, files.Layout}, target, restore.Options{},
@@ -155,7 +167,7 @@ func (v *View) Stats() Stats {
 	if v.store == nil {
 		return Stats{}
 	}
-	s := Stats{Requests: v.store.requests.Load(), Bytes: v.store.bytes.Load()}
+	s := Stats{Requests: v.store.requests.Load(), Bytes: v.store.bytes.Load(), Cached: v.store.cached.Load()}
 	if v.pages != nil {
 		s.CacheHits = v.pages.hits()
 	}
