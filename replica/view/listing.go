@@ -24,13 +24,19 @@ type listing struct {
 	whole   bool        // there are no more
 
 	mu    sync.Mutex
-	given map[string]bool // prefixes that were answered
+	given map[listed]bool // that were answered
 }
 
-// answers reports whether it can answer a listing of a prefix. It does so once: whoever
+// listed is what was asked for.
+type listed struct {
+	prefix string
+	opts   blob.ListOptions
+}
+
+// answers reports whether it can answer a listing. It does so once: whoever
 // lists again wants to know what has changed. Where an object stands in the place of a
 // directory, the store has to say what that means.
-func (l *listing) answers(ctx context.Context, t *tap, prefix string) bool {
+func (l *listing) answers(ctx context.Context, t *tap, prefix string, opts blob.ListOptions) bool {
 	if l.load(ctx, t); !l.whole {
 		return false
 	}
@@ -45,10 +51,10 @@ func (l *listing) answers(ctx context.Context, t *tap, prefix string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.given == nil {
-		l.given = map[string]bool{}
+		l.given = map[listed]bool{}
 	}
-	again := l.given[prefix]
-	l.given[prefix] = true
+	again := l.given[listed{prefix, opts}]
+	l.given[listed{prefix, opts}] = true
 	return !again
 }
 
@@ -75,21 +81,22 @@ func (l *listing) load(ctx context.Context, t *tap) {
 	})
 }
 
-// level yields what a delimited listing of a prefix has.
-func (l *listing) level(prefix, after string) iter.Seq2[blob.Info, error] {
+// list yields what a listing of a prefix has.
+func (l *listing) list(prefix string, opts blob.ListOptions) iter.Seq2[blob.Info, error] {
 	return func(yield func(blob.Info, error) bool) {
 		i, _ := l.search(prefix)
-		last := ""
+		last, n := "", 0
 		for ; i < len(l.entries) && strings.HasPrefix(l.entries[i].Key, prefix); i++ {
 			info := l.entries[i]
-			if name, _, below := strings.Cut(info.Key[len(prefix):], "/"); below {
+			if name, _, below := strings.Cut(info.Key[len(prefix):], "/"); below && opts.Delimited {
 				info = blob.Info{Key: prefix + name + "/"}
 			}
-			if info.Key <= after || info.Key == last || info.Key == prefix {
+			isHidden := info.IsPrefix() && !opts.Delimited && !opts.EmptyDirs
+			if isHidden || info.Key <= opts.After || info.Key == last || info.Key == prefix {
 				continue
 			}
 			last = info.Key
-			if !yield(info, nil) {
+			if n++; !yield(info, nil) || n == opts.Limit {
 				return
 			}
 		}

@@ -42,10 +42,8 @@ func (t *tap) KeepsModTime() bool {
 
 // List implements blob.Reader.
 func (t *tap) List(ctx context.Context, prefix string, opts blob.ListOptions) iter.Seq2[blob.Info, error] {
-	if l := t.flat.Load(); l != nil && opts.Delimited && opts.Limit == 0 {
-		if l.answers(ctx, t, prefix) {
-			return l.level(prefix, opts.After)
-		}
+	if l := t.flat.Load(); l != nil && l.answers(ctx, t, prefix, opts) {
+		return l.list(prefix, opts)
 	}
 	return func(yield func(blob.Info, error) bool) {
 		n := 0
