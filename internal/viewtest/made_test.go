@@ -2,14 +2,12 @@ package viewtest
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -86,33 +84,46 @@ func makeDataset(t testing.TB, s shape) *dataset {
 // add adds the file of a transaction.
 func (d *dataset) add(t testing.TB, s shape, txid ltx.TXID, before, now []byte) {
 	t.Helper()
-	level := ltx.SnapshotLevel
-	opts := ltx.SnapshotOptions{TXID: txid, Time: time.UnixMilli(begin + int64(txid)*1000), PageSize: uint32(s.pageSize),
-		Commit: uint32(len(now) / s.pageSize), Checksum: s.checksums && before == nil}
+	if before == nil {
+		d.addRange(t, s, ltx.SnapshotLevel, 1, txid, nil, now)
+	} else {
+		d.addRange(t, s, 0, txid, txid, before, now)
+	}
+}
+
+// addRange adds the file of the transactions from one to another, which have changed the
+// database from before to now.
+func (d *dataset) addRange(t testing.TB, s shape, level int, from, to ltx.TXID, before, now []byte) {
+	t.Helper()
+	opts := ltx.SnapshotOptions{MinTXID: from, TXID: to, Time: time.UnixMilli(begin + int64(to)*1000),
+		PageSize: uint32(s.pageSize), Commit: uint32(len(now) / s.pageSize), Checksum: s.checksums && from == 1}
 	page := func(pgno uint32, buf []byte) error {
 		copy(buf, now[int(pgno-1)*s.pageSize:])
 		return nil
 	}
 	var b bytes.Buffer
 	var err error
-	if before == nil {
+	if from == 1 {
 		_, err = ltx.WriteSnapshot(&b, opts, page)
 	} else {
-		level, opts.MinTXID = 0, txid
-		var changed []uint32
-		for pgno := 1; pgno <= len(now)/s.pageSize; pgno++ {
-			at, end := (pgno-1)*s.pageSize, pgno*s.pageSize
-			if end > len(before) || !bytes.Equal(before[at:end], now[at:end]) {
-				changed = append(changed, uint32(pgno))
-			}
-		}
-		_, err = ltx.WriteDelta(&b, opts, changed, page)
+		_, err = ltx.WriteDelta(&b, opts, changed(s.pageSize, before, now), page)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := ltx.LayoutS3.Key(level, cmp.Or(opts.MinTXID, 1), txid)
+	key := ltx.LayoutS3.Key(level, from, to)
 	d.objects[key], d.times[key] = b.Bytes(), opts.Time
+}
+
+// changed is the pages that differ.
+func changed(pageSize int, before, now []byte) (pgnos []uint32) {
+	for pgno := 1; pgno <= len(now)/pageSize; pgno++ {
+		at, end := (pgno-1)*pageSize, pgno*pageSize
+		if end > len(before) || !bytes.Equal(before[at:end], now[at:end]) {
+			pgnos = append(pgnos, uint32(pgno))
+		}
+	}
+	return pgnos
 }
 
 // fill writes the replica to a store.
@@ -131,23 +142,6 @@ func (d *dataset) fill(t testing.TB, store blob.Store) {
 func clientOf(store blob.Store) *replica.Client {
 	return replica.NewClient("made", ltx.LayoutS3, func(context.Context) (blob.Store, error) { return store, nil })
 }
-
-// request is a read of an object.
-type request struct {
-	key            string
-	offset, length int64
-}
-
-// counting is a store that notes what is read, and whether reads overlap in time.
-type counting struct {
-	blob.Store
-	mu       sync.Mutex
-	listings int
-	requests []request
-	fail     func(key string) error
-}
-
-func (c *counting) KeepsModTime() bool { return false }
 
 func (d *dataset) sorted() []string {
 	var keys []string

@@ -30,13 +30,13 @@ func (p *pages) move(ctx context.Context, from *layout, cause error) error {
 	var to *layout
 	_, err := restore.Follow(ctx, opened{p.replica}, target, restore.Options{},
 		func(_ *replica.Files, plan *restore.Plan) (err error) {
-			if to, err = p.readLayout(ctx, plan.Files, from.pages.Header().Commit); err != nil {
+			if to, err = p.readLayout(ctx, plan.Files, from.pages.Header().Commit, from); err != nil {
 				return err
 			}
 			return p.isSame(ctx, from, to)
 		})
 	var planErr *restore.PlanError
-	if errors.As(err, &planErr) || errors.Is(err, replica.ErrNoReplica) || errors.Is(err, errOther) {
+	if errors.As(err, &planErr) || errors.Is(err, replica.ErrNoReplica) || errors.Is(err, errOther) || errors.Is(err, errReplaced) {
 		return fmt.Errorf("%w: %w; %w", ErrGone, cause, err)
 	}
 	if err != nil {
@@ -54,6 +54,10 @@ func (p *pages) isSame(ctx context.Context, from, to *layout) error {
 	was, is := from.pages, to.pages
 	a, b := was.Header(), is.Header()
 	if a.PageSize != b.PageSize || a.Commit != b.Commit || a.MaxTXID != b.MaxTXID || !is.SameChecksum(was) {
+		return errOther
+	}
+	// Compaction keeps the time of a transaction. A snapshot has that when it was taken.
+	if from.newest().Level != ltx.SnapshotLevel && to.newest().Level != ltx.SnapshotLevel && a.Timestamp != b.Timestamp {
 		return errOther
 	}
 	if len(p.first) == 0 {

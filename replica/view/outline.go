@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"slices"
 	"sort"
 
 	"golang.org/x/sync/errgroup"
@@ -63,16 +64,39 @@ func (l *layout) find(pgno uint32) (f *stored, start, end int64, ok bool) {
 	return l.files[i], offset, offset + size, true
 }
 
+// file is the file of that name in a layout; nil if there is none.
+func (l *layout) file(f *ltx.FileInfo) *stored {
+	if l == nil {
+		return nil
+	}
+	i := slices.IndexFunc(l.files, func(s *stored) bool { return ltx.IDOf(s.info) == ltx.IDOf(f) })
+	if i < 0 {
+		return nil
+	}
+	return l.files[i]
+}
+
+// newest is the last file.
+func (l *layout) newest() *ltx.FileInfo { return l.files[len(l.files)-1].info }
+
 // readLayout reads the outlines of the files, many at a time, and keeps what else it has
-// read of them as far as there is room.
-func (p *pages) readLayout(ctx context.Context, files []*ltx.FileInfo, commit uint32) (*layout, error) {
+// read of them as far as there is room. Files that another layout has too must be the
+// versions that were read for that one.
+func (p *pages) readLayout(
+	ctx context.Context, files []*ltx.FileInfo, commit uint32, other *layout,
+) (*layout, error) {
 	m, err := ltx.NewPageMap(files)
 	if err != nil {
 		return nil, err
 	}
 	l := &layout{pages: m, files: make([]*stored, len(files))}
 	for i, f := range files {
-		l.files[i] = &stored{info: f, key: p.replica.Key(f)}
+		l.files[i] = other.file(f)
+		if l.files[i] == nil {
+			l.files[i] = &stored{info: f, key: p.replica.Key(f)}
+		} else if l.files[i].info.Size != f.Size {
+			return nil, &ltx.FileError{File: f, Err: errReplaced}
+		}
 	}
 	next := len(files) // the map is filled from the newest file to the oldest
 	newestFirst := func(yield func(*stored, error) bool) {

@@ -39,7 +39,7 @@ func openPages(
 	p := &pages{replica: files, concurrency: opts.Concurrency}
 	p.ctx, p.cancel = context.WithCancelCause(context.Background()) //nolint:contextcheck // it lives as long as the view
 	p.open, p.budget = p.openFile, opts.ReadAhead
-	l, err := p.readLayout(ctx, plan.Files, commit)
+	l, err := p.readLayout(ctx, plan.Files, commit, nil)
 	if err != nil {
 		return nil, 0, 0, err
 	}
@@ -115,8 +115,10 @@ func (p *pages) load(ctx context.Context, pgno uint32, page []byte) error {
 	for move := 0; ; move++ {
 		l := p.layout.Load()
 		err := p.decode(ctx, l, pgno, page)
-		gone := errors.Is(err, fs.ErrNotExist) || errors.Is(err, errReplaced)
-		if !gone || move == maxMoves {
+		if errors.Is(err, errReplaced) {
+			return fmt.Errorf("%w: %w", ErrGone, err)
+		}
+		if !errors.Is(err, fs.ErrNotExist) || move == maxMoves {
 			return err
 		}
 		if err := p.move(ctx, l, err); err != nil {
