@@ -88,7 +88,8 @@ func TestCompaction(t *testing.T) {
 	// Retention removes the state.
 	last, content := compacted(t, d, pageSize, ltx.SnapshotLevel, 1, 6)
 	put(t, store, last, content)
-	if err := store.Delete(t.Context(), slices.DeleteFunc(append(d.sorted(), key), func(k string) bool { return k == last })); err != nil {
+	others := slices.DeleteFunc(append(d.sorted(), key), func(k string) bool { return k == last })
+	if err := store.Delete(t.Context(), others); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := readAll(v); !errors.Is(err, view.ErrGone) {

@@ -266,7 +266,9 @@ func (o *cachedObject) put(start int64, data []byte, info blob.Info) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.load()
-	i, _ := slices.BinarySearchFunc(o.ranges, r.start, func(r cachedRange, start int64) int { return cmp.Compare(r.start, start) })
+	i, _ := slices.BinarySearchFunc(o.ranges, r.start, func(r cachedRange, start int64) int {
+		return cmp.Compare(r.start, start)
+	})
 	if i == len(o.ranges) || o.ranges[i] != r {
 		o.ranges = slices.Insert(o.ranges, i, r)
 	}

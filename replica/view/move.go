@@ -36,7 +36,8 @@ func (p *pages) move(ctx context.Context, from *layout, cause error) error {
 			return p.isSame(ctx, from, to)
 		})
 	var planErr *restore.PlanError
-	if errors.As(err, &planErr) || errors.Is(err, replica.ErrNoReplica) || errors.Is(err, errOther) || errors.Is(err, errReplaced) {
+	isOther := errors.Is(err, errOther) || errors.Is(err, errReplaced)
+	if errors.As(err, &planErr) || errors.Is(err, replica.ErrNoReplica) || isOther {
 		return fmt.Errorf("%w: %w; %w", ErrGone, cause, err)
 	}
 	if err != nil {
