@@ -179,6 +179,22 @@ func (c *viewConn) PrepareContext(ctx context.Context, query string) (driver.Stm
 	return &viewStmt{inner, c}, nil
 }
 
+// ColumnInfo describes the columns of a query without running it. It is the method of the SQLite
+// driver's connections, for [sql.Conn.Raw].
+func (c *viewConn) ColumnInfo(query string) (info []msqlite.ColumnInfo, err error) {
+	describer, ok := c.innerConn.(interface {
+		ColumnInfo(query string) ([]msqlite.ColumnInfo, error)
+	})
+	if !ok {
+		return nil, fmt.Errorf("the SQLite driver has a connection of type %T", c.innerConn)
+	}
+	err = c.call(context.Background(), func() (err error) {
+		info, err = describer.ColumnInfo(query)
+		return err
+	})
+	return info, err
+}
+
 // Prepare implements driver.Conn.
 func (c *viewConn) Prepare(query string) (driver.Stmt, error) {
 	return c.PrepareContext(context.Background(), query)

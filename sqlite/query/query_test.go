@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/replctl/replicate/sqlite"
 )
 
 // open returns a connection to a new database with what a script makes.
@@ -120,10 +122,10 @@ func TestRunErrors(t *testing.T) {
 		"SELECT * FROM missing":            "no such table: missing",
 		"SELECT abs(-9223372036854775808)": "integer overflow",
 		"SELECT :x":                        `missing named argument "x"`,
-		"INSERT INTO t VALUES(2)":          ErrReadOnly.Error(),
-		"DELETE FROM t RETURNING a":        ErrReadOnly.Error(),
-		"DROP TABLE t":                     ErrReadOnly.Error(),
-		"CREATE TABLE u(d DATE)":           ErrReadOnly.Error(),
+		"INSERT INTO t VALUES(2)":          sqlite.ErrReplica.Error(),
+		"DELETE FROM t RETURNING a":        sqlite.ErrReplica.Error(),
+		"DROP TABLE t":                     sqlite.ErrReplica.Error(),
+		"CREATE TABLE u(d DATE)":           sqlite.ErrReplica.Error(),
 	} {
 		got, err := run(t, conn, "csv", q)
 		if err == nil || !strings.Contains(err.Error(), want) || got != "" || strings.Contains(err.Error(), "SQL logic") {

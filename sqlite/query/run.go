@@ -10,6 +10,8 @@ import (
 
 	driver "modernc.org/sqlite"
 	codes "modernc.org/sqlite/lib"
+
+	"github.com/replctl/replicate/sqlite"
 )
 
 // Writer takes the result of one statement after the other. [NewCSV], [NewJSON] and [NewJSONL] make
@@ -25,9 +27,6 @@ type Writer interface {
 	End() error
 }
 
-// ErrReadOnly: the statement would write, and the database is only read.
-var ErrReadOnly = errors.New("this is a replica: restore it first")
-
 // Error is what SQLite says is wrong with a statement.
 type Error struct {
 	Message string // in SQLite's words
@@ -40,7 +39,7 @@ func (e *Error) Unwrap() error { return e.err }
 
 // Run runs one statement, with arguments as database/sql takes them, and gives its result to out.
 // If the statement fails before its first row, out was not called. Then, and if it fails later, the
-// error is an *[Error], [ErrReadOnly], the cause of ctx, or an error of reading or of out.
+// error is an *[Error], [sqlite.ErrReplica] for a statement that writes, the cause of ctx, or an error of reading or of out.
 func Run(ctx context.Context, conn *sql.Conn, statement string, out Writer, args ...any) error {
 	exact, err := exactly(conn, statement)
 	if err != nil {
@@ -146,10 +145,12 @@ func explain(ctx context.Context, err error) error {
 		return context.Cause(ctx)
 	case !errors.As(err, &e):
 		return err
+	case errors.Is(err, sqlite.ErrReplica) && e.Code()&0xff != codes.SQLITE_READONLY:
+		return fmt.Errorf("%w; ATTACH and VACUUM would make a file", sqlite.ErrReplica)
 	}
 	switch e.Code() & 0xff {
 	case codes.SQLITE_READONLY:
-		return ErrReadOnly
+		return sqlite.ErrReplica
 	case codes.SQLITE_ERROR, codes.SQLITE_MISMATCH, codes.SQLITE_TOOBIG, codes.SQLITE_RANGE, codes.SQLITE_CONSTRAINT:
 		return &Error{message(e), err}
 	}

@@ -74,7 +74,7 @@ func newRootCommand(a *app) *cobra.Command {
 		newPlanCommand(a), newRestoreCommand(a), newSnapshotCommand(a), newMigrateCommand(a), newCheckCommand(a),
 		newLeaseCommand(a), newKVCommand(a), newConfigCommand(a), newRecordsCommand(a),
 		newProbeCommand(a), newVersionCommand(a), newCpCommand(a),
-		newPruneCommand(a),
+		newPruneCommand(a), newQueryCommand(a), newTablesCommand(a), newDumpCommand(a),
 	)
 	root.InitDefaultHelpFlag()
 	root.InitDefaultHelpCmd()

@@ -53,7 +53,7 @@ func TestScript(t *testing.T) {
 
 // Standard error of a command that succeeds, and of one that does not.
 var (
-	talk    = regexp.MustCompile(`\A((since|until|timestamp|before) \d.*\n|no .*\n|note: .*\n|restored .*\n)*\z`)
+	talk    = regexp.MustCompile(`\A((since|until|timestamp|before) \d.*\n|(no|note:|restored|state|read) .*\n)*\z`)
 	failure = regexp.MustCompile(`\Areplctl: .+\n(Try: .+\n)?\z`)
 	again   = regexp.MustCompile(`(?m)^note: planning again: .*\n`)
 	// Events of a lease that is waited for, or held.
@@ -89,7 +89,7 @@ func scriptExit(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("success, and talk on standard error")
 	case (got == exitViolation || got == exitInconclusive) && data:
 	case got == exitLost && failed: // what the command has printed until then
-	case slices.Equal(args[1:min(len(args), 3)], []string{"replctl", "plan"}) && slices.Contains(args, "--json") &&
+	case args[1] == "replctl" && slices.Contains([]string{"plan", "query", "tables", "dump"}, args[min(2, len(args)-1)]) && slices.Contains(args, "--json") &&
 		failed: // it prints the nearest states
 	case stderr == "" && slices.Equal(args[1:min(len(args), 4)], []string{"replctl", "lease", "exec"}):
 		// It is the output of the command.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/replctl/replicate/cmd/replctl/internal/supervise"
@@ -24,23 +25,44 @@ func (e interrupted) Error() string {
 func (e interrupted) Is(target error) bool { return target == context.Canceled }
 
 // untilSignal is a context that ends with SIGINT or SIGTERM. A second signal ends the
-// process at once.
+// process at once. A SIGINT while [onInterrupt] has a handler is for that handler alone.
 func untilSignal(parent context.Context) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(parent)
+	var handler atomic.Pointer[func()]
+	ctx = context.WithValue(ctx, interruptKey{}, &handler)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
-		select {
-		case sig := <-signals:
-			signal.Stop(signals)
-			cancel(interrupted{sig})
-		case <-ctx.Done():
+		for ctx.Err() == nil {
+			select {
+			case sig := <-signals:
+				if handle := handler.Load(); handle != nil && sig == os.Interrupt {
+					(*handle)()
+					continue
+				}
+				signal.Stop(signals)
+				cancel(interrupted{sig})
+			case <-ctx.Done():
+			}
 		}
 	}()
 	return ctx, func() {
 		signal.Stop(signals)
 		cancel(nil)
 	}
+}
+
+type interruptKey struct{}
+
+// onInterrupt has each SIGINT call f, and not end ctx, until release is called. Ctx stems from
+// untilSignal; for another one onInterrupt does nothing.
+func onInterrupt(ctx context.Context, f func()) (release func()) {
+	handler, ok := ctx.Value(interruptKey{}).(*atomic.Pointer[func()])
+	if !ok {
+		return func() {}
+	}
+	handler.Store(&f)
+	return func() { handler.Store(nil) }
 }
 
 // bySignal gives an error after a signal the exit code of the signal, as a shell has it:
