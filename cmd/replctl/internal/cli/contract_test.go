@@ -156,6 +156,39 @@ type (
 		Size     *int64         `json:"size,omitempty"`
 		Seconds  *float64       `json:"seconds,omitempty"`
 	}
+	queryDocument struct {
+		URL      string           `json:"url"`
+		Format   string           `json:"format"`
+		State    pointDocument    `json:"state"`
+		Asked    *time.Time       `json:"timestamp,omitempty"`
+		Next     *pointDocument   `json:"next,omitempty"`
+		Notes    []string         `json:"notes"`
+		Results  []resultDocument `json:"results"`
+		Requests int64            `json:"requests"`
+		Bytes    int64            `json:"bytes"`
+	}
+	resultDocument struct {
+		Columns []string `json:"columns"`
+		Rows    [][]any  `json:"rows"`
+	}
+	tablesDocument struct {
+		URL      string          `json:"url"`
+		Format   string          `json:"format"`
+		State    pointDocument   `json:"state"`
+		Asked    *time.Time      `json:"timestamp,omitempty"`
+		Next     *pointDocument  `json:"next,omitempty"`
+		Notes    []string        `json:"notes"`
+		Tables   []tableDocument `json:"tables"`
+		Requests int64           `json:"requests"`
+		Bytes    int64           `json:"bytes"`
+	}
+	tableDocument struct {
+		Type  string  `json:"type"`
+		Name  string  `json:"name"`
+		Table *string `json:"table,omitempty"`
+		Rows  *int64  `json:"rows,omitempty"`
+		Bytes *int64  `json:"bytes,omitempty"`
+	}
 	snapshotFileDocument struct {
 		URL             string           `json:"url"`
 		TXID            string           `json:"txid"`

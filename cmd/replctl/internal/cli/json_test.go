@@ -43,6 +43,10 @@ func TestJSONShapes(t *testing.T) {
 	for _, format := range []string{"v0.5", "v0.3"} {
 		replica := filepath.Join(dir, format, "replica")
 		ask[planDocument](t, "plan", replica)
+		ask[queryDocument](t, "query", replica, "select 1 as a, 'x' as b; select 2 where 0")
+		ask[queryDocument](t, "query", replica, "select 1", "--timestamp", "now")
+		ask[tablesDocument](t, "tables", replica)
+		ask[tablesDocument](t, "tables", replica, "--count", "--bytes")
 		ask[copyDocument](t, "cp", replica, t.TempDir())
 		ask[pruneDocument](t, "prune", replica, "--keep-snapshots", "1")
 		db := filepath.Join(t.TempDir(), "db")
@@ -224,6 +228,8 @@ func TestDocumentedExamples(t *testing.T) {
 		"lease show":    func(doc string) { decode[leaseShowDoc](t, "example of lease show", doc) },
 		"lease acquire": func(doc string) { decode[leaseGrantDoc](t, "example of lease acquire", doc) },
 		"plan":          func(doc string) { decode[planDocument](t, "example of plan", doc) },
+		"query":         func(doc string) { decode[queryDocument](t, "example of query", doc) },
+		"tables":        func(doc string) { decode[tablesDocument](t, "example of tables", doc) },
 		"restore":       func(doc string) { decode[restoreDocument](t, "example of restore", doc) },
 		"check":         func(doc string) { decode[checkDocument](t, "example of check", doc) },
 		"snapshot":      func(doc string) { decode[snapshotFileDocument](t, "example of snapshot", doc) },
