@@ -221,8 +221,9 @@ func (i *insertWriter) Row(values []any) error {
 	for k, v := range values {
 		b = AppendLiteral(comma(b, k), v)
 	}
-	i.line = append(b, ");\n"...)
-	_, err := i.w.Write(i.line)
+	b = append(b, ");\n"...)
+	i.line = b
+	_, err := i.w.Write(b)
 	return err
 }
 

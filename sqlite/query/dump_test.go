@@ -70,7 +70,8 @@ func TestDumpReloaded(t *testing.T) {
 	if diff := cmp.Diff(sqlite3(t, path, ".dump"), sqlite3(t, copied, ".dump")); diff != "" {
 		t.Errorf("(-want +got)\n%.4000s", diff)
 	}
-	if got := sqlite3(t, copied, "PRAGMA integrity_check; SELECT count(*) FROM docs WHERE docs MATCH 'dog';"); got != "ok\n1\n" {
+	const check = "PRAGMA integrity_check; SELECT count(*) FROM docs WHERE docs MATCH 'dog';"
+	if got := sqlite3(t, copied, check); got != "ok\n1\n" {
 		t.Errorf("the copy: %s", got)
 	}
 	again := openFile(t, copied, "")
@@ -149,7 +150,8 @@ func TestSchemaCountSizes(t *testing.T) {
 	for _, size := range sizes {
 		total += size
 	}
-	if err := conn.QueryRowContext(t.Context(), "SELECT page_count - freelist_count, page_size FROM pragma_page_count, pragma_page_size, pragma_freelist_count").
+	if err := conn.QueryRowContext(t.Context(), `SELECT page_count - freelist_count, page_size
+		FROM pragma_page_count, pragma_page_size, pragma_freelist_count`).
 		Scan(&pages, &pageSize); err != nil || total != pages*pageSize {
 		t.Errorf("sizes add up to %d, the database has %d pages of %d (%v)", total, pages, pageSize, err)
 	}

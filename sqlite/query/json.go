@@ -21,9 +21,11 @@ func NewJSON(w io.Writer) *JSON { return &JSON{w: w} }
 
 // Begin implements [Writer].
 func (j *JSON) Begin(columns []string) error {
-	b := append(j.line[:0], "["...)
+	b := j.line[:0]
 	if j.began {
-		b[0] = ','
+		b = append(b, ',')
+	} else {
+		b = append(b, '[')
 	}
 	j.began, j.rows = true, 0
 	b = append(b, "\n{\"columns\":["...)
@@ -106,8 +108,9 @@ func (j *jsonLines) Row(values []any) error {
 	for i, v := range values {
 		b = AppendJSON(append(b, j.keys[i]...), v)
 	}
-	j.line = append(b, "}\n"...)
-	_, err := j.w.Write(j.line)
+	b = append(b, "}\n"...)
+	j.line = b
+	_, err := j.w.Write(b)
 	return err
 }
 

@@ -182,7 +182,8 @@ func values() []any {
 		"\u0085", "\u202eright to left", "\u2028", "\ufeffbom", "\ufffd", "grüße", "日本語", "😀", "e\u0301", "\xff",
 		"a\xc3", "\xed\xa0\x80", "\xf8\x88\x80\x80\x80", "<script>&", "--", "/* */", "'; DROP TABLE t; --", "=1+1", "@x",
 		"2026-11-28 14:02", "-0", "+1", "0x10", "Infinity", "NaN", "true", strings.Repeat("x", 100_000),
-		strings.Repeat("\r\n", 2000), strings.Repeat("'", 1000), "`", "[x]", "?1", ":p", "$p", "%s", "%!d", `\`, `\n`, `\u0000`,
+		strings.Repeat("\r\n", 2000), strings.Repeat("'", 1000), "`", "[x]", "?1", ":p", "$p", "%s", "%!d",
+		`\`, `\n`, `\u0000`,
 		[]byte{}, []byte{0}, []byte("text"), []byte{0xff, 0xfe}, bytes.Repeat([]byte{7}, 70_000), []byte("'"),
 	}
 	for r := rune(1); len(all) < 120; r++ {
@@ -199,7 +200,8 @@ func TestValues(t *testing.T) {
 			t.Fatal(err)
 		}
 		if s, ok := v.(string); ok { // the driver binds some text as it is only in the shape of a blob
-			if _, err := conn.ExecContext(t.Context(), "UPDATE t SET v = CAST(? AS TEXT) WHERE i = ?", []byte(s), i); err != nil {
+			if _, err := conn.ExecContext(t.Context(), "UPDATE t SET v = CAST(? AS TEXT) WHERE i = ?",
+				[]byte(s), i); err != nil {
 				t.Fatal(err)
 			}
 		}

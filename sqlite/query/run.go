@@ -39,7 +39,8 @@ func (e *Error) Unwrap() error { return e.err }
 
 // Run runs one statement, with arguments as database/sql takes them, and gives its result to out.
 // If the statement fails before its first row, out was not called. Then, and if it fails later, the
-// error is an *[Error], [sqlite.ErrReplica] for a statement that writes, the cause of ctx, or an error of reading or of out.
+// error is an *[Error], [sqlite.ErrReplica] for a statement that writes, the cause of ctx, or an error
+// of reading or of out.
 func Run(ctx context.Context, conn *sql.Conn, statement string, out Writer, args ...any) error {
 	exact, err := exactly(conn, statement)
 	if err != nil {

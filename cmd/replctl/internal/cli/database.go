@@ -26,7 +26,8 @@ type viewFlags struct {
 func addView(flags *pflag.FlagSet) *viewFlags {
 	v := &viewFlags{target: addTarget(flags)}
 	flags.DurationVar(&v.timeout, "timeout", 0, "stop after this time, such as 30s (default never)")
-	flags.Var(&v.maxBytes, "max-bytes", "stop before more than this is read from the store, such as 100MiB (default no limit)")
+	flags.Var(&v.maxBytes, "max-bytes",
+		"stop before more than this is read from the store, such as 100MiB (default no limit)")
 	flags.Var(pathFlag{&v.tempDir}, "temp-dir",
 		"`directory` for sorts that do not fit in memory, and for the database of a v0.3 backup (default $TMPDIR)")
 	return v
