@@ -12,7 +12,7 @@ import (
 // ParseURL splits a replica's URL into the parts that an engine's
 // NewReplicaClientFromURL takes. What has no scheme ("backups/db", "/backups/db")
 // is a path on disk, taken literally. The path of a URL is percent-decoded and
-// cleaned; for schemes other than file it comes without its leading slash, as it
+// cleaned; for schemes other than file and sqlite it comes without its leading slash, as it
 // is a prefix of keys there.
 //
 // A string that begins with the name of a known scheme and a colon, in upper or lower case,
@@ -42,7 +42,7 @@ func ParseURL(s string) (scheme, host, urlPath string, query url.Values, userinf
 	if u.Path != "" {
 		u.Path = path.Clean(u.Path)
 	}
-	if u.Scheme != "file" {
+	if u.Scheme != "file" && u.Scheme != "sqlite" {
 		u.Path = strings.TrimPrefix(u.Path, "/")
 	}
 	return u.Scheme, u.Host, u.Path, u.Query(), u.User, nil

@@ -62,6 +62,10 @@ func spelling(s, scheme, rest string) string {
 	u, err := url.Parse("s3://" + place)
 	shown := err == nil && place != "" && u.User == nil && !strings.ContainsRune(place, '@')
 	switch {
+	case scheme == "postgres", scheme == "postgresql":
+		return scheme + "://USER@HOST/DATABASE"
+	case scheme == "sqlite":
+		return "sqlite:///ABSOLUTE/PATH"
 	case scheme == "file" && shown && !query:
 		return "file:///ABSOLUTE/PATH, or " + place
 	case scheme == "file":

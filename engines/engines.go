@@ -3,7 +3,10 @@
 //
 //	file:///var/backups/db, or a path     a directory: package file
 //	s3://bucket/path?endpoint=...         a bucket of S3 or of a store like it: package s3
+//	postgres://user@host/database         records and leases alone: package postgres
+//	sqlite:///var/lib/app/state.db        the same, in a file of SQLite: package sqldb
 //
+// The last two take ?prefix=, what the names of the tables begin with.
 // [replicate.ParseURL] has the grammar of URLs, and each engine that of its parameters.
 package engines
 
@@ -20,6 +23,7 @@ import (
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/file"
 	"github.com/replctl/replicate/lease"
+	"github.com/replctl/replicate/postgres"
 	"github.com/replctl/replicate/probe"
 	"github.com/replctl/replicate/replica"
 	"github.com/replctl/replicate/s3"
@@ -79,7 +83,8 @@ func Leaser(ctx context.Context, rawURL string) (LeaseClient, error) {
 	return l, nil
 }
 
-// Records returns the records at a URL, for the packages below store/.
+// Records returns the records at a URL, for the packages below store/. Those in a database
+// keep connections, which end with the process, or with Close if they have it.
 func Records(ctx context.Context, rawURL string) (cas.Store, error) {
 	p, err := Parse(rawURL)
 	if err != nil {
@@ -122,6 +127,9 @@ type engine struct {
 var table = map[string]engine{
 	file.ReplicaClientType: {fileReplica, fileLeaser},
 	s3.ReplicaClientType:   {s3Replica, s3Leaser},
+	postgres.LeaserType:    {noReplica, postgresLeaser},
+	"postgresql":           {noReplica, postgresLeaser}, // libpq takes both
+	SQLiteType:             {noReplica, sqliteLeaser},
 }
 
 // Parse takes a URL apart. It contacts nothing.

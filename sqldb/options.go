@@ -62,3 +62,9 @@ func (o Options) withDefaults(d Dialect) (Options, error) {
 	}
 	return o, nil
 }
+
+// Check is an error if New refuses the options.
+func (o Options) Check(d Dialect) error {
+	_, err := o.withDefaults(d)
+	return err
+}

@@ -16,6 +16,7 @@ import (
 	"github.com/replctl/replicate/engines"
 	"github.com/replctl/replicate/file"
 	"github.com/replctl/replicate/ltx"
+	"github.com/replctl/replicate/s3"
 	"github.com/replctl/replicate/v3compat"
 )
 
@@ -30,13 +31,15 @@ func (a *app) parsePlace(rawURL string) (engines.Place, error) {
 	p, err := engines.Parse(rawURL)
 	switch {
 	case errors.Is(err, engines.ErrScheme):
-		return p, usageError("a path, file:///path, or s3://bucket/path", "%w", err)
+		return p, usageError("a path, file:///path, or s3://bucket/path; for records also postgres:// and sqlite:///", "%w", err)
 	case err != nil:
 		return p, usageError("replctl --help, which says what a URL is", "%w", err)
 	}
 	for name, value := range a.storeFlags() {
 		if p.Scheme == file.ReplicaClientType {
 			return p, usageError("leave it out", "--%s is for s3 urls, and this is a directory", name)
+		} else if p.Scheme != s3.ReplicaClientType {
+			return p, usageError("leave it out", "--%s is for s3 urls, and this is a database", name)
 		}
 		if p.Query == nil {
 			p.Query = url.Values{}

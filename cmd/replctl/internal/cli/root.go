@@ -39,6 +39,12 @@ urls take Litestream's parameters (?endpoint=..&region=..&force-path-style=..), 
 credentials come from where the AWS tools and Litestream find them: AWS_* and
 LITESTREAM_* variables, ~/.aws, an instance role.
 
+Records and leases (lease, kv, config, records, probe) may also be in a database:
+postgres://user@host/database?schema=..&prefix=.. takes libpq's parameters, such as sslmode,
+and what is missing from where psql finds it: PGPASSWORD and the other PG* variables,
+~/.pgpass, service files; a password in the URL is refused. sqlite:///path/state.db?prefix=..
+is a file on this machine, which is created when it is first used.
+
 The endpoint of an S3 server other than AWS comes from the first of these that has one:
 ?endpoint= in the URL and --endpoint, which replaces it; LITESTREAM_S3_ENDPOINT;
 AWS_ENDPOINT_URL_S3; AWS_ENDPOINT_URL; endpoint_url of the profile (AWS_PROFILE) in
