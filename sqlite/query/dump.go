@@ -217,13 +217,12 @@ type insertWriter struct {
 func (i *insertWriter) Begin([]string) error { return nil }
 
 func (i *insertWriter) Row(values []any) error {
-	b := append(i.line[:0], i.before...)
+	i.line = append(i.line[:0], i.before...)
 	for k, v := range values {
-		b = AppendLiteral(comma(b, k), v)
+		i.line = AppendLiteral(comma(i.line, k), v)
 	}
-	b = append(b, ");\n"...)
-	i.line = b
-	_, err := i.w.Write(b)
+	i.line = append(i.line, ");\n"...)
+	_, err := i.w.Write(i.line)
 	return err
 }
 

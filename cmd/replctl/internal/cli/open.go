@@ -31,7 +31,8 @@ func (a *app) parsePlace(rawURL string) (engines.Place, error) {
 	p, err := engines.Parse(rawURL)
 	switch {
 	case errors.Is(err, engines.ErrScheme):
-		return p, usageError("a path, file:///path, or s3://bucket/path; for records also postgres:// and sqlite:///", "%w", err)
+		hint := "a path, file:///path, or s3://bucket/path; for records also postgres:// and sqlite:///"
+		return p, usageError(hint, "%w", err)
 	case err != nil:
 		return p, usageError("replctl --help, which says what a URL is", "%w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -247,7 +248,7 @@ func (s *shell) attach(ctx context.Context, words []string) error {
 		return err
 	}
 	again := *s.db
-	views := append(s.attached[:len(s.attached):len(s.attached)], sqlite.NamedView{Name: name, View: v})
+	views := append(slices.Clone(s.attached), sqlite.NamedView{Name: name, View: v})
 	if err := again.connect(ctx, s.flags.viewFlags, views); err != nil {
 		_ = v.Close()
 		return err
