@@ -24,11 +24,13 @@ type network struct {
 
 // What a network does.
 const (
-	whole   int32 = iota
-	oneWay        // the server gets what is sent to it; its answer ends the connection
-	silent        // nothing is passed on, and nobody is told
-	refused       // no new connections
+	whole  int32 = iota
+	oneWay       // the server gets what is sent to it; the answer to a write ends the connection
+	silent       // nothing is passed on, and nobody is told
 )
+
+// smallWrite is what a client sends at least to write a record of the test. A read is less.
+const smallWrite = 4 << 10
 
 // newNetwork leads to the server at a port.
 func newNetwork(t *testing.T, server int) *network {
@@ -45,7 +47,7 @@ func newNetwork(t *testing.T, server int) *network {
 			if err != nil {
 				return
 			}
-			if n.cut.Load() != whole {
+			if n.cut.Load() == silent {
 				client.Close()
 				continue
 			}
@@ -69,12 +71,13 @@ func (n *network) connect(client net.Conn, address string) {
 	n.mu.Lock()
 	n.conns[client], n.conns[server] = true, true
 	n.mu.Unlock()
-	go n.pass(server, client, false)
-	n.pass(client, server, true)
+	asked := new(atomic.Int64) // bytes since the last answer
+	go n.pass(server, client, func(n int) bool { asked.Add(int64(n)); return true })
+	n.pass(client, server, func(int) bool { return asked.Swap(0) < smallWrite || n.cut.Load() != oneWay })
 }
 
-// pass copies until a connection ends, or is cut.
-func (n *network) pass(to, from net.Conn, answers bool) {
+// pass copies until a connection ends, or one is to.
+func (n *network) pass(to, from net.Conn, goOn func(bytes int) bool) {
 	defer n.drop(to, from)
 	buf := make([]byte, 64<<10)
 	for {
@@ -82,7 +85,7 @@ func (n *network) pass(to, from net.Conn, answers bool) {
 		for n.cut.Load() == silent {
 			time.Sleep(time.Millisecond)
 		}
-		if err != nil || answers && n.cut.Load() == oneWay {
+		if err != nil || !goOn(got) {
 			return
 		}
 		if _, err := to.Write(buf[:got]); err != nil {

@@ -85,10 +85,10 @@ func (c *chapter) fullLog(r *mathrand.Rand) {
 	c.crashes-- // its own doing
 }
 
-// answersLost cuts the network behind statements that the server still gets.
+// answersLost cuts the network behind writes that the server still gets.
 func (c *chapter) answersLost(r *mathrand.Rand) {
 	c.net.cut.Store(oneWay)
-	pauseFor(200+r.IntN(300), time.Millisecond)
+	pauseFor(500+r.IntN(1000), time.Millisecond)
 	c.net.cut.Store(whole)
 	c.cuts++
 }

@@ -164,7 +164,7 @@ func (i *incrementer) run() {
 		select {
 		case <-i.done:
 			return
-		case <-time.After(time.Duration(5+i.rand.IntN(20)) * time.Millisecond):
+		case <-time.After(time.Duration(1+i.rand.IntN(8)) * time.Millisecond):
 		}
 		began := time.Now()
 		v, token, err := i.read()
