@@ -1,5 +1,5 @@
 # The commands a developer types; .ci/run is what has to pass.
-.PHONY: build test race lint fuzz faults powerloss generate testdata ci
+.PHONY: build test race lint fuzz faults powerloss pgtorture generate testdata ci
 
 build:
 	go build -trimpath -ldflags '-s -w' -o bin/replctl ./cmd/replctl
@@ -28,6 +28,10 @@ faults:
 # Every state that a power loss may leave, up to a bound; needs strace, takes minutes.
 powerloss:
 	REPLICATE_POWERLOSS=full go test -tags powerloss -count=1 -timeout 60m -v ./internal/powerloss
+
+# 300 killed backends, 20 kill -9 of PostgreSQL, full disks and network cuts under 16 clients; takes minutes.
+pgtorture:
+	REPLICATE_PGTORTURE=full go test -tags realservers -count=1 -timeout 60m -v -run TestTorture ./postgres
 
 generate:
 	go generate ./...
