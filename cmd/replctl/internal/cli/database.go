@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -21,6 +22,9 @@ type viewFlags struct {
 	timeout  time.Duration
 	maxBytes bytesFlag
 	tempDir  string
+
+	cache     string
+	cacheSize bytesFlag
 }
 
 func addView(flags *pflag.FlagSet) *viewFlags {
@@ -30,6 +34,10 @@ func addView(flags *pflag.FlagSet) *viewFlags {
 		"stop before more than this is read from the store, such as 100MiB (default no limit)")
 	flags.Var(pathFlag{&v.tempDir}, "temp-dir",
 		"`directory` for sorts that do not fit in memory, and for the database of a v0.3 backup (default $TMPDIR)")
+	v.cacheSize.n = 1 << 30
+	flags.Var(pathFlag{&v.cache}, "cache",
+		"keep what is read in this `directory`, for the next command (default no cache)")
+	flags.Var(&v.cacheSize, "cache-size", "with --cache: how much the directory may hold, of all replicas")
 	return v
 }
 
@@ -37,6 +45,11 @@ const viewHelp = `The database is not restored: its pages are read from the repl
 backup has no index of its pages, so its database is read once, into a file without a name in
 --temp-dir. Standard error says which state is shown, how far it is from what was asked for, and
 what was read.
+
+With --cache DIR, what is read of a replica is kept in that directory, and the next command reads
+from the replica only what is not there, and the listing of its files. Any number of commands
+may use one directory at a time. It holds parts of the databases: it is readable by its owner
+alone.
 
 ` + targetHelp
 
@@ -100,9 +113,20 @@ func (a *app) openDatabase(ctx context.Context, r *opened, target restore.Target
 
 func (a *app) openView(ctx context.Context, r *opened, target restore.Target, flags *viewFlags) (*view.View, error) {
 	meter := a.newMeter("reading")
-	v, err := view.Open(ctx, r, target, view.Options{
-		MaxBytes: flags.maxBytes.n, TempDir: flags.tempDir, Progress: meter.update,
-	})
+	opts := view.Options{MaxBytes: flags.maxBytes.n, TempDir: flags.tempDir, Progress: meter.update}
+	if flags.cache != "" {
+		cache, err := view.OpenCache(flags.cache, flags.cacheSize.n)
+		if err != nil {
+			return nil, err
+		}
+		opts.Cache, opts.Replica = cache, r.url
+		if r.dir != "" { // which may have been given as a relative path
+			if opts.Replica, err = filepath.Abs(r.dir); err != nil {
+				return nil, err
+			}
+		}
+	}
+	v, err := view.Open(ctx, r, target, opts)
 	meter.done()
 	switch {
 	case err == nil:
@@ -181,7 +205,12 @@ func (m *database) say() {
 func (m *database) sayCost(before view.Stats, since time.Time) {
 	if !m.app.json {
 		now := m.view.Stats()
-		m.app.talk("read %s in %s, %v", size(now.Bytes-before.Bytes),
-			count(int(now.Requests-before.Requests), "request", "requests"), time.Since(since).Round(time.Millisecond))
+		fromCache := ""
+		if cached := now.Cached - before.Cached; cached > 0 {
+			fromCache = fmt.Sprintf(", and %s from the cache", size(cached))
+		}
+		m.app.talk("read %s in %s%s, %v", size(now.Bytes-before.Bytes),
+			count(int(now.Requests-before.Requests), "request", "requests"), fromCache,
+			time.Since(since).Round(time.Millisecond))
 	}
 }
