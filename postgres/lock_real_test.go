@@ -3,17 +3,11 @@
 package postgres_test
 
 import (
-	"bufio"
 	"context"
 	"errors"
-	"fmt"
-	"os"
-	"os/exec"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/cas/castest"
 	"github.com/replctl/replicate/internal/pgserver"
 	"github.com/replctl/replicate/lease"
@@ -142,139 +136,5 @@ func TestAdvisoryRace(t *testing.T) {
 		if err := held[0].Release(t.Context()); err != nil {
 			t.Error(err)
 		}
-	}
-}
-
-// leaderEnv makes the test binary a leader: URL, schema and locker.
-const leaderEnv = "REPLICATE_TEST_LEADER"
-
-// TestMain is a leader if the environment says so.
-func TestMain(m *testing.M) {
-	if args := os.Getenv(leaderEnv); args != "" {
-		if err := lead(strings.Fields(args)); err != nil {
-			fmt.Println("error", err)
-			os.Exit(1)
-		}
-		return
-	}
-	os.Exit(m.Run())
-}
-
-// lead waits for the lock, says so with its number, and then changes the configuration until
-// it is killed, or has lost the lock.
-func lead(args []string) error {
-	ctx := context.Background()
-	s, err := postgres.Open(ctx, args[0], postgres.Options{Schema: args[1]})
-	if err != nil {
-		return err
-	}
-	store := configured(s, args[2] == "advisory")
-	var lock config.HeldLock
-	for lock == nil {
-		lock, err = store.TryLock(ctx, 1)
-		if err != nil && !errors.Is(err, config.ErrLockNotAcquired) {
-			return err
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	for i := 0; lock.Context().Err() == nil; i++ {
-		// The record of a holder: nobody else may have one at the same time.
-		if err := alone(lock.Context(), s, lock.Fence()); err != nil {
-			return err
-		}
-		if i == 0 {
-			fmt.Println("leads", lock.Fence())
-		}
-	}
-	return context.Cause(lock.Context())
-}
-
-// alone writes the holder's number into a record. It is an error if a later one is there.
-func alone(ctx context.Context, s cas.Store, fence int64) error {
-	r, err := s.Read(ctx, "leader", "")
-	if err != nil {
-		return err
-	}
-	var there int64
-	if _, err := fmt.Sscan(string(r.Value), &there); r.Exists() && (err != nil || there > fence) {
-		return fmt.Errorf("number %d is there, mine is %d, %v", there, fence, err)
-	}
-	_, err = s.Write(ctx, "leader", fmt.Append(nil, fence), r.Token)
-	return err
-}
-
-type leader struct {
-	cmd   *exec.Cmd
-	lines *bufio.Scanner
-}
-
-func startLeader(t *testing.T, url, schema, kind string) *leader {
-	t.Helper()
-	l := &leader{cmd: exec.Command(os.Args[0])}
-	l.cmd.Env = append(os.Environ(), leaderEnv+"="+url+" "+schema+" "+kind)
-	l.cmd.Stderr = os.Stderr
-	out, err := l.cmd.StdoutPipe()
-	if err == nil {
-		err = l.cmd.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.lines = bufio.NewScanner(out)
-	t.Cleanup(func() { l.kill(); _ = l.cmd.Wait() })
-	return l
-}
-
-func (l *leader) kill() { _ = l.cmd.Process.Kill() }
-
-// leads waits until it leads, and returns its number.
-func (l *leader) leads(t *testing.T) (fence int64) {
-	t.Helper()
-	if !l.lines.Scan() {
-		t.Fatalf("the leader is gone: %v", l.lines.Err())
-	}
-	if _, err := fmt.Sscanf(l.lines.Text(), "leads %d", &fence); err != nil {
-		t.Fatalf("the leader says %q", l.lines.Text())
-	}
-	return fence
-}
-
-// TestHandOver: one of two leaders is killed, and the other one takes over. With advisory
-// locks that is when the server sees the connection close, with leases when the lease ends.
-func TestHandOver(t *testing.T) {
-	server := pgserver.Start(t)
-	for _, kind := range []string{"advisory", "lease"} {
-		t.Run(kind, func(t *testing.T) {
-			schema := pgserver.Fresh().Schema
-			last := startLeader(t, server.URL(""), schema, kind)
-			number := last.leads(t)
-			var times []time.Duration
-			for range 3 {
-				next := startLeader(t, server.URL(""), schema, kind)
-				time.Sleep(500 * time.Millisecond) // it waits for the lock
-				killed := time.Now()
-				last.kill()
-				fence := next.leads(t)
-				times = append(times, time.Since(killed).Round(time.Millisecond))
-				if fence <= number {
-					t.Errorf("the fencing number is %d after %d", fence, number)
-				}
-				last, number = next, fence
-			}
-			t.Logf("handed over after %v", times)
-		})
-	}
-	rows, err := server.Pool(t, "").Query(t.Context(),
-		"SELECT name || '=' || setting || coalesce(unit, '') FROM pg_settings WHERE name LIKE 'tcp%' ORDER BY name")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var setting string
-		if err := rows.Scan(&setting); err != nil {
-			t.Fatal(err)
-		}
-		t.Log("the server's own setting:", setting)
 	}
 }
