@@ -38,11 +38,11 @@ var (
 
 // The effects that more than one command has.
 var (
-	output    = [][]string{{"OUT"}}
-	theLease  = [][]string{{"lease", "show", "URL", "--json"}}
-	records   = [][]string{{"kv", "ls", "URL", "--json"}}
-	theConfig = [][]string{{"config", "ls", "URL"}, {"config", "get", "URL", "fleet", "v1"}}
-	latest    = [][]string{{"restore", "URL", "-o", "SHOWN"}, {"SHOWN"}}
+	output     = [][]string{{"OUT"}}
+	theLease   = [][]string{{"lease", "show", "URL", "--json"}}
+	theRecords = [][]string{{"kv", "ls", "URL", "--json"}}
+	theConfig  = [][]string{{"config", "ls", "URL"}, {"config", "get", "URL", "fleet", "v1"}}
+	latest     = [][]string{{"restore", "URL", "-o", "SHOWN"}, {"SHOWN"}}
 )
 
 // Commands is each command of replctl that asks a store for something, with its main flags.
@@ -94,8 +94,8 @@ var Commands = []Command{
 	{Name: "lease watch", Empty: true, Args: []string{"lease", "watch", "URL", "--json"}, Writes: true, Prepare: acquired,
 		GoesOn: true},
 	// It withdraws what it may have acquired, if it fails.
-	{Name: "lease acquire", Empty: true, Writes: true, Steps: true, Args: []string{"lease", "acquire", "URL", "--owner", "me"},
-		Effect: theLease},
+	{Name: "lease acquire", Empty: true, Writes: true, Steps: true,
+		Args: []string{"lease", "acquire", "URL", "--owner", "me"}, Effect: theLease},
 	{Name: "lease renew", Empty: true, Writes: true, Args: []string{"lease", "renew", "URL", "--lease", "OUT"},
 		Prepare: acquired, Effect: theLease},
 	{Name: "lease release", Empty: true, Writes: true, Args: []string{"lease", "release", "URL", "--lease", "OUT"},
@@ -109,15 +109,15 @@ var Commands = []Command{
 		GoesOn: true},
 	{Name: "kv ls", Empty: true, Writes: true, Args: []string{"kv", "ls", "URL", "--json"}, Prepare: recorded},
 	{Name: "kv put", Empty: true, Writes: true, Args: []string{"kv", "put", "URL", "a/b", "2"}, Prepare: recorded,
-		Effect: records},
+		Effect: theRecords},
 	{Name: "kv put --create", Empty: true, Writes: true, Args: []string{"kv", "put", "URL", "a/b", "2", "--create"},
-		Effect: records},
-	{Name: "kv put --version", Empty: true, Writes: true, Prepare: recorded, Effect: records,
+		Effect: theRecords},
+	{Name: "kv put --version", Empty: true, Writes: true, Prepare: recorded, Effect: theRecords,
 		Args: []string{"kv", "put", "URL", "a/b", "2", "--version", "1"}},
 	{Name: "kv put --ttl", Empty: true, Writes: true, Steps: true,
-		Args: []string{"kv", "put", "URL", "a/b", "2", "--ttl", "1h"}, Effect: records},
+		Args: []string{"kv", "put", "URL", "a/b", "2", "--ttl", "1h"}, Effect: theRecords},
 	{Name: "kv rm", Empty: true, Writes: true, Args: []string{"kv", "rm", "URL", "a/b"}, Prepare: recorded,
-		Effect: records},
+		Effect: theRecords},
 	{Name: "config ls", Empty: true, Writes: true, Args: []string{"config", "ls", "URL"}, Prepare: savedConfig},
 	{Name: "config get", Empty: true, Writes: true, Args: []string{"config", "get", "URL", "fleet", "v1"},
 		Prepare: savedConfig},
@@ -134,7 +134,7 @@ var Commands = []Command{
 	{Name: "records cp from", Empty: true, Writes: true, Steps: true, Args: []string{"records", "cp", "URL", "OUT"},
 		Prepare: recorded, Effect: [][]string{{"kv", "ls", "OUT", "--json"}}},
 	{Name: "records cp to", Empty: true, Writes: true, Steps: true, Args: []string{"records", "cp", "OUT", "URL"},
-		Prepare: [][]string{{"kv", "put", "OUT", "a/b", "1"}}, Effect: records},
+		Prepare: [][]string{{"kv", "put", "OUT", "a/b", "1"}}, Effect: theRecords},
 	{Name: "probe", Empty: true, Writes: true, Steps: true,
 		Args: []string{"probe", "URL", "--rounds", "1", "--writers", "2"}},
 }

@@ -7,7 +7,7 @@
 //
 // A test runs a sample with a fixed seed, of the share that REPLCTL_FAULTS names: "all", "tenth",
 // or a number such as 0.02. If it is not set, the sample is a hundredth of the runs of an eighth of
-// the operations. REPLCTL_FAULTS_OF names one operation, REPLCTL_FAULTS_KIND one kind of failure.
-// With REPLCTL_FAULTS_LOG each run is a [Line] of that file; the command in the directory report
-// makes docs/faults.md of such files.
+// the operations. REPLCTL_FAULTS_SEED is another seed. REPLCTL_FAULTS_OF names one operation,
+// REPLCTL_FAULTS_KIND one kind of failure. With REPLCTL_FAULTS_LOG each run is a [Line] of that
+// file; the command in the directory report makes docs/faults.md of such files.
 package faults

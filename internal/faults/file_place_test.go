@@ -46,7 +46,13 @@ func newYard(t *testing.T, op operation, source string) *yard {
 }
 
 func (y *yard) replica() string { return filepath.Join(y.root, "replica") }
-func (y *yard) out() string     { return filepath.Join(y.root, "out", "file") }
+func (y *yard) url() string {
+	if y.op.sqlite {
+		return "sqlite://" + y.replica() + "/state.db"
+	}
+	return "file://" + y.replica()
+}
+func (y *yard) out() string { return filepath.Join(y.root, "out", "file") }
 
 // clear makes the yard as the operation finds it. What an operation only reads stays.
 func (y *yard) clear() {
@@ -55,6 +61,9 @@ func (y *yard) clear() {
 	err := errors.Join(os.RemoveAll(filepath.Join(y.root, "out")), os.RemoveAll(filepath.Join(y.root, "tmp")))
 	if !readsOnly || !y.filled {
 		err = errors.Join(err, os.RemoveAll(y.replica()))
+		if y.op.sqlite {
+			err = errors.Join(err, os.Mkdir(y.replica(), 0o755))
+		}
 		if y.op.replica {
 			err = errors.Join(err, linkTree(y.replica(), y.source))
 		}
@@ -88,7 +97,7 @@ func (y *yard) look() string {
 	if y.op.state == nil {
 		return ""
 	}
-	s, err := y.op.state(&env{ctx: y.t.Context(), url: "file://" + y.replica(), out: y.out()})
+	s, err := y.op.state(&env{ctx: y.t.Context(), url: y.url(), out: y.out()})
 	if err != nil {
 		return "unreadable: " + err.Error()
 	}
@@ -150,7 +159,7 @@ func (y *yard) ready(o order) (kept []byte) {
 	if y.child == nil {
 		y.child = y.start()
 	}
-	o.Op, o.URL, o.Out, o.Source = y.op.name, "file://"+y.replica(), y.out(), y.source
+	o.Op, o.URL, o.Out, o.Source = y.op.name, y.url(), y.out(), y.source
 	if err := json.NewEncoder(y.child.in).Encode(o); err != nil {
 		y.t.Fatalf("%s: %v: %s", y.op.name, err, y.child.end())
 	}

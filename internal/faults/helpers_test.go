@@ -371,14 +371,15 @@ func copyTo(e *env, src, dst replica.Source) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return text(report.Objects, damage(report.Problems))
+	return text(report.Objects, damage("copy", report.Problems))
 }
 
-// damage is an error of the first problem that is one.
-func damage(problems []replica.Problem) error {
+// damage is an error of the first problem that is one. A problem says what is wrong with an
+// object; which operation found it, the caller knows whose report it is in.
+func damage(op string, problems []replica.Problem) error {
 	for _, p := range problems {
 		if p.Severity == replica.SeverityError {
-			return errors.New(p.Object + ": " + p.Message)
+			return errors.New(op + ": " + p.Object + ": " + p.Message)
 		}
 	}
 	return nil

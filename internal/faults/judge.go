@@ -122,6 +122,19 @@ func Share() float64 {
 	}
 }
 
+// Seed is that of the sample: REPLCTL_FAULTS_SEED, 23 if it is not set.
+func Seed() uint64 {
+	seed := os.Getenv("REPLCTL_FAULTS_SEED")
+	if seed == "" {
+		return 23
+	}
+	n, err := strconv.ParseUint(seed, 10, 64)
+	if err != nil {
+		panic("REPLCTL_FAULTS_SEED=" + seed + ": want a number")
+	}
+	return n
+}
+
 // Wanted reports whether an operation is to be run at all.
 func Wanted(op string) bool {
 	only := os.Getenv("REPLCTL_FAULTS_OF")
@@ -139,13 +152,13 @@ func Turn(i int) bool {
 	return os.Getenv("REPLCTL_FAULTS") != "" || os.Getenv("REPLCTL_FAULTS_OF") != "" || i%8 == 3
 }
 
-// Sampler chooses runs, the same for the same name each time.
+// Sampler chooses runs, the same for the same name and [Seed] each time.
 func Sampler(name string) func() bool {
 	var seed uint64
 	for _, c := range name {
 		seed = seed*31 + uint64(c)
 	}
-	rng, share := rand.New(rand.NewPCG(23, seed)), Share()
+	rng, share := rand.New(rand.NewPCG(Seed(), seed)), Share()
 	return func() bool { return rng.Float64() < share }
 }
 

@@ -40,6 +40,10 @@ func always(fault fakes3.Fault) func(func()) fakes3.Fault {
 	return func(func()) fakes3.Fault { return fault }
 }
 
+// saysNoCode is what an error says of a refusal whose code it cannot know: the answer to
+// HEAD has no body.
+const saysNoCode = "Forbidden (http 403"
+
 // What errors say of kinds of failure.
 var (
 	saysPrecondition = []string{"PreconditionFailed", "changed"}
@@ -55,7 +59,7 @@ var Kinds = []Kind{
 	{Name: "403 AccessDenied", Times: -1, Fault: always(fakes3.Status(403, "AccessDenied")),
 		Cause: []string{"AccessDenied", "403", "denied", "refused"}},
 	{Name: "403 InvalidObjectState", Times: -1, Fault: always(fakes3.Status(403, "InvalidObjectState")),
-		Cause: []string{"InvalidObjectState", "archived"}},
+		Cause: []string{"InvalidObjectState", "archived", saysNoCode}},
 	{Name: "404", Times: -1, Fault: always(missing), Cause: []string{"404", "not exist", "gone", "missing"}},
 	{Name: "409", Fault: always(fakes3.Status(409, "ConditionalRequestConflict")), Cause: []string{"Conflict"}},
 	{Name: "412", Fault: always(fakes3.Status(412, "PreconditionFailed")), Cause: saysPrecondition},

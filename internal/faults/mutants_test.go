@@ -46,7 +46,8 @@ var mutants = map[string]mutant{
 	},
 	"B3 a refusal of what was applied is none": {
 		file: "s3/records_write.go",
-		old:  "fmt.Errorf(\"%w: another record is there, and does not tell whether this one was\",\n\t\tcas.ErrIndeterminate)",
+		old: "fmt.Errorf(\"%w: another record is there, and does not tell whether this one was\"," +
+			"\n\t\tcas.ErrIndeterminate)",
 		new:  "cas.ErrConflict",
 		run:  "TestRepeatedWithRival", op: "cas.Store.Write",
 		also: []mutant{{
@@ -148,7 +149,8 @@ func (m mutant) test(t *testing.T, root string) ([]byte, error) {
 	t.Helper()
 	args := []string{"test", "-count=1", "-overlay", m.overlay(t, root)}
 	if m.power != "" {
-		args = append(args, "-tags", "powerloss", "-run", "^"+strings.ReplaceAll(m.power, "/", "$/^")+"$", "./internal/powerloss")
+		only := "^" + strings.ReplaceAll(m.power, "/", "$/^") + "$"
+		args = append(args, "-tags", "powerloss", "-run", only, "./internal/powerloss")
 	} else {
 		test := m.run
 		if test == "" {

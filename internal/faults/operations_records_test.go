@@ -5,6 +5,7 @@ package faults
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -271,6 +272,14 @@ var onRecords = []operation{
 			err = session.Release(e.ctx)
 		}
 		return "", err
+	}), state: func(*env) (string, error) { return "", nil }},
+	{name: "config.TryLock", run: withConfig(func(e *env, s *config.Store) (string, error) {
+		lock, err := s.TryLock(e.ctx, 1)
+		if err != nil {
+			return "", err
+		}
+		seen := fmt.Sprint(lock.Fence() > 0, lock.Context().Err())
+		return seen, lock.Release(e.ctx)
 	}), state: func(*env) (string, error) { return "", nil }},
 
 	{name: "logstate.Init", run: withLogs(func(e *env, s *logstate.Store) (string, error) { return "", s.Init() })},

@@ -33,6 +33,7 @@ type operation struct {
 	raw     bool                         // it gives what the store gives
 	counts  bool                         // its result and state have a number that grows with each run
 	again   func(e *env) error           // before the next run after one that failed
+	sqlite  bool                         // it is on a database file of SQLite, and not on S3
 }
 
 // subject is one of its requests, as [Call] names it.
@@ -188,14 +189,14 @@ var onReplicas = []operation{
 		if err != nil {
 			return "", err
 		}
-		return text(found.LTX != nil, damage(found.Problems))
+		return text(found.LTX != nil, damage("inspect", found.Problems))
 	})},
 	{name: "check.Run", replica: true, run: withClient(func(e *env, c engines.Client) (string, error) {
 		report, err := check.Run(e.ctx, c, check.Options{})
 		if err != nil {
 			return "", err
 		}
-		return "sound", damage(report.Problems)
+		return "sound", damage("check", report.Problems)
 	})},
 	{
 		name:    "mirror.Copy to a directory",
@@ -352,7 +353,7 @@ var onReplicas = []operation{
 	},
 }
 
-var operations = slices.Concat(onReplicas, inRecords(onRecords))
+var operations = slices.Concat(onReplicas, onViews, inRecords(onRecords), inRecords(onCopies), inRecords(onSQLite))
 
 func inRecords(ops []operation) []operation {
 	for i := range ops {

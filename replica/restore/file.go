@@ -61,7 +61,7 @@ var sidecars = []string{"-wal", "-shm", "-journal"}
 // blob.ErrIndeterminate leaves open which database is there; with any other it is the old one,
 // or none.
 func File(ctx context.Context, src replica.Source, target Target, path string, opts FileOptions) (*Plan, error) {
-	return replan(ctx, src, target, opts.Options, func(files *replica.Files, p *Plan) error {
+	return Follow(ctx, src, target, opts.Options, func(files *replica.Files, p *Plan) error {
 		return p.toFile(ctx, files, path, opts)
 	})
 }

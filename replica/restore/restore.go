@@ -82,7 +82,7 @@ var ErrPartial = errors.New("only a part of the database was written")
 // files, or from a v0.3 backup, the database is first made in a temporary file, and
 // nothing is written unless it is complete.
 func To(ctx context.Context, src replica.Source, target Target, w io.Writer, opts Options) (*Plan, error) {
-	return replan(ctx, src, target, opts, func(files *replica.Files, p *Plan) error {
+	return Follow(ctx, src, target, opts, func(files *replica.Files, p *Plan) error {
 		return p.stream(ctx, files, w, opts)
 	})
 }

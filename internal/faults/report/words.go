@@ -47,6 +47,7 @@ const tail = `## What is not covered
 - Two failures in one run, but for those for good: they last until the run ends.
 - Failures of the network below HTTP, and of TLS.
 - Objects above the size of one upload: the replicas are small. The tests of package s3 have them.
+- PostgreSQL, which needs a server: the conformance suites and the tests of its package are what it has.
 - Failures of the standard input and output of a command.
 - Windows and macOS.
 - A page cache that forgets a failed fsync: a failed fsync is an error, and the disk keeps what it had.

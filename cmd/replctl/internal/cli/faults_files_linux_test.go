@@ -196,7 +196,8 @@ func TestEveryFileCallFails(t *testing.T) {
 			for _, call := range calls {
 				for _, k := range faults.FileKinds {
 					switch {
-					case !k.FitsCall(call) || faults.ExemptFile(cmd.Args[0], cmd.Empty, k, call) != "" || !chosen():
+					case !faults.WantedKind(k.Name) || !k.FitsCall(call) || !chosen():
+					case faults.ExemptFile(cmd.Args[0], cmd.Empty, k, call) != "":
 					case f.fail(call, k):
 						runs++
 					default:

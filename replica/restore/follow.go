@@ -9,26 +9,17 @@ import (
 	"github.com/replctl/replicate/replica"
 )
 
-// maxAttempts bounds how often replan plans.
+// maxAttempts bounds how often Follow plans.
 const maxAttempts = 10
 
-// Follow plans, and calls do with the plan, as [File] and [To] do with a restore: if do
-// returns that an object of the plan is damaged, refused or gone since the listing, Follow
-// plans again, around that object, and calls do again. It returns the plan of the last call.
+// Follow plans, and calls do with the plan. If do returns that the replica has changed since
+// it was listed, or that an object of the plan is damaged or refused, Follow plans again,
+// around that object, and calls do with the new plan: a replica has mostly more than one way
+// to a state. [File] and [To] restore by it. Options.Around is told why. What cannot be got
+// around is the error of the first call that failed. After ErrPartial nothing is begun again:
+// the new bytes would follow the old ones. Follow returns the plan of the last call.
 func Follow(
 	ctx context.Context, src replica.Source, target Target, opts Options, do func(*replica.Files, *Plan) error,
-) (*Plan, error) {
-	return replan(ctx, src, target, opts, do)
-}
-
-// replan plans, and calls restore with the plan. If the replica turns out to have
-// changed since it was listed, or an object of the plan to be damaged or refused, it plans
-// again, around that object, and calls restore with the new plan, after it has told
-// why: a replica has mostly more than one way to a state. What cannot be got around
-// is the error of the first restore that failed. After ErrPartial nothing is begun
-// again: the new bytes would follow the old ones.
-func replan(
-	ctx context.Context, src replica.Source, target Target, opts Options, restore func(*replica.Files, *Plan) error,
 ) (*Plan, error) {
 	files, err := replica.Open(ctx, src)
 	if err != nil {
@@ -47,7 +38,7 @@ func replan(
 		if err != nil {
 			return nil, around(first, err)
 		}
-		err = restore(files, plan)
+		err = do(files, plan)
 		key, isDamaged := c.DamagedObject(err)
 		if isDamaged && replica.IsRefusal(err) && !c.OpensAny(ctx, replica.Keys(plan.Objects), []string{key}) {
 			return plan, err // all objects are refused
