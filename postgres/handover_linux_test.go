@@ -85,7 +85,7 @@ func alone(ctx context.Context, s cas.Store, fence int64) error {
 	}
 	var there int64
 	if _, err := fmt.Sscan(string(r.Value), &there); r.Exists() && (err != nil || there > fence) {
-		return fmt.Errorf("number %d is there, mine is %d, %v", there, fence, err)
+		return fmt.Errorf("number %q is there, mine is %d", r.Value, fence)
 	}
 	_, err = s.Write(ctx, "leader", fmt.Append(nil, fence), r.Token)
 	return err

@@ -143,7 +143,7 @@ func (c *chapter) run(stores []*postgres.Store, r *mathrand.Rand) {
 		i.check(v)
 	}
 	began := time.Now()
-	if got := porcupine.CheckOperationsTimeout(register, c.history, 2*time.Minute); got != porcupine.Ok {
+	if got := porcupine.CheckOperationsTimeout(register, c.history, 10*time.Minute); got != porcupine.Ok {
 		c.t.Errorf("a history of %d operations is not linearizable: %v", len(c.history), got)
 	}
 	c.checked = time.Since(began)
