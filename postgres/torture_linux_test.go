@@ -27,7 +27,7 @@ const (
 	tortureCrash  = 2  // of the server
 	tortureSeed   = 15
 	callTimeout   = 2 * time.Second
-	settleTimeout = 30 * time.Second // for what is unknown when a chapter ends
+	settleTimeout = 5 * time.Minute // for what is unknown, however slow the machine
 )
 
 // tally is the record that the clients increment. Each change names the client and how often it
@@ -51,7 +51,7 @@ func TestTorture(t *testing.T) {
 	opts := pgserver.Fresh()
 	var stores []*postgres.Store
 	for range 4 {
-		url := net.url(server.URL("pool_max_conns=4&connect_timeout=2&application_name=tortured"), server.Port)
+		url := net.url(server.URL("pool_max_conns=4&connect_timeout=60&application_name=tortured"), server.Port)
 		s, err := postgres.Open(t.Context(), url, opts)
 		if err != nil {
 			t.Fatal(err)
@@ -131,7 +131,7 @@ func (c *chapter) run(stores []*postgres.Store, r *mathrand.Rand) {
 		defer close(c.done)
 		c.harm(r)
 	}()
-	v, _, err := all[0].read()
+	v, _, err := all[0].read(settleTimeout)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func (i *incrementer) run() {
 		case <-time.After(time.Duration(1+i.rand.IntN(8)) * time.Millisecond):
 		}
 		began := time.Now()
-		v, token, err := i.read()
+		v, token, err := i.read(callTimeout)
 		if err != nil {
 			continue
 		}
@@ -185,8 +185,8 @@ func (i *incrementer) check(v tally) {
 	}
 }
 
-func (i *incrementer) read() (v tally, token cas.Token, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
+func (i *incrementer) read(patience time.Duration) (v tally, token cas.Token, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	r, err := i.s.Read(ctx, i.key, "")
 	if err == nil && r.Exists() {
@@ -206,7 +206,7 @@ func (i *incrementer) increment(old tally, expect cas.Token) {
 	}
 	in := step{write: true, expect: old.By, value: v.By}
 	began := time.Now()
-	switch err := i.write(value, expect); {
+	switch err := i.write(callTimeout, value, expect); {
 	case err == nil:
 		i.last = i.n
 		i.note(began, in, applied)
@@ -224,8 +224,8 @@ func (i *incrementer) increment(old tally, expect cas.Token) {
 	}
 }
 
-func (i *incrementer) write(value []byte, expect cas.Token) error {
-	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
+func (i *incrementer) write(patience time.Duration, value []byte, expect cas.Token) error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	_, err := i.s.Write(ctx, i.key, value, expect)
 	return err
@@ -235,14 +235,14 @@ func (i *incrementer) write(value []byte, expect cas.Token) error {
 // change may still be under way: it is written again, on the same condition.
 func (i *incrementer) resolve(value []byte, expect cas.Token) bool {
 	for end := time.Now().Add(settleTimeout); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		v, token, err := i.read()
+		v, token, err := i.read(settleTimeout)
 		switch {
 		case err != nil:
 		case v.Last[i.id] == i.n:
 			return true
 		case token != expect:
 			return false
-		case i.write(value, expect) == nil:
+		case i.write(settleTimeout, value, expect) == nil:
 			return true
 		}
 	}
