@@ -169,6 +169,17 @@ var unknown = regexp.MustCompile(`outcome of (?:the )?write (?:is )?unknown|may 
 var volatile = regexp.MustCompile(`place\d+|"(?:now|lease|expires_at|acquired_at|etag|age_seconds|since)": ?[^\n,}]*` +
 	`|until \S+ \S+|\([^)]* (?:ago|left|from now)\)|\d+ (?:ms|s) left|probe-[0-9a-z]+|\d[0-9.]*m?s\b`)
 
+// dated is a time; those of the last day are when a trial put its objects there.
+var dated = regexp.MustCompile(`\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?Z`)
+
+func ofTrial(stamp string) string {
+	at, err := time.Parse(time.RFC3339Nano, strings.Replace(stamp, " ", "T", 1))
+	if err != nil || time.Since(at) > 24*time.Hour {
+		return stamp
+	}
+	return "_"
+}
+
 // planned is what a plan comes to: the way to a state may be another one.
 var planned = regexp.MustCompile(`"state": \{[^}]*\}`)
 
@@ -185,7 +196,7 @@ func (tr *trial) outcome(line []string, seen string) string {
 	case line[0] == "restore" && slices.Contains(line, "-") && seen != "":
 		return fmt.Sprintf("%x", sha256.Sum256([]byte(seen)))
 	}
-	return volatile.ReplaceAllString(seen, "_")
+	return volatile.ReplaceAllString(dated.ReplaceAllStringFunc(seen, ofTrial), "_")
 }
 
 // again runs the command once more, in which nothing fails: it has to come to what it does
