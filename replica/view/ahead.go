@@ -18,13 +18,21 @@ const (
 	maxRange = 8 << 20
 	maxGap   = 16 << 10
 
+	// Of the budget, aheadShare is for what is read ahead of a scan in the file that has most
+	// of it, in ranges of a rangeShare of that. While such a range is used it still takes
+	// memory. patchShare is for the patches of all other files.
+	aheadShare = 5.0 / 8
+	rangeShare = 1.0 / 4
+	patchShare = 7.0 / 32
+
 	// aroundMiss is how much is read at once where reading is not sequential.
 	aroundMiss = 12 << 10
 
-	// patch is how much at least is read at once of a file that has few of the wanted
-	// pages, once much is read ahead: the pages after them are wanted later.
-	patch      = 256 << 10
-	patchSteps = 64 << 10 // how many pages are looked at for that
+	// A patch is how much at least is read at once of a file that has few of the wanted
+	// pages, once much is read ahead: the pages after them are wanted later. Many files have
+	// smaller ones: all of them are held at a time.
+	minPatch, maxPatch = 32 << 10, 256 << 10
+	patchSteps         = 64 << 10 // how many pages are looked at for that
 
 	// siblings is how many interior pages are read before their turn.
 	siblings = 8
@@ -46,7 +54,21 @@ func (s *stream) horizon(budget int64) int64 {
 	if s.run < 2 {
 		return 0
 	}
-	return min(max(firstAhead, growth*s.read), budget*3/4)
+	return min(max(firstAhead, growth*s.read), int64(float64(budget)*aheadShare))
+}
+
+// rangeSize is the size of the ranges that are read ahead.
+func rangeSize(horizon int64) int64 {
+	return min(maxRange, max(firstAhead, int64(float64(horizon)*rangeShare)))
+}
+
+// enough is how much is enough to be there, or on its way. Below it, a range has room.
+func enough(horizon int64) int64 { return max(horizon/2, horizon-rangeSize(horizon)) }
+
+// patch is the size of a patch.
+func (p *pages) patch(l *layout) int64 {
+	share := int64(float64(p.budget)*patchShare) / int64(len(l.files))
+	return min(max(share, minPatch), maxPatch)
 }
 
 // advance notes that a page is read now, and reads ahead. The mutex is held.
@@ -61,7 +83,7 @@ func (p *pages) advance(l *layout, pgno uint32) {
 	}
 	s.read += end - start
 	s.ahead -= end - start
-	if horizon := s.horizon(p.budget); s.ahead < horizon/2 {
+	if horizon := s.horizon(p.budget); s.ahead < enough(horizon) {
 		p.refill(l, s, pgno, isChild, horizon)
 	}
 }
@@ -141,8 +163,8 @@ func (p *pages) refill(l *layout, s *stream, from uint32, isChild bool, horizon 
 		r.neighbours(from, horizon)
 	}
 	s.ahead = horizon - r.left
-	if !p.start(l, s, r.wants, horizon) {
-		s.ahead = min(s.ahead, horizon*5/8) // try again soon
+	if !p.start(l, s, r.wants, horizon, r.left <= 0) {
+		s.ahead = min(s.ahead, enough(horizon)+rangeSize(horizon)/8) // try again soon
 	}
 }
 
@@ -240,12 +262,14 @@ type span struct {
 	want
 	first     int // of the wants, the number of that which is needed first
 	interiors []want
+	isRest    bool // it goes on where another one ends, which is as large as it may be
 }
 
-// start reads what is wanted: interior pages first, then what is needed first. It returns
-// false if there is no room, or no request free, for all of it.
-func (p *pages) start(l *layout, s *stream, wants []want, horizon int64) bool {
-	for _, span := range p.spans(l, wants, horizon) {
+// start reads what is wanted: interior pages first, then what is needed first. If more is
+// wanted later, it leaves a short end of it for then. It returns false if there is no room,
+// or no request free, for all of it.
+func (p *pages) start(l *layout, s *stream, wants []want, horizon int64, more bool) bool {
+	for _, span := range p.spans(l, wants, horizon, more) {
 		n := span.end - span.start
 		if p.inFlight >= p.concurrency || !p.makeRoom(n, false) {
 			return false
@@ -259,7 +283,7 @@ func (p *pages) start(l *layout, s *stream, wants []want, horizon int64) bool {
 }
 
 // spans joins what is wanted of each file to ranges.
-func (p *pages) spans(l *layout, wants []want, horizon int64) []span {
+func (p *pages) spans(l *layout, wants []want, horizon int64, more bool) []span {
 	order := make(map[uint32]int, len(wants))
 	for i, w := range wants {
 		order[w.pgno] = i
@@ -267,7 +291,7 @@ func (p *pages) spans(l *layout, wants []want, horizon int64) []span {
 	slices.SortFunc(wants, func(a, b want) int {
 		return cmp.Or(cmp.Compare(b.file.info.MaxTXID, a.file.info.MaxTXID), cmp.Compare(a.start, b.start))
 	})
-	most := min(maxRange, max(firstAhead, horizon/3))
+	most, patch := rangeSize(horizon), p.patch(l)
 	var all []span
 	for _, w := range wants {
 		n := len(all)
@@ -275,12 +299,16 @@ func (p *pages) spans(l *layout, wants []want, horizon int64) []span {
 			last := &all[n-1]
 			last.end, last.pgno, last.first = w.end, w.pgno, min(last.first, order[w.pgno])
 		} else {
-			all = append(all, span{want: w, first: order[w.pgno]})
+			isRest := n > 0 && all[n-1].file == w.file && w.start-all[n-1].end <= maxGap
+			all = append(all, span{want: w, first: order[w.pgno], isRest: isRest})
 		}
 		if w.isInterior {
 			last := &all[len(all)-1]
 			last.interiors = append(last.interiors, w)
 		}
+	}
+	if more {
+		all = slices.DeleteFunc(all, func(s span) bool { return s.isRest && s.end-s.start < most/2 && len(s.interiors) == 0 })
 	}
 	for i := range all {
 		if horizon >= p.budget/4 && all[i].end-all[i].start < patch && len(all[i].interiors) == 0 {

@@ -30,11 +30,16 @@ type extent struct {
 	changed chan struct{} // closed when have or err changes
 	waiters int
 	used    int64         // how many bytes of data were asked for
+	reached int64         // up to where in the file they were
 	touched int64         // the fetcher's clock when it last was
 	place   *list.Element // in the fetcher's list, nil when it is no longer in it
 }
 
 func (e *extent) isDone() bool { return e.err != nil || e.have == e.end-e.start }
+
+// isUsed reports whether most of it was asked for, its end included: of what is read in
+// order, nothing is asked for again.
+func (e *extent) isUsed() bool { return 2*e.used >= e.end-e.start && e.reached == e.end }
 
 // fetcher reads ranges of files, and holds them until they are used or the memory is
 // needed. No byte of a file is read twice at once.
@@ -115,7 +120,7 @@ func (f *fetcher) makeRoom(n int64, all bool) bool {
 		for at := f.extents.Front(); at != nil && f.held+n > f.budget; {
 			e := at.Value.(*extent)
 			at = at.Next()
-			isUsed := 2*e.used >= e.end-e.start || f.clock-e.touched > oldExtent
+			isUsed := e.isUsed() || f.clock-e.touched > oldExtent
 			if e.waiters == 0 && e.isDone() && (isUsed || unused && all) {
 				f.drop(e)
 			}
@@ -186,10 +191,11 @@ func (f *fetcher) finish(e *extent, err error) {
 	}
 }
 
-// join counts the caller among those who wait for n bytes of the extent. The mutex is held.
-func (f *fetcher) join(e *extent, n int64) {
+// join counts the caller among those who wait for a range of the extent. The mutex is held.
+func (f *fetcher) join(e *extent, start, end int64) {
 	e.waiters++
-	e.used += n
+	e.used += end - start
+	e.reached = max(e.reached, end)
 	e.touched = f.clock
 	if e.place != nil {
 		f.extents.MoveToBack(e.place)

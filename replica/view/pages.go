@@ -171,7 +171,7 @@ func (p *pages) frame(ctx context.Context, l *layout, w want) ([]byte, error) {
 		}
 		e = p.begin(w.file, w.start, end)
 	}
-	p.join(e, w.end-w.start)
+	p.join(e, w.start, w.end)
 	p.mu.Unlock()
 	return p.wait(ctx, e, w.start, w.end)
 }
