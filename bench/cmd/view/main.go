@@ -31,7 +31,7 @@ func main() {
 
 // options are the command line.
 type options struct {
-	endpoint                       string
+	endpoint, bucket               string
 	replctl, litestream, extension string
 	dir                            string
 	size                           int64
@@ -43,7 +43,9 @@ type options struct {
 func parse(args []string, stderr io.Writer) (o options, err error) {
 	fs := flag.NewFlagSet("view", flag.ContinueOnError)
 	fs.SetOutput(stderr)
-	fs.StringVar(&o.endpoint, "endpoint", "", "`url` of an S3 server that speaks plain HTTP (default the MinIO in REPLICATE_S3_SERVERS)")
+	fs.StringVar(&o.endpoint, "endpoint", "",
+		"`url` of an S3 server that speaks plain HTTP (default the MinIO in REPLICATE_S3_SERVERS)")
+	fs.StringVar(&o.bucket, "bucket", "", "use this `bucket` of the server (default a new one, removed afterwards)")
 	fs.StringVar(&o.replctl, "replctl", "", "built replctl, for cold processes")
 	fs.StringVar(&o.litestream, "litestream", "", "Litestream v0.5.18, for restore-then-query; needs sqlite3, too")
 	fs.StringVar(&o.extension, "extension", "", "its VFS extension, which sqlite3 loads")
@@ -101,20 +103,22 @@ type bench struct {
 	made   *made
 	out    io.Writer
 	proxy  *proxy
-	bucket string
+	isOurs bool // the bucket was made here
 	api    *awss3.Client
-	keys   []string
 }
 
 const prefix = "db"
 
 func newBench(ctx context.Context, o options, m *made, out io.Writer) (*bench, error) {
-	b := &bench{options: o, made: m, out: out, bucket: "view-" + strings.ToLower(rand.Text())}
+	b := &bench{options: o, made: m, out: out, isOurs: o.bucket == ""}
+	b.bucket = cmp.Or(b.bucket, "view-"+strings.ToLower(rand.Text()))
 	b.api = awss3.New(awss3.Options{Region: "us-east-1", BaseEndpoint: &o.endpoint, UsePathStyle: true,
 		Credentials: credentials.NewStaticCredentialsProvider(
 			os.Getenv("AWS_ACCESS_KEY_ID"), os.Getenv("AWS_SECRET_ACCESS_KEY"), "")})
-	if _, err := b.api.CreateBucket(ctx, &awss3.CreateBucketInput{Bucket: &b.bucket}); err != nil {
-		return nil, err
+	if b.isOurs {
+		if _, err := b.api.CreateBucket(ctx, &awss3.CreateBucketInput{Bucket: &b.bucket}); err != nil {
+			return nil, err
+		}
 	}
 	store, _, err := b.client(o.endpoint).Open(ctx)
 	if err != nil {
@@ -139,10 +143,11 @@ func (b *bench) url() string {
 	return fmt.Sprintf("s3://%s/%s?endpoint=%s&region=us-east-1&forcePathStyle=true", b.bucket, prefix, b.proxy.URL)
 }
 
-// close empties and removes the bucket.
+// close removes the replica, and the bucket if it was made here.
 func (b *bench) close(ctx context.Context) error {
 	b.proxy.Close()
-	page, err := b.api.ListObjectsV2(ctx, &awss3.ListObjectsV2Input{Bucket: &b.bucket})
+	below := prefix + "/"
+	page, err := b.api.ListObjectsV2(ctx, &awss3.ListObjectsV2Input{Bucket: &b.bucket, Prefix: &below})
 	if err != nil {
 		return err
 	}
@@ -151,6 +156,8 @@ func (b *bench) close(ctx context.Context) error {
 			return err
 		}
 	}
-	_, err = b.api.DeleteBucket(ctx, &awss3.DeleteBucketInput{Bucket: &b.bucket})
+	if b.isOurs {
+		_, err = b.api.DeleteBucket(ctx, &awss3.DeleteBucketInput{Bucket: &b.bucket})
+	}
 	return err
 }
