@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/replctl/replicate"
 )
 
 // Release ends the session: it cancels Context, waits until what was started with
@@ -17,7 +21,9 @@ import (
 // Guard at most. The end of ctx shortens neither.
 //
 // The release itself does not depend on ctx, which often is over already; it takes
-// at most AttemptTimeout. Releasing a session that was lost returns why.
+// at most AttemptTimeout. If it fails, it is tried again, a second later at most: the
+// next holder would else have to wait for the lease's end. Releasing a session that was
+// lost returns why.
 func (s *Session) Release(ctx context.Context) error {
 	if !s.began() {
 		return errNeverHeld
@@ -63,12 +69,38 @@ func (s *Session) isLeft() bool {
 	return s.left
 }
 
+// The tries of a release that fails: a disk that is full or a process with too many open
+// files often is so for a moment only.
+const (
+	releaseTries = 4
+	releasePause = 100 * time.Millisecond // before the second try, and three times as long before each later one
+)
+
 // giveUp releases the lease, even if ctx is over.
 func (s *Session) giveUp(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opts.AttemptTimeout)
 	defer cancel()
 	lease := s.Lease()
-	return s.leaser.ReleaseLease(ctx, &lease)
+	pause := releasePause
+	for try := 1; ; try++ {
+		err := s.leaser.ReleaseLease(ctx, &lease)
+		switch {
+		case try > 1 && errors.Is(err, replicate.ErrLeaseAlreadyReleased):
+			return nil // by an earlier try, whose error did not say so
+		case err == nil, try == releaseTries, isFinal(err):
+			return err
+		}
+		if s.opts.clock.Sleep(ctx, pause) != nil {
+			return err
+		}
+		pause = 3 * releasePause
+	}
+}
+
+// isFinal reports whether another try of a release would fail like this one.
+func isFinal(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, replicate.ErrLeaseNotHeld) ||
+		errors.Is(err, replicate.ErrLeaseAlreadyReleased) || errors.Is(err, replicate.ErrLeaseCorrupt)
 }
 
 // endBeats ends the renewals. After a loss it does not wait longer than Guard for one

@@ -3,6 +3,7 @@ package lease_test
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"testing"
 	"time"
 
@@ -92,6 +93,52 @@ func TestReleaseTakesNoLonger(t *testing.T) {
 			t.Errorf("Release: got %v after %v, want an error after %v", err, time.Since(start), sessionTTL/3)
 		}
 	})
+}
+
+// TestReleaseTriesAgain: the lease is not left to expire because of one failure; a refusal
+// is not tried again.
+func TestReleaseTriesAgain(t *testing.T) {
+	tooManyFiles := errors.New("too many open files")
+	for name, c := range map[string]struct {
+		fail    error
+		applied bool // although it fails
+		times   int  // how often
+		tries   int
+		want    error
+	}{
+		"fails once":         {fail: tooManyFiles, times: 1, tries: 2},
+		"in doubt":           {fail: cas.ErrIndeterminate, applied: true, times: 1, tries: 1}, // read back, as any write
+		"fails three times":  {fail: tooManyFiles, times: 3, tries: 4},
+		"fails for good":     {fail: tooManyFiles, times: 100, tries: 4, want: tooManyFiles},
+		"is refused":         {fail: fs.ErrPermission, times: 100, tries: 1, want: fs.ErrPermission},
+		"fails when applied": {fail: tooManyFiles, applied: true, times: 1, tries: 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, store *cas.Memory) {
+				m := newContender(store, "me")
+				s := m.acquire(t)
+				tries := 0
+				m.script(func(_ context.Context, write func() (cas.Written, error)) (cas.Written, error) {
+					if tries++; tries > c.times {
+						return write()
+					}
+					if c.applied {
+						_, _ = write()
+					}
+					return cas.Written{}, c.fail
+				})
+				if err := s.Release(t.Context()); !errors.Is(err, c.want) || tries != c.tries {
+					t.Errorf("Release: %v after %d writes, want %v after %d", err, tries, c.want, c.tries)
+				}
+				m.script(nil)
+				if c.want != nil {
+					wantHeld(t, store, "me")
+				} else {
+					wantFree(t, store, 2)
+				}
+			})
+		})
+	}
 }
 
 func TestRun(t *testing.T) {

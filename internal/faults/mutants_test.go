@@ -48,8 +48,8 @@ var mutants = map[string]mutant{
 		file: "s3/records_write.go",
 		old: "fmt.Errorf(\"%w: another record is there, and does not tell whether this one was\"," +
 			"\n\t\tcas.ErrIndeterminate)",
-		new:  "cas.ErrConflict",
-		run:  "TestRepeatedWithRival", op: "cas.Store.Write",
+		new: "cas.ErrConflict",
+		run: "TestRepeatedWithRival", op: "cas.Store.Write",
 		also: []mutant{{
 			file: "s3/records_write.go",
 			old:  "case ok && wrote == lineage.Digest(p.value):", new: "case false && wrote == \"\":",
@@ -79,6 +79,9 @@ var mutants = map[string]mutant{
 		also: []mutant{{
 			file: "internal/durable/temp.go",
 			old:  "if name == \".\" {\n\t\treturn syncName(root)", new: "if name == \".\" {\n\t\treturn nil",
+		}, {
+			file: "file/store.go", // which opens a directory once for both
+			old:  "if err := syncName(d); err != nil {", new: "if err := error(nil); err != nil {",
 		}},
 	},
 	"B11 an acquisition in doubt is given back": {
@@ -106,7 +109,7 @@ var mutants = map[string]mutant{
 	},
 	"a create is not refused by its own object": {
 		file: "s3/write.go",
-		old:  "case headErr == nil && nonce == w.nonce:\n\t\treturn info, nil\n", new: "",
+		old:  "case headErr == nil && nonce == w.nonce:\n", new: "case headErr == nil && nonce == w.nonce && false:\n",
 		op: "blob.Store.Write if absent", kind: "repeated",
 	},
 	"a refused write is no absence": {
