@@ -60,9 +60,13 @@ func CreateTemp(dir *os.Root, perm os.FileMode) (*Temp, error) {
 }
 
 // claim locks a new temporary, and reports whether it still has its name. On a filesystem
-// without locks nobody sweeps; see Sweep.
+// without locks nobody sweeps; see Sweep. But ENOLCK may also be a shortage that passes, and
+// then a sweeper would take the temporary of a live writer: so claim tries twice.
 func (t *Temp) claim() (bool, error) {
 	locked, err := takeLock(t.File)
+	if err != nil && noLocks(err) {
+		locked, err = takeLock(t.File)
+	}
 	switch {
 	case err != nil && noLocks(err):
 		return true, nil

@@ -5,7 +5,9 @@ package durable
 import (
 	"errors"
 	"os"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // TestCreateTempFails: a temporary that cannot be locked or looked at is an error, and gone. It
@@ -46,4 +48,24 @@ func TestCreateTempSwept(t *testing.T) {
 	if tries != 3 {
 		t.Errorf("%d tries, want 3", tries)
 	}
+}
+
+// TestCreateTempShortOfLocks: a temporary whose first lock fails for a moment is locked all the
+// same, so that no sweeper takes it.
+func TestCreateTempShortOfLocks(t *testing.T) {
+	defer func() { takeLock = tryLock }()
+	root, tries := openRoot(t), 0
+	takeLock = func(f *os.File) (bool, error) {
+		if tries++; tries == 1 {
+			return false, syscall.ENOLCK
+		}
+		return tryLock(f)
+	}
+	temp, err := CreateTemp(root, 0o600)
+	must(t, err)
+	defer temp.Abort()
+	if removed, err := Sweep(root); removed != 0 || err != nil {
+		t.Errorf("Sweep: %d removed, %v; want none", removed, err)
+	}
+	must(t, temp.Publish("name", time.Time{}, true))
 }
