@@ -162,9 +162,29 @@ func (s *Store) Sweep(ctx context.Context, prefix string) (err error) {
 		return err
 	}
 	return s.below(prefix, func(_, dir *os.Root) error {
-		_, err := durable.Sweep(dir)
-		return err
+		return fs.WalkDir(dir.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+			switch {
+			case errors.Is(err, fs.ErrNotExist): // removed meanwhile
+				return nil
+			case err != nil || !d.IsDir():
+				return err
+			}
+			return errors.Join(sweepBelow(dir, name), context.Cause(ctx))
+		})
 	})
+}
+
+// sweepBelow sweeps one directory, unless it is gone.
+func sweepBelow(root *os.Root, name string) error {
+	dir, err := durable.OpenSubRoot(root, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	defer dir.Close()
+	_, err = durable.Sweep(dir)
+	return err
 }
 
 // below calls fn with the root and the directory of a prefix, if there is one.

@@ -46,6 +46,20 @@ func Open(ctx context.Context, src Source) (*Files, error) {
 	return &Files{Store: store, Layout: layout}, nil
 }
 
+// Sweep removes what writes that were killed, or could not tidy up, have left in the
+// replica, where its store can have something that no listing shows: see [blob.Sweeper].
+// What cannot be removed now stays, unseen, for the next call.
+func (f *Files) Sweep(ctx context.Context) {
+	sw, ok := f.Store.(blob.Sweeper)
+	if !ok {
+		return
+	}
+	for level := ltx.MinLevel; level <= ltx.MaxLevel; level++ {
+		_ = sw.Sweep(ctx, f.Layout.LevelPrefix(level))
+	}
+	_ = sw.Sweep(ctx, v3compat.GenerationsPrefix)
+}
+
 var errNoStore = errors.New("no store given that has the replica")
 
 // store is the replica's; without one, its methods return errors.

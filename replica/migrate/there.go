@@ -22,6 +22,9 @@ func (m *migrator) look(ctx context.Context) error {
 	if err := m.lookForBackup(ctx); err != nil {
 		return err
 	}
+	if err := m.sweep(ctx); err != nil {
+		return err
+	}
 	files, err := replica.ListAll(ctx, m.dst)
 	if err != nil || len(files) == 0 {
 		return err
@@ -38,6 +41,21 @@ func (m *migrator) look(ctx context.Context) error {
 		return err
 	}
 	return m.checkComplete(files[mark].MaxTXID, files[0])
+}
+
+// sweep removes what an interrupted migration has left under temporary names, where the
+// destination's store can have that.
+func (m *migrator) sweep(ctx context.Context) error {
+	dst, ok := m.dst.(replica.Source)
+	if !ok {
+		return nil
+	}
+	files, err := replica.Open(ctx, dst)
+	if err != nil {
+		return err
+	}
+	files.Sweep(ctx)
+	return nil
 }
 
 // lookForBackup finds out whether the backup is in the same place as the replica is

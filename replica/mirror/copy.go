@@ -92,6 +92,9 @@ var ErrSourceChanges = errors.New("the source changes faster than it is copied")
 //     they follow, the newest snapshot first; and where that is there already, they
 //     come one after the other.
 //
+// What an interrupted copy has left in a directory, under temporary names, the next one
+// removes.
+//
 // The destination's times.json is merged with the source's times, and written
 // before the objects that it is about. Leases and foreign objects are not copied.
 func Copy(ctx context.Context, src, dst replica.Source, opts Options) (*Report, error) {
@@ -157,6 +160,7 @@ func (c *copier) run(ctx context.Context) error {
 		}
 		if len(round.jobs) == 0 {
 			c.report.Problems = append(round.problems(c.damaged), c.uncompared()...)
+			c.dst.Sweep(ctx)
 			return c.refusals.Check(ctx, c.src.Store)
 		}
 		if err := c.copyAll(ctx, round.jobs); err != nil {
