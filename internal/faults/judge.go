@@ -31,6 +31,10 @@ type Result struct {
 	Left    []string // temporary files
 }
 
+// NotReleased is in what a command says if it could not release a lease or lock. The lease is
+// then held until it expires: that bounds how long the next run has to wait.
+const NotReleased = "not released, it ends at"
+
 // Judge returns which rules a run breaks: base is the run without the failure, before the
 // state that it began in. In steps, an operation of several writes may end between the two.
 func Judge(base, r Result, before string, steps bool, cause []string) (broken []string) {

@@ -70,8 +70,13 @@ func (f *lockFlag) under(ctx context.Context, s *config.Store, change func(conte
 	if err != nil {
 		return 0, err
 	}
-	defer func() { _ = session.Release(context.WithoutCancel(ctx)) }() // at worst it expires
-	return session.Generation(), change(session.Context())
+	err = change(session.Context())
+	held := session.Lease()
+	if failed := session.Release(context.WithoutCancel(ctx)); failed != nil && held.TTL() > 0 {
+		said := fmt.Sprintf("replctl: lock %d not released, it ends at %s: %v", f.key, stamp(held.ExpiresAt), failed)
+		fmt.Fprintln(f.cmd.ErrOrStderr(), harmless(said))
+	}
+	return held.Generation, err
 }
 
 // configFailure gives an error of these commands an exit code, and advice for the operator.

@@ -231,6 +231,9 @@ func (f *folder) fail(call string, k faults.FileKind) (hit bool) {
 	if f.cmd.Args[0] == "lease" && r.State != before { // an acquisition that is repeated counts on
 		judged.State, base.State = counters.ReplaceAllString(r.State, ""), counters.ReplaceAllString(base.State, "")
 	}
+	if f.cmd.Args[0] == "lease" && strings.Contains(r.Said, faults.NotReleased) {
+		judged.State = base.State
+	}
 	broken := faults.Judge(base, judged, before, f.cmd.Steps, cause)
 	if (code < 0) != (k.Name == "SIGKILL") {
 		broken = append(broken, "it was killed: "+r.Said)

@@ -175,7 +175,7 @@ func (b *bucket) fail(base faults.Result, call string, k faults.Kind) {
 		}
 		broken := faults.Judge(base, r, before, b.cmd.Steps, cause)
 		if r.Failed {
-			if !k.Wide && !strings.Contains(call, "*") && b.cmd.Name != "lease show" { // which shows a corrupt record
+			if !k.Wide && !strings.Contains(call, "*") {
 				broken = append(broken, faults.JudgeObject(r, call)...)
 			}
 			broken = append(broken, tr.again(base, r)...)

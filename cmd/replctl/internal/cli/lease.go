@@ -17,7 +17,7 @@ type leaseJSON struct {
 	ExpiresAt  *time.Time `json:"expires_at"`
 	State      string     `json:"state"`
 	ETag       string     `json:"etag,omitempty"`
-	Note       string     `json:"note,omitempty"` // on a lease that is held
+	Note       string     `json:"note,omitempty"` // on a lease that is held; what is wrong with a record
 }
 
 func newLeaseJSON(held *replicate.Lease, state lease.State) leaseJSON {

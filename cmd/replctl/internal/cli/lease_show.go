@@ -60,7 +60,7 @@ func readLease(ctx context.Context, l engines.LeaseClient) (shownLease, error) {
 	var reach *lease.ReachError
 	switch {
 	case state == lease.Corrupt:
-		shown.corrupt = err
+		shown.corrupt, shown.json.Note = err, err.Error()
 	case errors.As(err, &reach):
 		shown.json.Note = reach.Error()
 	}

@@ -233,19 +233,21 @@ func (a *app) restored(r *opened, plan *restore.Plan, opts *restoreOptions, took
 		a.talk("restored %s", describeState(plan))
 		return nil
 	}
-	fi, err := os.Stat(opts.output)
-	if err != nil {
-		return err
+	var bytes int64
+	if fi, err := os.Stat(opts.output); err == nil {
+		bytes = fi.Size()
+	} else { // it was restored: whoever removed it or hides it knows
+		a.talk("replctl: size of what was restored: %v", err)
 	}
 	if a.json {
 		return a.printJSON(restoreJSON{
 			r.url, opts.output, true, plan.Format, pointDoc(plan.State),
 			optionalTime(plan.Target.Timestamp), pointDoc(plan.Next), plan.Notes,
-			plan.Bytes, fi.Size(), took.Seconds(),
+			plan.Bytes, bytes, took.Seconds(),
 		})
 	}
 	return a.print("restored %s, %s, from %s in %v\nstate    %s\n",
-		opts.output, size(fi.Size()), size(plan.Bytes), took.Round(time.Millisecond), describeState(plan))
+		opts.output, size(bytes), size(plan.Bytes), took.Round(time.Millisecond), describeState(plan))
 }
 
 // notRestored reports that there was nothing to do.
