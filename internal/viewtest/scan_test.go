@@ -1,8 +1,15 @@
 package viewtest
 
 import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
 	"testing"
+	"time"
 
+	"github.com/replctl/replicate/file"
+	"github.com/replctl/replicate/ltx"
 	"github.com/replctl/replicate/replica/restore"
 	"github.com/replctl/replicate/replica/view"
 )
@@ -29,5 +36,53 @@ func TestManyDeltas(t *testing.T) {
 			t.Errorf("read-ahead of %d: a scan took %+v, want at most %d GETs and 1.3 times %d bytes",
 				readAhead, scan, most, frames)
 		}
+	}
+}
+
+// TestTouched: the modification times of files change below a view, as Litestream changes
+// them once after it has written a file. They are the same files. Another file in the
+// place of one, of the same size, is not.
+func TestTouched(t *testing.T) {
+	const pageSize = 4096
+	d := makeDataset(t, shape{pageSize: pageSize, rows: 3000, rounds: 3, perRound: 30})
+	dir := t.TempDir()
+	client := file.NewReplicaClient(dir)
+	store, _, err := client.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	paths := map[string]string{}
+	for key, content := range d.objects {
+		_, level, from, to, err := ltx.ParseKey(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key = ltx.LayoutFile.Key(level, from, to)
+		put(t, store, key, content)
+		paths[key] = filepath.Join(dir, filepath.FromSlash(key))
+	}
+	v := openView(t, client, restore.Target{}, small)
+	for i := range 3 {
+		for _, path := range paths {
+			at := time.Unix(1_700_000_000+int64(i), 0)
+			if err := os.Chtimes(path, at, at); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := readAll(v); err != nil || !bytes.Equal(got, d.db) {
+			t.Fatalf("after the times were changed: %v", err)
+		}
+	}
+	other := makeDataset(t, shape{pageSize: pageSize, rows: 3000, rounds: 3, perRound: 30})
+	snapshot := ltx.LayoutS3.Key(ltx.SnapshotLevel, 1, 1)
+	content := bytes.Clone(other.objects[snapshot])
+	if want := len(d.objects[snapshot]); len(content) < want { // its end is what is looked at
+		content = append(make([]byte, want-len(content)), content...)
+	} else {
+		content = content[len(content)-want:]
+	}
+	put(t, store, ltx.LayoutFile.Key(ltx.SnapshotLevel, 1, 1), content)
+	if got, err := readAll(v); !errors.Is(err, view.ErrGone) {
+		t.Errorf("another file in the place of one: %d bytes, %v", len(got), err)
 	}
 }

@@ -3,6 +3,7 @@ package view
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"slices"
 	"sort"
@@ -108,6 +109,10 @@ func (p *pages) readLayout(
 	}
 	read := func(ctx context.Context, f *stored) (*sketch, error) {
 		s, err := p.sketch(ctx, f, commit)
+		for again := 0; again < maxMoves && errors.Is(err, errTouched) && !f.version.isKnown(); again++ {
+			f.version.forget()
+			s, err = p.sketch(ctx, f, commit)
+		}
 		return s, nameFile(ctx, f, err)
 	}
 	for s, err := range ordered.Map(ctx, replica.HeaderReads, newestFirst, read) {
@@ -165,6 +170,7 @@ func (p *pages) sketch(ctx context.Context, f *stored, commit uint32) (*sketch, 
 	if err != nil {
 		return nil, err
 	}
+	f.version.sketched(tail.data)
 	head.data = head.data[:wholeFrames(o.Index, headSize)]
 	return &sketch{o, []piece{head, lastFrames(o.Index, tail)}}, nil
 }
@@ -204,6 +210,7 @@ func (p *pages) sketchWhole(ctx context.Context, f *stored) (*sketch, error) {
 	if _, err := ltx.Verify(bytes.NewReader(whole.data)); err != nil {
 		return nil, err
 	}
+	f.version.sketched(whole.data)
 	o, err := ltx.ReadOutline(ctx, f.info.Size, func(_ context.Context, offset, length int64) (io.ReadCloser, error) {
 		return io.NopCloser(bytes.NewReader(whole.data[offset : offset+length])), nil
 	})

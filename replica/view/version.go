@@ -1,6 +1,7 @@
 package view
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,13 +16,39 @@ import (
 // errReplaced: a file is not the one that was read before under its name.
 var errReplaced = errors.New("the file was replaced since the view was opened")
 
+// errTouched: a file has another modification time than before. It may be the same file:
+// Litestream sets the time of a file after it has given it its name.
+var errTouched = fmt.Errorf("%w: it has another time", errReplaced)
+
 // version is which version of an object was read first.
 type version struct {
-	mu    sync.Mutex
-	known bool
-	etag  string
-	size  int64
-	at    time.Time
+	mu      sync.Mutex
+	known   bool
+	etag    string
+	size    int64
+	at      time.Time
+	trailer []byte // of the file, with the checksum of all of it; nil until it was read
+}
+
+// sketched notes the end of the file.
+func (v *version) sketched(end []byte) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.trailer = bytes.Clone(end[max(0, len(end)-ltx.TrailerSize):])
+}
+
+// forget makes the version that is read next the first.
+func (v *version) forget() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.known = false
+}
+
+// isKnown reports whether the trailer was read.
+func (v *version) isKnown() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.trailer != nil
 }
 
 // check returns an error if an object that was opened is another version than before.
@@ -39,8 +66,36 @@ func (v *version) check(rc io.Reader) error {
 	switch {
 	case !v.known:
 		v.known, v.etag, v.size, v.at = true, info.ETag, info.Size, info.ModTime
-	case v.etag != info.ETag, v.size != info.Size, !v.at.Equal(info.ModTime):
+	case v.etag != info.ETag, v.size != info.Size:
 		return errReplaced
+	case !v.at.Equal(info.ModTime) && v.etag != "":
+		return errReplaced
+	case !v.at.Equal(info.ModTime):
+		return errTouched
+	}
+	return nil
+}
+
+// touched accepts another time of a file whose trailer is the one that was read before.
+func (p *pages) touched(ctx context.Context, f *stored) error {
+	rc, err := p.replica.OpenFile(ctx, f.info, f.info.Size-ltx.TrailerSize, ltx.TrailerSize)
+	if err != nil {
+		return err
+	}
+	defer rc.Close()
+	trailer := make([]byte, ltx.TrailerSize)
+	if err := readAll(rc, f.info.Size-ltx.TrailerSize, trailer); err != nil {
+		return err
+	}
+	f.version.mu.Lock()
+	defer f.version.mu.Unlock()
+	if !bytes.Equal(trailer, f.version.trailer) {
+		return errReplaced
+	}
+	if d, ok := rc.(blob.Describer); ok {
+		if info, ok := d.Describe(); ok {
+			f.version.at = info.ModTime
+		}
 	}
 	return nil
 }
@@ -51,7 +106,11 @@ func (p *pages) openFile(ctx context.Context, f *stored, offset, length int64) (
 	if err != nil {
 		return nil, err
 	}
-	if err := f.version.check(rc); err != nil {
+	err = f.version.check(rc)
+	if errors.Is(err, errTouched) && f.version.isKnown() {
+		err = p.touched(ctx, f)
+	}
+	if err != nil {
 		rc.Close()
 		return nil, err
 	}
