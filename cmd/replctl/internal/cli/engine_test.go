@@ -1,0 +1,32 @@
+package cli
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestEngine is the commands of records in a directory, and in a file of SQLite.
+func TestEngine(t *testing.T) {
+	t.Run("file", func(t *testing.T) { scriptOn(t, func(work string) string { return filepath.Join(work, "dir") }) })
+	t.Run("sqlite", func(t *testing.T) {
+		scriptOn(t, func(work string) string { return "sqlite://" + filepath.ToSlash(filepath.Join(work, "state.db")) })
+	})
+}
+
+// scriptOn runs the scripts of testdata/engine on a place. It may be in the script's directory.
+func scriptOn(t *testing.T, place func(work string) string) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("testdata", "engine"),
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("PLACE", place(env.WorkDir))
+			env.Setenv("TZ", "UTC")
+			env.Setenv("GORACE", "atexit_sleep_ms=0")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exit": scriptExit},
+	})
+}
