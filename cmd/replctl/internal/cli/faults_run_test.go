@@ -210,8 +210,8 @@ func (tr *trial) again(base, failed faults.Result) (broken []string) {
 	}
 	state := tr.state()
 	switch {
-	case code == exitNotAcquired && strings.Contains(failed.Said, faults.NotReleased):
-		return nil
+	case code == exitNotAcquired && (failed.Unknown || strings.Contains(failed.Said, faults.NotReleased)):
+		return nil // it said that it may hold the lock, which ends by its TTL
 	case code != exitOK && (tr.cmd.Effect == nil || failed.State != base.State):
 		return []string{fmt.Sprintf("the next run fails: exit code %d: %s\nafter %s", code, r.Said, failed.Said)}
 	case r.Seen != base.Seen && code == exitOK, uncounted(state) != uncounted(base.State):
