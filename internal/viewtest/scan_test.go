@@ -20,8 +20,8 @@ import (
 func TestManyDeltas(t *testing.T) {
 	d := makeDataset(t, shape{pageSize: 4096, rows: 40_000, rounds: 30, perRound: 40})
 	srv, client := bucket(t, d)
-	for _, readAhead := range []int64{2 << 20, 4 << 20, 16 << 20} {
-		v := openView(t, client, restore.Target{}, view.Options{ReadAhead: readAhead})
+	for _, opts := range []view.Options{{ReadAhead: 2 << 20}, {ReadAhead: 4 << 20}, {}, {Concurrency: 1}} {
+		v := openView(t, client, restore.Target{}, opts)
 		db := handle(t, v)
 		start := len(srv.Requests())
 		var sum int
@@ -30,11 +30,11 @@ func TestManyDeltas(t *testing.T) {
 		}
 		scan := costSince(t, srv, start)
 		pages, frames := tablePages(t, d, "users")
-		t.Logf("read-ahead of %d: %d pages in frames of %d bytes: %+v", readAhead, pages, frames, scan)
+		t.Logf("%+v: %d pages in frames of %d bytes: %+v", opts, pages, frames, scan)
 		// Each file may take two or three requests at the end, and the beginning takes some.
 		if most := 200; scan.gets > most || float64(scan.bytes) > 1.3*float64(frames) {
-			t.Errorf("read-ahead of %d: a scan took %+v, want at most %d GETs and 1.3 times %d bytes",
-				readAhead, scan, most, frames)
+			t.Errorf("%+v: a scan took %+v, want at most %d GETs and 1.3 times %d bytes",
+				opts, scan, most, frames)
 		}
 	}
 }

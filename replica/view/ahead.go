@@ -65,6 +65,15 @@ func rangeSize(horizon int64) int64 {
 // enough is how much is enough to be there, or on its way. Below it, a range has room.
 func enough(horizon int64) int64 { return max(horizon/2, horizon-rangeSize(horizon)) }
 
+// around is how much is read of a file where a page is missing, and how many pages are
+// looked at for that: what is not there when a scan wants it is wanted in patches, too.
+func (p *pages) around(l *layout) (size int64, steps uint32) {
+	if p.horizon >= p.budget/4 {
+		return p.patch(l), patchSteps
+	}
+	return aroundMiss, aroundMiss
+}
+
 // patch is the size of a patch.
 func (p *pages) patch(l *layout) int64 {
 	share := int64(float64(p.budget)*patchShare) / int64(len(l.files))
@@ -74,7 +83,7 @@ func (p *pages) patch(l *layout) int64 {
 // advance notes that a page is read now, and reads ahead. The mutex is held.
 func (p *pages) advance(l *layout, pgno uint32) {
 	s, isChild := p.follow(pgno)
-	if s == nil {
+	if p.horizon = 0; s == nil {
 		return
 	}
 	_, start, end, ok := l.find(pgno)
@@ -83,8 +92,8 @@ func (p *pages) advance(l *layout, pgno uint32) {
 	}
 	s.read += end - start
 	s.ahead -= end - start
-	if horizon := s.horizon(p.budget); s.ahead < enough(horizon) {
-		p.refill(l, s, pgno, isChild, horizon)
+	if p.horizon = s.horizon(p.budget); s.ahead < enough(p.horizon) {
+		p.refill(l, s, pgno, isChild, p.horizon)
 	}
 }
 

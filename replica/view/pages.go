@@ -30,7 +30,8 @@ type pages struct {
 
 	tree    tree
 	streams [streams]stream
-	oldest  int // of streams
+	horizon int64 // of the stream that has read last; 0 if none has
+	oldest  int   // of streams
 }
 
 func openPages(
@@ -165,7 +166,8 @@ func (p *pages) frame(ctx context.Context, l *layout, w want) ([]byte, error) {
 	p.mu.Lock()
 	e := p.find(w.file, w.start, w.end)
 	if e == nil {
-		end := p.extend(l, w, aroundMiss, aroundMiss)
+		size, steps := p.around(l)
+		end := p.extend(l, w, size, steps)
 		if r, ok := p.covering(w); ok {
 			end = p.clip(w.file, w.start, r.end)
 		}
