@@ -26,8 +26,8 @@ type Options struct {
 	Prefix string // of the tables' names; sqldb.DefaultPrefix if empty
 
 	// Quiet: changes notify nobody, and Notify is an error. The server takes a lock for each
-	// transaction that notifies, so that they commit one after the other: above some
-	// hundred writers at once it is a brake.
+	// transaction that notifies, so that they commit one after the other, each with an fsync of
+	// its own. From some four writers at once it is a brake: see docs/benchmarks.md.
 	Quiet bool
 }
 

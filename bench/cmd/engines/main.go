@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -31,6 +32,7 @@ type bench struct {
 	clients []int
 	slice   time.Duration // of one side's turn
 	turns   int
+	ops     *regexp.Regexp
 	out     io.Writer
 }
 
@@ -39,7 +41,12 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("engines", flag.ContinueOnError)
 	clients := flags.String("clients", "1,4,16,64", "measure with each of these `numbers` of clients")
 	flags.DurationVar(&b.slice, "slice", 200*time.Millisecond, "each side has nine turns of this `duration`")
+	ops := flags.String("ops", "", "measure the operations that `regexp` matches")
 	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	var err error
+	if b.ops, err = regexp.Compile(*ops); err != nil {
 		return err
 	}
 	for _, field := range strings.Split(*clients, ",") {
@@ -85,6 +92,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 // all prints one table for each operation.
 func (b *bench) all(ctx context.Context, sides []side) error {
 	for _, op := range operations {
+		if !b.ops.MatchString(op.name) {
+			continue
+		}
 		fmt.Fprintf(b.out, "\n### %s\n\n| |", op.name)
 		for _, n := range b.clients {
 			fmt.Fprintf(b.out, " %d |", n)

@@ -62,7 +62,7 @@ func leases(s side) bool {
 // result is a cell of the table.
 type result struct {
 	median   time.Duration
-	rate     float64 // a second; 0 if there is none
+	rate     float64 // a second: clients by the mean, so without waiting for a processor; 0 if there is none
 	requests float64 // for one operation; 0 if they are not counted
 	ratio    float64 // to the side without this project, median of the turns; 0 if there is none
 }

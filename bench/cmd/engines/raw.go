@@ -4,13 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // raw is the statements of package sqldb, sent by pgx.
-type raw struct{ pool *pgxpool.Pool }
+type raw struct {
+	pool *pgxpool.Pool
+	swap string
+}
 
 const (
 	rawGet = `SELECT clock_timestamp(), pg_is_in_recovery(), token, CASE WHEN token IS DISTINCT FROM $2 THEN value END
@@ -19,14 +23,21 @@ FROM (SELECT 1) AS one LEFT JOIN raw_records ON key = $1`
 SELECT clock_timestamp() FROM changed, LATERAL pg_notify('raw', key)`
 )
 
+// rawQuiet is rawSwap of a store that notifies nobody.
+const rawQuiet = "UPDATE raw_records SET token = $2, value = $3 WHERE key = $1 AND token = $4 RETURNING clock_timestamp()"
+
 func openRaw(ctx context.Context, url string) (*raw, error) {
+	swap := rawSwap
+	if bare := strings.ReplaceAll(url, "&quiet=true", ""); bare != url {
+		url, swap = bare, rawQuiet
+	}
 	pool, err := pgxpool.New(ctx, url)
 	if err != nil {
 		return nil, err
 	}
 	_, err = pool.Exec(ctx, `DROP TABLE IF EXISTS raw_records;
 CREATE TABLE raw_records (key text COLLATE "C" PRIMARY KEY, token text NOT NULL, value bytea NOT NULL);`+rawTables)
-	return &raw{pool}, err
+	return &raw{pool, swap}, err
 }
 
 func (s *raw) title() string { return "PostgreSQL by pgx alone" }
@@ -40,7 +51,7 @@ func (s *raw) client(ctx context.Context, i int) (get, swap func(context.Context
 	swap = func(ctx context.Context) error {
 		var at time.Time
 		n++
-		return s.pool.QueryRow(ctx, rawSwap, key, fmt.Sprint(n), value, fmt.Sprint(n-1)).Scan(&at)
+		return s.pool.QueryRow(ctx, s.swap, key, fmt.Sprint(n), value, fmt.Sprint(n-1)).Scan(&at)
 	}
 	get = func(ctx context.Context) error {
 		var at time.Time
