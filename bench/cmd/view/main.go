@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -56,6 +57,14 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	fs.Int64Var(&o.rate, "rate", 55<<20, "`bytes` a second of each connection where that is measured")
 	if err := fs.Parse(args); err != nil {
 		return o, err
+	}
+	for _, path := range []*string{&o.replctl, &o.litestream, &o.extension} { // commands run in another directory
+		if *path == "" {
+			continue
+		}
+		if *path, err = filepath.Abs(*path); err != nil {
+			return o, err
+		}
 	}
 	for _, field := range strings.Fields(os.Getenv("REPLICATE_S3_SERVERS")) {
 		if name, url, _ := strings.Cut(field, "="); name == "minio" {
