@@ -168,7 +168,8 @@ var unknown = regexp.MustCompile(`outcome of (?:the )?write (?:is )?unknown|may 
 // volatile is what differs between two runs that did the same: ages, moments of now, and the
 // process that broke a lease.
 var volatile = regexp.MustCompile(`place\d+|"(?:now|lease|expires_at|acquired_at|etag|age_seconds|since)": ?[^\n,}]*` +
-	`|"owner": ?"[^"]*:\d+"|until \S+ \S+|\([^)]* (?:ago|left|from now)\)|\d+ (?:ms|s) left|probe-[0-9a-z]+|\d[0-9.]*m?s\b`)
+	`|"owner": ?"[^"]*:\d+"` +
+	`|until \S+ \S+|\([^)]* (?:ago|left|from now)\)|\d+ (?:ms|s) left|probe-[0-9a-z]+|\d[0-9.]*m?s\b`)
 
 // dated is a time; those of the last day are when a trial put its objects there.
 var dated = regexp.MustCompile(`\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?Z`)
