@@ -67,6 +67,10 @@ var (
 
 	// ErrCorrupt: the manifest or the journal at the target is damaged.
 	ErrCorrupt = errors.New("manifest of the copy is corrupt")
+
+	// ErrDamaged: a record of the source is damaged, or its store answered with a part of it.
+	// It was not copied.
+	ErrDamaged = errors.New("damaged at the source")
 )
 
 // TargetError says that the target has something that is not from this copy. Of what was
@@ -246,6 +250,11 @@ func (c *copier) copyBatch(ctx context.Context, keys []string) error {
 	records := make([]cas.Record, len(keys))
 	err := c.each(ctx, len(keys), func(ctx context.Context, i int) (err error) {
 		records[i], err = c.src.Read(ctx, keys[i], "")
+		if err == nil && records[i].Exists() {
+			if damage := record.Intact(records[i].Value); damage != nil {
+				err = fmt.Errorf("%s: %w: %w", keys[i], ErrDamaged, damage)
+			}
+		}
 		return err
 	})
 	if err != nil {

@@ -432,6 +432,34 @@ func TestSourceChanges(t *testing.T) {
 	copyAll(t, src, dst)
 }
 
+// halves is a source that answers with the first half of a record.
+type halves struct{ *cas.Memory }
+
+func (h halves) Read(ctx context.Context, key string, known cas.Token) (cas.Record, error) {
+	r, err := h.Memory.Read(ctx, key, known)
+	r.Value = r.Value[:len(r.Value)/2]
+	return r, err
+}
+
+// TestSourceIsDamaged: what is cut short is not copied, and named.
+func TestSourceIsDamaged(t *testing.T) {
+	src, dst := new(cas.Memory), new(cas.Memory)
+	store, err := kv.New(src, kv.Options{})
+	check(t, err)
+	_, err = store.Create(t.Context(), kv.Record{Key: "a", Value: []byte("some value")})
+	check(t, err)
+	_, err = records.Copy(t.Context(), halves{src}, dst, options)
+	if !errors.Is(err, records.ErrDamaged) || !strings.Contains(err.Error(), "kv/record/") {
+		t.Errorf("got %v", err)
+	}
+	for key := range all(t, dst) {
+		if strings.HasPrefix(key, "kv/") {
+			t.Errorf("%s was copied", key)
+		}
+	}
+	copyAll(t, src, dst)
+}
+
 // lying is a target that stores something else than what it is given, or that others write to.
 type lying struct {
 	*cas.Memory

@@ -10,7 +10,8 @@
 //   - The copy is the source as it was at one instant, although a store has no snapshots.
 //     Copy lists the source again, and copies what has changed, until a listing shows that
 //     nothing has changed since it was read.
-//   - Each record is read back and compared after it was written.
+//   - Each record is read back and compared after it was written. One that its seal or its
+//     syntax shows to be damaged or cut short is not copied: that is an [ErrDamaged].
 //   - A copy that was interrupted at any moment is finished by the next call. A copy that is
 //     complete is brought up to date in the same way, for as long as nobody uses the target.
 //   - Copy replaces and removes nothing that it has not written itself. A target that has

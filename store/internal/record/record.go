@@ -16,6 +16,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 )
 
@@ -80,27 +81,50 @@ func (f Format) Seal(body []byte, old Lineage) ([]byte, Lineage, error) {
 
 // Open returns the body of a record, and its lineage.
 func (f Format) Open(value []byte) ([]byte, Lineage, error) {
+	s, body, err := open(value)
+	switch {
+	case s.Format != f.Name && (s.Format != "" || err == nil):
+		return nil, Lineage{}, fmt.Errorf("%w: the record has format %.40q, this program reads %q",
+			f.Corrupt, s.Format, f.Name)
+	case err != nil:
+		return nil, Lineage{}, fmt.Errorf("%w: %w", f.Corrupt, err)
+	}
+	return body, s.Lineage, nil
+}
+
+// Intact returns an error if a value was cut short or changed, as far as that shows: by the
+// seal of a record, of whatever format, or where it is JSON without one, by its syntax.
+func Intact(value []byte) error {
+	if bytes.HasPrefix(value, []byte(`{"format":`)) {
+		_, _, err := open(value)
+		return err
+	}
+	if bytes.HasPrefix(value, []byte("{")) && !json.Valid(value) {
+		return errors.New("JSON that is cut short or damaged")
+	}
+	return nil
+}
+
+// open returns the seal of a record, as far as it has one, and the body.
+func open(value []byte) (seal, []byte, error) {
 	line, body, ok := bytes.Cut(value, []byte("\n"))
 	if !ok || len(line) >= MaxSeal {
-		return nil, Lineage{}, fmt.Errorf("%w: no record: its first line is missing or cut short", f.Corrupt)
+		return seal{}, nil, errors.New("no record: its first line is missing or cut short")
 	}
 	var s seal
 	if err := json.Unmarshal(line, &s); err != nil {
-		return nil, Lineage{}, fmt.Errorf("%w: no record: %w", f.Corrupt, err)
+		return seal{}, nil, fmt.Errorf("no record: %w", err)
 	}
 	switch {
-	case s.Format != f.Name:
-		return nil, Lineage{}, fmt.Errorf("%w: the record has format %.40q, this program reads %q",
-			f.Corrupt, s.Format, f.Name)
 	case s.Size != len(body):
-		return nil, Lineage{}, fmt.Errorf("%w: a record of %d bytes has %d", f.Corrupt, s.Size, len(body))
+		return s, nil, fmt.Errorf("a record of %d bytes has %d", s.Size, len(body))
 	case s.Seq < 1 || len(s.Nonces) != int(min(s.Seq, window)):
-		return nil, Lineage{}, fmt.Errorf("%w: write %d of a record names %d", f.Corrupt, s.Seq, len(s.Nonces))
+		return s, nil, fmt.Errorf("write %d of a record names %d", s.Seq, len(s.Nonces))
 	}
 	if sum, err := s.sum(body); err != nil || sum != s.Sum {
-		return nil, Lineage{}, fmt.Errorf("%w: the checksum of a record does not match", f.Corrupt)
+		return s, nil, errors.New("the checksum of a record does not match")
 	}
-	return body, s.Lineage, nil
+	return s, body, nil
 }
 
 func (s seal) sum(body []byte) (string, error) {

@@ -89,6 +89,24 @@ func TestDamage(t *testing.T) {
 	}
 }
 
+// TestIntact: damage shows without the format's name, and what has no seal is taken as it is.
+func TestIntact(t *testing.T) {
+	value, _ := sealed(t, "some value\nand more", Lineage{})
+	lease := []byte(`{"generation":7,"owner":"me"}`)
+	for _, sound := range [][]byte{value, lease, []byte("0"), nil} {
+		if err := Intact(sound); err != nil {
+			t.Errorf("%q: %v", sound, err)
+		}
+	}
+	for _, whole := range [][]byte{value, lease} {
+		for n := 1; n < len(whole); n++ {
+			if Intact(whole[:n]) == nil {
+				t.Errorf("%q is a part of %q", whole[:n], whole)
+			}
+		}
+	}
+}
+
 // sameSeal: encoding/json takes the name of a field in either case.
 func sameSeal(a, b []byte) bool {
 	var x, y seal

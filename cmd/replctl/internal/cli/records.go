@@ -183,6 +183,8 @@ func recordsFailure(err error, url string) error {
 	switch {
 	case errors.Is(err, records.ErrNothing):
 		return &cliError{exitNothing, plain(err), "replctl records ls " + shellQuote(url)}
+	case errors.Is(err, records.ErrDamaged):
+		return &cliError{exitDamage, plain(err), "the same again; if it stays so, --prefix copies the others"}
 	case errors.Is(err, records.ErrCorrupt):
 		return &cliError{exitDamage, plain(err), "an empty place for the copy"}
 	case errors.As(err, &target):
