@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -65,6 +66,26 @@ func TestMkdirAll(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(root.Name(), "..", "outside")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("made outside of the root: %v", err)
+	}
+}
+
+// TestMkdirAllSaysWhy: what is in the way is told from what cannot be looked at.
+func TestMkdirAllSaysWhy(t *testing.T) {
+	root := openRoot(t)
+	must(t, root.WriteFile("file", nil, 0o600))
+	for name, target := range map[string]string{"dangling": "nothing", "outward": "../.."} {
+		if err := root.Symlink(target, name); err != nil {
+			t.Skip(err) // Windows, without the right to
+		}
+	}
+	for name, want := range map[string]string{
+		"file": "a file of that name is in the way", "dangling": "a link to nothing is in the way",
+		"outward": "something of that name is there",
+	} {
+		err := MkdirAll(root, name, 0o700)
+		if err == nil || !strings.Contains(err.Error(), want) || errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: got %v, want %q", name, err, want)
+		}
 	}
 }
 

@@ -195,7 +195,12 @@ func MkdirAll(root *os.Root, name string, perm os.FileMode) error {
 		return err
 	}
 	if err := root.Mkdir(name, perm); errors.Is(err, os.ErrExist) {
-		if fi, err := root.Stat(name); err != nil || !fi.IsDir() {
+		switch fi, err := root.Stat(name); {
+		case errors.Is(err, os.ErrNotExist):
+			return fmt.Errorf("create directory %s: a link to nothing is in the way", name)
+		case err != nil:
+			return fmt.Errorf("create directory: something of that name is there: %w", err)
+		case !fi.IsDir():
 			return fmt.Errorf("create directory %s: a file of that name is in the way", name)
 		}
 	} else if err != nil {
