@@ -189,7 +189,13 @@ var onReplicas = []operation{
 		if err != nil {
 			return "", err
 		}
-		return text(found.LTX != nil, damage("inspect", found.Problems))
+		files := 0
+		if found.LTX != nil {
+			for _, level := range found.LTX.Levels {
+				files += level.Files
+			}
+		}
+		return text(files, damage("inspect", found.Problems))
 	})},
 	{name: "check.Run", replica: true, run: withClient(func(e *env, c engines.Client) (string, error) {
 		report, err := check.Run(e.ctx, c, check.Options{})
