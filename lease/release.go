@@ -74,6 +74,7 @@ func (s *Session) isLeft() bool {
 const (
 	releaseTries = 4
 	releasePause = 100 * time.Millisecond // before the second try, and three times as long before each later one
+	releaseAgain = time.Second            // no try begins later
 )
 
 // giveUp releases the lease, even if ctx is over.
@@ -81,13 +82,13 @@ func (s *Session) giveUp(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opts.AttemptTimeout)
 	defer cancel()
 	lease := s.Lease()
-	pause := releasePause
+	pause, last := releasePause, s.opts.clock.Now().Add(releaseAgain)
 	for try := 1; ; try++ {
 		err := s.leaser.ReleaseLease(ctx, &lease)
 		switch {
 		case try > 1 && errors.Is(err, replicate.ErrLeaseAlreadyReleased):
 			return nil // by an earlier try, whose error did not say so
-		case err == nil, try == releaseTries, isFinal(err):
+		case err == nil, try == releaseTries, isFinal(err), s.opts.clock.Now().Add(pause).Reached(last):
 			return err
 		}
 		if s.opts.clock.Sleep(ctx, pause) != nil {
