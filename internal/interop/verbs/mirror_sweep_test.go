@@ -1,4 +1,4 @@
-package mirror_test
+package verbs_test
 
 import (
 	"os"
