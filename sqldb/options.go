@@ -2,6 +2,7 @@ package sqldb
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"regexp"
 )
@@ -35,6 +36,16 @@ type Options struct {
 	// Channel, if set, is where each change of a record notifies, with the record's key, on
 	// PostgreSQL. The server takes a lock for it that all notifying transactions share.
 	Channel string
+
+	// QueryRow, if set, sends a statement that reads one record, in place of the *sql.DB: the
+	// pool of a driver is quicker. It has the same database, and errors that mean the same. An
+	// error of QueryRow itself is one of connecting. The row is read once, then release is called.
+	QueryRow func(ctx context.Context, query string, args ...any) (row Row, release func(), err error)
+}
+
+// Row is the one row that a statement returns, as *sql.Row is.
+type Row interface {
+	Scan(dest ...any) error
 }
 
 // identifier is what a schema, a prefix and a channel look like. They are quoted in

@@ -49,14 +49,21 @@ const attempts = 4
 // on runs one statement on a connection. If fails with an error that again says to try once
 // more, it is run on another one. An error of connecting is certain.
 func (s *Store) on(ctx context.Context, again func(error) bool, run func(*sql.Conn) error) error {
-	for attempt := 1; ; attempt++ {
+	return tries(ctx, again, func() error {
 		conn, err := s.db.Conn(ctx)
 		if err != nil {
 			return &notSent{err}
 		}
-		err = run(conn)
-		_ = conn.Close() // back to the pool
-		if err == nil || attempt == attempts || ctx.Err() != nil || !again(err) {
+		defer conn.Close() // back to the pool
+		return run(conn)
+	})
+}
+
+func tries(ctx context.Context, again func(error) bool, run func() error) error {
+	for attempt := 1; ; attempt++ {
+		err := run()
+		var early *notSent
+		if err == nil || attempt == attempts || ctx.Err() != nil || errors.As(err, &early) || !again(err) {
 			return err
 		}
 	}
@@ -101,22 +108,39 @@ func (s *Store) Read(ctx context.Context, key string, known cas.Token) (r cas.Re
 	if err := s.prepare(ctx, cas.CheckKey(key)); err != nil {
 		return cas.Record{}, err
 	}
-	err = s.on(ctx, s.isBroken, func(conn *sql.Conn) (err error) {
-		r, err = s.read(ctx, conn, key, known)
+	err = tries(ctx, s.isBroken, func() error {
+		row, release, err := s.queryRow(ctx, s.sql.read, key, string(known))
+		if err != nil {
+			return &notSent{err}
+		}
+		defer release()
+		r, err = readRow(row, known)
 		return err
 	})
 	return r, refused(err)
 }
 
+// queryRow sends a statement that returns a row by the quickest way.
+func (s *Store) queryRow(ctx context.Context, query string, args ...any) (Row, func(), error) {
+	if s.opts.QueryRow != nil {
+		return s.opts.QueryRow(ctx, query, args...)
+	}
+	conn, err := s.db.Conn(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return conn.QueryRowContext(ctx, query, args...), func() { _ = conn.Close() }, nil
+}
+
 // errStandby: what a standby shows may be old.
 const errStandby = unusable("the server is a read-only standby: use the primary")
 
-func (s *Store) read(ctx context.Context, conn *sql.Conn, key string, known cas.Token) (cas.Record, error) {
+func readRow(row Row, known cas.Token) (cas.Record, error) {
 	var at sql.NullTime
 	var standby bool
 	var token sql.NullString
 	var value []byte
-	err := conn.QueryRowContext(ctx, s.sql.read, key, string(known)).Scan(&at, &standby, &token, &value)
+	err := row.Scan(&at, &standby, &token, &value)
 	switch {
 	case err != nil:
 		return cas.Record{}, err
