@@ -72,7 +72,8 @@ func (l *StoreLease) TTL() time.Duration {
 	if l.alive != nil {
 		held = l.alive.Lease()
 	}
-	return max(0, held.ExpiresAt.Sub(l.leaser.Now()))
+	// A store's clock is known to a second or so: what it says is never more than the whole.
+	return min(max(0, held.ExpiresAt.Sub(l.leaser.Now())), l.fullTTL)
 }
 
 // Done is closed when a lease that NewLease keeps alive is not kept alive any

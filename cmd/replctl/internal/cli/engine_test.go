@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -25,6 +27,11 @@ func scriptOn(t *testing.T, place func(work string) string) {
 			env.Setenv("PLACE", place(env.WorkDir))
 			env.Setenv("TZ", "UTC")
 			env.Setenv("GORACE", "atexit_sleep_ms=0")
+			for _, e := range os.Environ() { // the credentials of a bucket
+				if name, value, _ := strings.Cut(e, "="); strings.HasPrefix(name, "AWS_") {
+					env.Setenv(name, value)
+				}
+			}
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exit": scriptExit},
