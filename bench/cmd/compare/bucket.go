@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/replctl/replicate/bench/internal/proxy"
 	"github.com/replctl/replicate/ltx"
 )
 
@@ -37,7 +38,7 @@ type bucket struct {
 	accessKey, secretKey string
 
 	api                *awss3.Client
-	counter, throttled *proxy
+	counter, throttled *proxy.Proxy
 	ours               bool // made by us, to be removed
 }
 
@@ -57,11 +58,14 @@ func openBucket(ctx context.Context, endpoint, name string, rate int64) (b *buck
 			return nil, err
 		}
 	}
-	if b.counter, err = newProxy(endpoint, 0); err != nil {
+	if b.counter, err = proxy.New(endpoint); err != nil {
 		return nil, err
 	}
-	b.throttled, err = newProxy(endpoint, rate)
-	return b, err
+	if b.throttled, err = proxy.New(endpoint); err != nil {
+		return nil, err
+	}
+	b.throttled.Slow(0, rate)
+	return b, nil
 }
 
 // client is the bare SDK.

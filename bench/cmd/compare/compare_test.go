@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -192,20 +191,6 @@ func TestContent(t *testing.T) {
 		if n, err := c.ReadAt(got, off); n != len(got) || !bytes.Equal(got, all[off:off+7]) {
 			t.Errorf("at %d: %d bytes, %x, %v, want %x", off, n, got, err, all[off:off+7])
 		}
-	}
-}
-
-// TestPaced: a slow reader is not faster later on.
-func TestPaced(t *testing.T) {
-	p := &paced{ResponseWriter: httptest.NewRecorder(), rate: 1 << 20}
-	start := time.Now()
-	for range 4 {
-		if _, err := p.Write(make([]byte, 1<<14)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got, atLeast := time.Since(start), 4*time.Second/64; got < atLeast {
-		t.Errorf("64 KiB took %v, want at least %v", got, atLeast)
 	}
 }
 

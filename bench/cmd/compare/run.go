@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/replctl/replicate/bench/internal/proxy"
 )
 
 // result is one row.
@@ -97,7 +99,7 @@ func order(round int) []string {
 	return names
 }
 
-func repeat(ctx context.Context, s side, c *proxy, reps int) (*watch, error) {
+func repeat(ctx context.Context, s side, c *proxy.Proxy, reps int) (*watch, error) {
 	w := newWatch(c)
 	defer w.end()
 	for range reps {

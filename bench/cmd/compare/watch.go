@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/replctl/replicate/bench/internal/proxy"
 )
 
 // sampleEvery is how often the heap is looked at for its peak.
@@ -21,8 +23,7 @@ type watch struct {
 	peak     uint64        // bytes of heap over what there was at the start
 	requests requests      // by operation; of the counted run only
 
-	counter  *proxy   // nil in a timed round
-	counted  requests // at the start
+	counter  *proxy.Proxy // nil in a timed round
 	began    time.Time
 	cpuBegan time.Duration
 	mem      runtime.MemStats
@@ -35,7 +36,7 @@ type watch struct {
 }
 
 // newWatch returns a watch whose heap sampling goes on until end.
-func newWatch(c *proxy) *watch {
+func newWatch(c *proxy.Proxy) *watch {
 	runtime.GC()
 	w := &watch{counter: c, stop: make(chan struct{})}
 	w.sampler.Go(w.sample)
@@ -50,7 +51,7 @@ func (w *watch) end() {
 // Start begins a repetition.
 func (w *watch) Start() {
 	if w.counter != nil {
-		w.counted = w.counter.snapshot()
+		w.counter.Take()
 	}
 	runtime.ReadMemStats(&w.mem)
 	w.base.Store(heapBytes())
@@ -70,7 +71,7 @@ func (w *watch) Stop() {
 	w.allocs += w.mem.TotalAlloc - before
 	w.reps++
 	if w.counter != nil {
-		w.requests = w.counter.snapshot().minus(w.counted)
+		w.requests = requestsOf(w.counter.Take())
 	}
 }
 

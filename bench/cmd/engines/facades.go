@@ -102,7 +102,8 @@ func (s *raw) prepare(ctx context.Context, i int) error {
 
 func (s *raw) activate(ctx context.Context, i, n int) error {
 	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		_, off := tx.Exec(ctx, "UPDATE raw_snapshots SET active = false WHERE collection = $1 AND active", fmt.Sprint("c", i))
+		_, off := tx.Exec(ctx, "UPDATE raw_snapshots SET active = false WHERE collection = $1 AND active",
+			fmt.Sprint("c", i))
 		_, on := tx.Exec(ctx, "UPDATE raw_snapshots SET active = true WHERE collection = $1 AND version = $2",
 			fmt.Sprint("c", i), fmt.Sprint("v", n%2))
 		return errors.Join(off, on)

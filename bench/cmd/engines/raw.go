@@ -24,7 +24,8 @@ SELECT clock_timestamp() FROM changed, LATERAL pg_notify('raw', key)`
 )
 
 // rawQuiet is rawSwap of a store that notifies nobody.
-const rawQuiet = "UPDATE raw_records SET token = $2, value = $3 WHERE key = $1 AND token = $4 RETURNING clock_timestamp()"
+const rawQuiet = `UPDATE raw_records SET token = $2, value = $3 WHERE key = $1 AND token = $4
+RETURNING clock_timestamp()`
 
 func openRaw(ctx context.Context, url string) (*raw, error) {
 	swap := rawSwap

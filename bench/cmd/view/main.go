@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/replctl/replicate/bench/internal/proxy"
 	"github.com/replctl/replicate/s3"
 )
 
@@ -111,7 +112,7 @@ type bench struct {
 	options
 	made   *made
 	out    io.Writer
-	proxy  *proxy
+	proxy  *proxy.Proxy
 	isOurs bool // the bucket was made here
 	api    *awss3.Client
 }
@@ -136,7 +137,7 @@ func newBench(ctx context.Context, o options, m *made, out io.Writer) (*bench, e
 	if err := m.upload(ctx, store); err != nil {
 		return nil, err
 	}
-	b.proxy, err = newProxy(o.endpoint)
+	b.proxy, err = proxy.New(o.endpoint)
 	return b, err
 }
 

@@ -65,16 +65,16 @@ func (b *bench) counts(ctx context.Context) error {
 	fmt.Fprintln(b.out, "| what | wanted | measured |\n|---|---|---|")
 	var opening, most cost
 	for i := range 20 {
-		b.proxy.set(b.delay, 0) // so that what begins together overlaps
+		b.proxy.Slow(b.delay, 0) // so that what begins together overlaps
 		o, err := b.open(ctx, view.Options{})
 		if err != nil {
 			return err
 		}
-		opening = larger(opening, b.proxy.take())
+		opening = larger(opening, b.take())
 		_, _, err = o.ask(ctx, fmt.Sprintf(lookupSQL, 1+(i*7919)%19*(b.made.rows/20)))
-		most = larger(most, b.proxy.take())
+		most = larger(most, b.take())
 		o.close()
-		b.proxy.take()
+		b.take()
 		if err != nil {
 			return err
 		}
@@ -94,18 +94,18 @@ func larger(a, b cost) cost {
 func mib(n int64) float64 { return float64(n) / (1 << 20) }
 
 func (b *bench) scanCounts(ctx context.Context, pages, frames int64) error {
-	b.proxy.set(0, 0)
+	b.proxy.Slow(0, 0)
 	o, err := b.open(ctx, view.Options{})
 	if err != nil {
 		return err
 	}
 	defer o.close()
-	b.proxy.take()
+	b.take()
 	_, took, err := o.ask(ctx, scanSQL)
 	if err != nil {
 		return err
 	}
-	scan := b.proxy.take()
+	scan := b.take()
 	b.line("scan: GETs", fmt.Sprintf("%d: one for each MiB of pages", pages*pageSize>>20), "%d", scan.reads)
 	b.line("scan: bytes", "1.3 of the frames", "%.2f (%.1f MiB) in %v", float64(scan.bytes)/float64(frames),
 		mib(scan.bytes), took.Round(time.Millisecond))
@@ -129,7 +129,7 @@ func (b *bench) cached(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		c = b.proxy.take()
+		c = b.take()
 	}
 	b.line("second scan with a cache", "no GET", "%d GETs, %d listings", c.reads, c.lists)
 	return os.RemoveAll(filepath.Join(b.dir, "cache"))
@@ -146,14 +146,14 @@ func (b *bench) scan(ctx context.Context) error {
 		return err
 	}
 	for _, n := range []int{1, 2, 4, 8} {
-		b.proxy.set(b.delay, b.rate)
+		b.proxy.Slow(b.delay, b.rate)
 		o, err := b.open(ctx, view.Options{Concurrency: n})
 		if err != nil {
 			return err
 		}
 		_, took, err := o.ask(ctx, scanSQL)
 		o.close()
-		b.proxy.take()
+		b.take()
 		if err != nil {
 			return err
 		}
