@@ -325,7 +325,6 @@ var onRecords = []operation{
 		}),
 	},
 
-	{name: "resource.Open", run: withResources(func(*env, *resource.Store) (string, error) { return "", nil })},
 	{name: "resource.Read", prepare: resourcePut, run: withResources(func(e *env, s *resource.Store) (string, error) {
 		r, err := s.Read(e.ctx, resource.Strong, id)
 		if err != nil {
