@@ -46,8 +46,7 @@ func New(db *sql.DB, dialect Dialect, opts Options) (*Store, error) {
 // applied, or only read.
 const attempts = 4
 
-// on runs one statement on a connection. If fails with an error that again says to try once
-// more, it is run on another one. An error of connecting is certain.
+// on runs one statement on a connection, as tries says.
 func (s *Store) on(ctx context.Context, again func(error) bool, run func(*sql.Conn) error) error {
 	return tries(ctx, again, func() error {
 		conn, err := s.db.Conn(ctx)
@@ -59,6 +58,8 @@ func (s *Store) on(ctx context.Context, again func(error) bool, run func(*sql.Co
 	})
 }
 
+// tries sends one statement. If that fails with an error that again says to try once more, it is
+// sent on another connection. An error of connecting is certain.
 func tries(ctx context.Context, again func(error) bool, run func() error) error {
 	for attempt := 1; ; attempt++ {
 		err := run()

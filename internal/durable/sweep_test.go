@@ -75,7 +75,7 @@ func TestMkdirAllSaysWhy(t *testing.T) {
 	must(t, root.WriteFile("file", nil, 0o600))
 	for name, target := range map[string]string{"dangling": "nothing", "outward": "../.."} {
 		if err := root.Symlink(target, name); err != nil {
-			t.Skip(err) // Windows, without the right to
+			t.Skip(err) // Windows lets few users make links
 		}
 	}
 	for name, want := range map[string]string{

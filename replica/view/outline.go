@@ -109,7 +109,7 @@ func (p *pages) readLayout(
 	}
 	read := func(ctx context.Context, f *stored) (*sketch, error) {
 		s, err := p.sketch(ctx, f, commit)
-		for again := 0; again < maxMoves && errors.Is(err, errTouched) && !f.version.isKnown(); again++ {
+		for again := 0; again < maxMoves && errors.Is(err, errTouched) && !f.version.hasTrailer(); again++ {
 			f.version.forget()
 			s, err = p.sketch(ctx, f, commit)
 		}

@@ -44,8 +44,8 @@ func (v *version) forget() {
 	v.known = false
 }
 
-// isKnown reports whether the trailer was read.
-func (v *version) isKnown() bool {
+// hasTrailer reports whether the trailer was read.
+func (v *version) hasTrailer() bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.trailer != nil
@@ -107,7 +107,7 @@ func (p *pages) openFile(ctx context.Context, f *stored, offset, length int64) (
 		return nil, err
 	}
 	err = f.version.check(rc)
-	if errors.Is(err, errTouched) && f.version.isKnown() {
+	if errors.Is(err, errTouched) && f.version.hasTrailer() {
 		err = p.touched(ctx, f)
 	}
 	if err != nil {

@@ -47,7 +47,7 @@ func TestShell(t *testing.T) {
 	s.types("select 'd' || ((select count(*) from note) - (select count(*) from before.note));",
 		"d"+itoa(168-before.Rows["note"])+"\r\n")
 
-	// What is wrong is said, and the shell goes on.
+	// The shell prints an error, and waits for the next line.
 	s.types("selec 1;", `near "selec": syntax error`)
 	s.types(".nothing", "unknown command .nothing; .help lists the commands")
 	s.types(".at 2001-01-01", "Try: ")
