@@ -152,13 +152,6 @@ func countLast(t *testing.T, c *s3.ReplicaClient, proxy *counter) {
 	t.Logf("last file at or before a moment, at most: %v", most)
 }
 
-func maxTXID(info *ltx.FileInfo) ltx.TXID {
-	if info == nil {
-		return 0
-	}
-	return info.MaxTXID
-}
-
 // fileTime is the time in a file's header. Upload is later by months, so that an
 // index that believed LastModified would be wrong.
 func fileTime(txid ltx.TXID) time.Time {
