@@ -40,12 +40,15 @@ func (c *Conn) Wait(op, key string, since time.Time) *Waiting {
 	return w
 }
 
+// show tells of the wait. It holds the mutex meanwhile: after Done nobody is told.
 func (w *Waiting) show() {
 	w.mu.Lock()
-	over, wait := w.over, w.wait
+	defer w.mu.Unlock()
+	if w.over {
+		return
+	}
 	w.shown = true
-	w.mu.Unlock()
-	if !over && !w.c.tell(wait) {
+	if !w.c.tell(w.wait) {
 		w.timer.Reset(w.c.Notice) // until it is this one's turn
 	}
 }
@@ -82,7 +85,7 @@ func (w *Waiting) Turns(op string) {
 // Pause is for the time in which nothing is expected to move.
 func (w *Waiting) Pause() { w.timer.Stop() }
 
-// Done ends it.
+// Done ends it, and waits until whoever is being told of it has been.
 func (w *Waiting) Done() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
