@@ -19,7 +19,7 @@ func aheadStore(t *testing.T, change func(*Config)) (*fakes3.Server, *Store, []b
 	s.slow = math.Inf(1)
 	want := bytes.Repeat(content(1<<20), 22)
 	want = append(want, "the last piece is a short one"...)
-	mustWrite(t, s, "k", want)
+	mustWrite(t, newStore(t, srv, nil), "k", want) // with patience: it is of reading that change tells
 	srv.Reset()
 	return srv, s, want
 }
