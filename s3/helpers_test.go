@@ -88,7 +88,7 @@ func newStore(t testing.TB, srv *fakes3.Server, change func(*Config)) *Store {
 // impatient takes half a second of silence for a stall, for tests in which there
 // is one. A busy machine may be silent for as long, so these do not count
 // requests.
-func impatient(c *Config) { c.StallTimeout = 500 * time.Millisecond }
+func impatient(c *Config) { c.StallTimeout = slower * 500 * time.Millisecond }
 
 // content is n bytes that do not compress, the same for the same n.
 func content(n int) []byte {
