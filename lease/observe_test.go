@@ -48,11 +48,11 @@ func TestObservers(t *testing.T) {
 func TestWaitingIsToldOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T, store *cas.Memory) {
 		first, second := newContender(store, "holder"), newContender(store, "holder")
-		s, waiter := first.acquire(t), newContender(store, "waiter")
+		s, next, waiter := first.acquire(t), make(chan *lease.Session, 1), newContender(store, "waiter")
 		waiter.opts.PollEvery = 100 * time.Millisecond
 		time.AfterFunc(2*sessionTTL, func() {
 			release(t, s)
-			s = second.acquire(t)
+			next <- second.acquire(t)
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), 4*sessionTTL)
 		defer cancel()
@@ -70,7 +70,7 @@ func TestWaitingIsToldOnce(t *testing.T) {
 		if diff := cmp.Diff([]int64{1, 2}, waited); diff != "" {
 			t.Errorf("generations waited for (-want +got):\n%s", diff)
 		}
-		release(t, s)
+		release(t, <-next)
 	})
 }
 

@@ -114,7 +114,7 @@ func (y *yard) broken(a attempt, killed bool, call string, k FileKind) (broken [
 
 // brokenAgain returns which rules the next run breaks.
 func (y *yard) brokenAgain(a attempt, killed bool) []string {
-	if killed && y.op.steps {
+	if killed && (y.op.steps || a.again.Failed) {
 		a.again.Left = nil // a file that had got its name is not written again, and its directory not swept
 	}
 	switch {

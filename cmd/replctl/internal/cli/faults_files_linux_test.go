@@ -108,7 +108,8 @@ func (f *folder) trapped(decide func(*trap.Call)) runner {
 		cmd.Env = append(os.Environ(), "TMPDIR="+filepath.Join(f.root, "tmp"))
 		data, talk := observed{printed: printed}, bytes.Buffer{}
 		cmd.Stdout, cmd.Stderr = &data, &talk
-		defer context.AfterFunc(ctx, func() { _ = cmd.Process.Signal(os.Interrupt) })()
+		// SIGINT may be ignored: it is where a shell started the tests in the background.
+		defer context.AfterFunc(ctx, func() { _ = cmd.Process.Signal(syscall.SIGTERM) })()
 		err = trap.Run(cmd, f.root, decide)
 		if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 			t.Fatal(err)
@@ -133,6 +134,9 @@ func (f *folder) left() (found []string) {
 	}
 	return found
 }
+
+// isScratch reports whether a file is in a directory for databases that are checked.
+func isScratch(name string) bool { return strings.HasPrefix(name, "tmp/replicate-check-") }
 
 // prepareBase runs the command without a failure, twice: it has to repeat itself.
 func (f *folder) prepareBase() (calls []string) {
@@ -222,6 +226,9 @@ func (f *folder) fail(call string, k faults.FileKind) (hit bool) {
 	judged := r
 	if code < 0 || name == "unlink" || strings.Contains(file, "-*") {
 		judged.Left = nil // the next run sweeps
+	}
+	if k.Name == "EMFILE for good" { // without a descriptor no directory is removed
+		judged.Left = slices.DeleteFunc(judged.Left, isScratch)
 	}
 	var cause []string
 	if k.Cause != "" && k.Name != "ENOENT" { // that something is gone may have a meaning of its own

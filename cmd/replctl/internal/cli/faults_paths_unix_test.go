@@ -85,7 +85,7 @@ func (d *disk) run(ctx context.Context, t *testing.T, args []string, printed fun
 	if os.Geteuid() == 0 {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	}
-	return runProcess(ctx, t, cmd, syscall.SIGINT, printed)
+	return runProcess(ctx, t, cmd, syscall.SIGTERM, printed) // SIGINT may be ignored
 }
 
 // attempt runs a command in a fresh place, after hurt has been there.

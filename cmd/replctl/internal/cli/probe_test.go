@@ -27,8 +27,10 @@ func probeThrough(t *testing.T, srv *fakes3.Server, proxy http.Handler) (int, pr
 	defer front.Close()
 	code, stdout, stderr := replctl(t, "probe", "s3://"+srv.Bucket+"/db", "--endpoint", front.URL, "--rounds", "5",
 		"--writers", "8", "--json")
-	if stderr != "" {
-		t.Errorf("talk: %s", stderr)
+	for line := range strings.Lines(stderr) {
+		if !strings.HasPrefix(line, "replctl: waiting for the store: ") { // it may be a busy machine
+			t.Errorf("talk: %s", line)
+		}
 	}
 	return code, decode[probeDoc](t, "probe --json", stdout)
 }
