@@ -74,9 +74,13 @@ func TestShellKeys(t *testing.T) {
 	s.until("sql> ")
 	s.press("with recursive n(i) as (select 1 union all select i+1 from n) select count(*) from n;\r")
 	s.until("from n;\r\n")
-	time.AfterFunc(time.Second, func() { s.press("\x03") }) // a key in the moment before the statement begins is lost
 	s.press("\x03")
+	pressed := make(chan struct{}) // once more: a key in the moment before the statement begins is lost
+	again := time.AfterFunc(time.Second, func() { s.press("\x03"); close(pressed) })
 	s.until("interrupted")
+	if !again.Stop() {
+		<-pressed
+	}
 	s.until("sql> ")
 	s.types("select 'after' || 'wards';", "afterwards")
 	s.press("\x04")
