@@ -2,7 +2,6 @@ package view
 
 import (
 	"cmp"
-	"slices"
 
 	"github.com/replctl/replicate/ltx"
 )
@@ -18,21 +17,11 @@ const (
 	maxRange = 8 << 20
 	maxGap   = 16 << 10
 
-	// Of the budget, aheadShare is for what is read ahead of a scan in the file that has most
-	// of it, in ranges of a rangeShare of that. While such a range is used it still takes
-	// memory. patchShare is for the patches of all other files.
-	aheadShare = 5.0 / 8
-	rangeShare = 1.0 / 4
-	patchShare = 7.0 / 32
-
 	// aroundMiss is how much is read at once where reading is not sequential.
 	aroundMiss = 12 << 10
 
-	// A patch is how much at least is read at once of a file that has few of the wanted
-	// pages, once much is read ahead: the pages after them are wanted later. Many files have
-	// smaller ones: all of them are held at a time.
-	minPatch, maxPatch = 32 << 10, 256 << 10
-	patchSteps         = 64 << 10 // how many pages are looked at for that
+	// extendSteps is how many pages are looked at to make a patch larger.
+	extendSteps = 64 << 10
 
 	// siblings is how many interior pages are read before their turn.
 	siblings = 8
@@ -43,47 +32,27 @@ const (
 
 // stream is a sequential reader: of the children of interior pages, or of neighbours.
 type stream struct {
-	run   int   // how many pages were read in order
-	read  int64 // bytes of frames that were
-	ahead int64 // bytes of frames that are there, or on their way
-	next  uint32
-}
+	run    int    // how many pages were read in order
+	read   int64  // bytes of frames that were
+	wasted int64  // bytes of gaps in its patches
+	next   uint32 // of a reader of neighbours, the page that follows
 
-// horizon is how many bytes are to be read ahead, if half of that is not there.
-func (s *stream) horizon(budget int64) int64 {
-	if s.run < 2 {
-		return 0
-	}
-	return min(max(firstAhead, growth*s.read), int64(float64(budget)*aheadShare))
-}
-
-// rangeSize is the size of the ranges that are read ahead.
-func rangeSize(horizon int64) int64 {
-	return min(maxRange, max(firstAhead, int64(float64(horizon)*rangeShare)))
-}
-
-// enough is how much is enough to be there, or on its way. Below it, a range has room.
-func enough(horizon int64) int64 { return max(horizon/2, horizon-rangeSize(horizon)) }
-
-// around is how much is read of a file where a page is missing, and how many pages are
-// looked at for that: what is not there when a scan wants it is wanted in patches, too.
-func (p *pages) around(l *layout) (size int64, steps uint32) {
-	if p.horizon >= p.budget/4 {
-		return p.patch(l), patchSteps
-	}
-	return aroundMiss, aroundMiss
-}
-
-// patch is the size of a patch.
-func (p *pages) patch(l *layout) int64 {
-	share := int64(float64(p.budget)*patchShare) / int64(len(l.files))
-	return min(max(share, minPatch), maxPatch)
+	horizon int64 // how many bytes are to be read ahead; 0 for none
+	layout  *layout
+	last    uint32 // the last page that was looked at for that; 0 for none yet
+	ahead   int64  // bytes of frames up to it, from the page that is read
+	ends    bool   // nothing follows it
+	waits   bool   // it is an interior page, and has to be known
+	known   int    // how many interior pages were known then
+	wants   []want // what no request was made for yet
+	tried   int64  // how many requests had ended when that was last tried
 }
 
 // advance notes that a page is read now, and reads ahead. The mutex is held.
 func (p *pages) advance(l *layout, pgno uint32) {
 	s, isChild := p.follow(pgno)
-	if p.horizon = 0; s == nil {
+	p.reading = s
+	if s == nil {
 		return
 	}
 	_, start, end, ok := l.find(pgno)
@@ -91,11 +60,34 @@ func (p *pages) advance(l *layout, pgno uint32) {
 		return
 	}
 	s.read += end - start
-	s.ahead -= end - start
-	if p.horizon = s.horizon(p.budget); s.ahead < enough(p.horizon) {
-		p.refill(l, s, pgno, isChild, p.horizon)
+	if s.ahead -= end - start; s.ahead < 0 || s.layout != l {
+		s.begin(l)
+	}
+	if s.run < 2 {
+		return
+	}
+	s.horizon = min(max(firstAhead, growth*s.read), p.budget-p.rangeSize(p.budget))
+	if s.ahead+p.rangeSize(s.horizon) <= s.horizon && !s.ends && (!s.waits || s.known != p.tree.added) {
+		p.look(l, s, pgno, isChild)
+	}
+	if len(s.wants) > 0 && s.tried != p.ended {
+		p.start(l, s)
 	}
 }
+
+// begin looks anew, from the page that is read on.
+func (s *stream) begin(l *layout) {
+	*s = stream{run: s.run, read: s.read, wasted: s.wasted, next: s.next, horizon: s.horizon, layout: l, tried: -1}
+}
+
+// rangeSize is the size of the ranges that are read ahead. One that is being used takes
+// memory, too.
+func (p *pages) rangeSize(horizon int64) int64 {
+	return min(maxRange, p.budget/int64(p.concurrency+2), max(firstAhead, horizon/4))
+}
+
+// isScan reports whether a stream is one that goes far.
+func (p *pages) isScan(s *stream) bool { return s != nil && s.horizon >= p.budget/4 }
 
 // follow returns the stream that goes on with a page; nil if none does. It reports whether
 // the stream is of children of interior pages.
@@ -108,29 +100,25 @@ func (p *pages) follow(pgno uint32) (s *stream, isChild bool) {
 	was := n.next
 	n.next = c.at + 1
 	switch {
-	case n.above:
-		p.inherit(n, c.at)
+	case n.above, c.at == was-1: // an interior page; the same one again
 		return nil, false
-	case c.at == was-1: // again
-		return nil, false
-	case n.stream != nil && was <= c.at && c.at <= was+1:
-		n.stream.run++
-	case n.stream == nil || was >= 0:
-		n.stream = new(stream)
-		n.stream.run = 1
+	case n.stream == nil || c.at < was || c.at > was+1:
+		n.stream = p.streamBefore(n, c.at)
 	}
+	n.stream.run++
 	return n.stream, true
 }
 
-// inherit lets the stream of an interior page's children go on with those of the next one.
-func (p *pages) inherit(n *interior, at int) {
-	if at == 0 {
-		return
+// streamBefore is the stream of the children of the interior page before, if it has come to
+// their end, or a new one.
+func (p *pages) streamBefore(n *interior, at int) *stream {
+	if c, ok := p.tree.parents[n.pgno]; ok && at == 0 && c.at > 0 {
+		before := p.tree.nodes[c.of.children[c.at-1]]
+		if before != nil && before.stream != nil && before.next == len(before.children) {
+			return before.stream
+		}
 	}
-	before, now := p.tree.nodes[n.children[at-1]], p.tree.nodes[n.children[at]]
-	if before != nil && now != nil && before.next == len(before.children) && now.next < 0 {
-		now.stream, now.next = before.stream, 0
-	}
+	return new(stream)
 }
 
 // followNeighbours follows readers of pages by their numbers.
@@ -156,61 +144,86 @@ type want struct {
 	isInterior bool // and not known yet
 }
 
-// refill reads ahead of a stream, from a page on.
-func (p *pages) refill(l *layout, s *stream, from uint32, isChild bool, horizon int64) {
-	r := &refilling{p: p, l: l, left: horizon}
+// look finds what is to be read ahead of a stream.
+func (p *pages) look(l *layout, s *stream, pgno uint32, isChild bool) {
+	from := cmp.Or(s.last, pgno)
+	if s.waits && p.tree.nodes[from] == nil {
+		return
+	}
+	r := &looking{p: p, l: l, s: s, left: s.horizon - s.ahead, seen: s.last, inOrder: true}
+	s.waits, s.known = false, p.tree.added
 	if isChild {
 		r.most = siblings
-		if p.isDense(l, from) {
+		if p.isDense(l, pgno) {
 			r.most = 1
 		}
 		p.tree.walk(from, r.visit)
-		if r.most == 1 && r.unknown > 0 {
+		if r.inOrder = false; r.most == 1 && s.waits {
 			r.neighbours(r.leaf.pgno+1, maxGap)
 		}
 	} else {
-		r.neighbours(from, horizon)
+		r.neighbours(from, s.horizon)
 	}
-	s.ahead = horizon - r.left
-	if !p.start(l, s, r.wants, horizon, r.left <= 0) {
-		s.ahead = min(s.ahead, enough(horizon)+rangeSize(horizon)/8) // try again soon
+	s.ends = r.left > 0 && !s.waits
+	s.tried = -1
+	if from == pgno { // which is read already
+		_, start, end, _ := l.find(pgno)
+		s.ahead -= end - start
 	}
 }
 
-// refilling looks for what is to be read ahead.
-type refilling struct {
+// looking looks for what is to be read ahead.
+type looking struct {
 	p       *pages
 	l       *layout
-	left    int64 // how many more bytes of frames
-	most    int   // how many unknown interior pages may come
-	unknown int   // how many did
-	leaf    want  // the last page that is not one of them
-	wants   []want
+	s       *stream
+	left    int64  // how many more bytes of frames
+	seen    uint32 // this page is known
+	inOrder bool   // the stream reads the pages in this order
+	most    int    // how many unknown interior pages may come
+	unknown int    // how many did
+	leaf    want   // the last page that is not one of them
 }
 
 // visit takes in a page, and reports whether the next one is of interest.
-func (r *refilling) visit(pgno uint32, isUnknown bool) bool {
+func (r *looking) visit(pgno uint32, isUnknown bool) bool {
 	w := want{pgno: pgno, isInterior: isUnknown}
 	var ok bool
 	if w.file, w.start, w.end, ok = r.l.find(pgno); !ok {
 		return true // the lock page
 	}
-	r.left -= w.end - w.start
 	if isUnknown {
-		r.unknown++
 		w.isInterior = !r.p.learn(r.l, pgno)
 	} else {
 		r.leaf = w
 	}
-	if !r.p.cache.has(pgno) && r.p.find(w.file, w.start, w.end) == nil && !r.p.isCovered(w) {
-		r.wants = append(r.wants, w)
+	if pgno == r.seen {
+		return true
+	}
+	r.left -= w.end - w.start
+	if w.isInterior {
+		r.unknown++
+	}
+	if r.inOrder && !r.s.waits {
+		r.s.last, r.s.waits = pgno, w.isInterior
+		if !isUnknown && r.p.tree.nodes[pgno] == nil { // interior pages are not the stream's
+			r.s.ahead += w.end - w.start
+		}
+	}
+	if r.p.isMissing(w) {
+		r.s.wants = append(r.s.wants, w)
 	}
 	return r.left > 0 && (!w.isInterior || r.unknown < r.most)
 }
 
+// isMissing reports whether a frame is neither here nor on its way.
+func (p *pages) isMissing(w want) bool {
+	return !p.cache.has(w.pgno) && p.find(w.file, w.start, w.end) == nil && !p.isCovered(w)
+}
+
 // neighbours takes in the pages from one on, as long as they are in the file of the page
 // before and the gaps between them are not larger.
-func (r *refilling) neighbours(from uint32, gap int64) {
+func (r *looking) neighbours(from uint32, gap int64) {
 	last := r.leaf
 	for pgno := from; r.left > 0 && pgno <= r.l.pages.Header().Commit; pgno++ {
 		f, start, end, ok := r.l.find(pgno)
@@ -264,109 +277,4 @@ func (p *pages) learn(l *layout, pgno uint32) bool {
 	}
 	p.tree.add(pgno, page, l.pages.Header().Commit)
 	return p.tree.nodes[pgno] != nil
-}
-
-// span is wanted frames of a file that are read with one request.
-type span struct {
-	want
-	first     int // of the wants, the number of that which is needed first
-	interiors []want
-	isRest    bool // it goes on where another one ends, which is as large as it may be
-}
-
-// start reads what is wanted: interior pages first, then what is needed first. If more is
-// wanted later, it leaves a short end of it for then. It returns false if there is no room,
-// or no request free, for all of it.
-func (p *pages) start(l *layout, s *stream, wants []want, horizon int64, more bool) bool {
-	for _, span := range p.spans(l, wants, horizon, more) {
-		n := span.end - span.start
-		if p.inFlight >= p.concurrency || !p.makeRoom(n, false) {
-			return false
-		}
-		e := p.begin(span.file, span.start, span.end)
-		if len(span.interiors) > 0 {
-			e.then = func() { p.arrived(l, s, e, span.interiors) }
-		}
-	}
-	return true
-}
-
-// spans joins what is wanted of each file to ranges.
-func (p *pages) spans(l *layout, wants []want, horizon int64, more bool) []span {
-	order := make(map[uint32]int, len(wants))
-	for i, w := range wants {
-		order[w.pgno] = i
-	}
-	slices.SortFunc(wants, func(a, b want) int {
-		return cmp.Or(cmp.Compare(b.file.info.MaxTXID, a.file.info.MaxTXID), cmp.Compare(a.start, b.start))
-	})
-	most, patch := rangeSize(horizon), p.patch(l)
-	var all []span
-	for _, w := range wants {
-		n := len(all)
-		if n > 0 && all[n-1].takes(w, most) && p.clip(w.file, all[n-1].end, w.end) == w.end {
-			last := &all[n-1]
-			last.end, last.pgno, last.first = w.end, w.pgno, min(last.first, order[w.pgno])
-		} else {
-			isRest := n > 0 && all[n-1].file == w.file && w.start-all[n-1].end <= maxGap
-			all = append(all, span{want: w, first: order[w.pgno], isRest: isRest})
-		}
-		if w.isInterior {
-			last := &all[len(all)-1]
-			last.interiors = append(last.interiors, w)
-		}
-	}
-	if more {
-		all = slices.DeleteFunc(all, func(s span) bool { return s.isRest && s.end-s.start < most/2 && len(s.interiors) == 0 })
-	}
-	for i := range all {
-		if horizon >= p.budget/4 && all[i].end-all[i].start < patch && len(all[i].interiors) == 0 {
-			all[i].end = p.extend(l, all[i].want, patch, patchSteps)
-		}
-	}
-	slices.SortStableFunc(all, func(a, b span) int {
-		return cmp.Or(-cmp.Compare(len(a.interiors), len(b.interiors)), cmp.Compare(a.first, b.first))
-	})
-	return all
-}
-
-func (s *span) takes(w want, most int64) bool {
-	return s.file == w.file && w.start-s.end <= maxGap && w.end-s.start <= most
-}
-
-// extend returns the end of a range that goes on, up to a size, with the next pages of the
-// same file. At most so many pages are looked at.
-func (p *pages) extend(l *layout, w want, size int64, steps uint32) int64 {
-	end := w.end
-	for pgno := w.pgno + 1; pgno-w.pgno <= steps; pgno++ {
-		f, from, to, ok := l.find(pgno)
-		if !ok || f != w.file {
-			if pgno >= l.pages.Header().Commit {
-				break
-			}
-			continue
-		}
-		if from-end > maxGap || to-w.start > size || p.clip(f, end, to) < to {
-			break
-		}
-		end = to
-	}
-	return end
-}
-
-// arrived is called when an extent was read that has interior pages: what is below them
-// can be read ahead now.
-func (p *pages) arrived(l *layout, s *stream, e *extent, interiors []want) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.ctx.Err() != nil || p.layout.Load() != l {
-		return
-	}
-	for _, w := range interiors {
-		p.learn(l, w.pgno)
-	}
-	if e.end-e.start < firstAhead && e.waiters == 0 {
-		p.drop(e) // the page cache has it
-	}
-	s.ahead = 0 // look again at the next page
 }

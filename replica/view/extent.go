@@ -9,7 +9,7 @@ import (
 	"sync"
 )
 
-// oldExtent is after how many other extents one that is not used is old.
+// oldExtent is after how many other extents of its pool one that is not used is old.
 const oldExtent = 64
 
 // readStep is how much of an extent is read before those who wait for it are told.
@@ -17,6 +17,7 @@ const readStep = 128 << 10
 
 // extent is a range of a file that was read or is being read.
 type extent struct {
+	pool       *pool
 	file       *stored
 	start, end int64
 	data       []byte
@@ -31,8 +32,8 @@ type extent struct {
 	waiters int
 	used    int64         // how many bytes of data were asked for
 	reached int64         // up to where in the file they were
-	touched int64         // the fetcher's clock when it last was
-	place   *list.Element // in the fetcher's list, nil when it is no longer in it
+	touched int64         // the pool's clock when it last was
+	place   *list.Element // in the pool's list, nil when it is no longer in it
 }
 
 func (e *extent) isDone() bool { return e.err != nil || e.have == e.end-e.start }
@@ -41,19 +42,34 @@ func (e *extent) isDone() bool { return e.err != nil || e.have == e.end-e.start 
 // order, nothing is asked for again.
 func (e *extent) isUsed() bool { return 2*e.used >= e.end-e.start && e.reached == e.end }
 
+// pool is memory for extents.
+type pool struct {
+	budget  int64            // bytes
+	changed func(held int64) // told of how many are held; nil for nothing
+	extents list.List        // of *extent, least recently used first
+	held    int64            // bytes of all extents
+	clock   int64            // how many extents there were
+}
+
+// hold notes that n more bytes are held.
+func (p *pool) hold(n int64) {
+	if p.held += n; p.changed != nil {
+		p.changed(p.held)
+	}
+}
+
 // fetcher reads ranges of files, and holds them until they are used or the memory is
 // needed. No byte of a file is read twice at once.
 type fetcher struct {
 	ctx    context.Context //nolint:containedctx // of the view: it ends when the view is closed
 	cancel context.CancelCauseFunc
 	open   func(ctx context.Context, f *stored, offset, length int64) (io.ReadCloser, error)
-	budget int64 // bytes
 
 	mu       sync.Mutex
-	extents  list.List // of *extent, least recently used first
-	held     int64     // bytes of all extents
-	inFlight int       // extents that are not done
-	clock    int64     // how many extents there were
+	ahead    pool
+	patches  pool  // see minPatch
+	inFlight int   // extents that are not done
+	ended    int64 // extents that are
 	wg       sync.WaitGroup
 }
 
@@ -87,9 +103,9 @@ func (f *fetcher) clip(file *stored, start, end int64) int64 {
 }
 
 // begin begins to read a range that overlaps no extent. The mutex is held.
-func (f *fetcher) begin(file *stored, start, end int64) *extent {
+func (f *fetcher) begin(in *pool, file *stored, start, end int64) *extent {
 	ctx, cancel := context.WithCancel(f.ctx)
-	e := &extent{file: file, start: start, end: end, cancel: cancel, changed: make(chan struct{})}
+	e := &extent{pool: in, file: file, start: start, end: end, cancel: cancel, changed: make(chan struct{})}
 	e.data = make([]byte, end-start)
 	f.insert(e)
 	f.inFlight++
@@ -103,30 +119,30 @@ func (f *fetcher) begin(file *stored, start, end int64) *extent {
 // insert adds an extent, and drops others that no one waits for as far as the memory is
 // needed. The mutex is held.
 func (f *fetcher) insert(e *extent) {
-	f.makeRoom(e.end-e.start, true)
-	f.clock++
-	e.touched = f.clock
+	f.makeRoom(e.pool, e.end-e.start, true)
+	e.pool.clock++
+	e.touched = e.pool.clock
 	i := sort.Search(len(e.file.extents), func(i int) bool { return e.file.extents[i].start > e.start })
 	e.file.extents = slices.Insert(e.file.extents, i, e)
-	e.place = f.extents.PushBack(e)
-	f.held += e.end - e.start
+	e.place = e.pool.extents.PushBack(e)
+	e.pool.hold(e.end - e.start)
 }
 
-// makeRoom drops extents until n more bytes are within the budget, and reports whether
-// they are. Those that were read ahead and not used yet are dropped only if all may be, or
-// if they are old. The mutex is held.
-func (f *fetcher) makeRoom(n int64, all bool) bool {
+// makeRoom drops extents of a pool until n more bytes are within its budget, and reports
+// whether they are. Those that were read ahead and not used yet are dropped only if all may
+// be, or if they are old. The mutex is held.
+func (f *fetcher) makeRoom(in *pool, n int64, all bool) bool {
 	for _, unused := range []bool{false, true} {
-		for at := f.extents.Front(); at != nil && f.held+n > f.budget; {
+		for at := in.extents.Front(); at != nil && in.held+n > in.budget; {
 			e := at.Value.(*extent)
 			at = at.Next()
-			isUsed := e.isUsed() || f.clock-e.touched > oldExtent
+			isUsed := e.isUsed() || in.clock-e.touched > oldExtent
 			if e.waiters == 0 && e.isDone() && (isUsed || unused && all) {
 				f.drop(e)
 			}
 		}
 	}
-	return f.held+n <= f.budget
+	return in.held+n <= in.budget
 }
 
 // drop forgets an extent. The mutex is held.
@@ -134,9 +150,9 @@ func (f *fetcher) drop(e *extent) {
 	if e.place == nil {
 		return
 	}
-	f.extents.Remove(e.place)
+	e.pool.extents.Remove(e.place)
 	e.place = nil
-	f.held -= e.end - e.start
+	e.pool.hold(e.start - e.end)
 	e.file.extents = slices.DeleteFunc(e.file.extents, func(other *extent) bool { return other == e })
 }
 
@@ -145,10 +161,10 @@ func (f *fetcher) keep(file *stored, start int64, data []byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	end := start + int64(len(data))
-	if f.held+int64(len(data)) > f.budget/2 || f.clip(file, start, end) < end {
+	if f.ahead.held+int64(len(data)) > f.ahead.budget/2 || f.clip(file, start, end) < end {
 		return
 	}
-	f.insert(&extent{file: file, start: start, end: end, data: data, have: end - start})
+	f.insert(&extent{pool: &f.ahead, file: file, start: start, end: end, data: data, have: end - start})
 }
 
 func (f *fetcher) read(ctx context.Context, e *extent) error {
@@ -180,6 +196,7 @@ func (f *fetcher) tell(e *extent) {
 func (f *fetcher) finish(e *extent, err error) {
 	f.mu.Lock()
 	f.inFlight--
+	f.ended++
 	if err != nil {
 		e.err = err
 		f.drop(e)
@@ -196,9 +213,9 @@ func (f *fetcher) join(e *extent, start, end int64) {
 	e.waiters++
 	e.used += end - start
 	e.reached = max(e.reached, end)
-	e.touched = f.clock
+	e.touched = e.pool.clock
 	if e.place != nil {
-		f.extents.MoveToBack(e.place)
+		e.pool.extents.MoveToBack(e.place)
 	}
 }
 
@@ -233,12 +250,14 @@ func (f *fetcher) wait(ctx context.Context, e *extent, start, end int64) ([]byte
 // abandon ends the requests that no one waits for, besides the one who gives up waiting
 // for e. The mutex is held.
 func (f *fetcher) abandon(gaveUp *extent) {
-	for at := f.extents.Front(); at != nil; {
-		e := at.Value.(*extent)
-		at = at.Next()
-		if others := e.waiters; !e.isDone() && (others == 0 || e == gaveUp && others == 1) {
-			e.cancel()
-			f.drop(e)
+	for _, in := range []*pool{&f.ahead, &f.patches} {
+		for at := in.extents.Front(); at != nil; {
+			e := at.Value.(*extent)
+			at = at.Next()
+			if others := e.waiters; !e.isDone() && (others == 0 || e == gaveUp && others == 1) {
+				e.cancel()
+				f.drop(e)
+			}
 		}
 	}
 }

@@ -54,6 +54,9 @@ type sketch struct {
 type layout struct {
 	files []*stored
 	pages *ltx.PageMap
+
+	base  *stored // the largest file
+	patch int64   // see minPatch; 0 for none
 }
 
 // find returns where a page is.
@@ -99,6 +102,7 @@ func (p *pages) readLayout(
 			return nil, &ltx.FileError{File: f, Err: errReplaced}
 		}
 	}
+	l.setPatches(p.patches.budget)
 	next := len(files) // the map is filled from the newest file to the oldest
 	newestFirst := func(yield func(*stored, error) bool) {
 		for i := range files {

@@ -8,9 +8,10 @@ import (
 // pageCache keeps the pages that were used last.
 type pageCache struct {
 	pageSize int
-	most     int // pages
+	bytes    int64 // of pages
 
 	mu    sync.Mutex
+	most  int                      // pages
 	pages map[uint32]*list.Element // of *cachedPage
 	used  list.List                // least recently used first
 	hits  int64
@@ -23,7 +24,21 @@ type cachedPage struct {
 
 // newPageCache is for some bytes of pages, at least one page.
 func newPageCache(pageSize int, bytes int64) *pageCache {
-	return &pageCache{pageSize: pageSize, most: max(1, int(bytes/int64(pageSize))), pages: map[uint32]*list.Element{}}
+	c := &pageCache{pageSize: pageSize, bytes: bytes, pages: map[uint32]*list.Element{}}
+	c.leave(0)
+	return c
+}
+
+// leave gives up so many of the bytes.
+func (c *pageCache) leave(n int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.most = max(1, int((c.bytes-n)/int64(c.pageSize)))
+	for c.used.Len() > c.most {
+		e := c.used.Front()
+		delete(c.pages, e.Value.(*cachedPage).pgno)
+		c.used.Remove(e)
+	}
 }
 
 // get copies a page from an offset on to p.

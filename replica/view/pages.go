@@ -18,6 +18,7 @@ type pages struct {
 	fetcher
 	replica     *replica.Files
 	concurrency int
+	budget      int64 // for reading ahead
 	pageSize    int64
 	cache       *pageCache
 	buffers     sync.Pool // of *[]byte, for a page each
@@ -30,8 +31,8 @@ type pages struct {
 
 	tree    tree
 	streams [streams]stream
-	horizon int64 // of the stream that has read last; 0 if none has
-	oldest  int   // of streams
+	reading *stream // that has read last; nil if none has
+	oldest  int     // of streams
 }
 
 func openPages(
@@ -39,7 +40,8 @@ func openPages(
 ) (s source, pageSize uint32, size int64, err error) {
 	p := &pages{replica: files, concurrency: opts.Concurrency}
 	p.ctx, p.cancel = context.WithCancelCause(context.Background()) //nolint:contextcheck // it lives as long as the view
-	p.open, p.budget = p.openFile, opts.ReadAhead
+	p.open, p.budget, p.ahead.budget = p.openFile, opts.ReadAhead, opts.ReadAhead
+	p.patches.budget = int64(float64(opts.PageCache) * patchShare)
 	l, err := p.readLayout(ctx, plan.Files, commit, nil)
 	if err != nil {
 		return nil, 0, 0, err
@@ -47,6 +49,7 @@ func openPages(
 	h := l.pages.Header()
 	p.pageSize = int64(h.PageSize)
 	p.cache = newPageCache(int(h.PageSize), opts.PageCache)
+	p.patches.changed = p.cache.leave
 	p.buffers.New = func() any { b := make([]byte, h.PageSize); return &b }
 	p.layout.Store(l)
 	p.first = make([]byte, min(h.PageSize, h.PageSize*h.Commit))
@@ -166,14 +169,29 @@ func (p *pages) frame(ctx context.Context, l *layout, w want) ([]byte, error) {
 	p.mu.Lock()
 	e := p.find(w.file, w.start, w.end)
 	if e == nil {
-		size, steps := p.around(l)
-		end := p.extend(l, w, size, steps)
-		if r, ok := p.covering(w); ok {
-			end = p.clip(w.file, w.start, r.end)
-		}
-		e = p.begin(w.file, w.start, end)
+		e = p.begin(p.around(l, w))
 	}
 	p.join(e, w.start, w.end)
 	p.mu.Unlock()
 	return p.wait(ctx, e, w.start, w.end)
+}
+
+// around is what is read where a page is missing. What a scan misses it has lost track of.
+func (p *pages) around(l *layout, w want) (in *pool, f *stored, start, end int64) {
+	in = &p.ahead
+	if r, ok := p.covering(w); ok {
+		return in, w.file, w.start, p.clip(w.file, w.start, r.end)
+	}
+	most := bounds{aroundMiss, aroundMiss, maxGap}
+	if s := p.reading; p.isScan(s) {
+		s.begin(l)
+		if size := l.patchOf(w.file); size > 0 {
+			end, wasted := p.extend(l, w, s.patchBounds(size))
+			s.wasted += wasted
+			return &p.patches, w.file, w.start, end
+		}
+		most.size, most.steps = firstAhead, extendSteps
+	}
+	end, _ = p.extend(l, w, most)
+	return in, w.file, w.start, end
 }

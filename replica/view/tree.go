@@ -17,6 +17,7 @@ type tree struct {
 	parents  map[uint32]child
 	order    []*interior // as they were added
 	children int         // of all nodes
+	added    int         // how many nodes were
 }
 
 // interior is an interior page of a b-tree.
@@ -52,6 +53,7 @@ func (t *tree) add(pgno uint32, page []byte, commit uint32) {
 	n := &interior{pgno: pgno, children: children, next: -1}
 	t.nodes[pgno] = n
 	t.order = append(t.order, n)
+	t.added++
 	t.children += len(children)
 	for i, c := range children {
 		t.parents[c] = child{n, i}
