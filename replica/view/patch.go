@@ -63,9 +63,13 @@ func (p *pages) start(l *layout, s *stream) {
 		if p.inFlight >= p.concurrency {
 			break
 		}
+		if p.find(span.file, span.start, span.start+1) != nil { // it is in a patch that has begun
+			continue
+		}
 		if p.isScan(s) {
 			p.toPatch(l, s, &span)
 		}
+		span.end = p.clip(span.file, span.start, span.end)
 		if full[span.pool] = full[span.pool] || !p.makeRoom(span.pool, span.end-span.start, false); full[span.pool] {
 			continue
 		}
