@@ -1,6 +1,9 @@
 package view
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 const (
 	// maxChildren bounds what a tree remembers: pages that interior pages point to.
@@ -48,7 +51,7 @@ func (t *tree) add(pgno uint32, page []byte, commit uint32) {
 		t.nodes, t.parents = map[uint32]*interior{}, map[uint32]child{}
 	}
 	for len(t.order) > 0 && t.children+len(children) > maxChildren {
-		t.forget(t.order[0])
+		t.forget(max(0, slices.IndexFunc(t.order, func(n *interior) bool { return !n.above }))) // the others are few
 	}
 	n := &interior{pgno: pgno, children: children, next: -1}
 	t.nodes[pgno] = n
@@ -64,8 +67,10 @@ func (t *tree) add(pgno uint32, page []byte, commit uint32) {
 	}
 }
 
-func (t *tree) forget(n *interior) {
-	t.order = t.order[1:]
+// forget forgets one of the pages, by its place in their order.
+func (t *tree) forget(i int) {
+	n := t.order[i]
+	t.order = slices.Delete(t.order, i, i+1)
 	t.children -= len(n.children)
 	delete(t.nodes, n.pgno)
 	for _, c := range n.children {
