@@ -95,6 +95,10 @@ func (p *Proxy) Take() []Request {
 	return seen
 }
 
+// catchUp is how much of what was sent too late, since a sleep takes longer than it should, is
+// made up for.
+const catchUp = 5 * time.Millisecond
+
 // paced counts what is written, and limits how fast. What was not sent while there was nothing
 // to send does not add up.
 type paced struct {
@@ -110,8 +114,8 @@ func (p *paced) Write(b []byte) (int, error) {
 	n, err := p.ResponseWriter.Write(b)
 	p.bytes += int64(n)
 	if p.rate > 0 {
-		if now := time.Now(); p.next.Before(now) {
-			p.next = now
+		if late := time.Now().Add(-catchUp); p.next.Before(late) {
+			p.next = late
 		}
 		p.next = p.next.Add(time.Duration(n) * time.Second / time.Duration(p.rate))
 		time.Sleep(time.Until(p.next))
