@@ -114,8 +114,8 @@ func (p *paced) Write(b []byte) (int, error) {
 	n, err := p.ResponseWriter.Write(b)
 	p.bytes += int64(n)
 	if p.rate > 0 {
-		if late := time.Now().Add(-catchUp); p.next.Before(late) {
-			p.next = late
+		if now := time.Now(); p.next.Before(now.Add(-catchUp)) {
+			p.next = now
 		}
 		p.next = p.next.Add(time.Duration(n) * time.Second / time.Duration(p.rate))
 		time.Sleep(time.Until(p.next))
