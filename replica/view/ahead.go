@@ -66,8 +66,8 @@ func (p *pages) advance(l *layout, pgno uint32) {
 	if s.run < 2 {
 		return
 	}
-	s.horizon = min(max(firstAhead, growth*s.read), p.budget-p.rangeSize(p.budget))
-	if s.ahead+p.rangeSize(s.horizon) <= s.horizon && !s.ends && (!s.waits || s.known != p.tree.added) {
+	s.horizon = min(max(firstAhead, growth*s.read), p.budget-p.rangeSize(s))
+	if s.ahead+p.rangeSize(s) <= s.horizon && !s.ends && (!s.waits || s.known != p.tree.added) {
 		p.look(l, s, pgno, isChild)
 	}
 	if len(s.wants) > 0 && s.tried != p.ended {
@@ -80,10 +80,10 @@ func (s *stream) begin(l *layout) {
 	*s = stream{run: s.run, read: s.read, wasted: s.wasted, next: s.next, horizon: s.horizon, layout: l, tried: -1}
 }
 
-// rangeSize is the size of the ranges that are read ahead. One that is being used takes
-// memory, too.
-func (p *pages) rangeSize(horizon int64) int64 {
-	return min(maxRange, p.budget/int64(p.concurrency+2), max(firstAhead, horizon/4))
+// rangeSize is the size of the ranges that are read ahead of a stream. One that is being used
+// takes memory, too.
+func (p *pages) rangeSize(s *stream) int64 {
+	return min(maxRange, p.budget/int64(p.concurrency+2), max(firstAhead, growth*s.read/4))
 }
 
 // isScan reports whether a stream is one that goes far.

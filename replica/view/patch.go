@@ -93,7 +93,7 @@ func (p *pages) spans(l *layout, s *stream) []span {
 	slices.SortFunc(wants, func(a, b want) int {
 		return cmp.Or(cmp.Compare(b.file.info.MaxTXID, a.file.info.MaxTXID), cmp.Compare(a.start, b.start))
 	})
-	most := p.rangeSize(s.horizon)
+	most := p.rangeSize(s)
 	var all []span
 	for _, w := range wants {
 		n := len(all)

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -21,30 +22,38 @@ type program struct {
 func (b *bench) programs() (all []program) {
 	if b.replctl != "" {
 		all = append(all, program{"replctl query", func(ctx context.Context, sql string) error {
-			return b.command(ctx, nil, b.replctl, "query", b.url(), sql)
+			return answered(b.command(ctx, nil, b.replctl, "query", b.url(), sql))
 		}})
 	}
 	if b.litestream != "" {
 		all = append(all, program{"litestream restore, then sqlite3", func(ctx context.Context, sql string) error {
 			path := filepath.Join(b.dir, "restored.db")
 			defer os.Remove(path)
-			if err := b.command(ctx, nil, b.litestream, "restore", "-o", path, b.url()); err != nil {
+			if _, err := b.command(ctx, nil, b.litestream, "restore", "-o", path, b.url()); err != nil {
 				return err
 			}
-			return b.command(ctx, nil, "sqlite3", path, sql)
+			return answered(b.command(ctx, nil, "sqlite3", path, sql))
 		}})
 	}
 	if b.extension != "" {
 		all = append(all, program{"litestream's VFS in sqlite3", func(ctx context.Context, sql string) error {
 			in := strings.NewReader(".load " + b.extension + "\n.open file:made.db?vfs=litestream\n" + sql + ";\n")
-			return b.command(ctx, in, "sqlite3", "-bail")
+			return answered(b.command(ctx, in, "sqlite3", "-bail"))
 		}})
 	}
 	return all
 }
 
-// command runs a program to its end. It has to print something.
-func (b *bench) command(ctx context.Context, in *strings.Reader, name string, args ...string) error {
+// answered wants an answer on standard output.
+func answered(printed string, err error) error {
+	if err == nil && printed == "" {
+		return errors.New("there is no answer")
+	}
+	return err
+}
+
+// command runs a program to its end, and returns what it printed.
+func (b *bench) command(ctx context.Context, in *strings.Reader, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = b.dir
 	cmd.Env = append(os.Environ(), "LITESTREAM_REPLICA_URL="+b.url(), "LITESTREAM_LOG_LEVEL=ERROR",
@@ -54,14 +63,10 @@ func (b *bench) command(ctx context.Context, in *strings.Reader, name string, ar
 	}
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := cmd.Run()
-	if err == nil && stdout.Len()+stderr.Len() == 0 {
-		err = fmt.Errorf("it printed nothing")
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("%s: %w\n%s%s", filepath.Base(name), err, &stdout, &stderr)
 	}
-	if err != nil {
-		return fmt.Errorf("%s: %w\n%s%s", filepath.Base(name), err, &stdout, &stderr)
-	}
-	return nil
+	return stdout.String(), nil
 }
 
 // lookup measures a lookup from a cold process, in the median of five.
