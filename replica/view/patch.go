@@ -59,7 +59,7 @@ func (p *pages) start(l *layout, s *stream) {
 	s.tried = p.ended
 	s.wants = slices.DeleteFunc(s.wants, func(w want) bool { return !p.isMissing(w) })
 	full := map[*pool]bool{}
-	for _, span := range p.spans(l, s) {
+	for _, span := range p.spans(s) {
 		if p.inFlight >= p.concurrency {
 			break
 		}
@@ -84,7 +84,7 @@ func (p *pages) start(l *layout, s *stream) {
 
 // spans joins what is wanted of each file to ranges. If more will be wanted later, it leaves a
 // short end of a range for then.
-func (p *pages) spans(l *layout, s *stream) []span {
+func (p *pages) spans(s *stream) []span {
 	order := make(map[uint32]int, len(s.wants))
 	for i, w := range s.wants {
 		order[w.pgno] = i

@@ -16,7 +16,8 @@ import (
 
 // Options bound what a view takes. The zero value is a good one.
 type Options struct {
-	// PageCache is how many bytes of pages are kept; 32 MiB if zero.
+	// PageCache is how many bytes of pages are kept; 32 MiB if zero. While a scan goes on, up to
+	// three quarters of them are lent to what is read ahead of files that have few of its pages.
 	PageCache int64
 
 	// ReadAhead is how many bytes of files are read ahead, and kept until they are used,
