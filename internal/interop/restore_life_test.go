@@ -104,6 +104,7 @@ func live(
 	for _, step := range s.life() {
 		for _, sql := range step {
 			if sql == pause {
+				l.until(enough)
 				d.stop()
 				l.moments[len(l.moments)-1].last = true
 				l.db.exec("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -117,12 +118,18 @@ func live(
 	}
 	for range 3 {
 		l.db.insert()
-		writeUntil(t, l.db, "replica as it was wanted", func() bool { return enough(l) })
-		l.record()
+		l.until(enough)
 	}
 	d.stop()
 	l.moments[len(l.moments)-1].last = true
 	return l
+}
+
+// until writes until the replica has enough, and records the state.
+func (l *lived) until(enough func(l *lived) bool) {
+	l.t.Helper()
+	writeUntil(l.t, l.db, "replica as it was wanted", func() bool { return enough(l) })
+	l.record()
 }
 
 // contents is the dump without Litestream's own tables, which it writes to when

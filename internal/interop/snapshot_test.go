@@ -50,12 +50,14 @@ func TestSnapshotRestored(t *testing.T) {
 // account is a database in which every transaction moves a sum from one row to
 // another, and counts itself.
 const account = `PRAGMA journal_mode = wal; PRAGMA busy_timeout = 10000;
+BEGIN IMMEDIATE;
 CREATE TABLE account (id INTEGER PRIMARY KEY, sum INTEGER, filler BLOB);
 CREATE TABLE moved (id INTEGER PRIMARY KEY, sum INTEGER);
 CREATE TABLE counter (n INTEGER);
 INSERT INTO counter VALUES (0);
 WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i+1 FROM n WHERE i < 999)
   INSERT INTO account SELECT i, 100, randomblob(2000) FROM n;
+COMMIT;
 `
 
 const move = `BEGIN IMMEDIATE;
