@@ -107,7 +107,7 @@ type Config struct {
 	// OnWait is told of a request that has made no progress for two seconds, and of
 	// each of its attempts that fails from then on; every two seconds at most, for
 	// all requests together. It must not block, and is not called for a request that has
-	// ended. Without it they are logged.
+	// ended. Several goroutines may call it at once. Without it they are logged.
 	OnWait func(Wait)
 
 	Logger *slog.Logger // default slog.Default()

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -157,8 +158,13 @@ func (a *app) encode(v any, indent string) error {
 	return err
 }
 
-// talk writes to standard error, for people.
+// talking is held while something is written to standard error.
+var talking sync.Mutex
+
+// talk writes to standard error, for people. Several goroutines may talk.
 func (a *app) talk(format string, args ...any) {
+	talking.Lock()
+	defer talking.Unlock()
 	_, _ = fmt.Fprintln(a.stderr, harmless(fmt.Sprintf(format, args...)))
 }
 

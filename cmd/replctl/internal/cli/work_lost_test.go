@@ -48,7 +48,7 @@ func TestWorkLosesLease(t *testing.T) {
 				t.Errorf("got exit code %d, want %d\n%s%s", code, exitLost, stdout, stderr)
 			}
 			srv.Reset()
-			if code, _, stderr := replctl(t, "lease", "acquire", url); code != exitOK {
+			if code, _, stderr := replctl(t, "lease", "acquire", "--wait", "1m", url); code != exitOK {
 				t.Fatal(stderr)
 			}
 			if code, _, stderr := replctl(t, args...); code != exitNotAcquired {
