@@ -117,7 +117,6 @@ func live(
 		l.record()
 	}
 	for range 3 {
-		l.db.insert()
 		l.until(enough)
 	}
 	d.stop()
@@ -125,9 +124,10 @@ func live(
 	return l
 }
 
-// until writes until the replica has enough, and records the state.
+// until writes, until the replica has enough, and records the state.
 func (l *lived) until(enough func(l *lived) bool) {
 	l.t.Helper()
+	l.db.insert()
 	writeUntil(l.t, l.db, "replica as it was wanted", func() bool { return enough(l) })
 	l.record()
 }
