@@ -139,14 +139,15 @@ func checkRetention(t *testing.T, binary05 string, db *database, dst string, sti
 	writeUntil(t, db, "retention", func() bool {
 		return countFiles(t, first) == 0 && countFiles(t, last[0]) == 0
 	})
+	isReplicated := func() bool { return dump(t, restored(t, binary05, "file://"+dst)) == dump(t, db.path) }
 	// It may have deleted files before it has looked at the database.
-	deadline := time.Now().Add(time.Minute)
-	for dump(t, restored(t, binary05, "file://"+dst)) != dump(t, db.path) {
-		if time.Now().After(deadline) {
-			t.Fatal("after retention, litestream restores another database than it has replicated")
-		}
+	for deadline := time.Now().Add(time.Minute); !isReplicated() && time.Now().Before(deadline); {
+		time.Sleep(50 * time.Millisecond)
 	}
 	d.stop()
+	if !isReplicated() {
+		t.Error("after retention, litestream restores another database than it has replicated")
+	}
 	for i, s := range stills {
 		out := filepath.Join(t.TempDir(), "restored.db")
 		cmd := exec.CommandContext(
