@@ -19,6 +19,7 @@ import (
 
 	"github.com/replctl/replicate/blob"
 	"github.com/replctl/replicate/internal/fakes3"
+	"github.com/replctl/replicate/internal/race"
 	"github.com/replctl/replicate/s3/internal/transport"
 )
 
@@ -88,7 +89,7 @@ func newStore(t testing.TB, srv *fakes3.Server, change func(*Config)) *Store {
 // impatient takes half a second of silence for a stall, for tests in which there
 // is one. A busy machine may be silent for as long, so these do not count
 // requests.
-func impatient(c *Config) { c.StallTimeout = slower * 500 * time.Millisecond }
+func impatient(c *Config) { c.StallTimeout = race.Pick(500*time.Millisecond, 3*time.Second) }
 
 // content is n bytes that do not compress, the same for the same n.
 func content(n int) []byte {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/replctl/replicate/blob"
 	"github.com/replctl/replicate/file"
+	"github.com/replctl/replicate/internal/race"
 	"github.com/replctl/replicate/internal/testreplica"
 	"github.com/replctl/replicate/ltx"
 	"github.com/replctl/replicate/replica"
@@ -149,6 +150,14 @@ func truth(t *testing.T, name string, c *replica.Client) (points []replica.Point
 	}
 	return points, contents
 }
+
+// damageRounds is how many objects are hurt in each replica: make damage hurts more.
+var damageRounds = func() int {
+	if os.Getenv("REPLICATE_DAMAGE") == "all" {
+		return 1000
+	}
+	return race.Pick(100, 4)
+}()
 
 // TestCheckRandomDamage: whatever happens to one object, either the check names it,
 // or nothing that it promises is lost by it; what it promises can be restored either

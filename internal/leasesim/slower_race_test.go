@@ -1,5 +1,0 @@
-//go:build race
-
-package leasesim
-
-const slower = 10

@@ -1,6 +1,0 @@
-//go:build !race
-
-package leasesim
-
-// slower is how much fewer histories there are under the race detector.
-const slower = 1
