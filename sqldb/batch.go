@@ -26,11 +26,12 @@ func (s *Store) WriteAll(ctx context.Context, changes []cas.Change) (written []c
 		b.creates, b.args = append(b.creates, c.Expect == ""), append(b.args, args)
 		written = append(written, cas.Written{Token: cas.Token(token)})
 	}
-	run := func(conn *sql.Conn) error { return b.onSQLite(conn, s.sql) }
 	if s.dialect == PostgreSQL {
-		run = func(conn *sql.Conn) error { return b.onPostgreSQL(conn, s.opts) }
+		err = b.onPostgreSQL(s)
+	} else {
+		err = s.on(ctx, s.isAgain, func(conn *sql.Conn) error { return b.onSQLite(conn, s.sql) })
 	}
-	if err := s.outcome(s.on(ctx, s.isAgain, run)); err != nil {
+	if err := s.outcome(err); err != nil {
 		return nil, err
 	}
 	for i := range written {
@@ -65,13 +66,13 @@ func (b *batch) onSQLite(conn *sql.Conn, with statements) error {
 // divisionByZero is how the statement of writeAll refuses.
 const divisionByZero = "22012"
 
-func (b *batch) onPostgreSQL(conn *sql.Conn, opts Options) error {
+func (b *batch) onPostgreSQL(s *Store) error {
 	var all []any
 	for _, args := range b.args {
 		all = append(all, args...)
 	}
 	var one, notified int64
-	err := askTime(b.ctx, conn, writeAll(opts, b.creates), all, &b.at, &one, &notified)
+	err := s.askTime(b.ctx, writeAll(s.opts, b.creates), all, &b.at, &one, &notified)
 	if sqlState(err) == divisionByZero {
 		return fmt.Errorf("%w: one of them is not as expected", cas.ErrConflict)
 	}

@@ -37,9 +37,10 @@ type Options struct {
 	// PostgreSQL. The server takes a lock for it that all notifying transactions share.
 	Channel string
 
-	// QueryRow, if set, sends a statement that reads one record, in place of the *sql.DB: the
-	// pool of a driver is quicker. It has the same database, and errors that mean the same. An
-	// error of QueryRow itself is one of connecting. The row is read once, then release is called.
+	// QueryRow, if set, sends a statement that returns at most one row, in place of the *sql.DB: the
+	// pool of a driver is quicker. It has the same database, and errors that mean the same: a row
+	// that is not there is sql.ErrNoRows. An error of QueryRow itself is one of connecting. The row is
+	// read once, then release is called.
 	QueryRow func(ctx context.Context, query string, args ...any) (row Row, release func(), err error)
 }
 

@@ -44,11 +44,11 @@ func (s *Store) Delete(ctx context.Context, key string, expect cas.Token) (err e
 // change runs one statement that changes one record, and returns the server's time. If it
 // changes none, the record is not the expected one.
 func (s *Store) change(ctx context.Context, statement string, args ...any) (at time.Time, err error) {
-	run := func(conn *sql.Conn) error { return changeHere(ctx, conn, statement, args) }
 	if s.dialect == PostgreSQL {
-		run = func(conn *sql.Conn) error { return askTime(ctx, conn, statement, args, &at) }
+		err = s.askTime(ctx, statement, args, &at)
+	} else {
+		err = s.on(ctx, s.isAgain, func(conn *sql.Conn) error { return changeHere(ctx, conn, statement, args) })
 	}
-	err = s.on(ctx, s.isAgain, run)
 	return at.UTC(), s.outcome(err)
 }
 
@@ -61,17 +61,24 @@ func (s *Store) outcome(err error) error {
 	return s.dialect.written(err)
 }
 
-// askTime runs a statement that returns the server's time for what it has changed.
-func askTime(ctx context.Context, conn *sql.Conn, statement string, args []any, at *time.Time, more ...any) error {
-	err := conn.QueryRowContext(ctx, statement, args...).Scan(append([]any{at}, more...)...)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return cas.ErrConflict
-	case err == nil && ctx.Err() != nil:
-		// The row came, but the context may have cut off the confirmation of the commit.
-		return context.Cause(ctx)
-	}
-	return err
+// askTime runs a statement that returns the server's time for what it has changed, on PostgreSQL.
+func (s *Store) askTime(ctx context.Context, statement string, args []any, at *time.Time, more ...any) error {
+	return tries(ctx, s.isAgain, func() error {
+		row, release, err := s.queryRow(ctx, statement, args...)
+		if err != nil {
+			return &notSent{err}
+		}
+		defer release()
+		err = row.Scan(append([]any{at}, more...)...)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			return cas.ErrConflict
+		case err == nil && ctx.Err() != nil:
+			// The row came, but the context may have cut off the confirmation of the commit.
+			return context.Cause(ctx)
+		}
+		return err
+	})
 }
 
 // changeHere runs a statement that returns nothing, on SQLite.
