@@ -120,7 +120,7 @@ func (y *yard) brokenAgain(a attempt, killed bool) []string {
 	switch {
 	case y.op.name == "replica.WriteSnapshot" && a.State != a.before && !a.again.Failed:
 		return nil // what was begun stays, and the next run goes on from there
-	case slices.Contains([]string{"config.AcquireSession", "config.TryLock"}, y.op.name) &&
+	case slices.Contains([]string{"config.AcquireLock", "config.AcquireSession", "config.TryLock"}, y.op.name) &&
 		strings.Contains(a.again.Said, "lock not acquired"):
 		return nil // it was not released, and is held until it expires
 	}
