@@ -107,15 +107,18 @@ func (y *yard) broken(a attempt, killed bool, call string, k FileKind) (broken [
 		broken = append(broken, "the error names no object: "+r.Said)
 	}
 	if a.again != nil {
-		broken = append(broken, y.brokenAgain(a, killed)...)
+		broken = append(broken, y.brokenAgain(a, killed, name, file)...)
 	}
 	return broken
 }
 
 // brokenAgain returns which rules the next run breaks.
-func (y *yard) brokenAgain(a attempt, killed bool) []string {
-	if killed && (y.op.steps || a.again.Failed) {
+func (y *yard) brokenAgain(a attempt, killed bool, name, file string) []string {
+	switch {
+	case killed && (y.op.steps || a.again.Failed || name == "unlink"):
 		a.again.Left = nil // a file that had got its name is not written again, and its directory not swept
+	case name == "create" && strings.HasPrefix(file, "tmp/"):
+		a.again.Left = nil // it was created after all, and others use the directory: nobody sweeps it
 	}
 	switch {
 	case y.op.name == "replica.WriteSnapshot" && a.State != a.before && !a.again.Failed:
