@@ -39,6 +39,7 @@ func testRestoreLTX(t *testing.T, l *lived, litestream string) {
 		m := &l.moments[i]
 		ours := l.ours(m, "--timestamp", stamp(*m))
 		l.same(stamp(*m), ours, l.theirs(m, litestream, "-timestamp", stamp(*m)))
+		l.viewed(*m, ours)
 		txid := l.plan(*m)["state"].(record)["txid"].(string)
 		l.same("transaction "+txid, ours, l.ours(nil, "--txid", txid))
 		l.same("transaction "+txid, ours, l.theirs(nil, litestream, "-txid", txid))
@@ -98,7 +99,9 @@ func testRestoreV3(t *testing.T, l *lived, litestream string) {
 		if m.last { // v0.3 has no state for a time after a generation's last object
 			at = []string{"-generation", l.plan(*m)["state"].(record)["generation"].(string)}
 		}
-		l.same(stamp(*m), l.ours(m, "--timestamp", stamp(*m)), l.theirs(m, litestream, at...))
+		ours := l.ours(m, "--timestamp", stamp(*m))
+		l.same(stamp(*m), ours, l.theirs(m, litestream, at...))
+		l.viewed(*m, ours)
 	}
 	generations := l.r.json(t, l.url, "generations").([]any)
 	if len(generations) != 2 {

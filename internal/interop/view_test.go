@@ -3,14 +3,19 @@
 package interop
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/replctl/replicate/engines"
 	"github.com/replctl/replicate/file"
 	"github.com/replctl/replicate/replica/restore"
 	"github.com/replctl/replicate/replica/view"
@@ -142,4 +147,44 @@ func filesGone(t *testing.T, dir string, h *held) bool {
 		}
 	}
 	return false
+}
+
+// pagePairs is how many random pages are read of each view.
+const pagePairs = 100
+
+// viewed compares the view of a moment with what is restored of it: random pages, then the whole
+// file, and its integrity.
+func (l *lived) viewed(m moment, restored []byte) {
+	l.t.Helper()
+	ctx := l.t.Context()
+	client, err := engines.Replica(ctx, l.url)
+	must(l.t, err)
+	v, err := view.Open(ctx, client, restore.Target{Timestamp: m.at}, view.Options{PageCache: 1, ReadAhead: 1})
+	must(l.t, err)
+	defer v.Close()
+	rnd, size := rand.New(rand.NewPCG(7, uint64(len(restored)))), int64(v.PageSize())
+	for range pagePairs {
+		off := rnd.Int64N(int64(len(restored))/size) * size
+		page := make([]byte, size)
+		if _, err := v.ReadAt(page, off); err != nil || !bytes.Equal(page, restored[off:off+size]) {
+			l.t.Fatalf("view of %s: the page at %d differs from the restored one (%v)", stamp(m), off, err)
+		}
+	}
+	all, err := io.ReadAll(io.NewSectionReader(v, 0, v.Size()))
+	if err != nil || !bytes.Equal(all, restored) {
+		l.t.Errorf("view of %s: the file differs from the restored one (%v)", stamp(m), err)
+	}
+	db, err := sqlite.OpenView(v)
+	must(l.t, err)
+	defer db.Close()
+	var check string
+	if err := db.QueryRowContext(ctx, "PRAGMA integrity_check").Scan(&check); err != nil || check != "ok" {
+		l.t.Errorf("view of %s: integrity check: %q, %v", stamp(m), check, err)
+	}
+	copied := filepath.Join(l.t.TempDir(), "copied.db")
+	sqlite3 := exec.CommandContext(ctx, "sqlite3", copied)
+	sqlite3.Stdin = bytes.NewReader(run(l.t, string(l.r), "dump", "--timestamp", stamp(m), l.url))
+	if said, err := sqlite3.CombinedOutput(); err != nil || contents(l.t, copied) != m.dump {
+		l.t.Errorf("view of %s: the dump makes another database (%v): %s", stamp(m), err, said)
+	}
 }
