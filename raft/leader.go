@@ -1,0 +1,140 @@
+package raft
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	hraft "github.com/hashicorp/raft"
+
+	"github.com/replctl/replicate/cas"
+)
+
+// ErrNotLeader: the node that was asked is not the leader. Nothing was, or will be, done.
+var ErrNotLeader = errors.New("not the leader of the raft cluster")
+
+// errLost: what was asked of another node was perhaps done; its answer did not come.
+var errLost = errors.New("the leader's answer was lost")
+
+// errPatience is the cause of a call's end that its caller has not set.
+var errPatience = errors.New("the raft cluster does not answer in time")
+
+func (n *Node) isLeader() bool { return n.raft.State() == hraft.Leader }
+
+// Pauses between questions while there is no leader.
+const (
+	pauseFirst = 5 * time.Millisecond
+	pauseLast  = 100 * time.Millisecond
+	sayAfter   = 2 * time.Second // what a call waits for
+)
+
+// atLeader has the leader do something: this node, or another one by a method of its service.
+// While there is no leader, or one that has not begun, it waits and tries again. A read is
+// asked for again when its answer is lost, too; of a change the outcome is unknown then.
+func atLeader[In, Out any](
+	ctx context.Context, n *Node, method string, in In, local func(context.Context, In) (Out, error),
+) (out Out, err error) {
+	if err := n.started(); err != nil {
+		return out, err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, n.cfg.Patience, errPatience)
+	defer cancel()
+	defer context.AfterFunc(n.ctx, cancel)()
+	began, said := time.Now(), false
+	for pause := pauseFirst; ; pause = min(2*pause, pauseLast) {
+		out, err = askLeader(ctx, n, method, in, local)
+		switch again := errors.Is(err, errLost) && isRead[method]; {
+		case errors.Is(err, errLost) && !again:
+			return out, fmt.Errorf("%w: %w", cas.ErrIndeterminate, err)
+		case !errors.Is(err, ErrNotLeader) && !again:
+			return out, err
+		}
+		if time.Since(began) > sayAfter && !said {
+			n.cfg.Logger.Info("raft: waiting for a leader", "for", method, "last", err)
+			said = true
+		}
+		if waitErr := sleep(ctx, pause); waitErr != nil {
+			return out, fmt.Errorf("%w: %w", waitErr, err)
+		}
+	}
+}
+
+// askLeader tries once.
+func askLeader[In, Out any](
+	ctx context.Context, n *Node, method string, in In, local func(context.Context, In) (Out, error),
+) (out Out, err error) {
+	address, id := n.raft.LeaderWithID()
+	switch {
+	case n.isLeader():
+		return local(ctx, in)
+	case address == "" || id == hraft.ServerID(n.cfg.ID):
+		return out, fmt.Errorf("%w: there is none at the moment", ErrNotLeader)
+	}
+	return call[In, Out](ctx, n, string(address), method, in)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// change has the leader write changes of records, and returns the log entry that did it.
+func (n *Node) change(ctx context.Context, changes []change) (uint64, error) {
+	return atLeader(ctx, n, methodChange, encodeChanges(changes), n.changeHere)
+}
+
+// changeHere is change on the leader.
+func (n *Node) changeHere(ctx context.Context, encoded []byte) (uint64, error) {
+	answer, err := n.order(ctx, encoded)
+	if err != nil {
+		return 0, err
+	}
+	switch r := answer.(result); {
+	case r.err != nil:
+		// The entry is in the log. Other nodes apply it, or this one after an upgrade.
+		return 0, fmt.Errorf("%w: %w", cas.ErrIndeterminate, r.err)
+	case r.conflict != "":
+		return 0, cas.ErrConflict
+	default:
+		return r.index, nil
+	}
+}
+
+// order puts a command into the log, and returns what the state machine says once it is
+// applied. When the context ends the command is on its way, and its outcome unknown.
+func (n *Node) order(ctx context.Context, encoded []byte) (any, error) {
+	if err := n.started(); err != nil {
+		return nil, err
+	}
+	future := n.raft.Apply(encoded, n.cfg.Patience)
+	done := make(chan error, 1)
+	go func() { done <- future.Error() }()
+	select {
+	case err := <-done:
+		if err != nil {
+			return nil, outcome(err)
+		}
+		return future.Response(), nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: %w", cas.ErrIndeterminate, context.Cause(ctx))
+	}
+}
+
+// outcome tells what an error of the Raft library says about an entry. It did not get into the log, or it
+// may be there, and be committed later.
+func outcome(err error) error {
+	switch {
+	case errors.Is(err, hraft.ErrNotLeader), errors.Is(err, hraft.ErrLeadershipTransferInProgress):
+		return fmt.Errorf("%w: %w", ErrNotLeader, err)
+	case errors.Is(err, hraft.ErrEnqueueTimeout):
+		return err
+	}
+	return fmt.Errorf("%w: %w", cas.ErrIndeterminate, err)
+}
