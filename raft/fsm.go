@@ -79,6 +79,9 @@ func (f *fsm) Apply(entry *hraft.Log) any {
 	return answer
 }
 
+// StoreConfiguration implements [hraft.ConfigurationStore], so that a snapshot may follow at once.
+func (f *fsm) StoreConfiguration(uint64, hraft.Configuration) {}
+
 func (f *fsm) change(changes []change, index uint64) result {
 	now := *f.now.Load()
 	txn := now.records.Txn()

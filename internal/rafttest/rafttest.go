@@ -148,7 +148,7 @@ func (c *Cluster) Leader() int {
 
 // Fresh returns a function that opens handles on records that nobody else has, by one node
 // after the other.
-func (c *Cluster) Fresh(t testing.TB) (open func() cas.Store) {
+func (c *Cluster) Fresh(t *testing.T) (open func() cas.Store) {
 	prefix := fmt.Sprintf("fresh-%d/", c.names.Add(1))
 	var next atomic.Int64
 	return func() cas.Store {
