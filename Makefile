@@ -1,5 +1,5 @@
 # The commands a developer types; .ci/run is what has to pass.
-.PHONY: build test race lint fuzz faults powerloss pgtorture damage generate testdata ci
+.PHONY: build test race lint fuzz faults powerloss pgtorture rafttorture damage generate testdata ci
 
 build:
 	go build -trimpath -ldflags '-s -w' -o bin/replctl ./cmd/replctl
@@ -32,6 +32,10 @@ powerloss:
 # 300 killed backends, 20 kill -9 of PostgreSQL, full disks and network cuts under 16 clients; takes minutes.
 pgtorture:
 	REPLICATE_PGTORTURE=full go test -tags realservers -count=1 -timeout 60m -v -run TestTorture ./postgres
+
+# 200 rounds of nodes that are killed, cut off, stopped, lose their disks and leave, under 6 clients; takes minutes.
+rafttorture:
+	REPLICATE_RAFTTORTURE=full go test -count=1 -timeout 60m -v -run TestTorture ./raft
 
 # What check and restore say of 2,000 damaged replicas; go test hurts 200 of them.
 damage:

@@ -67,7 +67,7 @@ func short(importPath string) string {
 // isForTests reports whether only tests may import a package.
 func isForTests(pkg string) bool {
 	testTools := []string{"damage", "fakereplica", "fakes3", "faults", "footprint", "interop", "leasesim", "mutant",
-		"pgserver", "race", "rafttest", "s3servers", "testreplica", "trap"}
+		"pgserver", "race", "rafttest", "s3servers", "tally", "testreplica", "trap"}
 	base := path.Base(pkg)
 	return strings.HasSuffix(base, "test") && base != "test" || strings.HasPrefix(pkg, "internal/clock/") ||
 		slices.ContainsFunc(testTools, func(tool string) bool {

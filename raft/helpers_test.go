@@ -63,8 +63,8 @@ func status(t *testing.T, n *raft.Node) raft.Status {
 
 // another is a node that does not lead.
 func another(c *rafttest.Cluster) int {
-	for i := range c.Nodes {
-		if i != c.Leader() && c.Nodes[i] != nil {
+	for i := range c.Size() {
+		if i != c.Leader() && c.Node(i) != nil {
 			return i
 		}
 	}

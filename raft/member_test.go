@@ -2,7 +2,6 @@ package raft_test
 
 import (
 	"fmt"
-	"os"
 	"testing"
 
 	"github.com/replctl/replicate/internal/rafttest"
@@ -17,15 +16,13 @@ func TestFailover(t *testing.T) {
 		leader := -1
 		eventually(t, "a node leads", func() bool { leader = c.Leader(); return leader >= 0 })
 		key := fmt.Sprint("k", round)
-		put(t, c.Nodes[(leader+1)%3], key, "before")
-		c.Network.Cut(rafttest.ID(leader)) // it hands over to nobody
-		c.Stop(leader)
-		c.Network.Heal()
-		other := c.Nodes[(leader+1)%3]
+		put(t, c.Node((leader+1)%3), key, "before")
+		c.Kill(leader)
+		other := c.Node((leader + 1) % 3)
 		wantValue(t, other, key, "before")
 		put(t, other, key, "after")
 		c.Open(leader)
-		wantValue(t, c.Nodes[leader], key, "after")
+		wantValue(t, c.Node(leader), key, "after")
 	}
 }
 
@@ -38,42 +35,36 @@ func TestMembers(t *testing.T) {
 	}})
 	ctx := background(t)
 	for i := range 40 {
-		write(t, c.Nodes[i%3], fmt.Sprint("k", i), fmt.Sprint(i), "")
+		write(t, c.Node(i%3), fmt.Sprint("k", i), fmt.Sprint(i), "")
 	}
-	if err := c.Nodes[c.Leader()].Snapshot(ctx, discard{}); err != nil {
+	if err := c.Node(c.Leader()).Snapshot(ctx, discard{}); err != nil {
 		t.Fatal(err)
 	}
 	lost := another(c)
-	if lost == 0 {
-		lost = 3 - c.Leader() // it must join, not bootstrap
-	}
-	c.Stop(lost)
-	if err := os.RemoveAll(c.Dir(lost)); err != nil {
-		t.Fatal(err)
-	}
+	c.Lose(lost)
 	c.Open(lost)
 	eventually(t, "the node is a voter again", func() bool {
-		for _, m := range status(t, c.Nodes[lost]).Members {
+		for _, m := range status(t, c.Node(lost)).Members {
 			if m.ID == rafttest.ID(lost) && m.Voter {
 				return true
 			}
 		}
 		return false
 	})
-	if err := c.Nodes[lost].Ready(ctx); err != nil {
+	if err := c.Node(lost).Ready(ctx); err != nil {
 		t.Fatal(err)
 	}
 	eventual := c.Records(t, lost, raft.Options{Read: raft.Eventual})
 	for i := range 40 {
 		wantValue(t, eventual, fmt.Sprint("k", i), fmt.Sprint(i))
 	}
-	if err := c.Nodes[another(c)].Leave(ctx, rafttest.ID(lost)); err != nil {
+	if err := c.Node(another(c)).Leave(ctx, rafttest.ID(lost)); err != nil {
 		t.Fatal(err)
 	}
-	if s := status(t, c.Nodes[c.Leader()]); len(s.Members) != 2 {
+	if s := status(t, c.Node(c.Leader())); len(s.Members) != 2 {
 		t.Errorf("two members are left, and the leader has %+v", s.Members)
 	}
-	if err := c.Nodes[c.Leader()].Promote(ctx, "nobody"); err == nil {
+	if err := c.Node(c.Leader()).Promote(ctx, "nobody"); err == nil {
 		t.Error("a node that is no member was promoted")
 	}
 }
@@ -93,8 +84,9 @@ func TestZero(t *testing.T) {
 	_, applyErr := n.Handle().Apply(nil)
 	_, dialErr := n.Handle().DialLeader()
 	for what, err := range map[string]error{
-		"Status": statusErr, "Read": readErr, "Write": writeErr, "Notify": notifyErr, "Apply": applyErr, "DialLeader": dialErr,
-		"Join": n.Join(ctx, "a", "b"), "Leave": n.Leave(ctx, "a"), "Ready": n.Ready(ctx), "Delete": n.Delete(ctx, "k", "1"),
+		"Status": statusErr, "Read": readErr, "Write": writeErr, "Notify": notifyErr, "Apply": applyErr,
+		"DialLeader": dialErr,
+		"Join":       n.Join(ctx, "a", "b"), "Leave": n.Leave(ctx, "a"), "Ready": n.Ready(ctx), "Delete": n.Delete(ctx, "k", "1"),
 		"Snapshot": n.Snapshot(ctx, discard{}),
 	} {
 		if err == nil {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -98,15 +97,15 @@ func TestPart(t *testing.T) {
 	}})
 	leader := c.Leader()
 	follower := (leader + 1) % 3
-	h := c.Nodes[follower].Handle()
+	h := c.Node(follower).Handle()
 	if _, err := h.Apply([]byte("x")); !errors.Is(err, raft.ErrNotLeader) || h.IsLeader() {
 		t.Errorf("Apply on a follower: %v", err)
 	}
 	var want []string
 	for i := range 30 {
-		write(t, c.Nodes[i%3], fmt.Sprint("k", i), "", "")
+		write(t, c.Node(i%3), fmt.Sprint("k", i), "", "")
 		want = append(want, fmt.Sprint("command ", i))
-		answer, err := c.Nodes[leader].Handle().Apply([]byte(want[i]))
+		answer, err := c.Node(leader).Handle().Apply([]byte(want[i]))
 		if text, ok := answer.(string); err != nil || !ok || text == "" {
 			t.Fatalf("Apply: %v, %v", answer, err)
 		}
@@ -132,20 +131,12 @@ func TestPart(t *testing.T) {
 		return journals[leader].count(&journals[leader].leaders) > 0
 	})
 
-	if err := c.Nodes[leader].Snapshot(t.Context(), discard{}); err != nil {
+	if err := c.Node(leader).Snapshot(t.Context(), discard{}); err != nil {
 		t.Fatal(err)
 	}
-	if lost := max(follower, 1); lost != leader {
-		follower = lost
-	} else {
-		follower = 3 - leader
-	}
-	c.Stop(follower)
-	if err := os.RemoveAll(c.Dir(follower)); err != nil {
-		t.Fatal(err)
-	}
+	c.Lose(follower)
 	c.Open(follower)
-	if err := c.Nodes[follower].Ready(background(t)); err != nil {
+	if err := c.Node(follower).Ready(background(t)); err != nil {
 		t.Fatal(err)
 	}
 	if got := journals[follower].all(); !slices.Equal(got, want) {

@@ -96,7 +96,7 @@ func TestTLS(t *testing.T) {
 	write(t, open(), "k", "two", token)
 	wantValue(t, open(), "k", "two")
 
-	address := c.Nodes[0].Address()
+	address := c.Node(0).Address()
 	for name, cfg := range map[string]*tls.Config{
 		"no certificate":    {RootCAs: ours.load(ours).RootCAs, ServerName: "127.0.0.1"},
 		"other authority":   withName(theirs.load(ours)),
@@ -123,7 +123,7 @@ func TestTLS(t *testing.T) {
 	if err := stranger.Ready(ctx); err == nil {
 		t.Error("a node of another authority has joined")
 	}
-	if members := status(t, c.Nodes[0]).Members; len(members) != 3 {
+	if members := status(t, c.Node(0)).Members; len(members) != 3 {
 		t.Errorf("the members are %+v", members)
 	}
 }

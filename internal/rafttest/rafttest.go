@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -22,14 +24,15 @@ type Options struct {
 	Change func(i int, cfg *raft.Config) // changes the configuration of a node
 }
 
-// Cluster is a few nodes. A node that a test has stopped is nil.
+// Cluster is a few nodes.
 type Cluster struct {
-	Nodes   []*raft.Node
 	Network *Network
 
+	nodes   []atomic.Pointer[raft.Node] // nil: stopped
 	t       testing.TB
 	opts    Options
 	dir     string
+	mu      sync.Mutex
 	address []string
 	names   atomic.Int64
 }
@@ -44,26 +47,48 @@ func Start(t testing.TB, opts Options) *Cluster {
 		opts.Nodes = 3
 	}
 	c := &Cluster{t: t, opts: opts, dir: t.TempDir(), Network: newNetwork(),
-		Nodes: make([]*raft.Node, opts.Nodes), address: make([]string, opts.Nodes)}
+		nodes: make([]atomic.Pointer[raft.Node], opts.Nodes), address: make([]string, opts.Nodes)}
 	t.Cleanup(func() {
-		for i := range c.Nodes {
+		for i := range c.nodes {
 			c.Stop(i)
 		}
 	})
-	for i := range c.Nodes {
+	for i := range c.nodes {
 		c.Open(i)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
-	defer cancel()
-	for i := range c.Nodes {
+	c.WaitVoters()
+	return c
+}
+
+// WaitVoters waits until all nodes are voters.
+func (c *Cluster) WaitVoters() {
+	c.t.Helper()
+	end := time.Now().Add(startTimeout)
+	for i := range c.nodes {
 		for !c.isVoter(i) {
-			if ctx.Err() != nil {
-				t.Fatalf("node %d is no voter after %v", i, startTimeout)
+			if time.Now().After(end) {
+				c.t.Fatalf("node %d is no voter after %v", i, startTimeout)
 			}
 			time.Sleep(5 * time.Millisecond)
 		}
 	}
-	return c
+}
+
+// Lose stops a node, and removes its directory.
+func (c *Cluster) Lose(i int) {
+	c.t.Helper()
+	c.Stop(i)
+	if err := os.RemoveAll(c.Dir(i)); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// Kill stops a node that has no time to hand over.
+func (c *Cluster) Kill(i int) {
+	c.t.Helper()
+	c.Network.Cut(ID(i))
+	c.Stop(i)
+	c.Network.Heal()
 }
 
 // ID is the id of a node.
@@ -72,13 +97,22 @@ func ID(i int) string { return fmt.Sprint("node-", i) }
 // Open starts a node that does not run, with the directory that it had.
 func (c *Cluster) Open(i int) {
 	c.t.Helper()
-	cfg := raft.Config{ID: ID(i), Dir: c.Dir(i), Bind: "127.0.0.1:0", Bootstrap: i == 0,
-		Logger: slog.New(slog.DiscardHandler), Patience: 30 * time.Second}
-	if i > 0 {
-		cfg.Join = []string{c.address[0]}
+	c.mu.Lock()
+	known := c.address[i]
+	var others []string
+	for j, address := range c.address {
+		if j != i && address != "" {
+			others = append(others, address)
+		}
 	}
-	if c.address[i] != "" {
-		cfg.Bind = c.address[i]
+	c.mu.Unlock()
+	cfg := raft.Config{ID: ID(i), Dir: c.Dir(i), Bind: "127.0.0.1:0", Bootstrap: i == 0 && known == "",
+		Logger: slog.New(slog.DiscardHandler), Patience: 30 * time.Second}
+	if !cfg.Bootstrap {
+		cfg.Join = others
+	}
+	if known != "" {
+		cfg.Bind = known
 	}
 	cfg.Dial = func(ctx context.Context, address string) (net.Conn, error) {
 		return c.Network.dial(ctx, ID(i), c.nodeAt(address), address)
@@ -90,13 +124,18 @@ func (c *Cluster) Open(i int) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	c.Nodes[i], c.address[i] = n, n.Address()
+	c.mu.Lock()
+	c.address[i] = n.Address() // the same as before, if it was stopped
+	c.mu.Unlock()
+	c.nodes[i].Store(n)
 }
 
 // Dir is the directory of a node.
 func (c *Cluster) Dir(i int) string { return filepath.Join(c.dir, ID(i)) }
 
 func (c *Cluster) nodeAt(address string) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for i, a := range c.address {
 		if a == address {
 			return ID(i)
@@ -107,16 +146,22 @@ func (c *Cluster) nodeAt(address string) string {
 
 // Stop closes a node.
 func (c *Cluster) Stop(i int) {
-	if n := c.Nodes[i]; n != nil {
-		c.Nodes[i] = nil
+	if n := c.nodes[i].Swap(nil); n != nil {
 		if err := n.Close(); err != nil {
 			c.t.Errorf("close node %d: %v", i, err)
 		}
 	}
 }
 
+// Size is how many nodes there are, the stopped ones too.
+func (c *Cluster) Size() int { return len(c.nodes) }
+
+// Node is a node; nil while it is stopped.
+func (c *Cluster) Node(i int) *raft.Node { return c.nodes[i].Load() }
+
 func (c *Cluster) isVoter(i int) bool {
-	for _, n := range c.Nodes {
+	for j := range c.nodes {
+		n := c.Node(j)
 		if n == nil {
 			continue
 		}
@@ -135,7 +180,8 @@ func (c *Cluster) isVoter(i int) bool {
 
 // Leader is the node that leads, or one of them if an older one does not know yet; -1 if none does.
 func (c *Cluster) Leader() int {
-	for i, n := range c.Nodes {
+	for i := range c.nodes {
+		n := c.Node(i)
 		if n == nil {
 			continue
 		}
@@ -152,14 +198,14 @@ func (c *Cluster) Fresh(t *testing.T) (open func() cas.Store) {
 	prefix := fmt.Sprintf("fresh-%d/", c.names.Add(1))
 	var next atomic.Int64
 	return func() cas.Store {
-		return c.Records(t, int(next.Add(1))%len(c.Nodes), raft.Options{Prefix: prefix})
+		return c.Records(t, int(next.Add(1))%len(c.nodes), raft.Options{Prefix: prefix})
 	}
 }
 
 // Records returns records by one node.
 func (c *Cluster) Records(t testing.TB, i int, opts raft.Options) *raft.Records {
 	t.Helper()
-	s, err := c.Nodes[i].With(opts)
+	s, err := c.Node(i).With(opts)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/file"
 	"github.com/replctl/replicate/internal/fakes3"
+	"github.com/replctl/replicate/internal/rafttest"
 	"github.com/replctl/replicate/internal/sqlitetest"
 	"github.com/replctl/replicate/s3"
 	"github.com/replctl/replicate/store/resource"
@@ -105,4 +106,10 @@ func bucket(t *testing.T, cfg s3.Config) func() cas.Store {
 func TestSQLite(t *testing.T) {
 	t.Parallel()
 	engine{Harness: Harness{Slow: true}, records: sqlitetest.Records}.run(t)
+}
+
+// TestRaft: three nodes, two thirds of the handles on followers.
+func TestRaft(t *testing.T) {
+	t.Parallel()
+	engine{Harness: Harness{Slow: true}, records: rafttest.Start(t, rafttest.Options{}).Fresh}.run(t)
 }
