@@ -6,12 +6,13 @@ import (
 	"time"
 
 	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/internal/race"
 	"github.com/replctl/replicate/internal/rafttest"
 	"github.com/replctl/replicate/raft"
 )
 
 // quick is a cluster that finds another leader soon.
-func quick(_ int, c *raft.Config) { c.Heartbeat = 250 * time.Millisecond }
+func quick(_ int, c *raft.Config) { c.Heartbeat = race.Pick(250*time.Millisecond, 2*time.Second) }
 
 // eventually waits for something that a cluster comes to by itself.
 func eventually(t *testing.T, what string, done func() bool) {

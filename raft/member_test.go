@@ -86,7 +86,8 @@ func TestZero(t *testing.T) {
 	for what, err := range map[string]error{
 		"Status": statusErr, "Read": readErr, "Write": writeErr, "Notify": notifyErr, "Apply": applyErr,
 		"DialLeader": dialErr,
-		"Join":       n.Join(ctx, "a", "b"), "Leave": n.Leave(ctx, "a"), "Ready": n.Ready(ctx), "Delete": n.Delete(ctx, "k", "1"),
+		"Join":       n.Join(ctx, "a", "b"), "Leave": n.Leave(ctx, "a"), "Ready": n.Ready(ctx),
+		"Delete":   n.Delete(ctx, "k", "1"),
 		"Snapshot": n.Snapshot(ctx, discard{}),
 	} {
 		if err == nil {

@@ -54,8 +54,19 @@ func newKey(t *testing.T) *ecdsa.PrivateKey {
 	return key
 }
 
-// load writes a certificate of the authority, its key, and the trusted authority to files, and loads them.
+// load returns the settings of a node with a certificate of the authority, which trusts another one.
 func (a *authority) load(trusted *authority) *tls.Config {
+	a.t.Helper()
+	dir := a.write(trusted)
+	cfg, err := raft.LoadTLS(filepath.Join(dir, "cert"), filepath.Join(dir, "key"), filepath.Join(dir, "ca"))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return cfg
+}
+
+// write writes a new certificate, its key, and the trusted authority to the files cert, key and ca.
+func (a *authority) write(trusted *authority) (dir string) {
 	a.t.Helper()
 	key := newKey(a.t)
 	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
@@ -70,7 +81,7 @@ func (a *authority) load(trusted *authority) *tls.Config {
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	dir := a.t.TempDir()
+	dir = a.t.TempDir()
 	for name, block := range map[string]*pem.Block{
 		"cert": {Type: "CERTIFICATE", Bytes: der}, "key": {Type: "PRIVATE KEY", Bytes: keyDER},
 		"ca": {Type: "CERTIFICATE", Bytes: trusted.cert.Raw},
@@ -79,11 +90,7 @@ func (a *authority) load(trusted *authority) *tls.Config {
 			a.t.Fatal(err)
 		}
 	}
-	cfg, err := raft.LoadTLS(filepath.Join(dir, "cert"), filepath.Join(dir, "key"), filepath.Join(dir, "ca"))
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return cfg
+	return dir
 }
 
 // TestTLS: a cluster with certificates works; strangers get nothing in, by either protocol.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/internal/race"
 	"github.com/replctl/replicate/raft"
 )
 
@@ -91,6 +92,9 @@ func (c *Cluster) Kill(i int) {
 	c.Network.Heal()
 }
 
+// Heartbeat is that of nodes in tests in which nothing breaks: no machine is so slow that it loses its leader.
+var Heartbeat = race.Pick(raft.DefaultHeartbeat, 5*raft.DefaultHeartbeat)
+
 // ID is the id of a node.
 func ID(i int) string { return fmt.Sprint("node-", i) }
 
@@ -107,7 +111,7 @@ func (c *Cluster) Open(i int) {
 	}
 	c.mu.Unlock()
 	cfg := raft.Config{ID: ID(i), Dir: c.Dir(i), Bind: "127.0.0.1:0", Bootstrap: i == 0 && known == "",
-		Logger: slog.New(slog.DiscardHandler), Patience: 30 * time.Second}
+		Logger: slog.New(slog.DiscardHandler), Patience: 30 * time.Second, Heartbeat: Heartbeat}
 	if !cfg.Bootstrap {
 		cfg.Join = others
 	}
