@@ -19,7 +19,8 @@ const goldenDir, goldenSnapshot = "testdata/v1", "testdata/v1.snapshot"
 // golden opens the one node of a directory.
 func golden(t *testing.T, dir string, part raft.Part) *raft.Node {
 	t.Helper()
-	n, err := raft.Open(raft.Config{ID: "golden", Dir: dir, Bind: "127.0.0.1:0", Bootstrap: true, Part: part, Trailing: 4})
+	n, err := raft.Open(raft.Config{ID: "golden", Dir: dir, Bind: "127.0.0.1:0", Bootstrap: true, Part: part, Trailing: 4,
+		Logger: quiet})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +164,7 @@ func TestOtherMachine(t *testing.T) {
 	if err := os.CopyFS(dir, os.DirFS(goldenDir)); err != nil {
 		t.Fatal(err)
 	}
-	n, err := raft.Open(raft.Config{ID: "golden", Dir: dir, Bind: "127.0.0.1:0"})
+	n, err := raft.Open(raft.Config{ID: "golden", Dir: dir, Bind: "127.0.0.1:0", Logger: quiet})
 	if err == nil {
 		_ = n.Close()
 		t.Fatal("a node without the part opens its snapshot")

@@ -2,6 +2,7 @@ package raft_test
 
 import (
 	"context"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -10,6 +11,8 @@ import (
 	"github.com/replctl/replicate/internal/rafttest"
 	"github.com/replctl/replicate/raft"
 )
+
+var quiet = slog.New(slog.DiscardHandler)
 
 // quick is a cluster that finds another leader soon.
 func quick(_ int, c *raft.Config) { c.Heartbeat = race.Pick(250*time.Millisecond, 2*time.Second) }

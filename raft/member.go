@@ -148,16 +148,24 @@ func (n *Node) member(ctx context.Context, r request) (uint64, error) {
 	return n.fsm.now.Load().index, ctx.Err()
 }
 
-// join has a fresh node become a member, and then a voter. It tries until the node is closed.
+// join has a fresh node become a member, and then a voter. It tries until the node is closed. Before it is
+// admitted it hears nothing of the log: if it had a vote before it lost its disk, it must not use it.
 func (n *Node) join() {
 	r := request{Op: opJoin, ID: n.cfg.ID, Address: n.net.advertise, Fresh: true}
 	index, ok := n.insist(r, n.cfg.Join)
-	if !ok || n.cfg.NonVoter {
+	if !ok {
 		return
 	}
-	if n.fsm.reach(n.ctx, index) == nil {
-		n.insist(request{Op: opPromote, ID: n.cfg.ID}, n.cfg.Join)
+	n.net.stranger.Store(false)
+	if !n.cfg.NonVoter {
+		if n.fsm.reach(n.ctx, index) != nil {
+			return
+		}
+		if _, ok := n.insist(request{Op: opPromote, ID: n.cfg.ID}, n.cfg.Join); !ok {
+			return
+		}
 	}
+	close(n.joined)
 }
 
 // insist asks nodes, and the leader that they name, until one has changed the members.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	hraft "github.com/hashicorp/raft"
@@ -39,6 +40,7 @@ type network struct {
 
 	raft, rpc *inbox
 	part      func(net.Conn) // nil without a Part
+	stranger  atomic.Bool    // not admitted to the cluster yet: no messages of Raft
 
 	mu      sync.Mutex
 	clients map[string]*grpc.ClientConn // by address; nil when closed
@@ -98,6 +100,8 @@ func (n *network) greet(conn net.Conn) {
 	}
 	_ = conn.SetDeadline(time.Time{})
 	switch {
+	case first[0] == protocolRaft && n.stranger.Load():
+		_ = protected.Close()
 	case first[0] == protocolRaft:
 		n.raft.put(protected)
 	case first[0] == protocolRPC:

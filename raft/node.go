@@ -35,6 +35,7 @@ type Node struct {
 
 	readyTerm atomic.Uint64 // this node has led in the term, and applied all before it
 	caughtUp  atomic.Bool   // since it was opened
+	joined    chan struct{} // closed when the node need not join any more
 
 	ctx     context.Context // ends with the node
 	stop    context.CancelFunc
@@ -54,7 +55,7 @@ func Open(cfg Config) (n *Node, err error) {
 	if cfg, err = cfg.withDefaults(); err != nil {
 		return nil, err
 	}
-	n = &Node{cfg: cfg, fsm: newFSM(cfg.Part)}
+	n = &Node{cfg: cfg, fsm: newFSM(cfg.Part), joined: make(chan struct{})}
 	n.Records = &Records{n: n}
 	n.ctx, n.stop = context.WithCancel(context.Background())
 	if err := n.open(); err != nil {
@@ -84,6 +85,8 @@ func (n *Node) open() error {
 	if n.net, err = listen(n.cfg); err != nil {
 		return err
 	}
+	joins := fresh && len(n.cfg.Join) > 0
+	n.net.stranger.Store(joins)
 	if err := n.startRaft(fresh); err != nil {
 		return err
 	}
@@ -91,8 +94,10 @@ func (n *Node) open() error {
 	n.working.Go(n.net.serve)
 	n.working.Go(func() { _ = n.server.Serve(n.net.rpc) })
 	n.working.Go(n.observe)
-	if fresh && len(n.cfg.Join) > 0 {
+	if joins {
 		n.working.Go(n.join)
+	} else {
+		close(n.joined)
 	}
 	return nil
 }
@@ -165,11 +170,21 @@ func (n *Node) started() error {
 	return n.fsm.failure()
 }
 
-// Ready waits until the cluster has a leader, and this node has applied everything that was
-// acknowledged before the call.
+// Ready waits until the node has joined, as a voter unless it is to have no vote, the cluster has a leader, and the
+// node has applied everything that was acknowledged before the call.
 func (n *Node) Ready(ctx context.Context) (err error) {
 	defer errs.Wrap(&err, "wait for raft cluster")
-	return n.catchUp(ctx)
+	if err := n.started(); err != nil {
+		return err
+	}
+	select {
+	case <-n.joined:
+		return n.catchUp(ctx)
+	case <-n.ctx.Done():
+		return ErrClosed
+	case <-ctx.Done():
+		return fmt.Errorf("the node has not joined: %w", context.Cause(ctx))
+	}
 }
 
 // Close stops the node. It stays a member of its cluster. A leader hands over first, so that the

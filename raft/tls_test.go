@@ -120,7 +120,7 @@ func TestTLS(t *testing.T) {
 	}
 
 	stranger, err := raft.Open(raft.Config{ID: "stranger", Dir: t.TempDir(), Bind: "127.0.0.1:0",
-		Join: []string{address}, TLS: theirs.load(theirs), Heartbeat: 100 * time.Millisecond})
+		Join: []string{address}, TLS: theirs.load(theirs), Heartbeat: 100 * time.Millisecond, Logger: quiet})
 	if err != nil {
 		t.Fatal(err)
 	}

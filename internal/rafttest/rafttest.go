@@ -65,7 +65,14 @@ func Start(t testing.TB, opts Options) *Cluster {
 func (c *Cluster) WaitVoters() {
 	c.t.Helper()
 	end := time.Now().Add(startTimeout)
+	ctx, cancel := context.WithDeadline(context.Background(), end)
+	defer cancel()
 	for i := range c.nodes {
+		if n := c.Node(i); n != nil {
+			if err := n.Ready(ctx); err != nil {
+				c.t.Logf("node %d: %v", i, err) // it may be ready later
+			}
+		}
 		for !c.isVoter(i) {
 			if time.Now().After(end) {
 				c.t.Fatalf("node %d is no voter after %v", i, startTimeout)
