@@ -113,12 +113,15 @@ func (n *Node) order(ctx context.Context, encoded []byte) (any, error) {
 	if err := n.started(); err != nil {
 		return nil, err
 	}
-	future := n.raft.Apply(encoded, n.cfg.Patience)
-	done := make(chan error, 1)
-	go func() { done <- future.Error() }()
+	done := make(chan hraft.ApplyFuture, 1)
+	go func() {
+		future := n.raft.Apply(encoded, n.cfg.Patience)
+		_ = future.Error() // waits
+		done <- future
+	}()
 	select {
-	case err := <-done:
-		if err != nil {
+	case future := <-done:
+		if err := future.Error(); err != nil {
 			return nil, outcome(err)
 		}
 		return future.Response(), nil

@@ -34,12 +34,14 @@ type Node struct {
 	rounds rounds
 
 	readyTerm atomic.Uint64 // this node has led in the term, and applied all before it
+	settled   atomic.Uint64 // a committed log entry; no command up to it is yet to be applied
 	caughtUp  atomic.Bool   // since it was opened
 	joined    chan struct{} // closed when the node need not join any more
 
 	ctx     context.Context // ends with the node
 	stop    context.CancelFunc
 	working sync.WaitGroup
+	closing sync.Once
 }
 
 // snapshotsKept is how many snapshots stay on the disk.
@@ -189,14 +191,17 @@ func (n *Node) Ready(ctx context.Context) (err error) {
 
 // Close stops the node. It stays a member of its cluster. A leader hands over first, so that the
 // others need not find out that it is gone. Calls that are under way end with an error.
-func (n *Node) Close() error {
-	if n == nil || n.raft == nil || n.ctx.Err() != nil {
+func (n *Node) Close() (err error) {
+	if n == nil || n.raft == nil {
 		return nil
 	}
-	if n.isLeader() {
-		_ = n.raft.LeadershipTransfer().Error() // alone, or nobody is up to date
-	}
-	return n.close()
+	n.closing.Do(func() {
+		if n.isLeader() {
+			_ = n.raft.LeadershipTransfer().Error() // alone, or nobody is up to date
+		}
+		err = n.close()
+	})
+	return err
 }
 
 // close stops what open has started, however far it came.

@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/internal/errs"
 )
 
@@ -67,7 +68,7 @@ func (h *Handle) Apply(command []byte) (answer any, err error) {
 	defer cancel()
 	answer, err = h.n.order(ctx, encoded)
 	if r, ok := answer.(result); ok && err == nil {
-		return nil, fmt.Errorf("%w", r.err) // the node applies nothing any more
+		return nil, fmt.Errorf("%w: %w", cas.ErrIndeterminate, r.err) // it is in the log; others may apply it
 	}
 	return answer, err
 }
@@ -75,8 +76,8 @@ func (h *Handle) Apply(command []byte) (answer any, err error) {
 // IsLeader reports whether this node takes itself for the leader.
 func (h *Handle) IsLeader() bool { return h.n.started() == nil && h.n.isLeader() }
 
-// EnsureStrongConsistency returns when this node has applied everything that was acknowledged
-// before the call, by whatever node.
+// EnsureStrongConsistency returns nil when this node has applied everything that was committed before
+// the call, and there was a leader after it began: this node or another one, which it asks.
 func (h *Handle) EnsureStrongConsistency(ctx context.Context) error { return h.n.catchUp(ctx) }
 
 // DialLeader returns a connection to the Part of the leader: the other end is given to its

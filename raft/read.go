@@ -50,6 +50,7 @@ func (n *Node) catchUp(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, n.cfg.Patience, errPatience)
 	defer cancel()
+	defer context.AfterFunc(n.ctx, cancel)()
 	if err := n.fsm.reach(ctx, index); err != nil {
 		return err
 	}
@@ -66,7 +67,7 @@ func (n *Node) catchUpOnce(ctx context.Context) error {
 }
 
 // confirm returns nil if this node was the leader at an instant after the call began, and has
-// applied everything that was acknowledged before. Calls that come while others wait share
+// applied everything that was committed before. Calls that come while others wait share
 // the next question to the voters.
 //
 // Every acknowledged write was applied by its leader before it was acknowledged. So it is enough that
@@ -82,8 +83,33 @@ func (n *Node) confirm(ctx context.Context) error {
 		if err == nil {
 			err = n.askVoters(ctx, term)
 		}
+		if err == nil {
+			err = n.applyCommitted(ctx)
+		}
 		return err
 	})
+}
+
+// applyCommitted waits until this node has applied every command that is committed, so that nobody sees less
+// than a follower has shown. The state machine is not told of all entries, and the library knows only what it has
+// handed over: so it looks for the last command itself.
+func (n *Node) applyCommitted(ctx context.Context) error {
+	commit := n.raft.CommitIndex()
+	for i := commit; i > max(n.fsm.now.Load().index, n.settled.Load()); i-- {
+		var entry hraft.Log
+		err := n.log.GetLog(i, &entry)
+		if errors.Is(err, hraft.ErrLogNotFound) {
+			break // a snapshot has taken its place
+		}
+		if err == nil && entry.Type == hraft.LogCommand {
+			err = n.fsm.reach(ctx, i)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	n.settled.Store(commit)
+	return nil
 }
 
 // ready returns the term in which this node leads, and has applied everything from before it.

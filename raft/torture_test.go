@@ -70,6 +70,7 @@ type wrecker struct {
 	rand *rand.Rand
 
 	done      map[string]int
+	went      time.Time // when writes were last seen to go on
 	recovered []time.Duration
 }
 
@@ -92,7 +93,7 @@ func (w *wrecker) chapter() {
 		w.done[harm]++
 		w.progress()
 		if harm == "kill leader" || harm == "cut leader" {
-			w.recovered = append(w.recovered, time.Since(began).Round(time.Millisecond))
+			w.recovered = append(w.recovered, w.went.Sub(began).Round(time.Millisecond))
 		}
 		w.repair()
 	}
@@ -182,6 +183,7 @@ func (w *wrecker) progress() {
 		})
 	}
 	eventually(w.t, "writes go on", func() bool { return first.Load() >= 0 && last.Load() > first.Load() })
+	w.went = time.Now()
 }
 
 // watch checks that eventual reads of a node never go back.
