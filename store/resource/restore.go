@@ -10,14 +10,6 @@ import (
 	"github.com/replctl/replicate/store/internal/record"
 )
 
-type snapshot struct {
-	rest     []*Resource
-	revision uint64
-}
-
-// Version implements [Snapshot].
-func (s *snapshot) Version() string { return strconv.FormatUint(s.revision, 10) }
-
 // Snapshot implements [Backend].
 func (s *Store) Snapshot(ctx context.Context) (Snapshot, error) {
 	if err := s.refresh(ctx, Strong); err != nil {
@@ -27,19 +19,6 @@ func (s *Store) Snapshot(ctx context.Context) (Snapshot, error) {
 	defer s.mu.Unlock()
 	return &snapshot{s.view.state.all(), s.view.revision}, nil
 }
-
-// Next implements [Snapshot].
-func (s *snapshot) Next() *Resource {
-	if len(s.rest) == 0 {
-		return nil
-	}
-	r := s.rest[0]
-	s.rest = s.rest[1:]
-	return r.clone()
-}
-
-// Len implements [Snapshot].
-func (s *snapshot) Len() int { return len(s.rest) }
 
 // Restore implements [Backend].
 func (s *Store) Restore() (Restoration, error) {

@@ -124,26 +124,3 @@ func (v *view) judge(position uint64, rec cas.Record) (found, error) {
 	}
 	return found{}, fmt.Errorf("%w: log record %d is where %d should be", ErrCorrupt, r.Position, position)
 }
-
-// maxRecent bounds the changes that are kept for watches, in bytes.
-const maxRecent = 64 << 20
-
-// events are the last changes, numbered from the first that the view has seen.
-type events struct {
-	limit int
-	first uint64 // the number of list[0]
-	list  []WatchEvent
-	size  int64
-}
-
-func (e *events) end() uint64 { return e.first + uint64(len(e.list)) }
-
-func (e *events) add(event WatchEvent) {
-	e.list = append(e.list, event)
-	e.size += sizeOf(event.Resource)
-	for len(e.list) > e.limit || e.size > maxRecent && len(e.list) > 1 {
-		e.size -= sizeOf(e.list[0].Resource)
-		e.list[0] = WatchEvent{}
-		e.list, e.first = e.list[1:], e.first+1
-	}
-}

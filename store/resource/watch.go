@@ -53,33 +53,6 @@ func (w *watch) Next(ctx context.Context) (*WatchEvent, error) {
 	}
 }
 
-// take returns the next event if there is one, and else what to wait for.
-func (w *watch) take() (*WatchEvent, wakeup, error) {
-	w.s.mu.Lock()
-	defer w.s.mu.Unlock()
-	if w.closed || w.s.closed || w.s.view != w.view || w.next < w.view.recent.first {
-		w.end()
-		return nil, wakeup{}, ErrWatchClosed
-	}
-	if len(w.snapshot) > 0 {
-		r := w.snapshot[0]
-		w.snapshot = w.snapshot[1:]
-		return &WatchEvent{Upsert, r.clone()}, wakeup{}, nil
-	}
-	if !w.marked {
-		w.marked = true
-		return &WatchEvent{Operation: EndOfSnapshot}, wakeup{}, nil
-	}
-	for recent := &w.view.recent; w.next < recent.end(); {
-		e := recent.list[w.next-recent.first]
-		w.next++
-		if w.filter.matches(e.Resource.ID) {
-			return &WatchEvent{e.Operation, e.Resource.clone()}, wakeup{}, nil
-		}
-	}
-	return nil, wakeup{w.s.changed, w.s.failures}, nil
-}
-
 // wakeup is the state of a handle that a watch has seen, and the channel that is
 // closed when it changes.
 type wakeup struct {

@@ -72,10 +72,6 @@ func (s *Store) DeleteCAS(ctx context.Context, id ID, version string) (err error
 	return err
 }
 
-// maxStored bounds all resources together, in bytes when encoded. A checkpoint of so
-// many has room in one manifest.
-const maxStored = 1 << 30
-
 // draft is the state that the changes of a new record lead to.
 type draft struct {
 	view    *view
@@ -94,25 +90,6 @@ func (d *draft) get(k key) *Resource {
 // next is the version of the next change.
 func (d *draft) next() string {
 	return strconv.FormatUint(d.view.revision+uint64(len(d.record.Changes))+1, 10)
-}
-
-func (d *draft) checkWrite(res *Resource) error {
-	stored := d.get(res.ID.key())
-	switch {
-	case stored == nil && res.Version != "":
-		return fmt.Errorf("%w: nothing is stored, not %q", ErrCASFailure, res.Version)
-	case stored == nil:
-	case stored.ID.UID != res.ID.UID && res.Version == "":
-		return fmt.Errorf("%w: it exists; %w: %q is stored, not %q", ErrCASFailure, ErrWrongUID, stored.ID.UID, res.ID.UID)
-	case stored.ID.UID != res.ID.UID:
-		return fmt.Errorf("%w: %q is stored, not %q", ErrWrongUID, stored.ID.UID, res.ID.UID)
-	case stored.Version != res.Version:
-		return fmt.Errorf("%w: %q is stored, not %q", ErrCASFailure, stored.Version, res.Version)
-	}
-	if size := d.size + sizeOf(res); size > maxStored {
-		return fmt.Errorf("%w: all resources would have %d bytes, at most %d allowed", cas.ErrTooLarge, size, maxStored)
-	}
-	return nil
 }
 
 func (d *draft) add(c *change) {
