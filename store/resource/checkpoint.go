@@ -20,9 +20,9 @@ func (s *Store) checkpoint(ctx context.Context) error {
 	if v.position == v.manifest.Position {
 		return nil
 	}
-	m := manifest{Generation: v.manifest.Generation + 1, Position: v.position, Revision: v.revision, Last: v.last}
+	m := manifest{Generation: v.manifest.Generation + 1, Position: v.position, Revision: v.machine.Version(), Last: v.last}
 	var err error
-	if m.Chunks, err = s.writeChunks(ctx, v.manifest, v.state.all()); err != nil {
+	if m.Chunks, err = s.writeChunks(ctx, v.manifest, v.machine.all()); err != nil {
 		return err
 	}
 	_, err = s.publish(ctx, m)
@@ -35,7 +35,7 @@ func (s *Store) publish(ctx context.Context, m manifest) (bool, error) {
 	versions := m.Revision - m.Offset // that a restore gives
 	for s.view.manifest.Generation+1 == m.Generation {
 		if m.Restored {
-			m.Position, m.Offset = s.view.position+1, offset(m.Offset, s.view.revision)
+			m.Position, m.Offset = s.view.position+1, offset(m.Offset, s.view.machine.Version())
 			m.Revision = m.Offset + versions
 		}
 		applied, err := s.append(ctx, &logRecord{Manifest: &m})

@@ -36,6 +36,7 @@ func (s *Store) sync(ctx context.Context) error {
 // install makes v the view. The caller holds mu.
 func (s *Store) install(v *view) {
 	if s.view != v {
+		s.view.machine.End()
 		s.view = v
 		s.announce()
 	}
@@ -80,7 +81,7 @@ func (s *Store) begin(ctx context.Context, v *view) (*view, cas.Token, error) {
 	}
 	if h.Manifest.Generation > 0 {
 		v = newView(s.opts.WatchBuffer)
-		if v.state, err = s.loadChunks(ctx, h.Manifest); err != nil {
+		if v.machine.state, err = s.loadChunks(ctx, h.Manifest); err != nil {
 			return nil, token, err
 		}
 	}
@@ -168,7 +169,9 @@ func (s *Store) advance(ctx context.Context, v *view, f found) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	next := v.restored(f, restored)
+	m := NewMachine(s.opts.WatchBuffer)
+	m.state = restored
+	next := v.restored(f, m)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.view == v {

@@ -15,9 +15,7 @@ func (s *Store) Snapshot(ctx context.Context) (Snapshot, error) {
 	if err := s.refresh(ctx, Strong); err != nil {
 		return nil, fmt.Errorf("snapshot: %w", err)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return &snapshot{s.view.state.all(), s.view.revision}, nil
+	return s.machine().Snapshot(), nil
 }
 
 // Restore implements [Backend].
@@ -25,14 +23,21 @@ func (s *Store) Restore() (Restoration, error) {
 	if s.cas == nil {
 		return nil, fmt.Errorf("restore: %w", record.ErrNoStore)
 	}
-	return &restoration{s: s, state: newState()}, nil
+	return NewRestoration(s.restore), nil
 }
 
 type restoration struct {
-	s     *Store
-	state *state
-	above uint64 // the highest version that is known to have been given elsewhere
-	over  bool
+	commit func(ctx context.Context, all []*Resource, above uint64) error
+	state  *state
+	above  uint64 // the highest version that is known to have been given elsewhere
+	over   bool
+}
+
+// NewRestoration returns a restoration that collects and checks resources as [Restoration]
+// says. Commit calls commit with all of them, in the order of lists, and with the
+// version that those to come have to be above.
+func NewRestoration(commit func(ctx context.Context, all []*Resource, above uint64) error) Restoration {
+	return &restoration{commit: commit, state: newState()}
 }
 
 // Apply implements [Restoration].
@@ -46,9 +51,8 @@ func (r *restoration) Apply(res *Resource) error {
 	if _, err := encodedSize(res); err != nil {
 		return fmt.Errorf("restore %s: %w", res.ID, err)
 	}
-	if size := r.state.size + sizeOf(res); size > maxStored {
-		return fmt.Errorf("restore %s: %w: all resources would have %d bytes, at most %d allowed",
-			res.ID, cas.ErrTooLarge, size, maxStored)
+	if err := checkRoom(r.state.size, res); err != nil {
+		return fmt.Errorf("restore %s: %w", res.ID, err)
 	}
 	// A version of another store is none of this one's, but it could become one, unless
 	// it is no number.
@@ -85,7 +89,7 @@ func (r *restoration) Commit(ctx context.Context) error {
 	if r.over {
 		return fmt.Errorf("restore: %w", ErrClosed)
 	}
-	err := r.commit(ctx)
+	err := r.commit(ctx, r.state.all(), r.above)
 	if err == nil || errors.Is(err, cas.ErrIndeterminate) {
 		r.Abort()
 	}
@@ -95,48 +99,48 @@ func (r *restoration) Commit(ctx context.Context) error {
 	return nil
 }
 
-func (r *restoration) commit(ctx context.Context) error {
-	if err := r.s.take(ctx); err != nil {
+func (s *Store) restore(ctx context.Context, all []*Resource, above uint64) error {
+	if err := s.take(ctx); err != nil {
 		return settled(err)
 	}
-	defer r.s.give()
-	if r.s.life.Err() != nil {
+	defer s.give()
+	if s.life.Err() != nil {
 		return ErrClosed
 	}
+	list := numbered(all)
 	for {
-		m, err := r.prepare(ctx)
+		m, err := s.prepareRestore(ctx, list, above)
 		if err != nil {
 			return settled(err)
 		}
-		if done, err := r.s.publish(ctx, m); done || err != nil {
+		if done, err := s.publish(ctx, m); done || err != nil {
 			return err
 		}
 	}
 }
 
-// prepare writes the chunks of a manifest that would be the next one.
-func (r *restoration) prepare(ctx context.Context) (manifest, error) {
-	if err := r.s.prepare(ctx); err != nil {
+// prepareRestore writes the chunks of a manifest that would be the next one.
+func (s *Store) prepareRestore(ctx context.Context, list []*Resource, above uint64) (manifest, error) {
+	if err := s.prepare(ctx); err != nil {
 		return manifest{}, err
 	}
-	if err := r.s.settleHead(ctx); err != nil {
+	if err := s.settleHead(ctx); err != nil {
 		return manifest{}, err
 	}
-	base := r.s.view.manifest
-	list := r.numbered()
-	chunks, err := r.s.writeChunks(ctx, base, list)
+	base := s.view.manifest
+	chunks, err := s.writeChunks(ctx, base, list)
 	return manifest{
 		Generation: base.Generation + 1, Restored: true, Chunks: chunks,
-		Offset: r.above, Revision: r.above + uint64(len(list)),
+		Offset: above, Revision: above + uint64(len(list)),
 	}, err
 }
 
 // numbered is the resources with versions from 1, to which the manifest's offset is to
 // be added.
-func (r *restoration) numbered() []*Resource {
-	list := r.state.all()
-	for i := range list {
-		one := *list[i]
+func numbered(all []*Resource) []*Resource {
+	list := make([]*Resource, len(all))
+	for i, r := range all {
+		one := *r
 		one.Version = strconv.Itoa(i + 1)
 		list[i] = &one
 	}

@@ -117,6 +117,7 @@ func (s *Store) Close() error {
 	}
 	s.mu.Lock()
 	s.closed = true
+	s.view.machine.End()
 	s.announce()
 	s.mu.Unlock()
 	s.end()
@@ -133,16 +134,7 @@ func (s *Store) Read(ctx context.Context, consistency Consistency, id ID) (*Reso
 	if err != nil {
 		return nil, fmt.Errorf("read: %w", err)
 	}
-	s.mu.Lock()
-	r := s.view.state.get(id.key())
-	s.mu.Unlock()
-	switch {
-	case r == nil || id.UID != "" && id.UID != r.ID.UID:
-		return nil, fmt.Errorf("read %s: %w", id, ErrNotFound)
-	case r.ID.Type != id.Type:
-		return nil, fmt.Errorf("read %s: %w", id, GroupVersionMismatchError{id.Type, r.clone()})
-	}
-	return r.clone(), nil
+	return s.machine().Read(id)
 }
 
 // List implements [Backend].
@@ -152,10 +144,7 @@ func (s *Store) List(
 	if err := s.refresh(ctx, consistency); err != nil {
 		return nil, fmt.Errorf("list: %w", err)
 	}
-	s.mu.Lock()
-	list := s.view.state.list(filter{typ, tenancy, namePrefix})
-	s.mu.Unlock()
-	return clones(list), nil
+	return s.machine().List(typ, tenancy, namePrefix), nil
 }
 
 // ListByOwner implements [Backend].
@@ -163,10 +152,14 @@ func (s *Store) ListByOwner(ctx context.Context, owner ID) ([]*Resource, error) 
 	if err := s.refresh(ctx, Eventual); err != nil {
 		return nil, fmt.Errorf("list by owner: %w", err)
 	}
+	return s.machine().ListByOwner(owner), nil
+}
+
+// machine is that of the view.
+func (s *Store) machine() *Machine {
 	s.mu.Lock()
-	list := s.view.state.owned(owner)
-	s.mu.Unlock()
-	return clones(list), nil
+	defer s.mu.Unlock()
+	return s.view.machine
 }
 
 // refresh makes the view as current as asked for.

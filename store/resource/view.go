@@ -12,12 +12,10 @@ import (
 type view struct {
 	logRecords uint64 // of the ring; 0 while the store is empty
 	position   uint64
-	last       string // checksum of the log record at position
-	revision   uint64
+	last       string   // checksum of the log record at position
 	manifest   manifest // the last one in the log
 	head       head
-	state      *state
-	recent     events
+	machine    *Machine
 	slots      []slot // of the ring
 }
 
@@ -35,13 +33,14 @@ type slot struct {
 	known bool
 }
 
-func newView(buffer int) *view { return &view{state: newState(), recent: events{limit: buffer}} }
+func newView(buffer int) *view { return &view{machine: NewMachine(buffer)} }
 
 func (v *view) exists() bool { return v.logRecords != 0 }
 
-// adopt sets the view to a head's checkpoint. It keeps the state in v.
+// adopt sets the view to a head's checkpoint. It keeps the resources in v.
 func (v *view) adopt(h *headRecord, token cas.Token) {
-	v.logRecords, v.position, v.revision = h.LogRecords, h.Manifest.Position, h.Manifest.Revision
+	v.logRecords, v.position = h.LogRecords, h.Manifest.Position
+	v.machine.Advance(h.Manifest.Revision)
 	v.manifest, v.last = h.Manifest, h.Manifest.Last
 	v.head = head{token, h.Manifest.Generation, h.Manifest.Position}
 	v.slots = make([]slot, h.LogRecords)
@@ -71,13 +70,7 @@ var follows = (*view).follows
 func (v *view) apply(f found) {
 	r := f.record
 	for _, c := range r.Changes {
-		v.revision++
-		if c.Put != nil {
-			v.state.put(c.Put)
-			v.recent.add(WatchEvent{Upsert, c.Put})
-		} else if gone := v.state.remove(c.Delete.key()); gone != nil {
-			v.recent.add(WatchEvent{Delete, gone})
-		}
+		v.machine.apply(c)
 	}
 	if r.Manifest != nil {
 		v.manifest = *r.Manifest
@@ -86,10 +79,11 @@ func (v *view) apply(f found) {
 	*v.slot(r.Position) = slot{f.token, true}
 }
 
-// restored is the view behind a record that restores a state.
-func (v *view) restored(f found, s *state) *view {
+// restored is the view behind a record that restores what the machine has.
+func (v *view) restored(f found, m *Machine) *view {
 	next, r := *v, f.record
-	next.state, next.manifest, next.revision, next.position = s, *r.Manifest, r.Manifest.Revision, r.Position
+	next.machine, next.manifest, next.position = m, *r.Manifest, r.Position
+	m.Advance(r.Manifest.Revision)
 	next.last, next.manifest.Last = f.sum, f.sum
 	*next.slot(r.Position) = slot{f.token, true} // v is not used any more
 	return &next

@@ -8,16 +8,10 @@ import (
 	"github.com/replctl/replicate/cas"
 )
 
-// watch is a position in the changes that its view remembers. Nothing of the handle
-// knows of it, so that there is nothing to free.
+// watch is a cursor that waits for its handle: somebody has to ask the store.
 type watch struct {
-	s        *Store
-	filter   filter
-	view     *view
-	snapshot []*Resource
-	marked   bool
-	next     uint64 // change
-	closed   bool
+	*cursor
+	s *Store
 }
 
 // WatchList implements [Backend].
@@ -27,18 +21,8 @@ func (s *Store) WatchList(ctx context.Context, typ UnversionedType, tenancy Tena
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	f := filter{typ, tenancy, namePrefix}
-	return &watch{s: s, filter: f, view: s.view, snapshot: s.view.state.list(f), next: s.view.recent.end()}, nil
+	return &watch{s.view.machine.cursor(filter{typ, tenancy, namePrefix}), s}, nil
 }
-
-// Close implements [Watch].
-func (w *watch) Close() {
-	w.s.mu.Lock()
-	defer w.s.mu.Unlock()
-	w.end()
-}
-
-func (w *watch) end() { w.closed, w.view, w.snapshot = true, nil, nil }
 
 // Next implements [Watch].
 func (w *watch) Next(ctx context.Context) (*WatchEvent, error) {
@@ -51,6 +35,14 @@ func (w *watch) Next(ctx context.Context) (*WatchEvent, error) {
 			return nil, fmt.Errorf("watch: %w", err)
 		}
 	}
+}
+
+// take returns the next event if there is one, and else what to wait for.
+func (w *watch) take() (*WatchEvent, wakeup, error) {
+	w.s.mu.Lock()
+	defer w.s.mu.Unlock()
+	event, _, err := w.cursor.take()
+	return event, wakeup{w.s.changed, w.s.failures}, err
 }
 
 // wakeup is the state of a handle that a watch has seen, and the channel that is

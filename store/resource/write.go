@@ -22,7 +22,10 @@ func (s *Store) WriteCAS(ctx context.Context, res *Resource) (_ *Resource, err e
 		return nil, err
 	}
 	written, err := s.propose(ctx, size, func(d *draft) (*change, error) {
-		if err := d.checkWrite(res); err != nil {
+		if err := checkWrite(d.get(res.ID.key()), res); err != nil {
+			return nil, err
+		}
+		if err := checkRoom(d.size, res); err != nil {
 			return nil, err
 		}
 		next := *res
@@ -61,11 +64,8 @@ func (s *Store) DeleteCAS(ctx context.Context, id ID, version string) (err error
 		return err // nil: so large a name was never stored
 	}
 	_, err = s.propose(ctx, len(encoded), func(d *draft) (*change, error) {
-		switch stored := d.get(id.key()); {
-		case stored == nil || stored.ID.UID != id.UID:
-			return nil, nil
-		case stored.Version != version:
-			return nil, fmt.Errorf("%w: %q is stored, not %q", ErrCASFailure, stored.Version, version)
+		if is, err := checkDelete(d.get(id.key()), id, version); !is {
+			return nil, err
 		}
 		return &change{Delete: &id}, nil
 	})
@@ -74,7 +74,7 @@ func (s *Store) DeleteCAS(ctx context.Context, id ID, version string) (err error
 
 // draft is the state that the changes of a new record lead to.
 type draft struct {
-	view    *view
+	machine *Machine
 	changed map[key]*Resource // nil: deleted
 	record  logRecord
 	size    int64
@@ -84,12 +84,12 @@ func (d *draft) get(k key) *Resource {
 	if r, ok := d.changed[k]; ok {
 		return r
 	}
-	return d.view.state.get(k)
+	return d.machine.get(k)
 }
 
 // next is the version of the next change.
 func (d *draft) next() string {
-	return strconv.FormatUint(d.view.revision+uint64(len(d.record.Changes))+1, 10)
+	return strconv.FormatUint(d.machine.Version()+uint64(len(d.record.Changes))+1, 10)
 }
 
 func (d *draft) add(c *change) {
@@ -103,7 +103,8 @@ func (d *draft) add(c *change) {
 }
 
 func (s *Store) draft(batch []*proposal) *draft {
-	d := &draft{view: s.view, changed: make(map[key]*Resource), size: s.view.state.size}
+	m := s.view.machine
+	d := &draft{machine: m, changed: make(map[key]*Resource), size: m.size()}
 	for _, p := range batch {
 		c, err := p.decide(d)
 		p.written, p.err = nil, err
