@@ -31,10 +31,13 @@ func NewMachine(watchBuffer int) *Machine {
 	return &Machine{state: newState(), recent: events{limit: watchBuffer}, changed: make(chan struct{})}
 }
 
-// Write applies a write that is checked already ([CheckResource]): res becomes the
-// resource with that version, if the rules of Backend.WriteCAS allow it. The machine
-// keeps res, and returns it; nobody may change it any more.
+// Write applies a write: res becomes the resource with that version, if the rules of
+// Backend.WriteCAS allow it. Its size is the caller's to check before the write is ordered
+// ([CheckResource]). The machine keeps res, and returns it; nobody may change it any more.
 func (m *Machine) Write(res *Resource, version uint64) (*Resource, error) {
+	if err := checkResource(res); err != nil {
+		return nil, err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := checkWrite(m.state.get(res.ID.key()), res); err != nil {
@@ -52,6 +55,9 @@ func (m *Machine) Write(res *Resource, version uint64) (*Resource, error) {
 // Delete applies a delete by the rules of Backend.DeleteCAS. The version is that of
 // the change, if there is one.
 func (m *Machine) Delete(id ID, expect string, version uint64) error {
+	if err := checkID(id); err != nil {
+		return err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	is, err := checkDelete(m.state.get(id.key()), id, expect)
