@@ -246,21 +246,21 @@ func (b *Backend) propose(ctx context.Context, m *message) (*resource.Resource, 
 	case len(encoded) > maxMessage:
 		return nil, fmt.Errorf("%w: a message of %d bytes, at most %d allowed", cas.ErrTooLarge, len(encoded), maxMessage)
 	case b.handle.IsLeader():
-		return b.order(ctx, encoded)
+		return b.order(ctx, m, encoded)
 	}
 	return b.forwardApply(ctx, encoded)
 }
 
-// order has the host append a message. The host knows no context: when ctx ends, the
-// outcome is unknown.
-func (b *Backend) order(ctx context.Context, msg []byte) (*resource.Resource, error) {
+// order has the host append a message, as encoded. The host knows no context: when ctx ends,
+// the outcome is unknown.
+func (b *Backend) order(ctx context.Context, m *message, encoded []byte) (*resource.Resource, error) {
 	type answer struct {
 		value any
 		err   error
 	}
 	answers := make(chan answer, 1)
 	go func() {
-		value, err := b.handle.Apply(msg)
+		value, err := b.handle.Apply(encoded)
 		answers <- answer{value, err}
 	}()
 	var a answer
@@ -278,12 +278,13 @@ func (b *Backend) order(ctx context.Context, msg []byte) (*resource.Resource, er
 	}
 	switch value := a.value.(type) {
 	case nil:
-		return nil, nil
+		if m.write == nil {
+			return nil, nil
+		}
 	case error:
 		return nil, value
 	case *resource.Resource:
 		return value, nil
-	default:
-		return nil, unknown(fmt.Errorf("the raft host returns a %T", value))
 	}
+	return nil, unknown(fmt.Errorf("the raft host returns a %T", a.value))
 }

@@ -37,7 +37,11 @@ type node struct {
 	applied int // entries of the log
 	results map[int]any
 	slow    bool
+	behind  bool // it is to get a snapshot of another node
 }
+
+// pauseAtMost is how long the log may be waited for, to grow. It may not at all.
+const pauseAtMost = 200 * time.Millisecond
 
 func newCluster(t *testing.T, size int, slow bool) *cluster {
 	t.Helper()
@@ -144,12 +148,47 @@ func (n *node) follow() {
 		}
 		n.c.mu.Lock()
 		i, msg := n.applied, n.c.log[n.applied]
+		isBehind := n.behind && n.c.leader != n.id
 		n.c.mu.Unlock()
+		if isBehind {
+			n.restore(n.c.nodes[(n.id+1)%len(n.c.nodes)])
+			continue
+		}
 		if n.slow && rng.IntN(20) == 0 {
 			time.Sleep(time.Duration(rng.IntN(1000)) * time.Microsecond)
 		}
 		result := n.Backend.Apply(msg, uint64(i+1))
 		n.c.change(func() { n.applied, n.results[i] = i+1, result })
+	}
+}
+
+// restore makes the state of a node that of another one, if that is further.
+func (n *node) restore(from *node) {
+	s, err := from.Backend.Snapshot()
+	if err == nil && s.head.index > n.Backend.applied() {
+		var r *Restoration
+		if r, err = n.Backend.Restore(); err == nil {
+			err = copyRecords(r, s)
+		}
+		if err == nil {
+			err = r.Commit()
+		}
+	}
+	if err != nil {
+		panic(err)
+	}
+	n.c.change(func() { n.behind, n.applied = false, int(n.Backend.applied()) })
+}
+
+func copyRecords(r *Restoration, s *Snapshot) error {
+	for {
+		record, err := s.Next()
+		if err != nil || record == nil {
+			return err
+		}
+		if err := r.Apply(record); err != nil {
+			return err
+		}
 	}
 }
 

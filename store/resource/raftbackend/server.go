@@ -76,7 +76,7 @@ func (b *Backend) serveApply(ctx context.Context, req []byte) ([]byte, error) {
 	if err := m.check(); err != nil {
 		return nil, err
 	}
-	stored, err := b.order(ctx, req)
+	stored, err := b.order(ctx, m, req)
 	if err != nil || stored == nil {
 		return nil, err
 	}
