@@ -42,7 +42,7 @@ func (m *Machine) WatchList(typ UnversionedType, tenancy Tenancy, namePrefix str
 }
 
 func (m *Machine) cursor(f filter) *cursor {
-	m.mu.Lock()
+	m.lock()
 	defer m.mu.Unlock()
 	return &cursor{m: m, filter: f, snapshot: m.state.list(f), next: m.recent.end()}
 }
@@ -64,7 +64,7 @@ func (c *cursor) Next(ctx context.Context) (*WatchEvent, error) {
 
 // Close implements [Watch].
 func (c *cursor) Close() {
-	c.m.mu.Lock()
+	c.m.lock()
 	defer c.m.mu.Unlock()
 	c.end()
 }
@@ -73,7 +73,7 @@ func (c *cursor) end() { c.closed, c.snapshot = true, nil }
 
 // take returns the next event if there is one, and else what to wait for.
 func (c *cursor) take() (*WatchEvent, <-chan struct{}, error) {
-	c.m.mu.Lock()
+	c.m.lock()
 	defer c.m.mu.Unlock()
 	recent := &c.m.recent
 	if c.closed || c.m.ended || c.next < recent.first {

@@ -15,7 +15,8 @@ import (
 //
 // The same calls of Write, Delete, Load and Advance in the same order lead to the same
 // resources, versions and refusals. A Machine is safe for concurrent use. Resources
-// that it returns are copies, except where a method says otherwise.
+// that it returns are copies, except where a method says otherwise. The zero Machine is
+// empty, and its watches are closed by the first change.
 type Machine struct {
 	mu      sync.Mutex
 	state   *state
@@ -31,6 +32,14 @@ func NewMachine(watchBuffer int) *Machine {
 	return &Machine{state: newState(), recent: events{limit: watchBuffer}, changed: make(chan struct{})}
 }
 
+// lock takes mu, and makes what a zero Machine lacks.
+func (m *Machine) lock() {
+	m.mu.Lock()
+	if m.state == nil {
+		m.state, m.changed = newState(), make(chan struct{})
+	}
+}
+
 // Write applies a write: res becomes the resource with that version, if the rules of
 // Backend.WriteCAS allow it. Its size is the caller's to check before the write is ordered
 // ([CheckResource]). The machine keeps res, and returns it; nobody may change it any more.
@@ -38,7 +47,7 @@ func (m *Machine) Write(res *Resource, version uint64) (*Resource, error) {
 	if err := checkResource(res); err != nil {
 		return nil, err
 	}
-	m.mu.Lock()
+	m.lock()
 	defer m.mu.Unlock()
 	if err := checkWrite(m.state.get(res.ID.key()), res); err != nil {
 		return nil, err
@@ -58,7 +67,7 @@ func (m *Machine) Delete(id ID, expect string, version uint64) error {
 	if err := checkID(id); err != nil {
 		return err
 	}
-	m.mu.Lock()
+	m.lock()
 	defer m.mu.Unlock()
 	is, err := checkDelete(m.state.get(id.key()), id, expect)
 	if is {
@@ -74,7 +83,7 @@ func (m *Machine) Load(res *Resource) error {
 	if err := checkStored(res); err != nil {
 		return err
 	}
-	m.mu.Lock()
+	m.lock()
 	defer m.mu.Unlock()
 	if err := checkRoom(m.state.size, res); err != nil {
 		return err
@@ -85,21 +94,21 @@ func (m *Machine) Load(res *Resource) error {
 
 // Version is the last one given.
 func (m *Machine) Version() uint64 {
-	m.mu.Lock()
+	m.lock()
 	defer m.mu.Unlock()
 	return m.version
 }
 
 // Advance has that version be the last one given.
 func (m *Machine) Advance(version uint64) {
-	m.mu.Lock()
+	m.lock()
 	defer m.mu.Unlock()
 	m.version = version
 }
 
 // End ends the watches: their next event would be one of another machine.
 func (m *Machine) End() {
-	m.mu.Lock()
+	m.lock()
 	defer m.mu.Unlock()
 	m.ended = true
 	m.announce()
@@ -122,7 +131,7 @@ func (m *Machine) Read(id ID) (*Resource, error) {
 
 // List is Backend.List.
 func (m *Machine) List(typ UnversionedType, tenancy Tenancy, namePrefix string) []*Resource {
-	m.mu.Lock()
+	m.lock()
 	list := m.state.list(filter{typ, tenancy, namePrefix})
 	m.mu.Unlock()
 	return clones(list)
@@ -130,7 +139,7 @@ func (m *Machine) List(typ UnversionedType, tenancy Tenancy, namePrefix string) 
 
 // ListByOwner is Backend.ListByOwner.
 func (m *Machine) ListByOwner(owner ID) []*Resource {
-	m.mu.Lock()
+	m.lock()
 	list := m.state.owned(owner)
 	m.mu.Unlock()
 	return clones(list)
@@ -138,34 +147,34 @@ func (m *Machine) ListByOwner(owner ID) []*Resource {
 
 // Snapshot is Backend.Snapshot.
 func (m *Machine) Snapshot() Snapshot {
-	m.mu.Lock()
+	m.lock()
 	defer m.mu.Unlock()
 	return &snapshot{m.state.all(), m.version}
 }
 
 // get returns the stored resource itself, or nil.
 func (m *Machine) get(k key) *Resource {
-	m.mu.Lock()
+	m.lock()
 	defer m.mu.Unlock()
 	return m.state.get(k)
 }
 
 func (m *Machine) size() int64 {
-	m.mu.Lock()
+	m.lock()
 	defer m.mu.Unlock()
 	return m.state.size
 }
 
 // all returns the stored resources themselves.
 func (m *Machine) all() []*Resource {
-	m.mu.Lock()
+	m.lock()
 	defer m.mu.Unlock()
 	return m.state.all()
 }
 
 // apply applies a change that was checked before it was ordered, and counts versions.
 func (m *Machine) apply(c change) {
-	m.mu.Lock()
+	m.lock()
 	defer m.mu.Unlock()
 	m.version++
 	if c.Put != nil {

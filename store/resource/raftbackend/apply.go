@@ -2,6 +2,7 @@ package raftbackend
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -21,11 +22,16 @@ type staged struct {
 	machine     *resource.Machine // nil: there is none
 }
 
+var errZero = errors.New("a zero value: NewBackend, Snapshot and Restore make what works")
+
 // Apply applies the message of a log entry. The host calls it on every node for every
 // message, in the order of the log, and returns the result from Handle.Apply. That is an
 // error, or the resource that was written, which nobody may change, or nil. All nodes
 // get the same.
 func (b *Backend) Apply(buf []byte, idx uint64) any {
+	if b.machine == nil {
+		return errZero
+	}
 	m, err := decodeMessage(buf)
 	b.mu.Lock()
 	defer b.mu.Unlock()

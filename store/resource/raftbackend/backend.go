@@ -75,6 +75,9 @@ func NewBackend(h Handle, l *slog.Logger) (*Backend, error) {
 // Run serves forwarded calls until ctx ends. Then it ends the watches, closes the
 // connections, and returns; every later call is refused. Call it once, in a goroutine.
 func (b *Backend) Run(ctx context.Context) {
+	if b.conns == nil {
+		return // NewBackend has not made it
+	}
 	server := newServer(b)
 	defer context.AfterFunc(ctx, server.Stop)()
 	if err := server.Serve(b.conns); err != nil && ctx.Err() == nil {
@@ -180,14 +183,15 @@ var errNoHost = fmt.Errorf("%w: the backend has no raft host", resource.ErrIncon
 
 // check refuses what cannot be answered at all.
 func (b *Backend) check(ctx context.Context, c resource.Consistency) error {
+	if b == nil || b.handle == nil {
+		return errNoHost
+	}
 	b.mu.Lock()
 	closed := b.closed
 	b.mu.Unlock()
 	switch {
 	case c != resource.Eventual && c != resource.Strong:
 		return fmt.Errorf("%w consistency %d", resource.ErrInvalid, c)
-	case b.handle == nil:
-		return errNoHost
 	case closed:
 		return resource.ErrClosed
 	case ctx.Err() != nil:

@@ -99,14 +99,14 @@ func TestStatusOnTheWire(t *testing.T) {
 		req    []byte
 		want   codes.Code
 	}{
-		"a version that is not stored": {applyMethod, write(func(r *resource.Resource) { r.Version = "77" }), codes.Aborted},
-		"another uid":                  {applyMethod, write(func(r *resource.Resource) { r.ID.UID = "2" }), codes.AlreadyExists},
-		"no name":                      {applyMethod, write(func(r *resource.Resource) { r.ID.Name = "" }), codes.InvalidArgument},
+		"old version": {applyMethod, write(func(r *resource.Resource) { r.Version = "77" }), codes.Aborted},
+		"another uid": {applyMethod, write(func(r *resource.Resource) { r.ID.UID = "2" }), codes.AlreadyExists},
+		"no name":     {applyMethod, write(func(r *resource.Resource) { r.ID.Name = "" }), codes.InvalidArgument},
 		"too large": {applyMethod, write(func(r *resource.Resource) { r.Data = make([]byte, 700<<10) }),
 			codes.ResourceExhausted},
 		"no message":            {applyMethod, []byte{0xff}, codes.InvalidArgument},
 		"no operation":          {applyMethod, nil, codes.InvalidArgument},
-		"nothing of that name":  {readMethod, id(func(id *resource.ID) { id.Name = "b" }), codes.NotFound},
+		"not found":             {readMethod, id(func(id *resource.ID) { id.Name = "b" }), codes.NotFound},
 		"another group version": {readMethod, id(func(id *resource.ID) { id.Type.GroupVersion = "v2" }), codes.OutOfRange},
 		"no such method":        {"Steal", nil, codes.Unimplemented},
 		"what is there":         {readMethod, id(func(*resource.ID) {}), codes.OK},
@@ -201,7 +201,9 @@ func TestOutcomes(t *testing.T) {
 
 type follower struct{ dial error }
 
-func (f follower) Apply([]byte) (any, error)                     { return nil, errors.New("not for a follower") }
-func (f follower) IsLeader() bool                                { return false }
-func (f follower) EnsureStrongConsistency(context.Context) error { return errors.New("not for a follower") }
-func (f follower) DialLeader() (*grpc.ClientConn, error)         { return nil, f.dial }
+func (f follower) Apply([]byte) (any, error) { return nil, errors.New("not for a follower") }
+func (f follower) IsLeader() bool            { return false }
+func (f follower) EnsureStrongConsistency(context.Context) error {
+	return errors.New("not for a follower")
+}
+func (f follower) DialLeader() (*grpc.ClientConn, error) { return nil, f.dial }

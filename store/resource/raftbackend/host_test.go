@@ -37,6 +37,7 @@ type node struct {
 	applied int // entries of the log
 	results map[int]any
 	slow    bool
+	stopped bool // it applies nothing
 	behind  bool // it is to get a snapshot of another node
 }
 
@@ -143,7 +144,7 @@ func (c *cluster) lead(id int) {
 func (n *node) follow() {
 	rng := rand.New(rand.NewPCG(uint64(n.id), 7))
 	for {
-		if n.c.wait(context.Background(), func() bool { return n.applied < len(n.c.log) }) != nil {
+		if n.c.wait(context.Background(), func() bool { return n.applied < len(n.c.log) && !n.stopped }) != nil {
 			return
 		}
 		n.c.mu.Lock()

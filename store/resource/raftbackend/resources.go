@@ -26,7 +26,7 @@ func (r Resources) Snapshot(ctx context.Context) (resource.Snapshot, error) {
 // messages of about 1 MiB, and then one that makes them the only ones. Of restorations at
 // the same time the last one to begin wins; the others are resource.ErrInconsistent.
 func (r Resources) Restore() (resource.Restoration, error) {
-	if r.handle == nil {
+	if r.Backend == nil || r.handle == nil {
 		return nil, fmt.Errorf("restore: %w", errNoHost)
 	}
 	return resource.NewRestoration(r.replaceAll), nil

@@ -137,6 +137,10 @@ func newListener() *listener {
 }
 
 func (l *listener) handle(conn net.Conn) {
+	if l == nil {
+		_ = conn.Close()
+		return
+	}
 	select {
 	case l.conns <- conn:
 	case <-l.closed:

@@ -55,6 +55,9 @@ type Snapshot struct {
 // read it while it makes the next ones. It holds on to the resources, and copies them
 // one by one.
 func (b *Backend) Snapshot() (*Snapshot, error) {
+	if b.machine == nil {
+		return nil, errZero
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := &Snapshot{all: b.machine.Snapshot(), staged: resource.NewMachine(0).Snapshot()}
@@ -70,6 +73,8 @@ func (b *Backend) Snapshot() (*Snapshot, error) {
 func (s *Snapshot) Next() ([]byte, error) {
 	var r record
 	switch {
+	case s.all == nil:
+		return nil, errZero
 	case s.over:
 		return nil, nil
 	case s.records == 0:
@@ -99,12 +104,18 @@ type Restoration struct {
 
 // Restore begins a restoration. It ends with Commit or Abort.
 func (b *Backend) Restore() (*Restoration, error) {
+	if b.machine == nil {
+		return nil, errZero
+	}
 	return &Restoration{b: b, machine: resource.NewMachine(watchBuffer), staged: resource.NewMachine(0)}, nil
 }
 
 // Apply adds the next record of a snapshot. After an error only Abort is left to do. A
 // record that no snapshot has at this place is resource.ErrCorrupt.
 func (r *Restoration) Apply(record []byte) error {
+	if r.b == nil {
+		return errZero
+	}
 	if r.err == nil {
 		r.err = r.apply(record)
 	}

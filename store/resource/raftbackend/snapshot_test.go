@@ -51,7 +51,7 @@ func sampleLog() [][]byte {
 		{replace: &replacement{"r1", 1, 100}},
 		{write: &resource.Resource{ID: idOf("three")}},
 		{remove: &removal{idOf("other"), "101"}}, {remove: &removal{idOf("none"), "1"}},
-		{part: &part{"r2", 0, []resource.Resource{other}}},
+		{part: &part{"r2", 0, []resource.Resource{other}}}, {part: &part{"r2", 1, nil}},
 	} {
 		log = append(log, m.encode())
 	}
@@ -103,7 +103,7 @@ func restore(b *Backend, records [][]byte) error {
 // TestSnapshotAnywhere: a node that gets a snapshot in place of any beginning of the log, and
 // then the rest, is as one that has applied all of it; one restoration is under way at the end.
 func TestSnapshotAnywhere(t *testing.T) {
-	log := append(sampleLog(), (&message{replace: &replacement{"r2", 1, 0}}).encode())
+	log := append(sampleLog(), (&message{replace: &replacement{"r2", 2, 0}}).encode())
 	for cut := range log {
 		whole, rest := bare(t), bare(t)
 		for i, msg := range log {
