@@ -64,6 +64,11 @@
 //     is cas.ErrIndeterminate, that it is not known. No error is both.
 //   - Memory, files and requests are bounded by what is stored, not by its history.
 //
+// # One state machine, two ways to order it
+//
+// The resources, the rules and the events of a handle are a [Machine]. It does not know the
+// log. Package raftbackend has the same machine ordered by a Raft log.
+//
 // # A snapshot as bytes
 //
 // [WriteSnapshot] writes a snapshot as lines of JSON: a head, a line for each resource,

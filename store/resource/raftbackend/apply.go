@@ -142,6 +142,10 @@ func (b *Backend) applied() uint64 {
 
 // await waits until the log entry with that index is applied.
 func (b *Backend) await(ctx context.Context, index uint64) error {
+	if b.applied() >= index {
+		return nil
+	}
+	defer b.sayWhenSlow(fmt.Sprintf("waiting for log entry %d, which the leader has applied", index))()
 	for {
 		b.mu.Lock()
 		reached, closed, moved := b.index >= index, b.closed, b.moved

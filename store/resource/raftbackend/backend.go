@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc"
 
@@ -37,6 +38,21 @@ type Handle interface {
 	// Backend.HandleConnection there. The backend closes it. An error means that
 	// nothing was sent.
 	DialLeader() (*grpc.ClientConn, error)
+}
+
+// CASOutcomes returns a Handle for a host whose errors of Apply are those of a cas.Store's
+// Write: what is not cas.ErrIndeterminate is certain.
+func CASOutcomes(h Handle) Handle { return casOutcomes{h} }
+
+type casOutcomes struct{ Handle }
+
+// Apply implements Handle.
+func (h casOutcomes) Apply(msg []byte) (any, error) {
+	value, err := h.Handle.Apply(msg)
+	if !errors.Is(err, cas.ErrIndeterminate) {
+		err = inconsistent(err)
+	}
+	return value, err
 }
 
 // watchBuffer is how many changes a node remembers for its watches.
@@ -216,6 +232,12 @@ func (b *Backend) ensure(ctx context.Context) error {
 	return inconsistent(b.handle.EnsureStrongConsistency(ctx))
 }
 
+// sayWhenSlow logs what is being waited for, when it takes more than two seconds. Call the
+// result at the end.
+func (b *Backend) sayWhenSlow(what string) (stop func() bool) {
+	return time.AfterFunc(2*time.Second, func() { b.log.Info(what) }).Stop
+}
+
 // inconsistent is the error of what has certainly changed nothing.
 func inconsistent(err error) error {
 	switch {
@@ -267,6 +289,7 @@ func (b *Backend) order(ctx context.Context, m *message, encoded []byte) (*resou
 		value, err := b.handle.Apply(encoded)
 		answers <- answer{value, err}
 	}()
+	defer b.sayWhenSlow("waiting for the raft host to apply a message")()
 	var a answer
 	select {
 	case a = <-answers:

@@ -14,7 +14,8 @@
 //     after its own TLS handshake: the backend itself does no TLS, and checks nobody;
 //   - calls [Backend.LeaderChanged] when another node leads;
 //   - writes what [Backend.Snapshot] yields into its snapshots, and feeds it to
-//     [Backend.Restore], one record at a time, whole and in order.
+//     [Backend.Restore], one record at a time, whole and in order; or as a stream, by
+//     [Snapshot.WriteTo] and [Restoration.ReadFrom].
 //
 // With a nil Handle the backend has Apply, Snapshot and Restore, for a tool that reads
 // a snapshot or a log. Everything else returns an error.

@@ -79,6 +79,7 @@ func (l *leader) dial() (*grpc.ClientConn, error) {
 // answer is based on; behind is the error of that. An error of the call that is neither
 // one of package resource nor of package cas leaves its outcome open.
 func (b *Backend) forward(ctx context.Context, method string, req []byte) (rsp []byte, behind, err error) {
+	defer b.sayWhenSlow("waiting for the leader to answer a forwarded call")()
 	conn, err := b.leader.connect(ctx)
 	if err != nil {
 		return nil, nil, err

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/replctl/replicate/store/resource"
 )
@@ -48,20 +47,19 @@ func FuzzMessage(f *testing.F) {
 	})
 }
 
-// FuzzRestore: records of a snapshot, each behind its length. What is read is written and read as the
-// same.
+// FuzzRestore: the stream of a snapshot. What is read is written and read as the same.
 func FuzzRestore(f *testing.F) {
 	b := &Backend{machine: resource.NewMachine(0), moved: make(chan struct{})}
 	seed := func() {
+		var in bytes.Buffer
 		s, err := b.Snapshot()
+		if err == nil {
+			_, err = s.WriteTo(&in)
+		}
 		if err != nil {
 			f.Fatal(err)
 		}
-		var in []byte
-		for record, _ := s.Next(); record != nil; record, _ = s.Next() {
-			in = protowire.AppendBytes(in, record)
-		}
-		f.Add(in)
+		f.Add(in.Bytes())
 	}
 	seed()
 	for i, msg := range sampleLog() {
@@ -69,16 +67,8 @@ func FuzzRestore(f *testing.F) {
 		seed()
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
-		var all [][]byte
-		for len(in) > 0 {
-			record, n := protowire.ConsumeBytes(in)
-			if n < 0 {
-				return
-			}
-			all, in = append(all, record), in[n:]
-		}
 		b := bare(t)
-		if err := restore(b, all); err != nil {
+		if err := readStream(b, bytes.NewReader(in)); err != nil {
 			if !errors.Is(err, resource.ErrCorrupt) {
 				t.Errorf("got %v, want an error that is ErrCorrupt", err)
 			}

@@ -3,9 +3,11 @@ package raftbackend
 import (
 	"bytes"
 	"errors"
+	"io"
 	"os"
 	"strconv"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -207,6 +209,75 @@ func TestDamagedSnapshots(t *testing.T) {
 	r.Abort()
 	if err := errors.Join(r.Apply(whole[0]), r.Commit()); !errors.Is(err, resource.ErrClosed) {
 		t.Errorf("after Abort: %v", err)
+	}
+}
+
+func readStream(b *Backend, in io.Reader) error {
+	r, err := b.Restore()
+	if err != nil {
+		return err
+	}
+	defer r.Abort()
+	if _, err := r.ReadFrom(in); err != nil {
+		return errors.Join(err, mustFail(r.Commit()))
+	}
+	return r.Commit()
+}
+
+// mustFail is nil for an error.
+func mustFail(err error) error {
+	if err == nil {
+		return errors.New("Commit after an error succeeds")
+	}
+	return nil
+}
+
+// TestStream: a snapshot as a stream is read as it was, and one that was cut anywhere, or made
+// longer, is refused. An error of the reader is returned.
+func TestStream(t *testing.T) {
+	b := bare(t)
+	for i, msg := range sampleLog() {
+		b.Apply(msg, uint64(1+i))
+	}
+	s, err := b.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if n, err := s.WriteTo(&out); err != nil || n != int64(out.Len()) {
+		t.Fatalf("WriteTo: %d bytes of %d, %v", n, out.Len(), err)
+	}
+	stream, other := out.Bytes(), bare(t)
+	r, err := other.Restore()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := r.ReadFrom(bytes.NewReader(stream)); err != nil || n != int64(len(stream)) {
+		t.Fatalf("ReadFrom: %d bytes of %d, %v", n, len(stream), err)
+	}
+	if err := r.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(records(t, b), records(t, other)); diff != "" {
+		t.Errorf("the state (-want +got):\n%s", diff)
+	}
+	for n := range stream {
+		if err := readStream(bare(t), bytes.NewReader(stream[:n])); !errors.Is(err, resource.ErrCorrupt) {
+			t.Errorf("cut at byte %d: %v", n, err)
+		}
+	}
+	longer := append(bytes.Clone(stream), 0)
+	if err := readStream(bare(t), bytes.NewReader(longer)); !errors.Is(err, resource.ErrCorrupt) {
+		t.Errorf("a byte more: %v", err)
+	}
+	endless := bytes.Repeat([]byte{0xff}, 9)
+	if err := readStream(bare(t), bytes.NewReader(append(endless, 1))); !errors.Is(err, resource.ErrCorrupt) {
+		t.Errorf("a record of 2^63 bytes: %v", err)
+	}
+	broken := errors.New("the disk is broken")
+	err = readStream(bare(t), io.MultiReader(bytes.NewReader(stream[:40]), iotest.ErrReader(broken)))
+	if !errors.Is(err, broken) {
+		t.Errorf("a reader that fails: %v", err)
 	}
 }
 
