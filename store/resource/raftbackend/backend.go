@@ -95,12 +95,15 @@ func (b *Backend) Run(ctx context.Context) {
 		return // NewBackend has not made it
 	}
 	server := newServer(b)
-	defer context.AfterFunc(ctx, server.Stop)()
+	defer context.AfterFunc(ctx, func() {
+		_ = b.conns.Close()
+		server.Stop()
+	})()
 	if err := server.Serve(b.conns); err != nil && ctx.Err() == nil {
 		b.log.Error("serve forwarded calls", "error", err)
 	}
 	<-ctx.Done()
-	_ = b.conns.Close()
+	server.Stop() // again, to wait for it
 	b.leader.changed()
 	b.mu.Lock()
 	defer b.mu.Unlock()

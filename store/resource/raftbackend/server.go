@@ -3,9 +3,7 @@ package raftbackend
 import (
 	"context"
 	"fmt"
-	"net"
 	"strconv"
-	"sync"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/mem"
@@ -124,45 +122,3 @@ func (codec) Unmarshal(data mem.BufferSlice, v any) error {
 	f.bytes = data.Materialize()
 	return nil
 }
-
-// listener is the net.Listener of connections that a host hands over.
-type listener struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	close  sync.Once
-}
-
-func newListener() *listener {
-	return &listener{conns: make(chan net.Conn), closed: make(chan struct{})}
-}
-
-func (l *listener) handle(conn net.Conn) {
-	if l == nil {
-		_ = conn.Close()
-		return
-	}
-	select {
-	case l.conns <- conn:
-	case <-l.closed:
-		_ = conn.Close()
-	}
-}
-
-// Accept implements net.Listener.
-func (l *listener) Accept() (net.Conn, error) {
-	select {
-	case conn := <-l.conns:
-		return conn, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-// Close implements net.Listener.
-func (l *listener) Close() error {
-	l.close.Do(func() { close(l.closed) })
-	return nil
-}
-
-// Addr implements net.Listener. Only the host knows an address.
-func (l *listener) Addr() net.Addr { return &net.UnixAddr{Name: serviceName} }
