@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -248,9 +249,8 @@ func (n *node) DialLeader() (*grpc.ClientConn, error) {
 
 // backends returns the nodes, one after the other, as handles of one store.
 func (c *cluster) backends() func() resource.Backend {
-	i := 0
+	var i atomic.Int64
 	return func() resource.Backend {
-		i++
-		return c.nodes[i%len(c.nodes)].Resources
+		return c.nodes[int(i.Add(1))%len(c.nodes)].Resources
 	}
 }
