@@ -247,7 +247,7 @@ func inconsistent(err error) error {
 	case err == nil || errors.Is(err, resource.ErrInconsistent) && !errors.Is(err, cas.ErrIndeterminate):
 		return err
 	case errors.Is(err, cas.ErrIndeterminate):
-		return fmt.Errorf("%w: %v", resource.ErrInconsistent, err)
+		return fmt.Errorf("%w: %s", resource.ErrInconsistent, err.Error())
 	}
 	return fmt.Errorf("%w: %w", resource.ErrInconsistent, err)
 }
@@ -255,7 +255,7 @@ func inconsistent(err error) error {
 // unknown is the error of what may have been applied.
 func unknown(err error) error {
 	if errors.Is(err, resource.ErrInconsistent) {
-		return fmt.Errorf("%w: %v", cas.ErrIndeterminate, err)
+		return fmt.Errorf("%w: %s", cas.ErrIndeterminate, err.Error())
 	}
 	return fmt.Errorf("%w: %w", cas.ErrIndeterminate, err)
 }
