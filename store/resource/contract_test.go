@@ -170,6 +170,17 @@ func TestZero(t *testing.T) {
 	if got := (resource.GroupVersionMismatchError{}).Error(); !strings.Contains(got, "another") {
 		t.Errorf("a mismatch without a resource: %q", got)
 	}
+	var m resource.Machine
+	watch := m.WatchList(nodes.Unversioned(), local, "")
+	if _, err := m.Read(id); !errors.Is(err, resource.ErrNotFound) {
+		t.Errorf("a zero machine: %v", err)
+	}
+	if r, err := m.Write(&resource.Resource{ID: id}, 3); err != nil || r.Version != "3" || m.Version() != 3 {
+		t.Errorf("a zero machine writes %v, %v", r, err)
+	}
+	if _, err := watch.Next(ctx); !errors.Is(err, resource.ErrWatchClosed) {
+		t.Errorf("a watch of a zero machine: %v", err)
+	}
 	if _, err := s.WriteCAS(ctx, nil); !errors.Is(err, resource.ErrInvalid) {
 		t.Errorf("WriteCAS of nil: %v", err)
 	}

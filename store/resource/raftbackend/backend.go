@@ -36,7 +36,8 @@ type Handle interface {
 
 	// DialLeader returns a connection to the leader, whose host hands it to
 	// Backend.HandleConnection there. The backend closes it. An error means that
-	// nothing was sent.
+	// nothing was sent. Give it a keepalive: without one, a call to a leader that has
+	// vanished lasts as long as the caller's context.
 	DialLeader() (*grpc.ClientConn, error)
 }
 
