@@ -184,7 +184,7 @@ func (r *Restoration) Commit() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.index, b.offset, b.staged = r.head.index, r.head.offset, staged{}
-	if r.head.restoration != "" {
+	if r.head.parts > 0 {
 		b.staged = staged{r.head.restoration, r.head.parts, r.head.partIndex, r.staged}
 	}
 	b.install(r.machine)
