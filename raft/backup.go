@@ -108,7 +108,7 @@ func (n *Node) inspect(spool io.ReadSeeker) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if rest.present && n.cfg.Part == nil {
+	if rest.present && n.fsm.part == nil {
 		return 0, errNoPart
 	}
 	_, err = io.Copy(io.Discard, rest)

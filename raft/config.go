@@ -71,8 +71,9 @@ type Config struct {
 	// Logger gets what the node has to say; slog.Default() if nil.
 	Logger *slog.Logger
 
-	// Part, if set, is a second state machine on the same log: see [Part].
-	Part Part
+	// Part, if set, makes a second state machine on the same log: see [Part]. It is called once, and
+	// must not use the handle before Open has returned.
+	Part func(h *Handle) (Part, error)
 
 	// Dial, if set, makes the connections to other nodes, in place of a net.Dialer.
 	Dial func(ctx context.Context, address string) (net.Conn, error)

@@ -17,9 +17,9 @@ var update = flag.Bool("update", false, "write testdata anew; a released version
 const goldenDir, goldenSnapshot = "testdata/v1", "testdata/v1.snapshot"
 
 // golden opens the one node of a directory.
-func golden(t *testing.T, dir string, part raft.Part) *raft.Node {
+func golden(t *testing.T, dir string, part *journal) *raft.Node {
 	t.Helper()
-	n, err := raft.Open(raft.Config{ID: "golden", Dir: dir, Bind: "127.0.0.1:0", Bootstrap: true, Part: part, Trailing: 4,
+	n, err := raft.Open(raft.Config{ID: "golden", Dir: dir, Bind: "127.0.0.1:0", Bootstrap: true, Part: part.as, Trailing: 4,
 		Logger: quiet})
 	if err != nil {
 		t.Fatal(err)

@@ -46,7 +46,7 @@ type network struct {
 	clients map[string]*grpc.ClientConn // by address; nil when closed
 }
 
-func listen(cfg Config) (*network, error) {
+func listen(cfg Config, part Part) (*network, error) {
 	l, err := net.Listen("tcp", cfg.Bind)
 	if err != nil {
 		return nil, err
@@ -62,8 +62,8 @@ func listen(cfg Config) (*network, error) {
 			return new(net.Dialer).DialContext(ctx, "tcp", address)
 		}
 	}
-	if cfg.Part != nil {
-		n.part = cfg.Part.HandleConnection
+	if part != nil {
+		n.part = part.HandleConnection
 	}
 	n.raft, n.rpc = newInbox(n), newInbox(n)
 	return n, nil

@@ -57,7 +57,14 @@ func Open(cfg Config) (n *Node, err error) {
 	if cfg, err = cfg.withDefaults(); err != nil {
 		return nil, err
 	}
-	n = &Node{cfg: cfg, fsm: newFSM(cfg.Part), joined: make(chan struct{})}
+	n = &Node{cfg: cfg, joined: make(chan struct{})}
+	var part Part
+	if cfg.Part != nil {
+		if part, err = cfg.Part(&Handle{n}); err != nil {
+			return nil, err
+		}
+	}
+	n.fsm = newFSM(part)
 	n.Records = &Records{n: n}
 	n.ctx, n.stop = context.WithCancel(context.Background())
 	if err := n.open(); err != nil {
@@ -84,7 +91,7 @@ func (n *Node) open() error {
 	if err != nil {
 		return err
 	}
-	if n.net, err = listen(n.cfg); err != nil {
+	if n.net, err = listen(n.cfg, n.fsm.part); err != nil {
 		return err
 	}
 	joins := fresh && len(n.cfg.Join) > 0
@@ -148,8 +155,8 @@ func (n *Node) observe() {
 			if l, ok := o.Data.(hraft.LeaderObservation); ok {
 				n.cfg.Logger.Info("raft: leader", "id", l.LeaderID, "address", l.LeaderAddr)
 			}
-			if n.cfg.Part != nil {
-				n.cfg.Part.LeaderChanged()
+			if n.fsm.part != nil {
+				n.fsm.part.LeaderChanged()
 			}
 		}
 	}

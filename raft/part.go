@@ -15,17 +15,17 @@ import (
 
 // Part is a second state machine on the log of the nodes, beside the records. Its commands are
 // ordered by [Handle].Apply. All nodes of a cluster have it, or none; a node without it stops at its first
-// command.
+// command. raftbackend.Part is one.
 type Part interface {
 	// Apply applies the command of a log entry, in the order of the log, on every node. The
 	// result depends on the command and those before it alone. It is called by one goroutine.
 	Apply(command []byte, index uint64) any
 
 	// Snapshot returns the present state. It is called between two calls of Apply, and should
-	// return at once.
-	Snapshot() (PartSnapshot, error)
+	// return at once. WriteTo is called beside later calls of Apply, once or never.
+	Snapshot() (io.WriterTo, error)
 
-	// Restore replaces the state with one that PartSnapshot.Write has written. An empty stream is
+	// Restore replaces the state with one that such a WriteTo has written. An empty stream is
 	// the state before the first command. If Read returns an error other than io.EOF the
 	// stream is not whole, and the state stays as it was.
 	Restore(from io.Reader) error
@@ -36,12 +36,6 @@ type Part interface {
 
 	// LeaderChanged is called when the cluster has another leader, or none.
 	LeaderChanged()
-}
-
-// PartSnapshot is a state of a Part.
-type PartSnapshot interface {
-	Write(to io.Writer) error // beside calls of Apply
-	Release()                 // called once, last
 }
 
 // Handle is what a Part needs of its node.
@@ -57,7 +51,7 @@ func (h *Handle) Apply(command []byte) (answer any, err error) {
 	if err := h.n.started(); err != nil {
 		return nil, err
 	}
-	if h.n.cfg.Part == nil {
+	if h.n.fsm.part == nil {
 		return nil, errNoPart
 	}
 	encoded, err := encodePart(command)

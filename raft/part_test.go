@@ -31,7 +31,7 @@ func (j *journal) Apply(command []byte, index uint64) any {
 }
 
 // Snapshot implements [raft.Part].
-func (j *journal) Snapshot() (raft.PartSnapshot, error) { return journalSnapshot(j.all()), nil }
+func (j *journal) Snapshot() (io.WriterTo, error) { return journalSnapshot(j.all()), nil }
 
 // Restore implements [raft.Part].
 func (j *journal) Restore(from io.Reader) error {
@@ -77,11 +77,13 @@ func (j *journal) count(n *int) int {
 
 type journalSnapshot []string
 
-// Write implements [raft.PartSnapshot].
-func (s journalSnapshot) Write(to io.Writer) error { return json.NewEncoder(to).Encode([]string(s)) }
+// WriteTo implements [io.WriterTo].
+func (s journalSnapshot) WriteTo(to io.Writer) (int64, error) {
+	return 0, json.NewEncoder(to).Encode([]string(s))
+}
 
-// Release implements [raft.PartSnapshot].
-func (journalSnapshot) Release() {}
+// as makes it the Part of a configuration.
+func (j *journal) as(*raft.Handle) (raft.Part, error) { return j, nil }
 
 // TestPart: commands of a second state machine are in the order of the log on each node, and in
 // its snapshots; its connections reach the leader's.
@@ -93,7 +95,7 @@ func TestPart(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		journals[i] = new(journal)
-		cfg.Part, cfg.Trailing = journals[i], 4
+		cfg.Part, cfg.Trailing = journals[i].as, 4
 	}})
 	leader := c.Leader()
 	follower := (leader + 1) % 3

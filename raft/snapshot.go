@@ -51,7 +51,7 @@ func (f *fsm) Snapshot() (hraft.FSMSnapshot, error) {
 // snapshot is a state on its way to the disk.
 type snapshot struct {
 	state *state
-	part  PartSnapshot // nil without a Part
+	part  io.WriterTo // nil without a Part
 }
 
 // Persist implements [hraft.FSMSnapshot].
@@ -63,11 +63,7 @@ func (s *snapshot) Persist(sink hraft.SnapshotSink) error {
 }
 
 // Release implements [hraft.FSMSnapshot].
-func (s *snapshot) Release() {
-	if s.part != nil {
-		s.part.Release()
-	}
-}
+func (s *snapshot) Release() {}
 
 func (s *snapshot) write(to io.Writer) error {
 	sum := sha256.New()
@@ -85,7 +81,7 @@ func (s *snapshot) write(to io.Writer) error {
 	}
 	if s.part != nil {
 		_ = w.WriteByte('p')
-		if err := s.part.Write(pieces{w}); err != nil {
+		if _, err := s.part.WriteTo(pieces{w}); err != nil {
 			return err
 		}
 	}

@@ -47,8 +47,8 @@ func testCreateRace(t *testing.T, h Harness) {
 func increment(ctx context.Context, b resource.Backend, id resource.ID) (version string, err error) {
 	for {
 		r, err := b.Read(ctx, resource.Eventual, id)
-		if errors.Is(err, castest.ErrInjected) {
-			continue
+		if errors.Is(err, castest.ErrInjected) || errors.Is(err, resource.ErrNotFound) {
+			continue // such a read may be from before the resource was there
 		} else if err != nil {
 			return "", err
 		}
