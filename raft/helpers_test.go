@@ -20,7 +20,7 @@ func quick(_ int, c *raft.Config) { c.Heartbeat = race.Pick(250*time.Millisecond
 // eventually waits for something that a cluster comes to by itself.
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	for end := time.Now().Add(2 * time.Minute); !done(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(rafttest.Patience); !done(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("it does not happen that %s", what)
 		}
@@ -76,7 +76,7 @@ func another(c *rafttest.Cluster) int {
 }
 
 func background(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), rafttest.Patience)
 	t.Cleanup(cancel)
 	return ctx
 }

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -54,7 +53,7 @@ func runChild(settings string) error {
 		return err
 	}
 	cfg := raft.Config{ID: c.ID, Dir: c.Dir, Bind: c.Bind, Bootstrap: c.Join == "", TLS: tlsConfig, Heartbeat: c.Heartbeat,
-		SnapshotEvery: 64, Trailing: 32, Logger: slog.New(slog.DiscardHandler)}
+		Patience: rafttest.Patience, SnapshotEvery: 64, Trailing: 32, Logger: quiet}
 	if c.Join != "" {
 		cfg.Join = []string{c.Join}
 	}
@@ -93,7 +92,8 @@ func startProcesses(t *testing.T, heartbeat time.Duration) *processes {
 	t.Cleanup(p.stop)
 	var err error
 	p.here, err = raft.Open(raft.Config{ID: "here", Dir: filepath.Join(dir, "here"), Bind: "127.0.0.1:0", NonVoter: true,
-		Join: []string{p.settings[0].Bind}, TLS: a.load(a), Heartbeat: heartbeat, Logger: slog.New(slog.DiscardHandler)})
+		Join: []string{p.settings[0].Bind}, TLS: a.load(a), Heartbeat: heartbeat, Patience: rafttest.Patience,
+		Logger: quiet})
 	if err != nil {
 		t.Fatal(err)
 	}

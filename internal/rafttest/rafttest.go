@@ -102,6 +102,9 @@ func (c *Cluster) Kill(i int) {
 // Heartbeat is that of nodes in tests in which nothing breaks: no machine is so slow that it loses its leader.
 var Heartbeat = race.Pick(raft.DefaultHeartbeat, 5*raft.DefaultHeartbeat)
 
+// Patience is that of nodes in all tests. A call that takes longer fails, so that it is long.
+const Patience = 2 * time.Minute
+
 // ID is the id of a node.
 func ID(i int) string { return fmt.Sprint("node-", i) }
 
@@ -118,7 +121,7 @@ func (c *Cluster) Open(i int) {
 	}
 	c.mu.Unlock()
 	cfg := raft.Config{ID: ID(i), Dir: c.Dir(i), Bind: "127.0.0.1:0", Bootstrap: i == 0 && known == "",
-		Logger: slog.New(slog.DiscardHandler), Patience: 30 * time.Second, Heartbeat: Heartbeat}
+		Logger: slog.New(slog.DiscardHandler), Patience: Patience, Heartbeat: Heartbeat}
 	if !cfg.Bootstrap {
 		cfg.Join = others
 	}
