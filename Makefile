@@ -33,9 +33,10 @@ powerloss:
 pgtorture:
 	REPLICATE_PGTORTURE=full go test -tags realservers -count=1 -timeout 60m -v -run TestTorture ./postgres
 
-# 200 rounds of nodes that are killed, cut off, stopped, lose their disks and leave, under 6 clients; takes minutes.
+# 200 rounds of nodes that are killed, cut off, stopped, lose their disks and leave, and 200 of kill -9 and SIGSTOP of
+# processes, under 6 clients; takes minutes.
 rafttorture:
-	REPLICATE_RAFTTORTURE=full go test -count=1 -timeout 60m -v -run TestTorture ./raft
+	REPLICATE_RAFTTORTURE=full go test -count=1 -timeout 60m -v -run Torture ./raft
 
 # What check and restore say of 2,000 damaged replicas; go test hurts 200 of them.
 damage:
