@@ -1,0 +1,34 @@
+// Package diff says what changed in a replicated database between two moments: objects of the
+// schema, and rows of each table.
+//
+// [Compare] takes two views ([view.View]) and reads both schemas. [Diff.Rows] then streams the
+// changes of one table in the order of its key, [Diff.Count] counts them, and [Diff.Script] writes
+// SQL that turns the first database into the second, or back.
+//
+// # Which rows are one
+//
+// A row is known by its key: the rowid, or the primary key of a WITHOUT ROWID table. VACUUM may
+// give new rowids to the rows of a table without INTEGER PRIMARY KEY; such rows count as updated
+// or as deleted and inserted. A row is updated if a column that both tables have differs. Generated
+// columns are not compared. A table whose key has other columns than before counts as dropped and
+// created. A virtual table stores nothing: its shadow tables are compared.
+//
+// # What is read
+//
+// Where both views are of one replica, a page that both read at the same place of the same file is
+// the same, and need not be read. Compare reads the interior pages of the b-trees, which say in
+// which ranges of keys a page has changed, and Rows reads those ranges in both databases. It stops
+// as soon as it knows where each changed page belongs. Everything is read, which is right but not
+// cheap, where
+//
+//   - the views are of two replicas, or of two page sizes or encodings, or a snapshot, or VACUUM, has
+//     replaced every page;
+//   - overflow pages were overwritten, and the page with the row that they belong to was not;
+//   - the columns of a table are others than before, except for some added or removed at the end.
+//
+// A table whose rows cannot be brought into one order is refused with a reason: one without a
+// usable name for its rowid, one that needs a collation which is not SQLite's own, and a WITHOUT
+// ROWID table in databases of two text encodings.
+//
+// Memory depends neither on how many rows there are nor on how many changed.
+package diff
