@@ -89,7 +89,6 @@ type side struct {
 	view *view.View
 	db   *sql.DB
 
-	encoding string
 	pragmas  map[string]string
 	objects  []object
 	tables   map[string]*table

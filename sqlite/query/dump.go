@@ -34,7 +34,7 @@ func Dump(ctx context.Context, conn *sql.Conn, w io.Writer, tables ...string) er
 	d.sequences()
 	for _, o := range d.objects {
 		if o.Type != "table" && o.SQL != "" {
-			d.print("%s;\n", o.SQL)
+			d.print("%s\n", Terminated(o.SQL))
 		}
 	}
 	if d.schemaWritable {
@@ -114,7 +114,7 @@ func (d *dumper) table(o Object) {
 		d.virtual(o)
 		return
 	default:
-		d.print("%s;\n", o.SQL)
+		d.print("%s\n", Terminated(o.SQL))
 	}
 	d.rows(o.Name)
 }

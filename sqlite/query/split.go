@@ -138,3 +138,20 @@ func (s *scanner) see(text string, kind tokenKind) {
 		s.other = true
 	}
 }
+
+// Terminated returns a statement with the semicolon that ends it. A comment at its end stays one: a
+// line, or the end of the comment, comes between.
+func Terminated(statement string) string {
+	between := ""
+	for rest := statement; rest != ""; {
+		n, _ := token(rest)
+		switch last := rest[:n]; {
+		case strings.HasPrefix(last, "--") && !strings.HasSuffix(last, "\n"):
+			between = "\n"
+		case strings.HasPrefix(last, "/*") && (n < len("/**/") || !strings.HasSuffix(last, "*/")):
+			between = "*/"
+		}
+		rest = rest[n:]
+	}
+	return statement + between + ";"
+}
