@@ -73,6 +73,7 @@ var Commands = []Command{
 		"select * from note"}},
 	{Name: "tables", Args: []string{"tables", "URL", "--count", "--bytes"}},
 	{Name: "dump", Args: []string{"dump", "URL"}},
+	{Name: "diff", Args: []string{"diff", "URL", "--from", "0000000000000044", "--sql"}},
 	{Name: "check", Args: []string{"check", "URL", "--json"}},
 	{Name: "check --deep", Args: []string{"check", "URL", "--deep", "--json"}},
 	{Name: "cp to a directory", Args: []string{"cp", "URL", "OUT"}, Effect: output, Steps: true},

@@ -74,6 +74,7 @@ type Diff struct {
 	Pages  Pages    // how many of the second database are not known to be as in the first
 
 	from, to *side
+	same     func(pgno uint32) bool // nil if nothing is known of any page
 }
 
 // Row is a row that differs.
@@ -86,12 +87,20 @@ type Row struct {
 
 // side is one of the databases.
 type side struct {
-	view *view.View
-	db   *sql.DB
+	view  *view.View
+	pages pageReader // of the view, or of the other one where they are the same
+	db    *sql.DB
 
+	reserved byte // bytes at the end of each page
 	pragmas  map[string]string
 	objects  []object
 	tables   map[string]*table
+}
+
+// pageReader is a view, or two of them.
+type pageReader interface {
+	sqlite.View
+	ReadAtContext(ctx context.Context, p []byte, off int64) (int, error)
 }
 
 // Compare reads both schemas, and finds out where rows may differ. The Diff must be closed.
@@ -106,10 +115,14 @@ func Compare(ctx context.Context, from, to *view.View, opts Options) (*Diff, err
 }
 
 func (d *Diff) open(ctx context.Context, from, to *view.View, opts Options) (err error) {
-	if d.from, err = openSide(ctx, from, opts); err != nil {
+	var second pageReader = to
+	if d.same = view.Same(from, to); d.same != nil {
+		second = sharedView{to, from, d.same}
+	}
+	if d.from, err = openSide(ctx, from, from, opts); err != nil {
 		return fmt.Errorf("the first database: %w", err)
 	}
-	if d.to, err = openSide(ctx, to, opts); err != nil {
+	if d.to, err = openSide(ctx, to, second, opts); err != nil {
 		return fmt.Errorf("the second database: %w", err)
 	}
 	if err := d.compareSchemas(opts.Tables); err != nil {
@@ -119,12 +132,19 @@ func (d *Diff) open(ctx context.Context, from, to *view.View, opts Options) (err
 }
 
 // openSide opens a view and reads its schema.
-func openSide(ctx context.Context, v *view.View, opts Options) (*side, error) {
-	db, err := sqlite.OpenViews(sqlite.ViewOptions{TempDir: opts.TempDir}, sqlite.NamedView{Name: "main", View: v})
+func openSide(ctx context.Context, v *view.View, pages pageReader, opts Options) (*side, error) {
+	db, err := sqlite.OpenViews(sqlite.ViewOptions{TempDir: opts.TempDir}, sqlite.NamedView{Name: "main", View: pages})
 	if err != nil {
 		return nil, err
 	}
-	s := &side{view: v, db: db}
+	s := &side{view: v, pages: pages, db: db}
+	const reservedAt = 20
+	var reserved [1]byte
+	if _, err := pages.ReadAtContext(ctx, reserved[:], reservedAt); err != nil && v.Size() > 0 {
+		_ = db.Close()
+		return nil, err
+	}
+	s.reserved = reserved[0]
 	if err := s.readSchema(ctx); err != nil {
 		_ = db.Close()
 		return nil, err

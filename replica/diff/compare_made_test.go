@@ -33,7 +33,7 @@ type made struct {
 func newMade(t testing.TB, store blob.Store, pragmas string) *made {
 	t.Helper()
 	m := &made{t: t, store: store, path: filepath.Join(t.TempDir(), "db")}
-	db, err := sql.Open("sqlite", "file:"+m.path+"?_pragma=synchronous(0)")
+	db, err := sql.Open("sqlite", "file:"+m.path+"?_pragma=synchronous(0)&_pragma=journal_mode(memory)")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,11 +161,13 @@ func newHistory(t testing.TB, seed uint64) *history {
 	for _, i := range rng.Perm(len(tables))[:4+rng.IntN(5)] {
 		h.exec(tables[i])
 	}
+	h.exec("BEGIN")
 	for range 2 + rng.IntN(3) {
 		for _, name := range h.list("table") {
 			h.insert(name, 5+h.rng.IntN(60))
 		}
 	}
+	h.exec("COMMIT")
 	h.commit(false)
 	return h
 }
@@ -284,7 +286,7 @@ func (h *history) changeOne() {
 		h.update(name, where)
 	case 5: // of overflow pages only
 		if last := lastColumn(name); last != "" && name != "docs" {
-			h.exec(fmt.Sprintf("UPDATE %s SET %s = substr(%[2]s, 1, length(%[2]s) - 2) || x'0102' %s AND typeof(%[2]s) = 'blob'",
+			h.exec(fmt.Sprintf("UPDATE %s SET %s = CAST(substr(%[2]s, 1, length(%[2]s) - 2) || x'0102' AS BLOB) %s AND typeof(%[2]s) = 'blob'",
 				name, last, where))
 		}
 	default:

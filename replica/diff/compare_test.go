@@ -26,10 +26,10 @@ func TestHistories(t *testing.T) {
 	for seed := range n {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			h := newHistory(t, uint64(seed))
-			for range 8 {
+			for range 7 {
 				h.change()
 			}
-			for range 3 {
+			for range 2 {
 				from, to := 1+h.rng.IntN(len(h.states)), 1+h.rng.IntN(len(h.states))
 				h.check(from, to)
 			}
@@ -94,7 +94,7 @@ func (m *made) copyOf(txid int) *sql.DB {
 	if err := os.WriteFile(path, m.states[txid-1], 0o600); err != nil {
 		m.t.Fatal(err)
 	}
-	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=synchronous(0)&_pragma=foreign_keys(1)")
+	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=synchronous(0)&_pragma=journal_mode(memory)&_pragma=foreign_keys(1)")
 	if err != nil {
 		m.t.Fatal(err)
 	}

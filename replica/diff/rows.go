@@ -8,11 +8,16 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/replctl/replicate/sqlite/query"
 )
 
 // span is a range of keys, both ends included; nil is no end.
-type span struct{ lo, hi []any }
+type span struct {
+	lo, hi []any
+	pages  [2]int // how many of Table.pages are up to its end
+}
 
 // everything is all keys.
 var everything = []span{{}}
@@ -39,7 +44,7 @@ func (d *Diff) eachRow(ctx context.Context, t *Table, f func(Row) error) error {
 		return m.alone(ctx, m.to)
 	}
 	for i, s := range t.spans {
-		if err := d.fetch(ctx, t, i); err != nil {
+		if err := m.fetch(ctx, d, i); err != nil {
 			return err
 		}
 		if err := m.span(ctx, s); err != nil {
@@ -54,6 +59,35 @@ type merge struct {
 	t        *Table
 	from, to *cursor
 	yield    func(Row) error
+	fetched  int // how many ranges the pages were fetched of
+}
+
+// fetch fetches the pages of a range, and of some that follow. The pages of a long range are left to the view,
+// which reads ahead.
+func (m *merge) fetch(ctx context.Context, d *Diff, i int) error {
+	if i < m.fetched {
+		return nil
+	}
+	var before [2]int
+	if i > 0 {
+		before = m.t.spans[i-1].pages
+	}
+	most := batchBytes / max(1, int(d.to.view.PageSize()))
+	end := i
+	for ; end < len(m.t.spans); end++ {
+		if s := m.t.spans[end]; max(s.pages[0]-before[0], s.pages[1]-before[1]) > most {
+			break
+		}
+	}
+	if m.fetched = max(end, i+1); end == i {
+		return nil
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	for side := range before {
+		pages := m.t.pages[side][before[side]:m.t.spans[end-1].pages[side]]
+		g.Go(func() error { return d.fetch(ctx, side == 1, pages) })
+	}
+	return g.Wait()
 }
 
 // alone yields all rows of one of the tables.
@@ -138,6 +172,7 @@ type cursor struct {
 	prepared map[string]*sql.Stmt
 	ctx      context.Context //nolint:containedctx // of the range that is read
 	rows     *sql.Rows
+	last     []any // where the range ends: the row after it is on another page
 
 	key    []any // of the row; nil after the last
 	values []any // of of.columns
@@ -176,7 +211,8 @@ func (c *cursor) open(ctx context.Context, s span) (err error) {
 		}
 		c.prepared[text] = statement
 	}
-	c.ctx = ctx
+	c.finish()
+	c.ctx, c.last, c.key = ctx, s.hi, nil
 	if c.rows, err = statement.QueryContext(ctx, append(slices.Clone(s.lo), s.hi...)...); err != nil { //nolint:sqlclosecheck // next
 		return cmp.Or(context.Cause(ctx), err)
 	}
@@ -226,7 +262,7 @@ func (t *table) keyName(k keyColumn) string {
 
 // next reads the next row.
 func (c *cursor) next() error {
-	if !c.rows.Next() {
+	if c.key != nil && c.last != nil && compareKeys(c.key, c.last, c.of.key, c.encoding) == 0 || !c.rows.Next() {
 		c.key = nil
 		return cmp.Or(context.Cause(c.ctx), c.rows.Err(), c.rows.Close())
 	}
@@ -246,10 +282,15 @@ func (c *cursor) next() error {
 	return nil
 }
 
-func (c *cursor) close() {
+// finish ends the reading of a range.
+func (c *cursor) finish() {
 	if c.rows != nil {
 		_ = c.rows.Close()
 	}
+}
+
+func (c *cursor) close() {
+	c.finish()
 	for _, s := range c.prepared {
 		_ = s.Close()
 	}

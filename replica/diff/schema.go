@@ -19,10 +19,10 @@ type Table struct {
 	Refused error
 
 	from, to *table
-	common   [][2]int // columns that both have
-	isOther  bool     // the two have nothing but the name in common
-	spans    []span   // of keys, where rows may differ
-	pages    [2]leaves
+	common   [][2]int    // columns that both have
+	isOther  bool        // the two have nothing but the name in common
+	spans    []span      // of keys, where rows may differ
+	pages    [2][]uint32 // of both databases, in the order of the key: leaves that have changed
 }
 
 // Changed returns which columns of an updated row differ: their places in From and in To.

@@ -156,3 +156,37 @@ func TestSchemaCountSizes(t *testing.T) {
 		t.Errorf("sizes add up to %d, the database has %d pages of %d (%v)", total, pages, pageSize, err)
 	}
 }
+
+// A comment at the end of a view or a trigger does not swallow what comes after it.
+func TestDumpComments(t *testing.T) {
+	const made = `CREATE TABLE t(a);
+CREATE VIEW v AS SELECT a FROM t -- the end
+;
+CREATE VIEW w AS SELECT '--' FROM t /* the end */;
+CREATE TRIGGER r AFTER INSERT ON t BEGIN DELETE FROM t WHERE a = '-- x'; END -- of it
+;
+CREATE INDEX i ON t(a);`
+	var first, second bytes.Buffer
+	if err := Dump(t.Context(), open(t, made), &first); err != nil {
+		t.Fatal(err)
+	}
+	if err := Dump(t.Context(), open(t, first.String()), &second); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(first.String(), second.String()); diff != "" {
+		t.Errorf("(-dump +dump of the dump)\n%s", diff)
+	}
+	for _, want := range []string{"FROM t -- the end\n;\n", "/* the end */;\n", "CREATE INDEX i ON t(a);\n"} {
+		if !strings.Contains(second.String(), want) {
+			t.Errorf("no %q in\n%s", want, second.String())
+		}
+	}
+	for statement, want := range map[string]string{
+		"SELECT 1": "SELECT 1;", "SELECT 1 -- x\n": "SELECT 1 -- x\n;", "SELECT 1 /* x": "SELECT 1 /* x*/;",
+		"SELECT '-- x'": "SELECT '-- x';", "SELECT 1 -- /* x": "SELECT 1 -- /* x\n;",
+	} {
+		if got := Terminated(statement); got != want {
+			t.Errorf("%q: got %q, want %q", statement, got, want)
+		}
+	}
+}

@@ -189,6 +189,45 @@ type (
 		Rows  *int64  `json:"rows,omitempty"`
 		Bytes *int64  `json:"bytes,omitempty"`
 	}
+	diffDocument struct {
+		From   diffStateDocument `json:"from"`
+		To     diffStateDocument `json:"to"`
+		Schema []struct {
+			Op     string  `json:"op"`
+			Type   string  `json:"type"`
+			Name   string  `json:"name"`
+			Table  *string `json:"table,omitempty"`
+			Before *string `json:"before,omitempty"`
+			After  *string `json:"after,omitempty"`
+		} `json:"schema"`
+		Tables []diffTableDocument `json:"tables"`
+		Notes  []string            `json:"notes"`
+		Pages  struct {
+			Changed int64 `json:"changed"`
+			Total   int64 `json:"total"`
+		} `json:"pages"`
+		Requests int64 `json:"requests"`
+		Bytes    int64 `json:"bytes"`
+	}
+	diffStateDocument struct {
+		URL    string        `json:"url"`
+		Format string        `json:"format"`
+		State  pointDocument `json:"state"`
+		Notes  []string      `json:"notes"`
+	}
+	diffTableDocument struct {
+		Name     string  `json:"name"`
+		Inserted int64   `json:"inserted"`
+		Updated  int64   `json:"updated"`
+		Deleted  int64   `json:"deleted"`
+		Refused  *string `json:"refused,omitempty"`
+		Rows     []struct {
+			Op     string         `json:"op"`
+			Key    map[string]any `json:"key"`
+			Before map[string]any `json:"before,omitempty"`
+			After  map[string]any `json:"after,omitempty"`
+		} `json:"rows,omitempty"`
+	}
 	snapshotFileDocument struct {
 		URL             string           `json:"url"`
 		TXID            string           `json:"txid"`

@@ -30,7 +30,15 @@ type viewFlags struct {
 }
 
 func addView(flags *pflag.FlagSet) *viewFlags {
-	v := &viewFlags{target: addTarget(flags)}
+	target := addTarget(flags)
+	v := addViews(flags)
+	v.target = target
+	return v
+}
+
+// addViews adds the flags of views of more than one moment.
+func addViews(flags *pflag.FlagSet) *viewFlags {
+	v := &viewFlags{}
 	flags.DurationVar(&v.timeout, "timeout", 0, "stop after this time, such as 30s (default never)")
 	flags.Var(&v.maxBytes, "max-bytes",
 		"stop before more than this is read from the store, such as 100MiB (default no limit)")
@@ -48,12 +56,12 @@ backup has no index of its pages, so its database is read once, into a file with
 --temp-dir. Standard error says which state is shown, how far it is from what was asked for, and
 what was read.
 
-With --cache DIR, what is read of a replica is kept in that directory, and the next command reads
+` + cacheHelp + "\n\n" + targetHelp
+
+const cacheHelp = `With --cache DIR, what is read of a replica is kept in that directory, and the next command reads
 from the replica only what is not there, and the listing of its files. Any number of commands
 may use one directory at a time. It holds parts of the databases: it is readable by its owner
-alone.
-
-` + targetHelp
+alone.`
 
 // bytesFlag is a count of bytes, with units. It is a pflag.Value.
 type bytesFlag struct{ n int64 }
@@ -119,23 +127,12 @@ func (a *app) openDatabase(ctx context.Context, r *opened, target restore.Target
 const viewGarbage = 20
 
 func (a *app) openView(ctx context.Context, r *opened, target restore.Target, flags *viewFlags) (*view.View, error) {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(viewGarbage)
+	opts, err := viewOptions(r, flags)
+	if err != nil {
+		return nil, err
 	}
 	meter := a.newMeter("reading")
-	opts := view.Options{MaxBytes: flags.maxBytes.n, TempDir: flags.tempDir, Progress: meter.update}
-	if flags.cache != "" {
-		cache, err := view.OpenCache(flags.cache, flags.cacheSize.n)
-		if err != nil {
-			return nil, err
-		}
-		opts.Cache, opts.Replica = cache, r.url
-		if r.dir != "" { // which may have been given as a relative path
-			if opts.Replica, err = filepath.Abs(r.dir); err != nil {
-				return nil, err
-			}
-		}
-	}
+	opts.Progress = meter.update
 	v, err := view.Open(ctx, r, target, opts)
 	meter.done()
 	switch {
@@ -145,6 +142,26 @@ func (a *app) openView(ctx context.Context, r *opened, target restore.Target, fl
 		return nil, context.Cause(ctx)
 	}
 	return nil, viewFailure(ctx, a.noPlan(ctx, r, err))
+}
+
+// viewOptions are those of a command's flags.
+func viewOptions(r *opened, flags *viewFlags) (view.Options, error) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(viewGarbage)
+	}
+	opts := view.Options{MaxBytes: flags.maxBytes.n, TempDir: flags.tempDir}
+	if flags.cache == "" {
+		return opts, nil
+	}
+	cache, err := view.OpenCache(flags.cache, flags.cacheSize.n)
+	if err != nil {
+		return opts, err
+	}
+	opts.Cache, opts.Replica = cache, r.url
+	if r.dir != "" { // which may have been given as a relative path
+		opts.Replica, err = filepath.Abs(r.dir)
+	}
+	return opts, err
 }
 
 func (m *database) connect(ctx context.Context, flags *viewFlags, attached []sqlite.NamedView) (err error) {

@@ -25,6 +25,8 @@ const (
 	exitViolation    = 5 // of a probe
 	exitInconclusive = 6
 
+	exitDiffers = 8 // of diff --exit-code
+
 	exitNotAcquired = 75 // EX_TEMPFAIL of sysexits.h: later it may work
 	exitLost        = 76
 

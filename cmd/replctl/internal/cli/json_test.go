@@ -47,6 +47,9 @@ func TestJSONShapes(t *testing.T) {
 		ask[queryDocument](t, "query", replica, "select 1", "--timestamp", "now")
 		ask[tablesDocument](t, "tables", replica)
 		ask[tablesDocument](t, "tables", replica, "--count", "--bytes")
+		first := map[string]string{"v0.5": "0000000000000009", "v0.3": "2026-11-21T04:05:35Z"}[format]
+		ask[diffDocument](t, "diff", replica, "--from", first)
+		ask[diffDocument](t, "diff", replica, "--from", first, "--rows")
 		ask[copyDocument](t, "cp", replica, t.TempDir())
 		ask[pruneDocument](t, "prune", replica, "--keep-snapshots", "1")
 		db := filepath.Join(t.TempDir(), "db")
@@ -230,6 +233,7 @@ func TestDocumentedExamples(t *testing.T) {
 		"plan":          func(doc string) { decode[planDocument](t, "example of plan", doc) },
 		"query":         func(doc string) { decode[queryDocument](t, "example of query", doc) },
 		"tables":        func(doc string) { decode[tablesDocument](t, "example of tables", doc) },
+		"diff":          func(doc string) { decode[diffDocument](t, "example of diff", doc) },
 		"restore":       func(doc string) { decode[restoreDocument](t, "example of restore", doc) },
 		"check":         func(doc string) { decode[checkDocument](t, "example of check", doc) },
 		"snapshot":      func(doc string) { decode[snapshotFileDocument](t, "example of snapshot", doc) },

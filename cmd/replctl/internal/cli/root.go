@@ -53,7 +53,7 @@ on AWS also from AWS_REGION, the profile, and the bucket itself.
 
 Data goes to standard output, everything else to standard error.
 Exit codes: 0 fine, 1 failure, 2 wrong usage, 3 nothing there, 4 damage found;
-of a probe 5 violation, 6 inconclusive; of a lease 75 not acquired, 76 lost;
+of a probe 5 violation, 6 inconclusive; of diff --exit-code 8 different; of a lease 75 not acquired, 76 lost;
 130 and 143 ended by Ctrl-C or SIGTERM.`
 
 func newRootCommand(a *app) *cobra.Command {
@@ -80,7 +80,7 @@ func newRootCommand(a *app) *cobra.Command {
 		newPlanCommand(a), newRestoreCommand(a), newSnapshotCommand(a), newMigrateCommand(a), newCheckCommand(a),
 		newLeaseCommand(a), newKVCommand(a), newConfigCommand(a), newRecordsCommand(a),
 		newProbeCommand(a), newVersionCommand(a), newCpCommand(a),
-		newPruneCommand(a), newQueryCommand(a), newTablesCommand(a), newDumpCommand(a),
+		newPruneCommand(a), newQueryCommand(a), newTablesCommand(a), newDumpCommand(a), newDiffCommand(a),
 	)
 	root.InitDefaultHelpFlag()
 	root.InitDefaultHelpCmd()

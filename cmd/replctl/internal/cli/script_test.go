@@ -88,8 +88,9 @@ func scriptExit(ts *testscript.TestScript, neg bool, args []string) {
 	case got == exitOK && !talk.MatchString(stderr):
 		ts.Fatalf("success, and talk on standard error")
 	case (got == exitViolation || got == exitInconclusive) && data:
+	case got == exitDiffers && !failed:
 	case got == exitLost && failed: // what the command has printed until then
-	case args[1] == "replctl" && slices.Contains([]string{"plan", "query", "tables"}, args[min(2, len(args)-1)]) &&
+	case args[1] == "replctl" && slices.Contains([]string{"plan", "query", "tables", "diff"}, args[min(2, len(args)-1)]) &&
 		slices.Contains(args, "--json") && failed: // it prints the nearest states
 	case stderr == "" && slices.Equal(args[1:min(len(args), 4)], []string{"replctl", "lease", "exec"}):
 		// It is the output of the command.

@@ -1,0 +1,111 @@
+package view
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/replctl/replicate/ltx"
+)
+
+// Same returns a function that reports whether a page is known, without reading it, to be the same in
+// both views: both read it at the same place of the same file, or both do not have to read it. It returns nil
+// if nothing is known of any page, as of a v0.3 backup.
+//
+// Two files are the same if they have one name, size and checksum. The function is safe for concurrent
+// use. What it says stays true, since a view is of one moment whichever files it reads.
+func Same(a, b *View) func(pgno uint32) bool {
+	from, ok := a.pages.(*pages)
+	to, ok2 := b.pages.(*pages)
+	if !ok || !ok2 || a.pageSize != b.pageSize {
+		return nil
+	}
+	was, is := from.layout.Load(), to.layout.Load()
+	twins := map[*stored]*stored{}
+	for _, f := range is.files {
+		if twin := was.file(f.info); twin != nil && isTwin(twin, f) {
+			twins[f] = twin
+		}
+	}
+	if len(twins) == 0 {
+		return nil
+	}
+	return func(pgno uint32) bool {
+		if pgno == 0 || max(int64(pgno)*from.pageSize-a.size, int64(pgno)*to.pageSize-b.size) > 0 {
+			return false
+		}
+		f, start, end, ok := was.find(pgno)
+		g, start2, end2, ok2 := is.find(pgno)
+		return ok == ok2 && (!ok || twins[g] == f && start == start2 && end == end2)
+	}
+}
+
+// isTwin reports whether two files have the same content.
+func isTwin(a, b *stored) bool {
+	if a.key != b.key || a.info.Size != b.info.Size {
+		return false
+	}
+	a.version.mu.Lock()
+	trailer := bytes.Clone(a.version.trailer)
+	a.version.mu.Unlock()
+	b.version.mu.Lock()
+	defer b.version.mu.Unlock()
+	return len(trailer) == ltx.TrailerSize && bytes.Equal(trailer, b.version.trailer)
+}
+
+// Fetch reads pages into the cache, several requests at a time, and reads hardly anything else. It is
+// for a reader who knows which pages it will read next: as many as a part of [Options.PageCache] holds.
+func (v *View) Fetch(ctx context.Context, pgnos []uint32) error {
+	p, ok := v.pages.(*pages)
+	if !ok {
+		return nil
+	}
+	s := &stream{ends: true}
+	l := p.layout.Load()
+	p.mu.Lock()
+	for _, pgno := range pgnos {
+		w := want{pgno: pgno}
+		if w.file, w.start, w.end, ok = l.find(pgno); ok && p.isMissing(w) {
+			s.wants = append(s.wants, w)
+		}
+	}
+	spans := p.spans(s)
+	p.mu.Unlock()
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(p.concurrency)
+	for _, r := range spans {
+		g.Go(func() error {
+			if err := p.fetchSpan(ctx, r, s.wants); err != nil {
+				return fmt.Errorf("read view: %w", err)
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// fetchSpan reads those of the wanted pages that are in a range of a file.
+func (p *pages) fetchSpan(ctx context.Context, r span, wants []want) error {
+	frames := make([]byte, r.end-r.start)
+	rc, err := p.openFile(ctx, r.file, r.start, r.end-r.start)
+	if err == nil {
+		err = errors.Join(readAll(rc, r.start, frames), rc.Close())
+	}
+	page := make([]byte, p.pageSize)
+	for _, w := range wants {
+		switch {
+		case w.file != r.file || w.start < r.start || w.end > r.end:
+			continue
+		case err == nil && ltx.DecodePage(page, frames[w.start-r.start:w.end-r.start], w.pgno) == nil:
+			p.keepPage(w.pgno, page)
+		default: // it knows what to do about a file that is gone, and what to say of damage
+			if err := p.readPage(ctx, w.pgno, page, 0); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
