@@ -2,32 +2,66 @@ package diff_test
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"testing"
 
 	"github.com/replctl/replicate/blob"
 	"github.com/replctl/replicate/replica/diff"
+	"github.com/replctl/replicate/replica/view"
 )
 
 // TestCost: one percent of the pages has changed, here and there. What is read is little more than
 // these pages in both databases, and the pages that lead to them.
 func TestCost(t *testing.T) {
+	const rows, every = 60_000, 1_800 // 18 rows a page
 	for _, c := range []struct {
-		name, key, where string
-		most             float64 // percent of the bytes of the database, without indexes of pages
+		name, key, suffix, change string
+		updated                   int64
+		most                      float64 // percent of the bytes of the database
 	}{
-		{"rowid", "INTEGER PRIMARY KEY", "", 3},
-		{"without rowid", "INTEGER PRIMARY KEY) WITHOUT ROWID --", "", 4},
+		{"rowid", "id INTEGER PRIMARY KEY", "", "UPDATE t SET v = randomblob(200) WHERE id %% %d = 0", rows / every, 3},
+		{"without rowid", "id INTEGER PRIMARY KEY", "WITHOUT ROWID", "UPDATE t SET v = randomblob(200) WHERE id %% %d = 0",
+			rows / every, 8},
+		{"nothing", "id INTEGER PRIMARY KEY", "", "UPDATE t SET v = v WHERE id = %d", 0, 0.5},
+		{"an index", "id INTEGER PRIMARY KEY, n INTEGER UNIQUE", "", "UPDATE t SET v = randomblob(200) WHERE id %% %d = 0",
+			rows / every, 3},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			const rows, changed = 60_000, 60
 			m := newMade(t, blob.NewMemory(), "PRAGMA page_size=4096")
-			m.exec(fmt.Sprintf(`CREATE TABLE t(id %s, v, w)
-				`, c.key))
-			_ = rows
-			_ = changed
+			m.exec(fmt.Sprintf(`CREATE TABLE t(%s, v) %s; CREATE TABLE other(id INTEGER PRIMARY KEY, v);
+				WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < %d)
+				INSERT INTO t(id, v) SELECT i, randomblob(200) FROM c;
+				INSERT INTO other SELECT id, v FROM t WHERE id < 2000`, c.key, c.suffix, rows))
+			m.commit(false)
+			m.exec(fmt.Sprintf(c.change, every))
+			m.commit(false)
+			from, to := m.view(1), m.view(2)
+			read := func() (bytes, requests int64) {
+				for _, v := range []*view.View{from, to} {
+					bytes, requests = bytes+v.Stats().Bytes, requests+v.Stats().Requests
+				}
+				return bytes, requests
+			}
+			opened, openedBy := read()
+			d, err := diff.Compare(t.Context(), from, to, diff.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer d.Close()
+			for _, table := range d.Tables {
+				n, err := d.Count(t.Context(), table)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if table.Name == "t" && n != (diff.Counts{Updated: c.updated}) || table.Name != "t" && n != (diff.Counts{}) {
+					t.Errorf("%s: %+v", table.Name, n)
+				}
+			}
+			bytes, requests := read()
+			percent := 100 * float64(bytes-opened) / float64(len(m.states[1]))
+			t.Logf("%d of %d pages changed; %.2f %% read, in %d requests", d.Pages.Changed, d.Pages.Total, percent, requests-openedBy)
+			if percent > c.most {
+				t.Errorf("%.2f %% of the database was read, and %v %% is enough", percent, c.most)
+			}
 		})
 	}
-	_ = rand.N[int]
-	_ = diff.Options{}
 }

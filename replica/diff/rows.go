@@ -13,9 +13,10 @@ import (
 	"github.com/replctl/replicate/sqlite/query"
 )
 
-// span is a range of keys, both ends included; nil is no end.
+// span is a range of keys; nil is no end.
 type span struct {
 	lo, hi []any
+	after  bool   // lo is not in it. SQLite would read the page before as well, to find lo.
 	pages  [2]int // how many of Table.pages are up to its end
 }
 
@@ -240,7 +241,11 @@ func (t *table) query(s span) string {
 	keys, values := "("+strings.Join(names, ",")+")", "("+strings.Join(marks, ",")+")"
 	word := " WHERE "
 	if s.lo != nil {
-		text, word = text+word+keys+">="+values, " AND "
+		from := ">="
+		if s.after {
+			from = ">"
+		}
+		text, word = text+word+keys+from+values, " AND "
 	}
 	if s.hi != nil {
 		text += word + keys + "<=" + values

@@ -28,7 +28,7 @@ type table struct {
 	columns []column // that are stored, and not generated
 	rowid   string   // the name of the rowid in SQL; empty for a WITHOUT ROWID table
 	key     []keyColumn
-	unique  bool // rows have to differ in more than the key
+	unique  []int // columns besides the key in which rows have to differ; -1 may be any
 }
 
 type column struct{ name, typ string }
@@ -171,14 +171,16 @@ func (s *side) readKeys(ctx context.Context) error {
 	})
 }
 
+// readUnique reads which columns of unique indexes tell rows apart, besides the key.
 func (s *side) readUnique(ctx context.Context) error {
-	return s.each(ctx, `SELECT DISTINCT l.name FROM pragma_table_list AS l, pragma_index_list(l.name, 'main') AS i
+	return s.each(ctx, `SELECT l.name, ifnull(x.name, '')
+		FROM pragma_table_list AS l, pragma_index_list(l.name, 'main') AS i, pragma_index_xinfo(i.name, 'main') AS x
 		WHERE l.schema = 'main' AND l.type IN ('table', 'shadow') AND l.name <> 'sqlite_schema'
-			AND i."unique" AND NOT (l.wr AND i.origin = 'pk')`, func(scan scanner) error {
-		var name string
-		err := scan(&name)
+			AND i."unique" AND NOT (l.wr AND i.origin = 'pk') AND x.key`, func(scan scanner) error {
+		var name, column string
+		err := scan(&name, &column)
 		if t := s.tables[name]; t != nil {
-			t.unique = true
+			t.unique = append(t.unique, t.column(column)) // -1 for an expression, and for a generated column
 		}
 		return err
 	})

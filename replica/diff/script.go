@@ -2,6 +2,7 @@ package diff
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -196,41 +197,45 @@ func (s *script) rows(t *Table, differ bool) {
 	case t.Name == "sqlite_stat4" && isNew:
 		return
 	case isNew:
-		s.err = s.d.all(s.ctx, s.to, to, func(key, values []any) error { return s.insert(to, "INSERT", key, values) })
+		s.err = s.d.all(s.ctx, s.to, to, func(key, values []any) error { return s.insert(to, key, values) })
 		return
 	}
+	unique := append(slices.Clone(t.from.unique), t.to.unique...)
+	if len(unique) > 0 {
+		s.changes(t, to, unique, true, false)
+		s.changes(t, to, unique, false, true)
+	} else {
+		s.changes(t, to, nil, true, true)
+	}
+}
+
+// changes writes changes of rows. Where rows are unique in more than their key, none may be written
+// while another is in its way: then all that go, and all that change in such a column, are deleted
+// first, and the others are written after that.
+func (s *script) changes(t *Table, to *table, unique []int, deletes, writes bool) {
 	for r, err := range s.d.Rows(s.ctx, t) {
+		if err != nil || s.err != nil {
+			s.err = cmp.Or(s.err, err)
+			return
+		}
 		if s.undo {
 			r = Row{r.Op.reverse(), r.Key, r.After, r.Before}
 		}
-		if err == nil {
-			err = s.row(t, to, r)
+		moves := r.Op == Update && slices.ContainsFunc(unique, func(i int) bool {
+			return i < 0 || !sameValue(r.Before[i], r.After[i])
+		})
+		if deletes && (r.Op == Delete || moves) {
+			s.err = s.delete(to, r)
 		}
-		if err != nil {
-			s.err = err
-			return
+		if writes && (r.Op == Insert || moves) {
+			s.err = s.insert(to, r.Key, r.After)
+		} else if writes && r.Op == Update {
+			s.err = s.update(to, r)
 		}
 	}
 }
 
-// row writes a change of a row. Where rows are unique in more than their key, one that is written may
-// be in the way of one that is written later: REPLACE removes that, which comes again when it is
-// its turn.
-func (s *script) row(t *Table, to *table, r Row) error {
-	unique := t.from.unique || t.to.unique
-	switch {
-	case r.Op == Insert && unique, r.Op == Update && unique:
-		if r.Op == Update && !to.hasRowid() && !sameKeyValues(to, r) {
-			if err := s.delete(to, r); err != nil {
-				return err
-			}
-		}
-		return s.insert(to, "INSERT OR REPLACE", r.Key, r.After)
-	case r.Op == Insert:
-		return s.insert(to, "INSERT", r.Key, r.After)
-	case r.Op == Delete:
-		return s.delete(to, r)
-	}
+func (s *script) update(to *table, r Row) error {
 	b := append(append(s.line[:0], "UPDATE "...), query.Identifier(to.name)...)
 	word := " SET "
 	for i, v := range r.After {
@@ -241,12 +246,6 @@ func (s *script) row(t *Table, to *table, r Row) error {
 		b, word = query.AppendLiteral(b, v), ","
 	}
 	return s.flush(s.where(b, to, r))
-}
-
-// sameKeyValues reports whether an updated row has the same key: one that is equal by its collation
-// may be another text.
-func sameKeyValues(t *table, r Row) bool {
-	return !slices.ContainsFunc(t.key, func(k keyColumn) bool { return !sameValue(r.Before[k.at], r.After[k.at]) })
 }
 
 func (s *script) delete(t *table, r Row) error {
@@ -268,8 +267,8 @@ func (s *script) where(b []byte, t *table, r Row) []byte {
 }
 
 // insert writes a row with its key.
-func (s *script) insert(t *table, verb string, key, values []any) error {
-	b := fmt.Appendf(s.line[:0], "%s INTO %s(", verb, query.Identifier(t.name))
+func (s *script) insert(t *table, key, values []any) error {
+	b := fmt.Appendf(s.line[:0], "INSERT INTO %s(", query.Identifier(t.name))
 	names, row := t.names(), values
 	if t.key[0].at < 0 {
 		names, row = slices.Insert(names, 0, t.rowid), slices.Insert(slices.Clone(values), 0, key[0])
@@ -309,7 +308,7 @@ func (s *script) sequences(written map[string]bool) {
 			s.print("DELETE FROM sqlite_sequence;\n")
 		case s.from.tables[t.Name] != nil, slices.ContainsFunc(s.to.objects, makes):
 			s.print("DELETE FROM sqlite_sequence;\n")
-			s.err = s.d.all(s.ctx, s.to, is, func(key, values []any) error { return s.insert(is, "INSERT", key, values) })
+			s.err = s.d.all(s.ctx, s.to, is, func(key, values []any) error { return s.insert(is, key, values) })
 		default:
 			s.print("-- sqlite_sequence is not created: no table needs it\n")
 		}

@@ -91,7 +91,8 @@ func (w *walker) children(pgno uint32, n *node, keys span, height int) error {
 				return err
 			}
 		}
-		if err := w.down(n.child(i), span{lo: lo, hi: hi}, height-1); err != nil {
+		after := n.kind == interiorIndex && (i > 0 || keys.after)
+		if err := w.down(n.child(i), span{lo: lo, hi: hi, after: after}, height-1); err != nil {
 			return err
 		}
 		if i == len(n.cells) || w.spans == nil {
@@ -164,7 +165,7 @@ func (l *spanList) add(s span, pgno uint32) {
 	half := l.spans[:0]
 	for pair := range slices.Chunk(l.spans, 2) {
 		last := pair[len(pair)-1]
-		half = append(half, span{pair[0].lo, last.hi, last.pages})
+		half = append(half, span{pair[0].lo, last.hi, pair[0].after, last.pages})
 	}
 	l.spans = half
 }
@@ -182,7 +183,11 @@ func (l *spanList) touches(hi, lo []any) bool {
 
 // before reports whether a range begins before another.
 func (l *spanList) before(a, b span) bool {
-	return a.lo == nil || b.lo != nil && compareKeys(a.lo, b.lo, l.key, l.encoding) < 0
+	if a.lo == nil || b.lo == nil {
+		return a.lo == nil
+	}
+	c := compareKeys(a.lo, b.lo, l.key, l.encoding)
+	return c < 0 || c == 0 && b.after
 }
 
 // ends reports whether a range ends before another.

@@ -221,7 +221,7 @@ type (
 		Updated  int64   `json:"updated"`
 		Deleted  int64   `json:"deleted"`
 		Refused  *string `json:"refused,omitempty"`
-		Rows     []struct {
+		Rows     *[]struct {
 			Op     string         `json:"op"`
 			Key    map[string]any `json:"key"`
 			Before map[string]any `json:"before,omitempty"`

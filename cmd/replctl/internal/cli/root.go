@@ -53,8 +53,8 @@ on AWS also from AWS_REGION, the profile, and the bucket itself.
 
 Data goes to standard output, everything else to standard error.
 Exit codes: 0 fine, 1 failure, 2 wrong usage, 3 nothing there, 4 damage found;
-of a probe 5 violation, 6 inconclusive; of diff --exit-code 8 different; of a lease 75 not acquired, 76 lost;
-130 and 143 ended by Ctrl-C or SIGTERM.`
+of a probe 5 violation, 6 inconclusive; of diff --exit-code 8 different;
+of a lease 75 not acquired, 76 lost; 130 and 143 ended by Ctrl-C or SIGTERM.`
 
 func newRootCommand(a *app) *cobra.Command {
 	root := &cobra.Command{
