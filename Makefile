@@ -1,5 +1,6 @@
 # The commands a developer types; .ci/run is what has to pass.
 .PHONY: build test race lint fuzz faults powerloss pgtorture rafttorture damage generate testdata ci
+.PHONY: build test race lint fuzz faults powerloss pgtorture damage histories generate testdata ci
 
 build:
 	go build -trimpath -ldflags '-s -w' -o bin/replctl ./cmd/replctl
@@ -41,6 +42,10 @@ rafttorture:
 # What check and restore say of 2,000 damaged replicas; go test hurts 200 of them.
 damage:
 	REPLICATE_DAMAGE=all go test -count=1 -timeout 60m -run TestCheckRandomDamage ./internal/interop/verbs
+
+# What replctl diff says of 200 random histories; go test makes 20 of them.
+histories:
+	REPLICATE_HISTORIES=all go test -count=1 -timeout 60m -run TestHistories ./replica/diff
 
 generate:
 	go generate ./...

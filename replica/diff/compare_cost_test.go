@@ -2,10 +2,15 @@ package diff_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/ltx"
 	"github.com/replctl/replicate/replica/diff"
+	"github.com/replctl/replicate/replica/restore"
 	"github.com/replctl/replicate/replica/view"
 )
 
@@ -58,10 +63,58 @@ func TestCost(t *testing.T) {
 			}
 			bytes, requests := read()
 			percent := 100 * float64(bytes-opened) / float64(len(m.states[1]))
-			t.Logf("%d of %d pages changed; %.2f %% read, in %d requests", d.Pages.Changed, d.Pages.Total, percent, requests-openedBy)
+			t.Logf("%d of %d pages changed; %.2f %% read, in %d requests",
+				d.Pages.Changed, d.Pages.Total, percent, requests-openedBy)
 			if percent > c.most {
 				t.Errorf("%.2f %% of the database was read, and %v %% is enough", percent, c.most)
 			}
 		})
 	}
+}
+
+// BenchmarkCompare compares two states between which one percent of the pages has changed, and restores
+// both. REPLICATE_DIFF_MIB is the size of the database.
+func BenchmarkCompare(b *testing.B) {
+	size, err := strconv.Atoi(os.Getenv("REPLICATE_DIFF_MIB"))
+	if err != nil {
+		size = 16
+	}
+	rows := size * 4500
+	m := newMade(b, blob.NewMemory(), "PRAGMA page_size=4096")
+	m.exec(fmt.Sprintf(`CREATE TABLE t(id INTEGER PRIMARY KEY, v);
+		WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < %d)
+		INSERT INTO t(id, v) SELECT i, randomblob(200) FROM c`, rows))
+	m.commit(false)
+	m.exec("UPDATE t SET v = randomblob(200) WHERE id % 1800 = 0")
+	m.commit(false)
+	b.Run("compare", func(b *testing.B) {
+		for b.Loop() {
+			from, to := m.view(1), m.view(2)
+			d, err := diff.Compare(b.Context(), from, to, diff.Options{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			n, err := d.Count(b.Context(), d.Tables[0])
+			if err != nil || n.Updated != int64(rows/1800) {
+				b.Fatalf("%+v (%v)", n, err)
+			}
+			read := from.Stats().Bytes + to.Stats().Bytes
+			b.ReportMetric(float64(read)*100/float64(len(m.states[1])), "%read")
+			b.ReportMetric(float64(from.Stats().Requests+to.Stats().Requests), "requests")
+			if err := d.Close(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("restore both", func(b *testing.B) {
+		for b.Loop() {
+			for txid := range ltx.TXID(2) {
+				path := filepath.Join(b.TempDir(), "db")
+				target := restore.Target{TXID: txid + 1}
+				if _, err := restore.File(b.Context(), m.client(), target, path, restore.FileOptions{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+	})
 }

@@ -92,7 +92,8 @@ func (m *made) write(level int, from, to ltx.TXID) {
 		m.t.Fatal(err)
 	}
 	meta := map[string]string{replica.MetadataTimestamp: at.UTC().Format(time.RFC3339Nano)}
-	_, err = m.store.Write(m.t.Context(), ltx.LayoutS3.Key(level, from, to), &b, blob.WriteOptions{ModTime: at, Metadata: meta})
+	key := ltx.LayoutS3.Key(level, from, to)
+	_, err = m.store.Write(m.t.Context(), key, &b, blob.WriteOptions{ModTime: at, Metadata: meta})
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -114,10 +115,13 @@ func changedPages(size int, before, now []byte) (pgnos []uint32) {
 	return pgnos
 }
 
+func (m *made) client() *replica.Client {
+	return replica.NewClient("made", ltx.LayoutS3, func(context.Context) (blob.Store, error) { return m.store, nil })
+}
+
 func (m *made) view(txid int) *view.View {
 	m.t.Helper()
-	client := replica.NewClient("made", ltx.LayoutS3, func(context.Context) (blob.Store, error) { return m.store, nil })
-	v, err := view.Open(m.t.Context(), client, restore.Target{TXID: ltx.TXID(txid)}, view.Options{})
+	v, err := view.Open(m.t.Context(), m.client(), restore.Target{TXID: ltx.TXID(txid)}, view.Options{})
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -286,8 +290,8 @@ func (h *history) changeOne() {
 		h.update(name, where)
 	case 5: // of overflow pages only
 		if last := lastColumn(name); last != "" && name != "docs" {
-			h.exec(fmt.Sprintf("UPDATE %s SET %s = CAST(substr(%[2]s, 1, length(%[2]s) - 2) || x'0102' AS BLOB) %s AND typeof(%[2]s) = 'blob'",
-				name, last, where))
+			h.exec(fmt.Sprintf(`UPDATE %s SET %s = CAST(substr(%[2]s, 1, length(%[2]s) - 2) || x'0102' AS BLOB)
+				%s AND typeof(%[2]s) = 'blob'`, name, last, where))
 		}
 	default:
 		h.schema(name)
@@ -361,8 +365,9 @@ func (h *history) schema(table string) {
 	case 6:
 		drop("view")
 	case 7:
-		if table != "docs" && table != "" {
-			h.exec(fmt.Sprintf("CREATE TRIGGER %s AFTER INSERT ON %s BEGIN DELETE FROM %s WHERE 0; SELECT 1; END", name, table, table))
+		if last != "" && table != "docs" { // it acts on what a script writes, unless that drops it
+			h.exec(fmt.Sprintf("CREATE TRIGGER %s AFTER INSERT ON %s BEGIN DELETE FROM %[2]s WHERE %s IS NULL; END",
+				name, table, last))
 		}
 	case 8:
 		drop("trigger")

@@ -94,7 +94,8 @@ func (m *made) copyOf(txid int) *sql.DB {
 	if err := os.WriteFile(path, m.states[txid-1], 0o600); err != nil {
 		m.t.Fatal(err)
 	}
-	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=synchronous(0)&_pragma=journal_mode(memory)&_pragma=foreign_keys(1)")
+	const pragmas = "?_pragma=synchronous(0)&_pragma=journal_mode(memory)&_pragma=foreign_keys(1)"
+	db, err := sql.Open("sqlite", "file:"+path+pragmas)
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -180,7 +181,8 @@ func plain(t testing.TB, first, second *sql.DB, table *diff.Table) (lines []stri
 		if row, ok := after[k]; !ok {
 			lines = append(lines, fmt.Sprintf("delete key %s before %s after ", literal(wasKey[k]), literal(before[k])))
 		} else if !sameColumns(table, before[k], row) {
-			lines = append(lines, fmt.Sprintf("update key %s before %s after %s", literal(wasKey[k]), literal(before[k]), literal(row)))
+			lines = append(lines, fmt.Sprintf("update key %s before %s after %s",
+				literal(wasKey[k]), literal(before[k]), literal(row)))
 		}
 	}
 	for _, k := range is {

@@ -214,7 +214,8 @@ func (c *cursor) open(ctx context.Context, s span) (err error) {
 	}
 	c.finish()
 	c.ctx, c.last, c.key = ctx, s.hi, nil
-	if c.rows, err = statement.QueryContext(ctx, append(slices.Clone(s.lo), s.hi...)...); err != nil { //nolint:sqlclosecheck // next
+	c.rows, err = statement.QueryContext(ctx, append(slices.Clone(s.lo), s.hi...)...)
+	if err != nil {
 		return cmp.Or(context.Cause(ctx), err)
 	}
 	return c.next()

@@ -19,7 +19,9 @@ const binaryCollation = "BINARY"
 var collations = map[string]collation{
 	binaryCollation: func(a, b, encoding string) int { return bytes.Compare(encode(a, encoding), encode(b, encoding)) },
 	"NOCASE":        func(a, b, _ string) int { return compareFolded(a, b) },
-	"RTRIM":         func(a, b, _ string) int { return strings.Compare(strings.TrimRight(a, " "), strings.TrimRight(b, " ")) },
+	"RTRIM": func(a, b, _ string) int {
+		return strings.Compare(strings.TrimRight(a, " "), strings.TrimRight(b, " "))
+	},
 }
 
 // compareFolded takes capital letters of ASCII for small ones. Like SQLite's NOCASE, it goes by the

@@ -128,7 +128,8 @@ func (s *script) dropAll(written map[string]bool) {
 }
 
 func (s *script) drop(o object) {
-	if o.kind == "trigger" && !slices.ContainsFunc(s.d.Schema, func(c Change) bool { return c.Type == o.kind && c.Name == o.name }) {
+	changed := func(c Change) bool { return c.Type == o.kind && c.Name == o.name }
+	if o.kind == "trigger" && !slices.ContainsFunc(s.d.Schema, changed) {
 		s.print("-- trigger %s would act on the rows below: it is created again at the end\n", oneLine(o.name))
 	}
 	if o.name == "sqlite_sequence" {

@@ -160,7 +160,8 @@ func (f *finder) find() error {
 		}
 	}
 	if f.isLeft() {
-		f.d.Notes = append(f.d.Notes, "overflow pages were overwritten, of rows whose own pages are the same: all rows are compared")
+		f.d.Notes = append(f.d.Notes,
+			"overflow pages were overwritten, of rows whose own pages are the same: all rows are compared")
 		for _, t := range f.d.Tables {
 			t.spans = everything
 		}

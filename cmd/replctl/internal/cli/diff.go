@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -145,15 +146,19 @@ func (c *compared) open(ctx context.Context, url string, flags *diffFlags) error
 		c.toURL = flags.toURL
 	}
 	for _, state := range []struct {
-		url    string
-		target restore.Target
-		into   **database
-	}{{url, *flags.from.target(), &c.from}, {c.toURL, to, &c.to}} {
+		flag, url string
+		target    restore.Target
+		into      **database
+	}{{"--from", url, *flags.from.target(), &c.from}, {"--to", c.toURL, to, &c.to}} {
 		r, err := c.app.openReplica(state.url)
 		if err != nil {
 			return err
 		}
 		v, err := c.app.openView(ctx, r, state.target, flags.viewFlags)
+		var ce *cliError
+		if errors.As(err, &ce) {
+			ce.try = targetAdvice.ReplaceAllString(ce.try, state.flag)
+		}
 		if err != nil {
 			return err
 		}
@@ -161,6 +166,9 @@ func (c *compared) open(ctx context.Context, url string, flags *diffFlags) error
 	}
 	return nil
 }
+
+// targetAdvice is the flags of other commands that mean a moment.
+var targetAdvice = regexp.MustCompile("--txid|--generation [0-9a-f]{16} --timestamp")
 
 func (c *compared) close() {
 	if c.Diff != nil {

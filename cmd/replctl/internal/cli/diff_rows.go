@@ -88,8 +88,9 @@ func (c *compared) document(ctx context.Context, w *bufio.Writer, withRows bool)
 }
 
 // countAndPrint counts the rows of a table that differ, and prints them if they are wanted.
-func (c *compared) countAndPrint(ctx context.Context, out *objectWriter, t *diff.Table, withRows bool) (countsJSON, error) {
-	var n countsJSON
+func (c *compared) countAndPrint(
+	ctx context.Context, out *objectWriter, t *diff.Table, withRows bool,
+) (n countsJSON, err error) {
 	if t.Refused != nil {
 		n.Refused = t.Refused.Error()
 		return n, nil

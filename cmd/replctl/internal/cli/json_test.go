@@ -47,7 +47,7 @@ func TestJSONShapes(t *testing.T) {
 		ask[queryDocument](t, "query", replica, "select 1", "--timestamp", "now")
 		ask[tablesDocument](t, "tables", replica)
 		ask[tablesDocument](t, "tables", replica, "--count", "--bytes")
-		first := map[string]string{"v0.5": "0000000000000009", "v0.3": "2026-11-21T04:05:35Z"}[format]
+		first := map[string]string{"v0.5": "0000000000000009", "v0.3": "2026-11-21T04:06:58Z"}[format]
 		ask[diffDocument](t, "diff", replica, "--from", first)
 		ask[diffDocument](t, "diff", replica, "--from", first, "--rows")
 		ask[copyDocument](t, "cp", replica, t.TempDir())
