@@ -116,7 +116,10 @@ func Compare(ctx context.Context, from, to *view.View, opts Options) (*Diff, err
 
 func (d *Diff) open(ctx context.Context, from, to *view.View, opts Options) (err error) {
 	var second pageReader = to
-	if d.same = view.Same(from, to); d.same != nil {
+	if d.same, err = view.Same(ctx, from, to); err != nil {
+		return err
+	}
+	if d.same != nil {
 		second = sharedView{to, from, d.same}
 	}
 	if d.from, err = openSide(ctx, from, from, opts); err != nil {

@@ -22,13 +22,16 @@ func TestCost(t *testing.T) {
 		name, key, suffix, change string
 		updated                   int64
 		most                      float64 // percent of the bytes of the database
+		snapshot                  bool    // of the second state
 	}{
-		{"rowid", "id INTEGER PRIMARY KEY", "", "UPDATE t SET v = randomblob(200) WHERE id %% %d = 0", rows / every, 3},
+		{"rowid", "id INTEGER PRIMARY KEY", "", "UPDATE t SET v = randomblob(200) WHERE id %% %d = 0", rows / every, 3, false},
+		{"a snapshot between", "id INTEGER PRIMARY KEY", "", "UPDATE t SET v = randomblob(200) WHERE id %% %d = 0",
+			rows / every, 4, true},
 		{"without rowid", "id INTEGER PRIMARY KEY", "WITHOUT ROWID", "UPDATE t SET v = randomblob(200) WHERE id %% %d = 0",
-			rows / every, 8},
-		{"nothing", "id INTEGER PRIMARY KEY", "", "UPDATE t SET v = v WHERE id = %d", 0, 0.5},
+			rows / every, 8, false},
+		{"nothing", "id INTEGER PRIMARY KEY", "", "UPDATE t SET v = v WHERE id = %d", 0, 0.5, false},
 		{"an index", "id INTEGER PRIMARY KEY, n INTEGER UNIQUE", "", "UPDATE t SET v = randomblob(200) WHERE id %% %d = 0",
-			rows / every, 3},
+			rows / every, 3, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := newMade(t, blob.NewMemory(), "PRAGMA page_size=4096")
@@ -38,7 +41,7 @@ func TestCost(t *testing.T) {
 				INSERT INTO other SELECT id, v FROM t WHERE id < 2000`, c.key, c.suffix, rows))
 			m.commit(false)
 			m.exec(fmt.Sprintf(c.change, every))
-			m.commit(false)
+			m.commit(c.snapshot)
 			from, to := m.view(1), m.view(2)
 			read := func() (bytes, requests int64) {
 				for _, v := range []*view.View{from, to} {

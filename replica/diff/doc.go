@@ -15,16 +15,19 @@
 //
 // # What is read
 //
-// Where both views are of one replica, a page that both read at the same place of the same file is
-// the same, and need not be read. Compare reads the interior pages of the b-trees, which say in
-// which ranges of keys a page has changed, and Rows reads those ranges in both databases. It stops
-// as soon as it knows where each changed page belongs. Everything is read, which is right but not
-// cheap, where
+// Where both views are of one replica, most pages are known to be the same without reading them
+// ([view.Same]). Compare reads the interior pages of the b-trees, which say in which ranges of keys a
+// page has changed, and Rows reads those ranges in both databases. Compare stops as soon as it knows
+// where each changed page belongs. Everything is read, which is right but not cheap, where
 //
-//   - the views are of two replicas, or of two page sizes or encodings, or a snapshot, or VACUUM, has
-//     replaced every page;
+//   - the views are of two replicas, or of two page sizes or encodings, or VACUUM has moved every page, or
+//     retention has left nothing but snapshots between them;
+//   - the replica is a v0.3 backup;
 //   - overflow pages were overwritten, and the page with the row that they belong to was not;
-//   - the columns of a table are others than before, except for some added or removed at the end.
+//   - the columns of a table are others than before, except for some added or removed at the end;
+//   - a WITHOUT ROWID table has a descending key, or is in a database of UTF-16.
+//
+// Text that is not valid in UTF-16 is shown, and written to a script, with replacement characters.
 //
 // A table whose rows cannot be brought into one order is refused with a reason: one without a
 // usable name for its rowid, one that needs a collation which is not SQLite's own, and a WITHOUT

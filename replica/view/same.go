@@ -12,16 +12,18 @@ import (
 )
 
 // Same returns a function that reports whether a page is known, without reading it, to be the same in
-// both views: both read it at the same place of the same file, or both do not have to read it. It returns nil
-// if nothing is known of any page, as of a v0.3 backup.
+// both views: both read it at the same place of the same file, or no transaction between the two states
+// has written it. It returns nil if nothing is known of any page, as of a v0.3 backup.
 //
-// Two files are the same if they have one name, size and checksum. The function is safe for concurrent
-// use. What it says stays true, since a view is of one moment whichever files it reads.
-func Same(a, b *View) func(pgno uint32) bool {
+// Two files are the same if they have one name, size and checksum. Where the largest files of the views
+// are not, as after a snapshot, Same reads the page indexes of the files between the two states. The
+// function is safe for concurrent use. What it says stays true: a view is of one moment whichever files
+// it reads.
+func Same(ctx context.Context, a, b *View) (func(pgno uint32) bool, error) {
 	from, ok := a.pages.(*pages)
 	to, ok2 := b.pages.(*pages)
 	if !ok || !ok2 || a.pageSize != b.pageSize {
-		return nil
+		return nil, nil
 	}
 	was, is := from.layout.Load(), to.layout.Load()
 	twins := map[*stored]*stored{}
@@ -30,17 +32,30 @@ func Same(a, b *View) func(pgno uint32) bool {
 			twins[f] = twin
 		}
 	}
-	if len(twins) == 0 {
-		return nil
+	var between written
+	if twins[is.base] == nil {
+		older, newer := from, to
+		if was.pages.Header().MaxTXID > is.pages.Header().MaxTXID {
+			older, newer = to, from
+		}
+		var err error
+		if between, err = writtenBetween(ctx, older, newer); err != nil {
+			return nil, fmt.Errorf("compare views: %w", err)
+		}
 	}
+	if len(twins) == 0 && between == nil {
+		return nil, nil
+	}
+	last := int64(min(was.pages.Header().Commit, is.pages.Header().Commit))
 	return func(pgno uint32) bool {
-		if pgno == 0 || max(int64(pgno)*from.pageSize-a.size, int64(pgno)*to.pageSize-b.size) > 0 {
+		if pgno == 0 || int64(pgno) > last {
 			return false
 		}
 		f, start, end, ok := was.find(pgno)
 		g, start2, end2, ok2 := is.find(pgno)
-		return ok == ok2 && (!ok || twins[g] == f && start == start2 && end == end2)
-	}
+		isSame := ok == ok2 && (!ok || twins[g] != nil && twins[g] == f && start == start2 && end == end2)
+		return isSame || between != nil && !between.has(pgno)
+	}, nil
 }
 
 // isTwin reports whether two files have the same content.

@@ -27,6 +27,8 @@ type viewFlags struct {
 
 	cache     string
 	cacheSize bytesFlag
+
+	pageCache, readAhead int64 // of each view; 0 for what is usual
 }
 
 func addView(flags *pflag.FlagSet) *viewFlags {
@@ -149,7 +151,8 @@ func viewOptions(r *opened, flags *viewFlags) (view.Options, error) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(viewGarbage)
 	}
-	opts := view.Options{MaxBytes: flags.maxBytes.n, TempDir: flags.tempDir}
+	opts := view.Options{MaxBytes: flags.maxBytes.n, TempDir: flags.tempDir,
+		PageCache: flags.pageCache, ReadAhead: flags.readAhead}
 	if flags.cache == "" {
 		return opts, nil
 	}

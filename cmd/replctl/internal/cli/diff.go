@@ -35,9 +35,9 @@ To put back what somebody deleted around two o'clock, stop the application, look
   sqlite3 live.db < undo.sql && sqlite3 live.db 'PRAGMA foreign_key_check'
 
 Where both states are of one replica, only what changed is read, and the pages that say where that
-is. The database is read whole, twice, for two replicas, after a VACUUM, or when the two states do
-not share a snapshot. The exit code is 0 whether they differ or not; with --exit-code it is 8 if they
-do.
+is. The database is read whole, twice, for two replicas, for a v0.3 backup, after a VACUUM, or where
+there are no files but snapshots between the two states. The exit code is 0 whether they differ or
+not; with --exit-code it is 8 if they do.
 
 ` + momentHelp + " " + moment.Forms + `
 
@@ -65,6 +65,7 @@ func newDiffCommand(a *app) *cobra.Command {
 		Args: oneURL,
 	}
 	flags.viewFlags = addViews(cmd.Flags())
+	flags.pageCache, flags.readAhead = 16<<20, 8<<20 // there are two views
 	f := cmd.Flags()
 	f.Var(&flags.from, "from", "the first state; needed")
 	f.Var(&flags.to, "to", "the second state (default the latest)")
