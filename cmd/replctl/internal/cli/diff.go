@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"regexp"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -107,7 +110,41 @@ type compared struct {
 	from, to *database
 	toURL    string
 	differs  bool
-	at       int // how many tables were compared
+
+	done, of atomic.Int64 // tables
+}
+
+// showProgress shows how many tables were compared, until stop is called. Rows on a terminal show it
+// themselves.
+func (c *compared) showProgress(streams bool) (stop func()) {
+	m := c.app.newMeter("compared")
+	m.unit = func(n int64) string { return count(int(n), "table", "tables") }
+	if streams && terminalWidth(c.app.stdout) > 0 {
+		return func() {}
+	}
+	end := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for tick := time.NewTicker(200 * time.Millisecond); ; {
+			select {
+			case <-tick.C:
+				m.update(c.done.Load(), c.of.Load())
+			case <-end:
+				tick.Stop()
+				m.done()
+				return
+			}
+		}
+	})
+	return func() { close(end); wg.Wait() }
+}
+
+// Rows counts the tables that it has come to the end of.
+func (c *compared) Rows(ctx context.Context, t *diff.Table) iter.Seq2[diff.Row, error] {
+	return func(yield func(diff.Row, error) bool) {
+		defer c.done.Add(1)
+		c.Diff.Rows(ctx, t)(yield)
+	}
 }
 
 func (a *app) diff(ctx context.Context, url string, flags *diffFlags) error {
@@ -122,7 +159,9 @@ func (a *app) diff(ctx context.Context, url string, flags *diffFlags) error {
 		return err
 	}
 	began := time.Now()
+	stop := c.showProgress(a.json || flags.jsonl || flags.rows || flags.sql || flags.undo)
 	err := waitFor(ctx, func() error { return c.compare(ctx, flags) })
+	stop()
 	if err != nil {
 		if errors.Is(err, diff.ErrNoTable) {
 			return &cliError{exitNothing, err, "replctl tables " + shellQuote(url) + ", which lists them"}
@@ -188,6 +227,7 @@ func (c *compared) compare(ctx context.Context, flags *diffFlags) (err error) {
 	if err != nil {
 		return err
 	}
+	c.of.Store(int64(len(c.Tables)))
 	c.differs = len(c.Schema) > 0
 	w := bufio.NewWriterSize(c.app.stdout, 1<<16)
 	switch {
@@ -259,6 +299,7 @@ func (c *compared) summary(ctx context.Context) error {
 	for _, t := range c.Tables {
 		schema := schemaOf(c.Schema, t.Name)
 		n, err := c.Count(ctx, t)
+		c.done.Add(1)
 		if t.Refused != nil {
 			c.Notes = append(c.Notes, fmt.Sprintf("table %s: %v", t.Name, t.Refused))
 		} else if err != nil {
