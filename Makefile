@@ -1,6 +1,5 @@
 # The commands a developer types; .ci/run is what has to pass.
-.PHONY: build test race lint fuzz faults powerloss pgtorture rafttorture damage generate testdata ci
-.PHONY: build test race lint fuzz faults powerloss pgtorture damage histories generate testdata ci
+.PHONY: build test race lint fuzz faults powerloss pgtorture rafttorture damage histories generate testdata ci
 
 build:
 	go build -trimpath -ldflags '-s -w' -o bin/replctl ./cmd/replctl
