@@ -74,6 +74,7 @@ var Commands = []Command{
 	{Name: "tables", Args: []string{"tables", "URL", "--count", "--bytes"}},
 	{Name: "dump", Args: []string{"dump", "URL"}},
 	{Name: "diff", Args: []string{"diff", "URL", "--from", "0000000000000044", "--sql"}},
+	{Name: "bisect", Args: []string{"bisect", "URL", "select count(*) > 100 from note", "--json"}},
 	{Name: "check", Args: []string{"check", "URL", "--json"}},
 	{Name: "check --deep", Args: []string{"check", "URL", "--deep", "--json"}},
 	{Name: "cp to a directory", Args: []string{"cp", "URL", "OUT"}, Effect: output, Steps: true},

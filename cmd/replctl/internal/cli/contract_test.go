@@ -227,6 +227,32 @@ type (
 			Before map[string]any `json:"before,omitempty"`
 			After  map[string]any `json:"after,omitempty"`
 		} `json:"rows,omitempty"`
+	bisectDocument struct {
+		URL        string             `json:"url"`
+		Format     string             `json:"format"`
+		From       answerDocument     `json:"from"`
+		To         answerDocument     `json:"to"`
+		Same       bool               `json:"same"`
+		Moments    int                `json:"moments"`
+		Asked      int                `json:"asked"`
+		Boundaries []boundaryDocument `json:"boundaries"`
+		Requests   int64              `json:"requests"`
+		Bytes      int64              `json:"bytes"`
+	}
+	boundaryDocument struct {
+		Before       answerDocument        `json:"before"`
+		After        answerDocument        `json:"after"`
+		Transactions *transactionsDocument `json:"transactions,omitempty"`
+	}
+	transactionsDocument struct {
+		Min string `json:"min_txid"`
+		Max string `json:"max_txid"`
+	}
+	answerDocument struct {
+		State pointDocument   `json:"state"`
+		Value json.RawMessage `json:"value,omitempty"`
+		Holds *bool           `json:"holds,omitempty"`
+		Error *string         `json:"error,omitempty"`
 	}
 	snapshotFileDocument struct {
 		URL             string           `json:"url"`

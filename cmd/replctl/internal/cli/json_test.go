@@ -50,6 +50,8 @@ func TestJSONShapes(t *testing.T) {
 		first := map[string]string{"v0.5": "0000000000000009", "v0.3": "2026-11-21T04:06:58Z"}[format]
 		ask[diffDocument](t, "diff", replica, "--from", first)
 		ask[diffDocument](t, "diff", replica, "--from", first, "--rows")
+		ask[bisectDocument](t, "bisect", replica, "select count(*) > 100 from note")
+		ask[bisectDocument](t, "bisect", replica, "select 1", "--while", "value = 1")
 		ask[copyDocument](t, "cp", replica, t.TempDir())
 		ask[pruneDocument](t, "prune", replica, "--keep-snapshots", "1")
 		db := filepath.Join(t.TempDir(), "db")
@@ -234,6 +236,7 @@ func TestDocumentedExamples(t *testing.T) {
 		"query":         func(doc string) { decode[queryDocument](t, "example of query", doc) },
 		"tables":        func(doc string) { decode[tablesDocument](t, "example of tables", doc) },
 		"diff":          func(doc string) { decode[diffDocument](t, "example of diff", doc) },
+		"bisect":        func(doc string) { decode[bisectDocument](t, "example of bisect", doc) },
 		"restore":       func(doc string) { decode[restoreDocument](t, "example of restore", doc) },
 		"check":         func(doc string) { decode[checkDocument](t, "example of check", doc) },
 		"snapshot":      func(doc string) { decode[snapshotFileDocument](t, "example of snapshot", doc) },
