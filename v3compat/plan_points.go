@@ -57,6 +57,32 @@ func (in *inspection) points() []Point {
 	return points
 }
 
+// Plan reads all of an unbroken chain of the generation, or the part of it that begins with a later
+// snapshot, whose position is then From. The points are those of the generation: where the chain
+// ends, a snapshot and a segment may stand at the same position, and points tell whether the segment
+// is in it.
+func (rep *Report) Plan(e Extent, points []Point) *Plan {
+	p := &Plan{Generation: rep.Generation, Pos: e.To, Time: e.ToTime}
+	for _, snapshot := range rep.Snapshots {
+		if snapshot.Index == e.From.Index {
+			p.Snapshot, p.Bytes, p.Requests = snapshot, snapshot.Size, 1
+		}
+	}
+	for _, seg := range rep.WALSegments {
+		pos := seg.Pos()
+		before := pos.Index < e.To.Index || pos.Index == e.To.Index && pos.Offset < e.To.Offset
+		isSegment := func(p Point) bool { return p.Pos == pos && !p.Snapshot }
+		isEnd := pos == e.To && slices.ContainsFunc(points, isSegment)
+		if pos.Index >= e.From.Index && (before || isEnd) {
+			p.Segments = append(p.Segments, seg)
+			p.Bytes += seg.Size
+			p.Requests++
+		}
+	}
+	p.MayMiss = !rep.Timed && len(p.Segments) > 0 && p.Segments[0].Index != p.Pos.Index
+	return p
+}
+
 // UnreachableError says why a target cannot be restored, and what can.
 type UnreachableError struct {
 	Object string // the key that is missing or in the way; "" when the target lies outside the backup

@@ -7,6 +7,7 @@ import (
 	"math/bits"
 	"slices"
 
+	"github.com/replctl/replicate/ltx"
 	"github.com/replctl/replicate/replica"
 	"github.com/replctl/replicate/replica/restore"
 	"github.com/replctl/replicate/replica/view"
@@ -22,7 +23,8 @@ type BisectOptions struct {
 	// that at From.
 	While string
 
-	// All asks at every moment, and finds every change.
+	// All looks at every moment, and finds every change. The question is asked again where a page
+	// has changed that the answer before was made of: it must not depend on anything else.
 	All bool
 
 	View view.Options // of each view; MaxBytes is for all of them together
@@ -39,7 +41,7 @@ type Bisection struct {
 	From, To Value
 	Same     bool // the answers at From and To are the same
 	Moments  int  // from From to To, both included
-	Asked    int  // at how many of them the question was asked; without All each is a view
+	Asked    int  // how often the question was asked; without All, each time of a view of its own
 
 	// Boundaries are where the answer changed, the oldest first. Without [BisectOptions.All] it is at
 	// most one. If Same, that is one of several, and none means that all moments that were asked
@@ -254,21 +256,42 @@ func (b *bisector) lastSame(before int) int {
 	return slices.Max(asked)
 }
 
-// scan asks at every moment.
+// scan asks at every moment at which a page has changed that the answer before was made of.
 func (b *bisector) scan(ctx context.Context, lo, hi int) error {
-	for i, last := lo+1, lo; i <= hi; i++ {
-		v, err := b.askAt(ctx, i, hi-i)
-		switch {
-		case isGone(err):
-			b.forget(i)
-			i, hi = i-1, hi-1
-			continue
-		case err != nil:
-			return err
-		case !b.question.same(v, b.values[last]):
-			b.out.Boundaries = append(b.out.Boundaries, Boundary{b.values[last], v})
-		}
-		last = i
+	r := &replay{src: b.src, opts: b.opts.View, only: b.moments.format}
+	from, to := b.out.From.Point, b.out.To.Point
+	if r.between = (ltx.Range{Min: from.TXID, Max: to.TXID}); to.TXID == 0 {
+		r.since, r.until = from.Time, to.Time
 	}
-	return nil
+	var last *Value
+	var made *reading
+	asked := b.out.Asked
+	begin := func() { b.out.Boundaries, b.out.Moments, b.out.Asked, last, made = nil, 0, asked, nil, nil }
+	err := r.run(ctx, begin, func(s *step) error {
+		if s.base {
+			return nil
+		}
+		b.out.Moments++
+		if needed, err := made.isStale(s, s.db.Size()); err != nil {
+			return err
+		} else if !needed {
+			last.Point = s.point
+			return nil
+		}
+		made = newReading(s)
+		v, err := b.question.at(ctx, made, b.opts.View.TempDir, s.point)
+		if err != nil {
+			return err
+		}
+		b.out.Asked++
+		if last != nil && !b.question.same(*last, v) {
+			b.out.Boundaries = append(b.out.Boundaries, Boundary{*last, v})
+		}
+		if last = &v; b.opts.Progress != nil {
+			b.opts.Progress(v, hi-lo+1-b.out.Moments)
+		}
+		return nil
+	})
+	addStats(&b.out.Stats, r.meter.stats())
+	return err
 }

@@ -97,15 +97,5 @@ func (q question) same(a, b Value) bool {
 	if a.Err != nil || b.Err != nil {
 		return a.Err != nil && b.Err != nil && a.Err.Message == b.Err.Message
 	}
-	return sameAnswer(a.Value, b.Value)
-}
-
-// sameAnswer compares two values of SQLite.
-func sameAnswer(a, b any) bool {
-	x, ok1 := a.([]byte)
-	y, ok2 := b.([]byte)
-	if ok1 || ok2 {
-		return ok1 && ok2 && bytes.Equal(x, y)
-	}
-	return a == b
+	return sameValue(a.Value, b.Value)
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/internal/testreplica"
 	"github.com/replctl/replicate/ltx"
 	"github.com/replctl/replicate/replica"
 )
@@ -139,4 +140,10 @@ func (p *past) noise() {
 
 func (p *past) client() *replica.Client {
 	return replica.NewClient("made", ltx.LayoutFile, func(context.Context) (blob.Store, error) { return p.store, nil })
+}
+
+// realClient is a client of a replica below testdata.
+func realClient(t testing.TB, name string) *replica.Client {
+	store := testreplica.Store(t, name)
+	return replica.NewClient("memory", ltx.LayoutFile, func(context.Context) (blob.Store, error) { return store, nil })
 }

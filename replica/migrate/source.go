@@ -75,7 +75,7 @@ func (s *source) findHistory(ctx context.Context, partial bool) error {
 			return err
 		}
 		for _, e := range rep.Restorable {
-			s.plans = append(s.plans, extentPlan(rep, e, points))
+			s.plans = append(s.plans, rep.Plan(e, points))
 		}
 	}
 	if len(found) == 0 {
@@ -86,30 +86,6 @@ func (s *source) findHistory(ctx context.Context, partial bool) error {
 		return s.checkWhole(found)
 	}
 	return nil
-}
-
-// extentPlan reads all of an unbroken chain. Where that ends, a snapshot and a
-// segment may stand at the same position; points tell whether the segment is in it.
-func extentPlan(rep *v3compat.Report, e v3compat.Extent, points []v3compat.Point) *v3compat.Plan {
-	p := &v3compat.Plan{Generation: rep.Generation, Pos: e.To, Time: e.ToTime}
-	for _, snapshot := range rep.Snapshots {
-		if snapshot.Index == e.From.Index {
-			p.Snapshot, p.Bytes, p.Requests = snapshot, snapshot.Size, 1
-		}
-	}
-	for _, seg := range rep.WALSegments {
-		pos := seg.Pos()
-		before := pos.Index < e.To.Index || pos.Index == e.To.Index && pos.Offset < e.To.Offset
-		isSegment := func(p v3compat.Point) bool { return p.Pos == pos && !p.Snapshot }
-		isEnd := pos == e.To && slices.ContainsFunc(points, isSegment)
-		if pos.Index >= e.From.Index && (before || isEnd) {
-			p.Segments = append(p.Segments, seg)
-			p.Bytes += seg.Size
-			p.Requests++
-		}
-	}
-	p.MayMiss = !rep.Timed && len(p.Segments) > 0 && p.Segments[0].Index != p.Pos.Index
-	return p
 }
 
 // checkWhole refuses a backup that states are missing from, and says which ones

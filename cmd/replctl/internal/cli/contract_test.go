@@ -227,6 +227,7 @@ type (
 			Before map[string]any `json:"before,omitempty"`
 			After  map[string]any `json:"after,omitempty"`
 		} `json:"rows,omitempty"`
+	}
 	bisectDocument struct {
 		URL        string             `json:"url"`
 		Format     string             `json:"format"`
@@ -238,6 +239,44 @@ type (
 		Boundaries []boundaryDocument `json:"boundaries"`
 		Requests   int64              `json:"requests"`
 		Bytes      int64              `json:"bytes"`
+	}
+	logDocument struct {
+		URL      string          `json:"url"`
+		Moments  []entryDocument `json:"moments"`
+		More     bool            `json:"more"`
+		Problems []problemDoc    `json:"problems"`
+		Requests int64           `json:"requests"`
+		Bytes    int64           `json:"bytes"`
+	}
+	entryDocument struct {
+		State        pointDocument         `json:"state"`
+		Size         int64                 `json:"size"`
+		Stored       int64                 `json:"stored"`
+		Pages        int                   `json:"pages"`
+		Whole        bool                  `json:"whole"`
+		Transactions *transactionsDocument `json:"transactions,omitempty"`
+		Schema       bool                  `json:"schema"`
+		Tables       []touchedDocument     `json:"tables"`
+	}
+	touchedDocument struct {
+		Name  string `json:"name"`
+		Pages int    `json:"pages"`
+	}
+	rowHistoryDocument struct {
+		URL      string             `json:"url"`
+		Table    string             `json:"table"`
+		Key      []json.RawMessage  `json:"key"`
+		States   []rowStateDocument `json:"states"`
+		More     bool               `json:"more"`
+		Problems []problemDoc       `json:"problems"`
+		Requests int64              `json:"requests"`
+		Bytes    int64              `json:"bytes"`
+	}
+	rowStateDocument struct {
+		Since   pointDocument     `json:"since"`
+		Op      *string           `json:"op,omitempty"`
+		Columns []string          `json:"columns,omitempty"`
+		Values  []json.RawMessage `json:"values,omitempty"`
 	}
 	boundaryDocument struct {
 		Before       answerDocument        `json:"before"`

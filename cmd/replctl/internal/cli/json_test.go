@@ -35,6 +35,7 @@ func TestJSONShapes(t *testing.T) {
 		ask[inspectDoc](t, "inspect", replica)
 		ask[inspectDoc](t, "inspect", replica, "--read", "none")
 		ask[checkDocument](t, "check", replica)
+		ask[logDocument](t, "log", replica, "--limit", "3")
 		ask[[]generationDoc](t, "generations", replica, "--read", "none")
 		ask[[]snapshotDoc](t, "snapshots", replica)
 		ask[[]walDoc](t, "wal", replica)
@@ -51,6 +52,8 @@ func TestJSONShapes(t *testing.T) {
 		ask[diffDocument](t, "diff", replica, "--from", first)
 		ask[diffDocument](t, "diff", replica, "--from", first, "--rows")
 		ask[bisectDocument](t, "bisect", replica, "select count(*) > 100 from note")
+		ask[logDocument](t, "log", replica)
+		ask[rowHistoryDocument](t, "log", replica, "--table", "note", "--key", "165")
 		ask[bisectDocument](t, "bisect", replica, "select 1", "--while", "value = 1")
 		ask[copyDocument](t, "cp", replica, t.TempDir())
 		ask[pruneDocument](t, "prune", replica, "--keep-snapshots", "1")
@@ -218,6 +221,16 @@ var (
 	example = regexp.MustCompile("(?ms)^```json\n(.*?)^```$")
 )
 
+// decodeLog decodes either document of log.
+func decodeLog(t *testing.T, doc string) {
+	t.Helper()
+	if strings.Contains(doc, `"states"`) {
+		decode[rowHistoryDocument](t, "example of log --key", doc)
+	} else {
+		decode[logDocument](t, "example of log", doc)
+	}
+}
+
 // The examples in the documentation are of the shapes that it describes.
 func TestDocumentedExamples(t *testing.T) {
 	doc, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "docs", "json.md"))
@@ -236,6 +249,7 @@ func TestDocumentedExamples(t *testing.T) {
 		"query":         func(doc string) { decode[queryDocument](t, "example of query", doc) },
 		"tables":        func(doc string) { decode[tablesDocument](t, "example of tables", doc) },
 		"diff":          func(doc string) { decode[diffDocument](t, "example of diff", doc) },
+		"log":           func(doc string) { decodeLog(t, doc) },
 		"bisect":        func(doc string) { decode[bisectDocument](t, "example of bisect", doc) },
 		"restore":       func(doc string) { decode[restoreDocument](t, "example of restore", doc) },
 		"check":         func(doc string) { decode[checkDocument](t, "example of check", doc) },

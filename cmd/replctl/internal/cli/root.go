@@ -81,7 +81,7 @@ func newRootCommand(a *app) *cobra.Command {
 		newLeaseCommand(a), newKVCommand(a), newConfigCommand(a), newRecordsCommand(a),
 		newProbeCommand(a), newVersionCommand(a), newCpCommand(a),
 		newPruneCommand(a), newQueryCommand(a), newTablesCommand(a), newDumpCommand(a), newDiffCommand(a),
-		newBisectCommand(a),
+		newLogCommand(a), newBisectCommand(a),
 	)
 	root.InitDefaultHelpFlag()
 	root.InitDefaultHelpCmd()
