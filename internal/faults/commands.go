@@ -76,6 +76,7 @@ var Commands = []Command{
 	{Name: "diff", Args: []string{"diff", "URL", "--from", "0000000000000044", "--sql"}},
 	{Name: "log", Args: []string{"log", "URL", "--json"}},
 	{Name: "log --table", Args: []string{"log", "URL", "--table", "note", "--limit", "5", "--json"}},
+	{Name: "log --rows", Args: []string{"log", "URL", "--rows", "--limit", "3", "--json"}},
 	{Name: "log --key", Args: []string{"log", "URL", "--table", "note", "--key", "165", "--json"}},
 	{Name: "bisect", Args: []string{"bisect", "URL", "select count(*) > 100 from note", "--json"}},
 	{Name: "check", Args: []string{"check", "URL", "--json"}},

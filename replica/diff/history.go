@@ -24,6 +24,10 @@ type LogOptions struct {
 	// Limit, unless zero, is how many moments are listed, the newest.
 	Limit int
 
+	// Rows counts the rows that each moment has inserted, updated and deleted, by table. It opens a
+	// view of each moment, and reads where pages have changed: see [Compare].
+	Rows bool
+
 	View view.Options // of the views that are opened; MaxBytes is for all that is read
 
 	// Progress, if set, is told how much of the work is done.
@@ -33,8 +37,9 @@ type LogOptions struct {
 // Entry is a moment of a log, and what was written since the moment before.
 type Entry struct {
 	replica.Point
-	Size   int64 // of the database, in bytes
-	Stored int64 // size of the object that has what was written
+	Before replica.Point // the moment before; zero for the first, and for that of a chain of a v0.3 backup
+	Size   int64         // of the database, in bytes
+	Stored int64         // size of the object that has what was written
 
 	// Pages is how many pages were written. Whole says that it is all there are: no moment comes
 	// before, or only a snapshot is left.
@@ -54,6 +59,7 @@ type Entry struct {
 type TablePages struct {
 	Name  string
 	Pages int
+	Rows  *Counts // with Rows; nil if there is no moment before, or if the rows cannot be compared
 }
 
 // History is what [Log] and [RowHistory] have read.
@@ -81,6 +87,11 @@ func Log(ctx context.Context, src replica.Source, opts LogOptions) ([]Entry, *Hi
 	}
 	slices.SortStableFunc(l.entries, func(a, b Entry) int { return a.Time.Compare(b.Time) })
 	l.cut()
+	if opts.Rows {
+		if err := r.countRows(ctx, l.entries, opts.Table); err != nil {
+			return nil, nil, fmt.Errorf("log: %w", err)
+		}
+	}
 	slices.Reverse(l.entries)
 	return l.entries, &History{More: l.more, Problems: r.problems, Stats: r.meter.stats()}, nil
 }
@@ -91,7 +102,8 @@ type logger struct {
 	limit   int
 	entries []Entry
 	known   *owners // of the step before
-	found   bool    // the table, at any step
+	point   replica.Point
+	found   bool // the table, at any step
 	more    bool
 }
 
@@ -101,12 +113,16 @@ func (l *logger) step(ctx context.Context, s *step) error {
 	if err != nil {
 		return err
 	}
-	l.known = now
+	last := l.point
+	l.known, l.point = now, s.point
 	l.found = l.found || l.table != "" && slices.ContainsFunc(now.tables(), l.isTable)
 	if s.base {
 		return nil
 	}
 	e := Entry{Point: s.point, Size: s.db.Size(), Stored: s.stored, Pages: len(s.pages), Whole: s.whole, Of: s.span}
+	if !s.first {
+		e.Before = last
+	}
 	e.Schema = before != nil && before.cookie != now.cookie
 	if s.whole {
 		e.Pages = int(s.db.Size() / int64(s.pageSize))

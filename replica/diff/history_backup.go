@@ -104,8 +104,8 @@ func (r *replay) restore(ctx context.Context, c chain, do func(*step) error) err
 		if s.Size == 0 { // a database without pages
 			return nil
 		}
-		at := &step{point: replica.Point{Pos: s.Pos, Time: s.Time}, base: r.isBase(s.Time), whole: first, pages: s.Pages,
-			stored: c.sizes[s.Pos], pageSize: uint32(s.PageSize)}
+		at := &step{point: replica.Point{Pos: s.Pos, Time: s.Time}, base: r.isBase(s.Time), first: first,
+			whole: first, pages: s.Pages, stored: c.sizes[s.Pos], pageSize: uint32(s.PageSize)}
 		if s.Snapshot {
 			at.stored = c.Snapshot.Size
 		}

@@ -18,6 +18,7 @@ import (
 type step struct {
 	point replica.Point
 	base  bool // it is before those that were asked for: the replay begins with it
+	first bool // it does not go on from the step before
 
 	// pages are those that were written since the step before, ascending, and perhaps more of the
 	// transactions of span, if that is not zero. Whole says that all pages are new, and there are no
@@ -176,7 +177,7 @@ func (p *ltxReplay) run(ctx context.Context, from, to int, do func(*step) error)
 	if err != nil {
 		return err
 	}
-	s := &step{point: state, base: first < from, whole: true, span: ltx.Range{Min: 1, Max: state.TXID}}
+	s := &step{point: state, base: first < from, first: true, whole: true, span: ltx.Range{Min: 1, Max: state.TXID}}
 	if leads := p.leading(0, state.TXID); first == from && leads != nil {
 		s.stored = leads.Size
 	}

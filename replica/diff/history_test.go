@@ -2,6 +2,7 @@ package diff_test
 
 import (
 	"bytes"
+	"database/sql"
 	"errors"
 	"fmt"
 	"maps"
@@ -227,4 +228,79 @@ func TestLogWindow(t *testing.T) {
 	if _, _, err := diff.Log(t.Context(), empty.client(), diff.LogOptions{}); !errors.Is(err, replica.ErrNoReplica) {
 		t.Errorf("nothing there: %v", err)
 	}
+}
+
+// TestLogRows: the counts of each moment are those of a comparison of its rows with those before.
+func TestLogRows(t *testing.T) {
+	p := newPast(t, 11, "")
+	p.life(25)
+	entries, _, err := diff.Log(t.Context(), p.client(), diff.LogOptions{Rows: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, e := range entries {
+		if e.TXID == 1 {
+			if e.Tables[0].Rows != nil || !e.Before.IsZero() {
+				t.Errorf("the first moment: %+v", e)
+			}
+			continue
+		}
+		if e.Before != entries[i+1].Point {
+			t.Errorf("transaction %d comes after %+v", e.TXID, e.Before)
+		}
+		for _, table := range []string{"noise", "big"} {
+			got := diff.Counts{}
+			for _, written := range e.Tables {
+				if written.Name == table {
+					got = *written.Rows
+				}
+			}
+			if want := p.wantCounts(e.TXID, table); got != want {
+				t.Errorf("transaction %d, %s: %+v, want %+v", e.TXID, table, got, want)
+			}
+		}
+	}
+}
+
+// wantCounts compares the rows of a table, after a transaction and before it.
+func (p *past) wantCounts(txid ltx.TXID, table string) (c diff.Counts) {
+	before, now := p.rowsOf(txid-1, table), p.rowsOf(txid, table)
+	for id, row := range now {
+		if was, ok := before[id]; !ok {
+			c.Inserted++
+		} else if was != row {
+			c.Updated++
+		}
+	}
+	for id := range before {
+		if _, ok := now[id]; !ok {
+			c.Deleted++
+		}
+	}
+	return c
+}
+
+// rowsOf is the rows of a table by their ids.
+func (p *past) rowsOf(txid ltx.TXID, table string) map[int64]string {
+	p.t.Helper()
+	db, err := sqlite.OpenView(bytes.NewReader(p.states[txid]))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer db.Close()
+	found := map[int64]string{}
+	rows, err := db.Query("SELECT * FROM " + table)
+	if err != nil {
+		return found // it is not there yet
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id int64
+		var value sql.NullString
+		if err := rows.Scan(&id, &value); err != nil {
+			p.t.Fatal(err)
+		}
+		found[id] = value.String
+	}
+	return found
 }

@@ -259,8 +259,11 @@ type (
 		Tables       []touchedDocument     `json:"tables"`
 	}
 	touchedDocument struct {
-		Name  string `json:"name"`
-		Pages int    `json:"pages"`
+		Name     string `json:"name"`
+		Pages    int    `json:"pages"`
+		Inserted *int64 `json:"inserted,omitempty"`
+		Updated  *int64 `json:"updated,omitempty"`
+		Deleted  *int64 `json:"deleted,omitempty"`
 	}
 	rowHistoryDocument struct {
 		URL      string             `json:"url"`

@@ -53,6 +53,7 @@ func TestJSONShapes(t *testing.T) {
 		ask[diffDocument](t, "diff", replica, "--from", first, "--rows")
 		ask[bisectDocument](t, "bisect", replica, "select count(*) > 100 from note")
 		ask[logDocument](t, "log", replica)
+		ask[logDocument](t, "log", replica, "--rows", "--limit", "3")
 		ask[rowHistoryDocument](t, "log", replica, "--table", "note", "--key", "165")
 		ask[bisectDocument](t, "bisect", replica, "select 1", "--while", "value = 1")
 		ask[copyDocument](t, "cp", replica, t.TempDir())

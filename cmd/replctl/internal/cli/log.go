@@ -25,6 +25,9 @@ Of an LTX replica only page indexes are read, and the interior pages of the b-tr
 no page indexes: its snapshot and its log are read once. Where only a snapshot is left of a moment, the
 pages are those of a larger file around it, and their number is at most that.
 
+With --rows, a view of each moment is opened as well, and the rows are compared where pages have changed:
+note +4 ~1 -2 means that 4 rows were inserted, 1 updated and 2 deleted.
+
 With --table, the moments that have not written the table are left out.
 
 With --table and --key, it is the history of one row: each state that it had, and since when. The key
@@ -64,14 +67,18 @@ type entryJSON struct {
 }
 
 type touchedJSON struct {
-	Name  string `json:"name"`
-	Pages int    `json:"pages"`
+	Name     string `json:"name"`
+	Pages    int    `json:"pages"`
+	Inserted *int64 `json:"inserted,omitempty"` // this and those below with --rows
+	Updated  *int64 `json:"updated,omitempty"`
+	Deleted  *int64 `json:"deleted,omitempty"`
 }
 
 type logFlags struct {
 	*viewFlags
 	since, until timeFlag
 	table        string
+	rows         bool
 	key          []string
 	limit        int
 }
@@ -90,6 +97,7 @@ func newLogCommand(a *app) *cobra.Command {
 	cmd.Flags().Var(&flags.since, "since", "leave out moments before this time")
 	cmd.Flags().Var(&flags.until, "until", "leave out moments after this time")
 	cmd.Flags().StringVar(&flags.table, "table", "", "leave out moments that have not written this `table`")
+	cmd.Flags().BoolVar(&flags.rows, "rows", false, "count the rows that each moment has changed, by table")
 	cmd.Flags().StringArrayVar(&flags.key, "key", nil, "with --table: the history of the row with this `value` of the key")
 	cmd.Flags().IntVar(&flags.limit, "limit", 100, "how many moments to list, or states of a row; 0 for all")
 	a.addJSON(cmd)
@@ -103,6 +111,8 @@ func (f *logFlags) check() error {
 		return usageError("replctl log --help", "--since %s is after --until %s", &f.since, &f.until)
 	case len(f.key) > 0 && f.table == "":
 		return usageError("--table users --key 42", "--key needs --table")
+	case len(f.key) > 0 && f.rows:
+		return usageError("one of them", "--rows counts rows, and --key shows one")
 	case f.limit < 0:
 		return usageError("--limit 0, for all", "--limit %d: must not be negative", f.limit)
 	}
@@ -117,7 +127,8 @@ func (a *app) log(ctx context.Context, url string, flags *logFlags) error {
 	if err != nil {
 		return err
 	}
-	opts := diff.LogOptions{Since: flags.since.at, Until: flags.until.at, Table: flags.table, Limit: flags.limit}
+	opts := diff.LogOptions{Since: flags.since.at, Until: flags.until.at, Table: flags.table, Limit: flags.limit,
+		Rows: flags.rows}
 	if opts.View, err = viewOptions(r, flags.viewFlags); err != nil {
 		return err
 	}
@@ -213,7 +224,11 @@ func entryDoc(e diff.Entry) entryJSON {
 		doc.Transactions = &spanJSON{e.Of.Min.String(), e.Of.Max.String()}
 	}
 	for _, t := range e.Tables {
-		doc.Tables = append(doc.Tables, touchedJSON{t.Name, t.Pages})
+		touched := touchedJSON{Name: t.Name, Pages: t.Pages}
+		if t.Rows != nil {
+			touched.Inserted, touched.Updated, touched.Deleted = &t.Rows.Inserted, &t.Rows.Updated, &t.Rows.Deleted
+		}
+		doc.Tables = append(doc.Tables, touched)
 	}
 	return doc
 }
@@ -246,7 +261,24 @@ func pagesText(e diff.Entry) string {
 func tablesText(e diff.Entry) string {
 	var names []string
 	for _, t := range e.Tables {
-		names = append(names, t.Name)
+		name := t.Name
+		if t.Rows != nil {
+			name += countsText(*t.Rows)
+		}
+		names = append(names, name)
 	}
 	return strings.Join(names, ", ")
+}
+
+// countsText is the counts that are not zero.
+func countsText(c diff.Counts) (s string) {
+	for _, one := range []struct {
+		sign string
+		n    int64
+	}{{"+", c.Inserted}, {"~", c.Updated}, {"-", c.Deleted}} {
+		if one.n > 0 {
+			s += fmt.Sprintf(" %s%d", one.sign, one.n)
+		}
+	}
+	return s
 }

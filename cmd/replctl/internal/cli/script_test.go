@@ -61,8 +61,8 @@ var (
 		`(waiting|acquired|renew|lost|released|not released|ending|the command|processes)\b.*\n`)
 )
 
-// nearest are the commands that print the nearest states with --json, where there is no such state.
-var nearest = []string{"plan", "query", "tables", "diff", "log", "bisect"}
+// saysNearest are the commands that print the nearest states with --json, where there is no such state.
+var saysNearest = []string{"plan", "query", "tables", "diff", "log", "bisect"}
 
 // scriptExit runs a command that has to end with a given code, and holds it to
 // what is true of all: data on standard output, talk on standard error, no
@@ -93,7 +93,7 @@ func scriptExit(ts *testscript.TestScript, neg bool, args []string) {
 	case (got == exitViolation || got == exitInconclusive) && data:
 	case got == exitDiffers && !failed:
 	case got == exitLost && failed: // what the command has printed until then
-	case args[1] == "replctl" && slices.Contains(nearest, args[min(2, len(args)-1)]) &&
+	case args[1] == "replctl" && slices.Contains(saysNearest, args[min(2, len(args)-1)]) &&
 		slices.Contains(args, "--json") && failed: // it prints the nearest states
 	case stderr == "" && slices.Equal(args[1:min(len(args), 4)], []string{"replctl", "lease", "exec"}):
 		// It is the output of the command.
