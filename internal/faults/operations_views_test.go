@@ -5,12 +5,14 @@ package faults
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"path/filepath"
 	"sync"
 
 	"github.com/replctl/replicate/engines"
 	"github.com/replctl/replicate/replica"
+	"github.com/replctl/replicate/replica/diff"
 	"github.com/replctl/replicate/replica/restore"
 	"github.com/replctl/replicate/replica/view"
 	"github.com/replctl/replicate/store/records"
@@ -30,6 +32,29 @@ var onViews = []operation{
 	{name: "view.Open", replica: true, run: viewed(restore.Target{TXID: 0x46}, false)},
 	{name: "view.Open v0.3", replica: true, prepare: onlyV3, run: viewed(restore.Target{}, false)},
 	{name: "view.OpenCache", replica: true, run: viewed(restore.Target{TXID: 0x46}, true)},
+	{name: "diff.Log", replica: true, run: withClient(func(e *env, c engines.Client) (string, error) {
+		entries, history, err := diff.Log(e.ctx, c, diff.LogOptions{Limit: 5})
+		return fmt.Sprint(entries), historyError(history, err)
+	})},
+	{name: "diff.RowHistory", replica: true, run: withClient(func(e *env, c engines.Client) (string, error) {
+		versions, history, err := diff.RowHistory(e.ctx, c, []any{int64(165)}, diff.LogOptions{Table: "note"})
+		return fmt.Sprint(versions), historyError(history, err)
+	})},
+	{name: "diff.Bisect", replica: true, run: withClient(func(e *env, c engines.Client) (string, error) {
+		b, err := diff.Bisect(e.ctx, c, "SELECT count(*) > 100 FROM note", diff.BisectOptions{})
+		if err != nil {
+			return "", err
+		}
+		return fmt.Sprint(b.Boundaries), nil
+	})},
+}
+
+// historyError is an error for a history with problems.
+func historyError(h *diff.History, err error) error {
+	if err == nil && len(h.Problems) > 0 {
+		return fmt.Errorf("%s: %s", h.Problems[0].Object, h.Problems[0].Message)
+	}
+	return err
 }
 
 // followed makes the database of a plan.
