@@ -123,7 +123,8 @@ func (b *bisector) ends(ctx context.Context) (lo, hi int, err error) {
 		return 0, 0, err
 	}
 	if begin.Format != state.Format {
-		return 0, 0, fmt.Errorf("%w: the one is in the %s data, the other in the %s data", ErrNoMoments, begin.Format, state.Format)
+		return 0, 0, fmt.Errorf("%w: the one is in the %s data, the other in the %s data", ErrNoMoments,
+			begin.Format, state.Format)
 	}
 	if lo = b.moments.find(begin); lo > hi {
 		return 0, 0, fmt.Errorf("%w: the first is after the last, %s after %s", ErrNoMoments,

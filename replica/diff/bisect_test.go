@@ -46,7 +46,8 @@ func TestBisectFinds(t *testing.T) {
 			t.Errorf("seed %d: %v", seed, err)
 			continue
 		}
-		if len(b.Boundaries) != 1 || b.Boundaries[0].Before.Point.TXID != before || b.Boundaries[0].After.Point.TXID != after {
+		if len(b.Boundaries) != 1 || b.Boundaries[0].Before.Point.TXID != before ||
+			b.Boundaries[0].After.Point.TXID != after {
 			t.Errorf("seed %d, %d transactions: found %+v, want %v to %v", seed, n, b.Boundaries, before, after)
 		}
 		if most := bits.Len(uint(b.Moments-1)) + 2; !opts.All && b.Asked > most {

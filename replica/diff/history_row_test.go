@@ -42,7 +42,8 @@ func TestRowHistory(t *testing.T) {
 	for seed := range uint64(12) {
 		p := newPast(t, 100+seed, []string{"", "PRAGMA auto_vacuum=1;"}[seed%2])
 		n := 36
-		p.exec("CREATE TABLE row(a TEXT COLLATE NOCASE, b INT, v, PRIMARY KEY(b, a)) " + []string{"", "WITHOUT ROWID"}[seed/2%2])
+		p.exec("CREATE TABLE row(a TEXT COLLATE NOCASE, b INT, v, PRIMARY KEY(b, a)) " +
+			[]string{"", "WITHOUT ROWID"}[seed/2%2])
 		p.life(n)
 		table, key := "row", []any{int64(7), "KEY"}
 		sql := "SELECT a || ' ' || b || ' ' || v FROM row WHERE a = 'key' AND b = 7"

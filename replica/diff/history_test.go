@@ -26,7 +26,8 @@ func (p *past) pageTables(txid ltx.TXID) map[int64]string {
 		p.t.Fatal(err)
 	}
 	defer db.Close()
-	rows, err := db.Query(`SELECT pageno, coalesce(s.tbl_name, d.name) FROM dbstat AS d LEFT JOIN sqlite_schema AS s USING (name)
+	rows, err := db.Query(`SELECT pageno, coalesce(s.tbl_name, d.name)
+		FROM dbstat AS d LEFT JOIN sqlite_schema AS s USING (name)
 		WHERE d.pagetype <> 'overflow'`)
 	if err != nil {
 		p.t.Fatal(err)
@@ -80,7 +81,8 @@ func drawnTables(e diff.Entry) string {
 
 // life changes a database in all the ways that move pages.
 func (p *past) life(transactions int) {
-	p.exec("CREATE TABLE big(id INTEGER PRIMARY KEY, b BLOB); CREATE TABLE pairs(a, b, c, PRIMARY KEY(a, b)) WITHOUT ROWID")
+	p.exec(`CREATE TABLE big(id INTEGER PRIMARY KEY, b BLOB);
+		CREATE TABLE pairs(a, b, c, PRIMARY KEY(a, b)) WITHOUT ROWID`)
 	for p.commit(); len(p.states) <= transactions; p.commit() {
 		switch p.rnd.IntN(12) {
 		case 0:
@@ -215,11 +217,13 @@ func TestLogWindow(t *testing.T) {
 			t.Errorf("%+v: %q, %v, want %q", test.opts, got, err, test.want)
 		}
 	}
-	if _, _, err := diff.Log(t.Context(), p.client(), diff.LogOptions{Table: "nowhere"}); !errors.Is(err, diff.ErrNoTable) {
-		t.Errorf("no such table: %v", err)
-	}
-	if _, _, err := diff.Log(t.Context(), p.client(), diff.LogOptions{View: view.Options{MaxBytes: 2000}}); !errors.Is(err, view.ErrMaxBytes) {
-		t.Errorf("a limit of bytes: %v", err)
+	for want, opts := range map[error]diff.LogOptions{
+		diff.ErrNoTable:  {Table: "nowhere"},
+		view.ErrMaxBytes: {View: view.Options{MaxBytes: 2000}},
+	} {
+		if _, _, err := diff.Log(t.Context(), p.client(), opts); !errors.Is(err, want) {
+			t.Errorf("%v, want %v", err, want)
+		}
 	}
 	empty := newPast(t, 6, "")
 	if err := empty.store.Delete(t.Context(), []string{ltx.LayoutFile.Key(9, 1, 1)}); err != nil {

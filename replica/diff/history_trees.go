@@ -116,7 +116,8 @@ func (w *treeWalk) readRoots(o *owners) error {
 	}
 	defer conn.Close()
 	o.roots = map[uint32]string{1: schemaTable}
-	return query.Run(w.ctx, conn, "SELECT rootpage, tbl_name FROM sqlite_schema WHERE rootpage > 0", rowFunc(func(row []any) error {
+	const roots = "SELECT rootpage, tbl_name FROM sqlite_schema WHERE rootpage > 0"
+	return query.Run(w.ctx, conn, roots, rowFunc(func(row []any) error {
 		root, ok1 := row[0].(int64)
 		name, ok2 := row[1].(string)
 		if !ok1 || !ok2 || root >= int64(len(o.of)) {

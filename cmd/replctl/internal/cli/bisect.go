@@ -207,7 +207,8 @@ func between(b diff.Boundary) string {
 	case to.TXID == from.TXID+1:
 		return fmt.Sprintf("by transaction %s", to.TXID)
 	}
-	return fmt.Sprintf("by one of the transactions %s to %s, between which the replica has no moment", from.TXID+1, to.TXID)
+	return fmt.Sprintf("by one of the transactions %s to %s, between which the replica has no moment",
+		from.TXID+1, to.TXID)
 }
 
 func answerText(v diff.Value) string {
