@@ -18,7 +18,8 @@ import (
 const logLong = `List the moments that a replica has, the newest first: the transaction or position of each, when it
 was, how large the database was, how many pages were written since the moment before, in an object of
 which size, and which tables these pages belong to. A page belongs to the table of its b-tree, an index
-to its table; overflow pages, which have long values, belong to none. sqlite_schema is the schema
+to its table; overflow pages, which have long values, belong to none. A moment that has overwritten
+nothing but these names no table, and --table leaves it out. sqlite_schema is the schema
 itself: it was written where tables were made, changed or dropped.
 
 Of an LTX replica only page indexes are read, and the interior pages of the b-trees. A v0.3 backup has
