@@ -1,6 +1,7 @@
 package replicate
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -17,7 +18,7 @@ import (
 //
 // A string that begins with the name of a known scheme and a colon, in upper or lower case,
 // and is no URL ("s3:bucket/db", "s3:/bucket/db", "file:db"), is an error that says how to
-// write it. "./s3:db" is a path.
+// write it. "./s3:db" is a path. A URL of the scheme raft may have several hosts, with commas between them.
 func ParseURL(s string) (scheme, host, urlPath string, query url.Values, userinfo *url.Userinfo, err error) {
 	if s == "" {
 		return "", "", "", nil, nil, errors.New("replica url is empty")
@@ -35,6 +36,10 @@ func ParseURL(s string) (scheme, host, urlPath string, query url.Values, userinf
 	if rest, ok := cutFold(s, "s3://arn:"); ok {
 		return parseARN(rest)
 	}
+	hosts := ""
+	if scheme == "raft" {
+		s, hosts = cutHosts(s)
+	}
 	u, err := url.Parse(s)
 	if err != nil {
 		return "", "", "", nil, nil, fmt.Errorf("replica url: %w", withoutURL(err))
@@ -45,8 +50,25 @@ func ParseURL(s string) (scheme, host, urlPath string, query url.Values, userinf
 	if u.Scheme != "file" && u.Scheme != "sqlite" {
 		u.Path = strings.TrimPrefix(u.Path, "/")
 	}
-	return u.Scheme, u.Host, u.Path, u.Query(), u.User, nil
+	return u.Scheme, cmp.Or(hosts, u.Host), u.Path, u.Query(), u.User, nil
 }
+
+// cutHosts takes the hosts out of a URL with several, such as raft://h1:1,h2:1,h3:1/path: url.Parse
+// wants one port. A user's name stays, and what is not such a list.
+func cutHosts(s string) (rest, hosts string) {
+	scheme, after, _ := strings.Cut(s, "://")
+	end := strings.IndexAny(after, "/?#")
+	if end < 0 {
+		end = len(after)
+	}
+	at := strings.LastIndex(after[:end], "@") + 1
+	if !hostList.MatchString(after[at:end]) {
+		return s, ""
+	}
+	return scheme + "://" + after[:at] + after[end:], after[at:end]
+}
+
+var hostList = regexp.MustCompile(`^[A-Za-z0-9.:_,\[\]-]+$`)
 
 // accessPoint is the ARN of an access point without its "arn:", and what follows it.
 // AWS writes its last part with slashes or with colons; one of an outpost has four

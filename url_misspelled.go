@@ -64,6 +64,8 @@ func spelling(s, scheme, rest string) string {
 	switch {
 	case scheme == "postgres", scheme == "postgresql":
 		return scheme + "://USER@HOST/DATABASE"
+	case scheme == "raft":
+		return "raft://HOST:PORT,HOST:PORT/PREFIX"
 	case scheme == "sqlite":
 		return "sqlite:///ABSOLUTE/PATH"
 	case scheme == "file" && shown && !query:

@@ -158,6 +158,17 @@ func LoadTLS(certificate, key, ca string) (*tls.Config, error) {
 	}, nil
 }
 
+// OptionalTLS is LoadTLS, or nil if no file is named.
+func OptionalTLS(certificate, key, ca string) (*tls.Config, error) {
+	switch {
+	case certificate == "" && key == "" && ca == "":
+		return nil, nil
+	case certificate == "" || key == "" || ca == "":
+		return nil, errors.New("want all of tls-ca, tls-cert and tls-key, or none")
+	}
+	return LoadTLS(certificate, key, ca)
+}
+
 // checkTLS refuses a configuration that would let strangers in.
 func checkTLS(c *tls.Config) error {
 	switch {

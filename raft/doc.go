@@ -27,6 +27,12 @@
 //   - Whoever can reach the port of a node without TLS owns the cluster. With [Config].TLS
 //     either side of each connection must show a certificate of the cluster's own authority.
 //
+// # Clients
+//
+// [Dial] returns a client for those who are no member: it asks the nodes that it knows until one leads,
+// or says who does. What is promised holds for it as for a node, but that it has no eventual reads.
+// Notify is a stream of hints from the leader; when it breaks the client hints once, and opens another.
+//
 // # One port
 //
 // Raft's own protocol and gRPC share a port. The first byte of a connection (after the TLS

@@ -20,6 +20,25 @@ var errLost = errors.New("the leader's answer was lost")
 // errPatience is the cause of a call's end that its caller has not set.
 var errPatience = errors.New("the raft cluster does not answer in time")
 
+// caller asks the leader of a cluster: what a node and a client have in common.
+type caller struct {
+	cfg   Config
+	net   *network
+	guide guide
+	ctx   context.Context // ends with the node, or the client
+	stop  context.CancelFunc
+}
+
+// guide knows the way to the leader.
+type guide interface {
+	// leader is where the leader is believed to be: an address, empty if none is known, or here.
+	leader() (address string, here bool)
+	// heard is told what came of asking at an address.
+	heard(address string, err error)
+	// started is nil while calls can be made.
+	started() error
+}
+
 func (n *Node) isLeader() bool { return n.raft.State() == hraft.Leader }
 
 // Pauses between questions while there is no leader.
@@ -33,17 +52,24 @@ const (
 // While there is no leader, or one that has not begun, it waits and tries again. A read is
 // asked for again when its answer is lost, too; of a change the outcome is unknown then.
 func atLeader[In, Out any](
-	ctx context.Context, n *Node, method string, in In, local func(context.Context, In) (Out, error),
+	ctx context.Context, c *caller, method string, in In, local func(context.Context, In) (Out, error),
 ) (out Out, err error) {
-	if err := n.started(); err != nil {
+	return insist(ctx, c, method, func(ctx context.Context) (Out, error) { return askLeader(ctx, c, method, in, local) })
+}
+
+// insist is atLeader for any way to ask once.
+func insist[Out any](
+	ctx context.Context, c *caller, method string, ask func(context.Context) (Out, error),
+) (out Out, err error) {
+	if err := c.guide.started(); err != nil {
 		return out, err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, n.cfg.Patience, errPatience)
+	ctx, cancel := context.WithTimeoutCause(ctx, c.cfg.Patience, errPatience)
 	defer cancel()
-	defer context.AfterFunc(n.ctx, cancel)()
+	defer context.AfterFunc(c.ctx, cancel)()
 	began, said := time.Now(), false
 	for pause := pauseFirst; ; pause = min(2*pause, pauseLast) {
-		out, err = askLeader(ctx, n, method, in, local)
+		out, err = ask(ctx)
 		switch again := errors.Is(err, errLost) && isRead[method]; {
 		case errors.Is(err, errLost) && !again:
 			return out, fmt.Errorf("%w: %w", cas.ErrIndeterminate, err)
@@ -51,7 +77,7 @@ func atLeader[In, Out any](
 			return out, err
 		}
 		if time.Since(began) > sayAfter && !said {
-			n.cfg.Logger.Info("raft: waiting for a leader", "for", method, "last", err)
+			c.cfg.Logger.Info("raft: waiting for a leader", "for", method, "last", err)
 			said = true
 		}
 		if waitErr := sleep(ctx, pause); waitErr != nil {
@@ -62,17 +88,34 @@ func atLeader[In, Out any](
 
 // askLeader tries once.
 func askLeader[In, Out any](
-	ctx context.Context, n *Node, method string, in In, local func(context.Context, In) (Out, error),
+	ctx context.Context, c *caller, method string, in In, local func(context.Context, In) (Out, error),
 ) (out Out, err error) {
-	address, id := n.raft.LeaderWithID()
+	address, here := c.guide.leader()
 	switch {
-	case n.isLeader():
+	case here:
 		return local(ctx, in)
-	case address == "" || id == hraft.ServerID(n.cfg.ID):
+	case address == "":
 		return out, fmt.Errorf("%w: there is none at the moment", ErrNotLeader)
 	}
-	return call[In, Out](ctx, n, string(address), method, in)
+	out, err = call[In, Out](ctx, c, address, method, in)
+	c.guide.heard(address, err)
+	return out, err
 }
+
+// leader implements [guide].
+func (n *Node) leader() (address string, here bool) {
+	at, id := n.raft.LeaderWithID()
+	if n.isLeader() {
+		return "", true
+	}
+	if id == hraft.ServerID(n.cfg.ID) {
+		at = "" // it is none any more
+	}
+	return string(at), false
+}
+
+// heard implements [guide]: a node knows of leaders by the protocol of Raft.
+func (n *Node) heard(string, error) {}
 
 func sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
@@ -83,11 +126,6 @@ func sleep(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-}
-
-// change has the leader write changes of records, and returns the log entry that did it.
-func (n *Node) change(ctx context.Context, changes []change) (uint64, error) {
-	return atLeader(ctx, n, methodChange, encodeChanges(changes), n.changeHere)
 }
 
 // changeHere is change on the leader.

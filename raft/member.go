@@ -82,26 +82,28 @@ const (
 // Join makes a node with an address a member, without a vote. Whoever is one has its address
 // changed.
 func (n *Node) Join(ctx context.Context, id, address string) error {
-	return n.membership(ctx, request{Op: opJoin, ID: id, Address: address})
+	return membership(ctx, &n.caller, n.member, request{Op: opJoin, ID: id, Address: address})
 }
 
 // Promote makes a member a voter. Its directory must not be lost from then on: see the package comment.
 func (n *Node) Promote(ctx context.Context, id string) error {
-	return n.membership(ctx, request{Op: opPromote, ID: id})
+	return membership(ctx, &n.caller, n.member, request{Op: opPromote, ID: id})
 }
 
 // Leave removes a member: this node, or one that is gone for good. A node that was removed keeps
 // its directory, and must not be started with it again.
 func (n *Node) Leave(ctx context.Context, id string) error {
-	return n.membership(ctx, request{Op: opLeave, ID: id})
+	return membership(ctx, &n.caller, n.member, request{Op: opLeave, ID: id})
 }
 
-func (n *Node) membership(ctx context.Context, r request) (err error) {
+func membership(
+	ctx context.Context, c *caller, local func(context.Context, request) (uint64, error), r request,
+) (err error) {
 	defer errs.Wrap(&err, "%s %s", r.Op, r.ID)
 	if !idForm.MatchString(r.ID) {
 		return fmt.Errorf("id %.70q: want 1 to 64 letters, digits and -_.", r.ID)
 	}
-	_, err = atLeader(ctx, n, methodMember, r, n.member)
+	_, err = atLeader(ctx, c, methodMember, r, local)
 	return err
 }
 
@@ -152,7 +154,7 @@ func (n *Node) member(ctx context.Context, r request) (uint64, error) {
 // admitted it hears nothing of the log: if it had a vote before it lost its disk, it must not use it.
 func (n *Node) join() {
 	r := request{Op: opJoin, ID: n.cfg.ID, Address: n.net.advertise, Fresh: true}
-	index, ok := n.insist(r, n.cfg.Join)
+	index, ok := n.askUntil(r, n.cfg.Join)
 	if !ok {
 		return
 	}
@@ -161,15 +163,15 @@ func (n *Node) join() {
 		if n.fsm.reach(n.ctx, index) != nil {
 			return
 		}
-		if _, ok := n.insist(request{Op: opPromote, ID: n.cfg.ID}, n.cfg.Join); !ok {
+		if _, ok := n.askUntil(request{Op: opPromote, ID: n.cfg.ID}, n.cfg.Join); !ok {
 			return
 		}
 	}
 	close(n.joined)
 }
 
-// insist asks nodes, and the leader that they name, until one has changed the members.
-func (n *Node) insist(r request, addresses []string) (uint64, bool) {
+// askUntil asks nodes, and the leader that they name, until one has changed the members.
+func (n *Node) askUntil(r request, addresses []string) (uint64, bool) {
 	leader, began := "", time.Now()
 	for try := 0; n.ctx.Err() == nil; try++ {
 		address := addresses[try%len(addresses)]
@@ -177,7 +179,7 @@ func (n *Node) insist(r request, addresses []string) (uint64, bool) {
 			address, leader = leader, ""
 		}
 		ctx, cancel := context.WithTimeout(n.ctx, n.cfg.Patience)
-		index, err := call[request, uint64](ctx, n, address, methodMember, r)
+		index, err := call[request, uint64](ctx, &n.caller, address, methodMember, r)
 		cancel()
 		if err == nil {
 			n.cfg.Logger.Info("raft: "+r.Op, "id", r.ID, "by", address)

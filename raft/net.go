@@ -32,7 +32,7 @@ const maxMessage = maxCommand/3*4 + 64<<10
 
 // network is a node's port, and its connections to the ports of others.
 type network struct {
-	listener  net.Listener
+	listener  net.Listener // nil: a client's
 	advertise string
 	tls       *tls.Config // nil without TLS
 	dialer    func(ctx context.Context, address string) (net.Conn, error)
@@ -55,18 +55,24 @@ func listen(cfg Config, part Part) (*network, error) {
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	n := &network{listener: l, advertise: advertise, tls: cfg.TLS, dialer: cfg.Dial, logger: cfg.Logger,
-		clients: map[string]*grpc.ClientConn{}}
+	n := newNetwork(cfg)
+	n.listener, n.advertise = l, advertise
+	if part != nil {
+		n.part = part.HandleConnection
+	}
+	return n, nil
+}
+
+// newNetwork returns one that listens nowhere.
+func newNetwork(cfg Config) *network {
+	n := &network{tls: cfg.TLS, dialer: cfg.Dial, logger: cfg.Logger, clients: map[string]*grpc.ClientConn{}}
 	if n.dialer == nil {
 		n.dialer = func(ctx context.Context, address string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "tcp", address)
 		}
 	}
-	if part != nil {
-		n.part = part.HandleConnection
-	}
 	n.raft, n.rpc = newInbox(n), newInbox(n)
-	return n, nil
+	return n
 }
 
 // serve takes connections until the listener is closed.
@@ -182,7 +188,10 @@ func (n *network) peer(address string) (*grpc.ClientConn, error) {
 }
 
 func (n *network) close() error {
-	err := n.listener.Close()
+	var err error
+	if n.listener != nil {
+		err = n.listener.Close()
+	}
 	_, _ = n.raft.Close(), n.rpc.Close()
 	n.mu.Lock()
 	clients := n.clients

@@ -24,8 +24,7 @@ import (
 type Node struct {
 	*Records
 
-	cfg    Config
-	net    *network
+	caller
 	fsm    *fsm
 	raft   *hraft.Raft
 	log    *raftboltdb.BoltStore
@@ -38,8 +37,6 @@ type Node struct {
 	caughtUp  atomic.Bool   // since it was opened
 	joined    chan struct{} // closed when the node need not join any more
 
-	ctx     context.Context // ends with the node
-	stop    context.CancelFunc
 	working sync.WaitGroup
 	closing sync.Once
 }
@@ -57,15 +54,15 @@ func Open(cfg Config) (n *Node, err error) {
 	if cfg, err = cfg.withDefaults(); err != nil {
 		return nil, err
 	}
-	n = &Node{cfg: cfg, joined: make(chan struct{})}
+	n = &Node{joined: make(chan struct{})}
 	var part Part
 	if cfg.Part != nil {
 		if part, err = cfg.Part(&Handle{n}); err != nil {
 			return nil, err
 		}
 	}
-	n.fsm = newFSM(part)
-	n.Records = &Records{n: n}
+	n.fsm, n.caller = newFSM(part), caller{cfg: cfg, guide: n}
+	n.Records = &Records{c: &n.caller, n: n}
 	n.ctx, n.stop = context.WithCancel(context.Background())
 	if err := n.open(); err != nil {
 		return nil, errors.Join(err, n.close())

@@ -44,7 +44,7 @@ func (n *Node) index(ctx context.Context, _ struct{}) (uint64, error) {
 
 // catchUp waits until this node has applied everything that was acknowledged before the call.
 func (n *Node) catchUp(ctx context.Context) error {
-	index, err := atLeader(ctx, n, methodIndex, struct{}{}, n.index)
+	index, err := atLeader(ctx, &n.caller, methodIndex, struct{}{}, n.index)
 	if err != nil {
 		return err
 	}
@@ -179,7 +179,7 @@ func (n *Node) askVoters(ctx context.Context, term uint64) error {
 }
 
 func (n *Node) askVoter(ctx context.Context, address string, term uint64) error {
-	its, err := call[struct{}, uint64](ctx, n, address, methodTerm, struct{}{})
+	its, err := call[struct{}, uint64](ctx, &n.caller, address, methodTerm, struct{}{})
 	if err == nil && its > term {
 		err = fmt.Errorf("%w: %s is in term %d, and this node in %d", ErrNotLeader, address, its, term)
 	}

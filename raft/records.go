@@ -2,6 +2,7 @@ package raft
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"strings"
@@ -32,9 +33,10 @@ type Options struct {
 	Read Read
 }
 
-// Records are the records of a cluster, or those with a prefix, as one node serves them.
+// Records are the records of a cluster, or those with a prefix, as one node or client serves them.
 type Records struct {
-	n    *Node
+	c    *caller
+	n    *Node // nil: a client's
 	opts Options
 }
 
@@ -45,7 +47,9 @@ var (
 )
 
 // With returns the records with other options.
-func (n *Node) With(opts Options) (*Records, error) {
+func (n *Node) With(opts Options) (*Records, error) { return with(&n.caller, n, opts) }
+
+func with(c *caller, n *Node, opts Options) (*Records, error) {
 	err := cas.CheckPrefix(opts.Prefix)
 	switch {
 	case err != nil:
@@ -53,8 +57,10 @@ func (n *Node) With(opts Options) (*Records, error) {
 		err = fmt.Errorf("prefix of %d bytes, at most %d allowed", len(opts.Prefix), maxPrefix)
 	case opts.Read != Strong && opts.Read != Eventual:
 		err = fmt.Errorf("unknown consistency of reads: %d", opts.Read)
+	case opts.Read == Eventual && n == nil:
+		err = errors.New("eventual reads need a node: a client has no records of its own")
 	default:
-		return &Records{n, opts}, nil
+		return &Records{c, n, opts}, nil
 	}
 	return nil, fmt.Errorf("raft records: %w", err)
 }
@@ -64,12 +70,12 @@ func (r *Records) begin(ctx context.Context, err error) error {
 	switch {
 	case err != nil:
 		return err
-	case r == nil || r.n == nil:
+	case r == nil || r.c == nil:
 		return errNotOpen
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	}
-	return r.n.started()
+	return r.c.guide.started()
 }
 
 // Read implements [cas.Store].
@@ -85,7 +91,7 @@ func (r *Records) Read(ctx context.Context, key string, known cas.Token) (rec ca
 		}
 		return r.n.fsm.now.Load().read(q.Key, q.Known), nil
 	}
-	return atLeader(ctx, r.n, methodRead, q, r.n.read)
+	return atLeader(ctx, r.c, methodRead, q, r.n.read)
 }
 
 // Write implements [cas.Store].
@@ -126,7 +132,12 @@ func (r *Records) change(ctx context.Context, writes ...cas.Change) (uint64, err
 		}
 		all = append(all, change{key: r.opts.Prefix + w.Key, value: w.Value, expect: expect})
 	}
-	return r.n.change(ctx, all)
+	return r.send(ctx, all)
+}
+
+// send has the leader write changes, and returns the log entry that did it.
+func (r *Records) send(ctx context.Context, changes []change) (uint64, error) {
+	return atLeader(ctx, r.c, methodChange, encodeChanges(changes), r.n.changeHere)
 }
 
 // Delete implements [cas.Deleter].
@@ -139,7 +150,7 @@ func (r *Records) Delete(ctx context.Context, key string, expect cas.Token) (err
 	if !ok || index == 0 {
 		return cas.ErrConflict
 	}
-	_, err = r.n.change(ctx, []change{{key: r.opts.Prefix + key, expect: index, remove: true}})
+	_, err = r.send(ctx, []change{{key: r.opts.Prefix + key, expect: index, remove: true}})
 	return err
 }
 
@@ -178,7 +189,7 @@ func (r *Records) page(ctx context.Context, prefix, after string) ([]cas.Entry, 
 		}
 		return r.n.fsm.now.Load().list(q.Key, q.After, page), nil
 	}
-	return atLeader(ctx, r.n, methodList, q, r.n.list)
+	return atLeader(ctx, r.c, methodList, q, r.n.list)
 }
 
 // Notify implements [cas.Notifier].
@@ -188,6 +199,9 @@ func (r *Records) Notify(ctx context.Context, prefix string) (_ <-chan struct{},
 		return nil, err
 	}
 	hints := make(chan struct{}, 1)
+	if r.n == nil {
+		return hints, r.c.watch(ctx, r.opts.Prefix+prefix, hints)
+	}
 	changed, replaced := r.n.fsm.watch(r.opts.Prefix + prefix)
 	go func() {
 		defer close(hints)

@@ -14,7 +14,7 @@ import (
 )
 
 // The service of a node, for the others. A message is a BytesValue with JSON: the argument, and an
-// answer as in [reply]. All but Term are for the leader alone; others answer ErrNotLeader.
+// answer as in [reply]. All but Term and Status are for the leader alone; others answer ErrNotLeader.
 const service = "replicate.raft.v1.Node"
 
 const (
@@ -24,10 +24,12 @@ const (
 	methodIndex  = "Index"
 	methodTerm   = "Term"
 	methodMember = "Member"
+	methodStatus = "Status"
+	methodWatch  = "Watch" // a stream: see [Node.serveWatch]
 )
 
 // isRead has the methods that may be asked twice.
-var isRead = map[string]bool{methodRead: true, methodList: true, methodIndex: true, methodTerm: true}
+var isRead = map[string]bool{methodRead: true, methodList: true, methodIndex: true, methodTerm: true, methodStatus: true, methodWatch: true}
 
 // reply is an answer: Out, or what went wrong.
 type reply[Out any] struct {
@@ -64,7 +66,8 @@ func (n *Node) newServer() *grpc.Server {
 		method(n, methodIndex, n.index),
 		method(n, methodTerm, func(context.Context, struct{}) (uint64, error) { return n.raft.CurrentTerm(), nil }),
 		method(n, methodMember, n.member),
-	}}, n)
+		method(n, methodStatus, func(context.Context, struct{}) (Status, error) { return n.Status() }),
+	}, Streams: []grpc.StreamDesc{{StreamName: methodWatch, ServerStreams: true, Handler: n.serveWatch}}}, n)
 	return s
 }
 
@@ -88,6 +91,19 @@ func (n *Node) checkedChange(ctx context.Context, encoded []byte) (uint64, error
 	return n.changeHere(ctx, encoded)
 }
 
+// failed is the answer that something went wrong.
+func failed[Out any](n *Node, err error) reply[Out] {
+	r := reply[Out]{Kind: kindOther, Error: err.Error()}
+	for kind, target := range kinds {
+		if errors.Is(err, target) {
+			r.Kind = kind
+		}
+	}
+	address, _ := n.raft.LeaderWithID()
+	r.Leader = string(address)
+	return r
+}
+
 func method[In, Out any](n *Node, name string, do func(context.Context, In) (Out, error)) grpc.MethodDesc {
 	handler := func(_ any, ctx context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
 		var raw wrapperspb.BytesValue
@@ -104,14 +120,7 @@ func method[In, Out any](n *Node, name string, do func(context.Context, In) (Out
 			r.Out, err = do(ctx, in)
 		}
 		if err != nil {
-			r.Kind, r.Error = kindOther, err.Error()
-			for kind, target := range kinds {
-				if errors.Is(err, target) {
-					r.Kind = kind
-				}
-			}
-			address, _ := n.raft.LeaderWithID()
-			r.Leader = string(address)
+			r = failed[Out](n, err)
 		}
 		raw.Value, err = json.Marshal(r)
 		return &raw, err
@@ -121,13 +130,10 @@ func method[In, Out any](n *Node, name string, do func(context.Context, In) (Out
 
 // call asks a node. If it cannot be connected to the error is ErrNotLeader: nothing was sent. If its
 // answer is lost the error is errLost.
-func call[In, Out any](ctx context.Context, n *Node, address, method string, in In) (out Out, err error) {
-	conn, err := n.net.peer(address)
-	if err == nil {
-		err = connect(ctx, conn, n)
-	}
+func call[In, Out any](ctx context.Context, c *caller, address, method string, in In) (out Out, err error) {
+	conn, err := c.reach(ctx, address)
 	if err != nil {
-		return out, fmt.Errorf("%w: connect to %s: %w", ErrNotLeader, address, err)
+		return out, err
 	}
 	var raw wrapperspb.BytesValue
 	if raw.Value, err = json.Marshal(in); err != nil {
@@ -135,26 +141,43 @@ func call[In, Out any](ctx context.Context, n *Node, address, method string, in 
 	}
 	if isRead[method] { // so that one that is stuck is not waited for until the end
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, 2*n.cfg.Heartbeat)
+		ctx, cancel = context.WithTimeout(ctx, 2*c.cfg.Heartbeat)
 		defer cancel()
 	}
 	var r reply[Out]
 	if err = conn.Invoke(ctx, "/"+service+"/"+method, &raw, &raw); err == nil {
 		err = json.Unmarshal(raw.Value, &r)
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return out, fmt.Errorf("%w: %s: %w", errLost, address, err)
-	case r.Kind != "":
-		return out, &remoteError{kinds[r.Kind], address + ": " + r.Error, r.Leader}
 	}
-	return r.Out, nil
+	return r.Out, r.err(address)
+}
+
+// err is what went wrong at an address, or nil.
+func (r reply[Out]) err(address string) error {
+	if r.Kind == "" {
+		return nil
+	}
+	return &remoteError{kinds[r.Kind], address + ": " + r.Error, r.Leader}
+}
+
+// reach returns a connection to a node. Its error is ErrNotLeader.
+func (c *caller) reach(ctx context.Context, address string) (*grpc.ClientConn, error) {
+	conn, err := c.net.peer(address)
+	if err == nil {
+		err = connect(ctx, conn, c)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: connect to %s: %w", ErrNotLeader, address, err)
+	}
+	return conn, nil
 }
 
 // connect returns when there is a connection. Without it gRPC does not tell a call that was never sent
 // from one whose answer is lost.
-func connect(ctx context.Context, conn *grpc.ClientConn, n *Node) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, n.cfg.Heartbeat, errors.New("no connection in time"))
+func connect(ctx context.Context, conn *grpc.ClientConn, c *caller) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.cfg.Heartbeat, errors.New("no connection in time"))
 	defer cancel()
 	for {
 		switch state := conn.GetState(); state {
