@@ -5,8 +5,9 @@
 //	s3://bucket/path?endpoint=...         a bucket of S3 or of a store like it: package s3
 //	postgres://user@host/database         records and leases alone: package postgres
 //	sqlite:///var/lib/app/state.db        the same, in a file of SQLite: package sqldb
+//	raft://h1:7420,h2:7420,h3:7420/prefix the same, on nodes that agree by Raft: package raft
 //
-// The last two take ?prefix=, what the names of the tables begin with.
+// The databases take ?prefix=, what the names of the tables begin with.
 // [replicate.ParseURL] has the grammar of URLs, and each engine that of its parameters.
 package engines
 
@@ -25,6 +26,7 @@ import (
 	"github.com/replctl/replicate/lease"
 	"github.com/replctl/replicate/postgres"
 	"github.com/replctl/replicate/probe"
+	"github.com/replctl/replicate/raft"
 	"github.com/replctl/replicate/replica"
 	"github.com/replctl/replicate/s3"
 )
@@ -130,6 +132,7 @@ var table = map[string]engine{
 	postgres.LeaserType:    {noReplica, postgresLeaser},
 	"postgresql":           {noReplica, postgresLeaser}, // libpq takes both
 	SQLiteType:             {noReplica, sqliteLeaser},
+	raft.LeaserType:        {noReplica, raftLeaser},
 }
 
 // Parse takes a URL apart. It contacts nothing.

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/replctl/replicate/internal/rafttest"
 )
 
 // TestEngine is the commands of records in a directory, and in a file of SQLite.
@@ -14,6 +16,10 @@ func TestEngine(t *testing.T) {
 	t.Run("file", func(t *testing.T) { scriptOn(t, func(work string) string { return filepath.Join(work, "dir") }) })
 	t.Run("sqlite", func(t *testing.T) {
 		scriptOn(t, func(work string) string { return "sqlite://" + filepath.ToSlash(filepath.Join(work, "state.db")) })
+	})
+	t.Run("raft", func(t *testing.T) {
+		c := rafttest.Start(t, rafttest.Options{Nodes: 1})
+		scriptOn(t, func(string) string { return "raft://127.0.0.1:1," + c.Node(0).Address() + "/app" })
 	})
 }
 

@@ -31,7 +31,7 @@ func (a *app) parsePlace(rawURL string) (engines.Place, error) {
 	p, err := engines.Parse(rawURL)
 	switch {
 	case errors.Is(err, engines.ErrScheme):
-		hint := "a path, file:///path, or s3://bucket/path; for records also postgres:// and sqlite:///"
+		hint := "a path, file:///path, or s3://bucket/path; for records also postgres://, sqlite:/// and raft://"
 		return p, usageError(hint, "%w", err)
 	case err != nil:
 		return p, usageError("replctl --help, which says what a URL is", "%w", err)

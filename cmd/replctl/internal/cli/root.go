@@ -45,6 +45,10 @@ and what is missing from where psql finds it: PGPASSWORD and the other PG* varia
 ~/.pgpass, service files; a password in the URL is refused. sqlite:///path/state.db?prefix=..
 is a file on this machine, which is created when it is first used.
 
+They may also be on Raft nodes (replctl node): raft://h1:7420,h2:7420,h3:7420/prefix has addresses
+of nodes, one of which is enough, and what the keys begin with. Nodes with certificates want one:
+?tls-ca=..&tls-cert=..&tls-key=.., the names of PEM files.
+
 The endpoint of an S3 server other than AWS comes from the first of these that has one:
 ?endpoint= in the URL and --endpoint, which replaces it; LITESTREAM_S3_ENDPOINT;
 AWS_ENDPOINT_URL_S3; AWS_ENDPOINT_URL; endpoint_url of the profile (AWS_PROFILE) in
