@@ -29,7 +29,9 @@ const (
 )
 
 // isRead has the methods that may be asked twice.
-var isRead = map[string]bool{methodRead: true, methodList: true, methodIndex: true, methodTerm: true, methodStatus: true, methodWatch: true}
+var isRead = map[string]bool{
+	methodRead: true, methodList: true, methodIndex: true, methodTerm: true, methodStatus: true, methodWatch: true,
+}
 
 // reply is an answer: Out, or what went wrong.
 type reply[Out any] struct {
