@@ -154,6 +154,11 @@ var CommandsWithoutFaults = map[string]string{
 	"replctl config":     "has commands of its own",
 	"replctl records":    "has commands of its own",
 	"replctl kv":         "has commands of its own",
+	"replctl node":       "has commands of its own",
+
+	"replctl node run":    "asks other nodes and no store; package raft has tests of nodes that fail",
+	"replctl node status": "asks nodes and no store",
+	"replctl node leave":  "asks nodes and no store",
 }
 
 // What the commands and the library's operations ask for.

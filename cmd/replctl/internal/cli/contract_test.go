@@ -407,6 +407,18 @@ type (
 		Snapshots      []snapshotInfoDoc `json:"snapshots"`
 		LockGeneration *int64            `json:"lock_generation,omitempty"`
 	}
+	nodeDoc struct {
+		Address string  `json:"address"`
+		ID      *string `json:"id,omitempty"`
+		State   *string `json:"state,omitempty"`
+		Voter   bool    `json:"voter"`
+		Leader  *string `json:"leader,omitempty"`
+		Term    uint64  `json:"term"`
+		Commit  uint64  `json:"commit"`
+		Applied uint64  `json:"applied"`
+		Records int     `json:"records"`
+		Error   *string `json:"error,omitempty"`
+	}
 	recordInfoDoc struct {
 		Key    string  `json:"key"`
 		Bytes  int64   `json:"bytes"`

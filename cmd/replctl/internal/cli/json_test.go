@@ -267,6 +267,7 @@ func TestDocumentedExamples(t *testing.T) {
 		"config save":   func(doc string) { decode[configChangeDoc](t, "example of config save", doc) },
 		"config watch":  func(doc string) { decode[activeDoc](t, "example of config watch", doc) },
 		"config gc":     func(doc string) { decode[configGCDoc](t, "example of config gc", doc) },
+		"node status":   func(doc string) { decode[[]nodeDoc](t, "example of node status", doc) },
 		"records ls":    func(doc string) { decode[[]recordInfoDoc](t, "example of records ls", doc) },
 		"records cp":    func(doc string) { decode[recordsCopyDoc](t, "example of records cp", doc) },
 		"version":       func(doc string) { decode[versionDoc](t, "example of version", doc) },

@@ -83,7 +83,7 @@ func newRootCommand(a *app) *cobra.Command {
 		newInspectCommand(a), newGenerationsCommand(a), newSnapshotsCommand(a), newWALCommand(a), newLTXCommand(a),
 		newPlanCommand(a), newRestoreCommand(a), newSnapshotCommand(a), newMigrateCommand(a), newCheckCommand(a),
 		newLeaseCommand(a), newKVCommand(a), newConfigCommand(a), newRecordsCommand(a),
-		newProbeCommand(a), newVersionCommand(a), newCpCommand(a),
+		newNodeCommand(a), newProbeCommand(a), newVersionCommand(a), newCpCommand(a),
 		newPruneCommand(a), newQueryCommand(a), newTablesCommand(a), newDumpCommand(a), newDiffCommand(a),
 		newLogCommand(a), newBisectCommand(a),
 	)
