@@ -81,6 +81,9 @@ func (c *Client) With(opts Options) (*Records, error) { return with(&c.caller, n
 
 // Close ends the connections. Calls that are under way end with an error.
 func (c *Client) Close() error {
+	if c.usable() != nil {
+		return nil
+	}
 	c.stop()
 	return c.net.close()
 }
@@ -141,7 +144,7 @@ type Answer struct {
 
 // Status asks each of the addresses, and those of the members that are named there, in that order.
 func (c *Client) Status(ctx context.Context) ([]Answer, error) {
-	if err := c.started(); err != nil {
+	if err := c.usable(); err != nil {
 		return nil, fmt.Errorf("status: %w", err)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, c.cfg.Patience, errPatience)

@@ -190,4 +190,14 @@ func TestClientMistakes(t *testing.T) {
 	if _, err := client.Read(t.Context(), "k", ""); !errors.Is(err, raft.ErrClosed) {
 		t.Errorf("after Close: %v", err)
 	}
+	if err := client.Close(); err != nil {
+		t.Errorf("Close again: %v", err)
+	}
+	var zero raft.Client
+	if _, err := zero.Status(t.Context()); err == nil {
+		t.Error("the zero Client has a status")
+	}
+	if err := errors.Join(zero.Leave(t.Context(), "a"), zero.Close()); err == nil {
+		t.Error("the zero Client does something")
+	}
 }

@@ -39,6 +39,14 @@ type guide interface {
 	started() error
 }
 
+// usable is nil while calls can be made.
+func (c *caller) usable() error {
+	if c == nil || c.guide == nil {
+		return errNotOpen // of the zero Node, or Client
+	}
+	return c.guide.started()
+}
+
 func (n *Node) isLeader() bool { return n.raft.State() == hraft.Leader }
 
 // Pauses between questions while there is no leader.
@@ -61,7 +69,7 @@ func atLeader[In, Out any](
 func insist[Out any](
 	ctx context.Context, c *caller, method string, ask func(context.Context) (Out, error),
 ) (out Out, err error) {
-	if err := c.guide.started(); err != nil {
+	if err := c.usable(); err != nil {
 		return out, err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, c.cfg.Patience, errPatience)

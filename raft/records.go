@@ -75,7 +75,7 @@ func (r *Records) begin(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	}
-	return r.c.guide.started()
+	return r.c.usable()
 }
 
 // Read implements [cas.Store].
