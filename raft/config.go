@@ -90,7 +90,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.Logger = cmp.Or(c.Logger, slog.Default())
 	switch {
 	case !idForm.MatchString(c.ID):
-		return c, fmt.Errorf("id %.70q: want 1 to 64 letters, digits and -_.", c.ID)
+		return c, fmt.Errorf("id %.70q: want 1 to 64 letters, digits, dots, hyphens and underscores", c.ID)
 	case c.Dir == "":
 		return c, errors.New("no data directory given")
 	case c.Bind == "":

@@ -22,15 +22,18 @@ func Example() {
 		ID: "a", Dir: dir, Bind: "127.0.0.1:0", Bootstrap: true, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	defer node.Close()
 	ctx := context.Background()
 	if err := node.Ready(ctx); err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	if _, err := cas.Swap(ctx, node, "config.json", []byte(`{"limit":5,"nonce":"a1"}`), ""); err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	r, err := node.Read(ctx, "config.json", "")
 	fmt.Println(string(r.Value), err)

@@ -19,8 +19,8 @@ const goldenDir, goldenSnapshot = "testdata/v1", "testdata/v1.snapshot"
 // golden opens the one node of a directory.
 func golden(t *testing.T, dir string, part *journal) *raft.Node {
 	t.Helper()
-	n, err := raft.Open(raft.Config{ID: "golden", Dir: dir, Bind: "127.0.0.1:0", Bootstrap: true, Part: part.as, Trailing: 4,
-		Logger: quiet})
+	n, err := raft.Open(raft.Config{ID: "golden", Dir: dir, Bind: "127.0.0.1:0", Bootstrap: true, Part: part.as,
+		Trailing: 4, Logger: quiet})
 	if err != nil {
 		t.Fatal(err)
 	}

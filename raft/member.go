@@ -101,7 +101,7 @@ func membership(
 ) (err error) {
 	defer errs.Wrap(&err, "%s %s", r.Op, r.ID)
 	if !idForm.MatchString(r.ID) {
-		return fmt.Errorf("id %.70q: want 1 to 64 letters, digits and -_.", r.ID)
+		return fmt.Errorf("id %.70q: want 1 to 64 letters, digits, dots, hyphens and underscores", r.ID)
 	}
 	_, err = atLeader(ctx, c, methodMember, r, local)
 	return err

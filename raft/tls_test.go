@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"io"
 	"math/big"
 	"net"
@@ -166,8 +167,8 @@ func isAnswered(t *testing.T, address string, cfg *tls.Config, protocol byte) bo
 
 // isEnd reports whether the other side has closed a connection.
 func isEnd(err error) bool {
-	timeout, ok := err.(net.Error)
-	return err == io.EOF || !ok || !timeout.Timeout()
+	var timeout net.Error
+	return errors.Is(err, io.EOF) || !errors.As(err, &timeout) || !timeout.Timeout()
 }
 
 func TestUnsafeTLS(t *testing.T) {

@@ -48,7 +48,8 @@ func TestSame(t *testing.T) {
 			}
 		}
 	}
-	same, err := view.Same(t.Context(), views[0], openView(t, clientOf(elsewhere), restore.Target{TXID: 1}, view.Options{}))
+	stranger := openView(t, clientOf(elsewhere), restore.Target{TXID: 1}, view.Options{})
+	same, err := view.Same(t.Context(), views[0], stranger)
 	if err != nil || same != nil && same(2) {
 		t.Errorf("of another replica: pages are the same (%v)", err)
 	}

@@ -24,7 +24,8 @@ func TestCost(t *testing.T) {
 		most                      float64 // percent of the bytes of the database
 		snapshot                  bool    // of the second state
 	}{
-		{"rowid", "id INTEGER PRIMARY KEY", "", "UPDATE t SET v = randomblob(200) WHERE id %% %d = 0", rows / every, 3, false},
+		{"rowid", "id INTEGER PRIMARY KEY", "", "UPDATE t SET v = randomblob(200) WHERE id %% %d = 0",
+			rows / every, 3, false},
 		{"a snapshot between", "id INTEGER PRIMARY KEY", "", "UPDATE t SET v = randomblob(200) WHERE id %% %d = 0",
 			rows / every, 4, true},
 		{"without rowid", "id INTEGER PRIMARY KEY", "WITHOUT ROWID", "UPDATE t SET v = randomblob(200) WHERE id %% %d = 0",

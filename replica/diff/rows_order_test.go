@@ -13,8 +13,8 @@ import (
 // TestOrder: values are in the order in which SQLite has them.
 func TestOrder(t *testing.T) {
 	values := []any{nil, int64(math.MinInt64), int64(-1), int64(0), int64(1) << 53, int64(1)<<53 + 1, int64(math.MaxInt64),
-		-1.5, 0.5, float64(1 << 53), 9.3e18, math.Inf(1), "", "a", "A", "b", "B ", "b ", "b", "ab", "z\x00a", "Z\x00b", "z\x00bb",
-		"ä", "Ä", "\uffee", "\U0001F600", "[", "_", []byte{}, []byte("a"), []byte("A"), []byte{0xff}}
+		-1.5, 0.5, float64(1 << 53), 9.3e18, math.Inf(1), "", "a", "A", "b", "B ", "b ", "b", "ab", "z\x00a", "Z\x00b",
+		"z\x00bb", "ä", "Ä", "\uffee", "\U0001F600", "[", "_", []byte{}, []byte("a"), []byte("A"), []byte{0xff}}
 	for _, encoding := range []string{"UTF-8", "UTF-16le", "UTF-16be"} {
 		for name := range collations {
 			db, err := sql.Open("sqlite", ":memory:")
@@ -23,7 +23,8 @@ func TestOrder(t *testing.T) {
 			}
 			defer db.Close()
 			db.SetMaxOpenConns(1)
-			if _, err := db.Exec(fmt.Sprintf("PRAGMA encoding = '%s'; CREATE TABLE t(v COLLATE %s)", encoding, name)); err != nil {
+			create := fmt.Sprintf("PRAGMA encoding = '%s'; CREATE TABLE t(v COLLATE %s)", encoding, name)
+			if _, err := db.Exec(create); err != nil {
 				t.Fatal(err)
 			}
 			for _, v := range values {

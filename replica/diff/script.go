@@ -69,7 +69,7 @@ func (s *script) write() error {
 	for _, t := range s.d.Tables {
 		s.rows(t, written[t.Name])
 	}
-	s.sequences(written)
+	s.sequences()
 	s.create(false)
 	for _, c := range s.d.Schema {
 		if c.Type == "pragma" {
@@ -291,13 +291,14 @@ func (s *script) insert(t *table, key, values []any) error {
 }
 
 func (s *script) flush(b []byte) error {
-	s.line = append(b, ";\n"...)
-	_, err := s.w.Write(s.line)
+	b = append(b, ";\n"...)
+	s.line = b
+	_, err := s.w.Write(b)
 	return err
 }
 
 // sequences writes where AUTOINCREMENT goes on, which the rows above have moved.
-func (s *script) sequences(written map[string]bool) {
+func (s *script) sequences() {
 	for _, t := range s.d.Tables {
 		if t.Name != "sqlite_sequence" || s.err != nil {
 			continue

@@ -201,10 +201,10 @@ func momentName(p replica.Point) string {
 // between is what was written between two moments.
 func between(b diff.Boundary) string {
 	from, to := b.Before.Point, b.After.Point
-	switch {
-	case to.TXID == 0:
+	switch to.TXID {
+	case 0:
 		return fmt.Sprintf("by what was written until %s", preciseStamp(to.Time))
-	case to.TXID == from.TXID+1:
+	case from.TXID + 1:
 		return fmt.Sprintf("by transaction %s", to.TXID)
 	}
 	return fmt.Sprintf("by one of the transactions %s to %s, between which the replica has no moment",

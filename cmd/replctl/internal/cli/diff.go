@@ -212,7 +212,7 @@ var targetAdvice = regexp.MustCompile("--txid|--generation [0-9a-f]{16} --timest
 
 func (c *compared) close() {
 	if c.Diff != nil {
-		_ = c.Diff.Close()
+		_ = c.Close()
 	}
 	for _, m := range []*database{c.from, c.to} {
 		if m != nil {

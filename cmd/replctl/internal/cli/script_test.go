@@ -53,7 +53,8 @@ func TestScript(t *testing.T) {
 
 // Standard error of a command that succeeds, and of one that does not.
 var (
-	talk    = regexp.MustCompile(`\A((since|until|timestamp|before) \d.*\n|(no|note:|restored|state|read|from|to) .*\n)*\z`)
+	talk = regexp.MustCompile(
+		`\A((since|until|timestamp|before) \d.*\n|(no|note:|restored|state|read|from|to) .*\n)*\z`)
 	failure = regexp.MustCompile(`\Areplctl: .+\n(Try: .+\n)?\z`)
 	again   = regexp.MustCompile(`(?m)^note: planning again: .*\n`)
 	// Events of a lease that is waited for, or held.
