@@ -40,16 +40,36 @@ func startResources(t *testing.T, change func(cfg *raft.Config)) (*rafttest.Clus
 	return c, backends
 }
 
-// TestResources: the contract of resources on three nodes, by the log that the records have, too.
+// TestResources: the contract of resources on three nodes, by the log that the records have, too. Two
+// clusters take turns, since some tests have two stores; each is emptied before it is used again.
 func TestResources(t *testing.T) {
 	t.Parallel()
+	var clusters [2][]*raftbackend.Backend
+	for i := range clusters {
+		_, clusters[i] = startResources(t, func(*raft.Config) {})
+	}
+	turn := 0
 	resourcetest.Run(t, resourcetest.Harness{Slow: true, New: func(t *testing.T) func() resource.Backend {
-		_, backends := startResources(t, func(*raft.Config) {})
+		backends := clusters[turn%2]
+		turn++
+		empty(t, raftbackend.Resources{Backend: backends[0]})
 		var next atomic.Int64
 		return func() resource.Backend {
 			return raftbackend.Resources{Backend: backends[next.Add(1)%int64(len(backends))]}
 		}
 	}})
+}
+
+// empty has a cluster forget its resources.
+func empty(t *testing.T, r raftbackend.Resources) {
+	t.Helper()
+	nothing, err := r.Restore()
+	if err == nil {
+		err = nothing.Commit(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestResourcesInSnapshots: a node that was empty has the resources that only a snapshot has.
