@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/replctl/replicate/engines"
+	"github.com/replctl/replicate/ltx"
 	"github.com/replctl/replicate/replica"
 	"github.com/replctl/replicate/replica/diff"
 	"github.com/replctl/replicate/replica/restore"
@@ -32,6 +33,7 @@ var onViews = []operation{
 	{name: "view.Open", replica: true, run: viewed(restore.Target{TXID: 0x46}, false)},
 	{name: "view.Open v0.3", replica: true, prepare: onlyV3, run: viewed(restore.Target{}, false)},
 	{name: "view.OpenCache", replica: true, run: viewed(restore.Target{TXID: 0x46}, true)},
+	{name: "diff.Compare", replica: true, run: compared},
 	{name: "diff.Log", replica: true, run: withClient(func(e *env, c engines.Client) (string, error) {
 		entries, history, err := diff.Log(e.ctx, c, diff.LogOptions{Limit: 5})
 		return fmt.Sprint(entries), historyError(history, err)
@@ -47,6 +49,35 @@ var onViews = []operation{
 		}
 		return fmt.Sprint(b.Boundaries), nil
 	})},
+}
+
+// compared counts the rows that differ between two moments.
+func compared(e *env) (seen string, _ error) {
+	var views []*view.View
+	for _, txid := range []ltx.TXID{0x40, 0x46} {
+		_, err := withClient(func(e *env, c engines.Client) (string, error) {
+			v, err := view.Open(e.ctx, c, restore.Target{TXID: txid}, view.Options{})
+			views = append(views, v)
+			return "", err
+		})(e)
+		if err != nil {
+			return "", err
+		}
+		defer views[len(views)-1].Close()
+	}
+	d, err := diff.Compare(e.ctx, views[0], views[1], diff.Options{})
+	if err != nil {
+		return "", err
+	}
+	defer d.Close()
+	for _, t := range d.Tables {
+		counts, err := d.Count(e.ctx, t)
+		if err != nil {
+			return "", err
+		}
+		seen += fmt.Sprint(t.Name, counts, "\n")
+	}
+	return seen, nil
 }
 
 // historyError is an error for a history with problems.
