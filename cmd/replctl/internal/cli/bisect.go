@@ -29,7 +29,7 @@ If the values at both ends are the same, some moments between are asked. If one 
 another value, the boundary before it is printed: it is one of several. --all asks at every moment
 and prints every boundary.
 
-` + momentHelp + " " + moment.Forms + `
+` + momentHelp + "\n" + moment.Forms + `
 
 ` + cacheHelp
 

@@ -42,7 +42,7 @@ is. The database is read whole, twice, for two replicas, for a v0.3 backup, afte
 there are no files but snapshots between the two states. The exit code is 0 whether they differ or
 not; with --exit-code it is 8 if they do.
 
-` + momentHelp + " " + moment.Forms + `
+` + momentHelp + "\n" + moment.Forms + `
 
 ` + cacheHelp
 
