@@ -39,7 +39,7 @@ func dial(t *testing.T, c *rafttest.Cluster, first int, change func(*raft.Client
 // TestClientContract: handles of one store are clients that begin with different nodes.
 func TestClientContract(t *testing.T) {
 	t.Parallel()
-	c := rafttest.Start(t, rafttest.Options{Change: func(_ int, cfg *raft.Config) { cfg.Heartbeat *= 4 }})
+	c := rafttest.Start(t, rafttest.Options{})
 	var names atomic.Int64
 	castest.Run(t, castest.Harness{Unchanged: true, Slow: true, New: func(t *testing.T) func() cas.Store {
 		prefix, first := fmt.Sprintf("fresh-%d/", names.Add(1)), atomic.Int64{}

@@ -100,7 +100,7 @@ func (c *Cluster) Kill(i int) {
 }
 
 // Heartbeat is that of nodes in tests in which nothing breaks: no machine is so slow that it loses its leader.
-var Heartbeat = race.Pick(raft.DefaultHeartbeat, 5*raft.DefaultHeartbeat)
+var Heartbeat = race.Pick(3*raft.DefaultHeartbeat, 8*raft.DefaultHeartbeat)
 
 // Patience is that of nodes in all tests. A call that takes longer fails, so that it is long.
 const Patience = 2 * time.Minute

@@ -45,7 +45,7 @@ func RowHistory(
 		err = fmt.Errorf("%s: %w", opts.Table, ErrNoTable)
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("history of a row: %w", err)
+		return nil, nil, fmt.Errorf("read history of a row: %w", err)
 	}
 	h := &History{Problems: r.problems, Stats: r.meter.stats()}
 	if n := len(l.versions); n > 0 && l.versions[0].Values == nil {

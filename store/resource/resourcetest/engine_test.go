@@ -13,11 +13,11 @@ import (
 	"github.com/replctl/replicate/store/resource"
 )
 
-// options are the options of tests that do not wait for polls.
-var options = resource.Options{Interval: 5 * time.Millisecond}
+// options are the options of tests that do not wait for polls, on machines that may be slow.
+var options = resource.Options{Interval: 5 * time.Millisecond, Timeout: 5 * time.Minute}
 
 // small is a log that comes round soon, and a buffer that is soon too small.
-var small = resource.Options{Interval: 5 * time.Millisecond, LogRecords: 64, WatchBuffer: 16}
+var small = resource.Options{Interval: 5 * time.Millisecond, Timeout: 5 * time.Minute, LogRecords: 64, WatchBuffer: 16}
 
 // engine is what is below a resource.Store: records makes a fresh, empty cas.Store in the
 // way of Harness.New.
