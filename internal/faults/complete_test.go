@@ -46,7 +46,7 @@ var exported = map[string]reflect.Type{
 
 // The packages whose functions are operations.
 var verbs = []string{"replica/restore", "replica/check", "replica/mirror", "replica/prune", "replica/migrate",
-	"replica/view", "replica/diff", "store/records"}
+	"replica/view", "replica/diff", "replica/history", "store/records"}
 
 // Operations that are not in the table, and why.
 var notInTable = map[string]string{
@@ -69,6 +69,8 @@ var notInTable = map[string]string{
 	"postgres.Store":         "needs a server; the suite of package castest and the tests of package postgres are its own",
 	"sqlite.CheckDurability": "a part of the command probe",
 	"View.Fetch":             "diff.Compare reads by it",
+	"diff.Children":          "asks no store",
+	"diff.SameValue":         "asks no store",
 	"view.Same":              "a part of diff.Compare",
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/replctl/replicate/ltx"
 	"github.com/replctl/replicate/replica"
 	"github.com/replctl/replicate/replica/diff"
+	"github.com/replctl/replicate/replica/history"
 	"github.com/replctl/replicate/replica/restore"
 	"github.com/replctl/replicate/replica/view"
 	"github.com/replctl/replicate/store/records"
@@ -34,16 +35,16 @@ var onViews = []operation{
 	{name: "view.Open v0.3", replica: true, prepare: onlyV3, run: viewed(restore.Target{}, false)},
 	{name: "view.OpenCache", replica: true, run: viewed(restore.Target{TXID: 0x46}, true)},
 	{name: "diff.Compare", replica: true, run: compared},
-	{name: "diff.Log", replica: true, run: withClient(func(e *env, c engines.Client) (string, error) {
-		entries, history, err := diff.Log(e.ctx, c, diff.LogOptions{Limit: 5})
+	{name: "history.Log", replica: true, run: withClient(func(e *env, c engines.Client) (string, error) {
+		entries, history, err := history.Log(e.ctx, c, history.LogOptions{Limit: 5})
 		return fmt.Sprint(entries), historyError(history, err)
 	})},
-	{name: "diff.RowHistory", replica: true, run: withClient(func(e *env, c engines.Client) (string, error) {
-		versions, history, err := diff.RowHistory(e.ctx, c, []any{int64(165)}, diff.LogOptions{Table: "note"})
+	{name: "history.RowHistory", replica: true, run: withClient(func(e *env, c engines.Client) (string, error) {
+		versions, history, err := history.RowHistory(e.ctx, c, []any{int64(165)}, history.LogOptions{Table: "note"})
 		return fmt.Sprint(versions), historyError(history, err)
 	})},
-	{name: "diff.Bisect", replica: true, run: withClient(func(e *env, c engines.Client) (string, error) {
-		b, err := diff.Bisect(e.ctx, c, "SELECT count(*) > 100 FROM note", diff.BisectOptions{})
+	{name: "history.Bisect", replica: true, run: withClient(func(e *env, c engines.Client) (string, error) {
+		b, err := history.Bisect(e.ctx, c, "SELECT count(*) > 100 FROM note", history.BisectOptions{})
 		if err != nil {
 			return "", err
 		}
@@ -81,7 +82,7 @@ func compared(e *env) (seen string, _ error) {
 }
 
 // historyError is an error for a history with problems.
-func historyError(h *diff.History, err error) error {
+func historyError(h *history.History, err error) error {
 	if err == nil && len(h.Problems) > 0 {
 		return fmt.Errorf("%s: %s", h.Problems[0].Object, h.Problems[0].Message)
 	}

@@ -154,7 +154,7 @@ func (m *merge) compare() int {
 // both yields the row if it differs, and goes on in both tables.
 func (m *merge) both() error {
 	isSame := !slices.ContainsFunc(m.t.common, func(c [2]int) bool {
-		return !sameValue(m.from.values[c[0]], m.to.values[c[1]])
+		return !SameValue(m.from.values[c[0]], m.to.values[c[1]])
 	})
 	if !isSame {
 		row := Row{Update, slices.Clone(m.from.key), slices.Clone(m.from.values), slices.Clone(m.to.values)}

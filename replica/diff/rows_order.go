@@ -123,8 +123,8 @@ func exact(v any) *big.Float {
 	return new(big.Float).SetFloat64(v.(float64)) // SQLite stores no NaN
 }
 
-// sameValue reports whether two values are the same, of the same type.
-func sameValue(a, b any) bool {
+// SameValue reports whether two values are the same, of the same type.
+func SameValue(a, b any) bool {
 	switch a := a.(type) {
 	case []byte:
 		b, ok := b.([]byte)

@@ -28,7 +28,7 @@ type Table struct {
 // Changed returns which columns of an updated row differ: their places in From and in To.
 func (t *Table) Changed(r Row) (columns [][2]int) {
 	for _, c := range t.common {
-		if !sameValue(r.Before[c[0]], r.After[c[1]]) {
+		if !SameValue(r.Before[c[0]], r.After[c[1]]) {
 			columns = append(columns, c)
 		}
 	}

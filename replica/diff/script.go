@@ -223,7 +223,7 @@ func (s *script) changes(t *Table, to *table, unique []int, deletes, writes bool
 			r = Row{r.Op.reverse(), r.Key, r.After, r.Before}
 		}
 		moves := r.Op == Update && slices.ContainsFunc(unique, func(i int) bool {
-			return i < 0 || !sameValue(r.Before[i], r.After[i])
+			return i < 0 || !SameValue(r.Before[i], r.After[i])
 		})
 		if deletes && (r.Op == Delete || moves) {
 			s.err = s.delete(to, r)
@@ -240,7 +240,7 @@ func (s *script) update(to *table, r Row) error {
 	b := append(append(s.line[:0], "UPDATE "...), query.Identifier(to.name)...)
 	word := " SET "
 	for i, v := range r.After {
-		if sameValue(r.Before[i], v) {
+		if SameValue(r.Before[i], v) {
 			continue
 		}
 		b = append(append(append(b, word...), query.Identifier(to.columns[i].name)...), '=')

@@ -74,6 +74,22 @@ func (n *node) child(i int) uint32 {
 	return binary.BigEndian.Uint32(n.page[n.cells[i]:])
 }
 
+// Children returns the pages below an interior page of a b-tree, in their order; nil for a leaf.
+func Children(pgno uint32, page []byte) ([]uint32, error) {
+	n, err := parseNode(pgno, page, len(page))
+	if err != nil {
+		return nil, fmt.Errorf("page %d: %w", pgno, err)
+	}
+	if !n.isInterior() {
+		return nil, nil
+	}
+	children := make([]uint32, 0, len(n.cells)+1)
+	for i := range len(n.cells) + 1 {
+		children = append(children, n.child(i))
+	}
+	return children, nil
+}
+
 // payload is what a cell holds, as far as the page has it.
 type payload struct {
 	rowid    int64 // of a table

@@ -11,7 +11,7 @@ import (
 
 	"github.com/replctl/replicate/internal/moment"
 	"github.com/replctl/replicate/replica"
-	"github.com/replctl/replicate/replica/diff"
+	"github.com/replctl/replicate/replica/history"
 	"github.com/replctl/replicate/sqlite/query"
 )
 
@@ -105,7 +105,7 @@ func (a *app) bisect(ctx context.Context, url, sql string, flags *bisectFlags) e
 	if err != nil {
 		return err
 	}
-	opts := diff.BisectOptions{From: flags.from.target(), While: flags.while, All: flags.all}
+	opts := history.BisectOptions{From: flags.from.target(), While: flags.while, All: flags.all}
 	if to := flags.to.target(); to != nil {
 		opts.To = *to
 	}
@@ -115,13 +115,13 @@ func (a *app) bisect(ctx context.Context, url, sql string, flags *bisectFlags) e
 	meter := a.newMeter("asked at")
 	meter.unit = func(n int64) string { return count(int(n), "moment", "moments") }
 	asked := int64(2)
-	opts.Progress = func(_ diff.Value, left int) { asked++; meter.update(asked, asked+int64(left)) }
+	opts.Progress = func(_ history.Value, left int) { asked++; meter.update(asked, asked+int64(left)) }
 	ctx, cancel := flags.limited(ctx)
 	defer cancel()
 	began := time.Now()
-	var b *diff.Bisection
+	var b *history.Bisection
 	err = waitFor(ctx, func() (err error) {
-		b, err = diff.Bisect(ctx, r, statements[0], opts)
+		b, err = history.Bisect(ctx, r, statements[0], opts)
 		return err
 	})
 	meter.done()
@@ -137,7 +137,7 @@ func (a *app) bisect(ctx context.Context, url, sql string, flags *bisectFlags) e
 }
 
 func (a *app) bisectFailure(ctx context.Context, r *opened, err error) error {
-	if errors.Is(err, diff.ErrNoMoments) {
+	if errors.Is(err, history.ErrNoMoments) {
 		return usageError("replctl log URL, which lists them", "%w", err)
 	}
 	if ctx.Err() == nil {
@@ -146,7 +146,7 @@ func (a *app) bisectFailure(ctx context.Context, r *opened, err error) error {
 	return viewFailure(ctx, err)
 }
 
-func (a *app) printBisection(b *diff.Bisection, flags *bisectFlags, began time.Time) error {
+func (a *app) printBisection(b *history.Bisection, flags *bisectFlags, began time.Time) error {
 	for i, boundary := range b.Boundaries {
 		if i > 0 {
 			if err := a.print("\n"); err != nil {
@@ -173,7 +173,7 @@ func (a *app) printBisection(b *diff.Bisection, flags *bisectFlags, began time.T
 }
 
 // bisectNotes says what the boundaries are worth.
-func bisectNotes(b *diff.Bisection, flags *bisectFlags) (notes []string) {
+func bisectNotes(b *history.Bisection, flags *bisectFlags) (notes []string) {
 	ends := fmt.Sprintf("%s and %s", momentName(b.From.Point), momentName(b.To.Point))
 	switch found := len(b.Boundaries); {
 	case flags.while != "" && !b.From.Holds:
@@ -199,7 +199,7 @@ func momentName(p replica.Point) string {
 }
 
 // between is what was written between two moments.
-func between(b diff.Boundary) string {
+func between(b history.Boundary) string {
 	from, to := b.Before.Point, b.After.Point
 	switch to.TXID {
 	case 0:
@@ -211,14 +211,14 @@ func between(b diff.Boundary) string {
 		from.TXID+1, to.TXID)
 }
 
-func answerText(v diff.Value) string {
+func answerText(v history.Value) string {
 	if v.Err != nil {
 		return "(" + v.Err.Message + ")"
 	}
 	return cell(v.Value)
 }
 
-func bisectDoc(url string, b *diff.Bisection, while bool) bisectJSON {
+func bisectDoc(url string, b *history.Bisection, while bool) bisectJSON {
 	doc := bisectJSON{URL: url, Format: replica.FormatLTX, From: answerDoc(b.From, while), To: answerDoc(b.To, while),
 		Same: b.Same, Moments: b.Moments, Asked: b.Asked, Boundaries: []boundaryJSON{},
 		costJSON: costJSON{b.Stats.Requests, b.Stats.Bytes}}
@@ -235,7 +235,7 @@ func bisectDoc(url string, b *diff.Bisection, while bool) bisectJSON {
 	return doc
 }
 
-func answerDoc(v diff.Value, while bool) answerJSON {
+func answerDoc(v history.Value, while bool) answerJSON {
 	doc := answerJSON{State: *pointDoc(v.Point)}
 	if while {
 		doc.Holds = &v.Holds

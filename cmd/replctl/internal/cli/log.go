@@ -13,6 +13,7 @@ import (
 	"github.com/replctl/replicate/ltx"
 	"github.com/replctl/replicate/replica"
 	"github.com/replctl/replicate/replica/diff"
+	"github.com/replctl/replicate/replica/history"
 )
 
 const logLong = `List the moments that a replica has, the newest first: the transaction or position of each, when it
@@ -128,7 +129,7 @@ func (a *app) log(ctx context.Context, url string, flags *logFlags) error {
 	if err != nil {
 		return err
 	}
-	opts := diff.LogOptions{Since: flags.since.at, Until: flags.until.at, Table: flags.table, Limit: flags.limit,
+	opts := history.LogOptions{Since: flags.since.at, Until: flags.until.at, Table: flags.table, Limit: flags.limit,
 		Rows: flags.rows}
 	if opts.View, err = viewOptions(r, flags.viewFlags); err != nil {
 		return err
@@ -140,7 +141,7 @@ func (a *app) log(ctx context.Context, url string, flags *logFlags) error {
 	defer cancel()
 	began := time.Now()
 	var print func() error
-	var history *diff.History
+	var history *history.History
 	err = waitFor(ctx, func() (err error) {
 		if len(flags.key) > 0 {
 			print, history, err = a.rowHistory(ctx, r, flags, opts)
@@ -171,14 +172,14 @@ func (a *app) logFailure(ctx context.Context, r *opened, err error) error {
 		return r.nothing(ctx)
 	case errors.Is(err, diff.ErrNoTable):
 		return &cliError{exitNothing, err, "replctl tables URL, which lists them"}
-	case errors.Is(err, diff.ErrKey):
+	case errors.Is(err, history.ErrKey):
 		return usageError("--key for each column of the key", "%w", err)
 	}
 	return viewFailure(ctx, err)
 }
 
 // endLog says what is missing, and what was read.
-func (a *app) endLog(h *diff.History, flags *logFlags, began time.Time) error {
+func (a *app) endLog(h *history.History, flags *logFlags, began time.Time) error {
 	if len(h.Problems) > 0 {
 		if !a.json {
 			if err := a.printProblems(h.Problems); err != nil {
@@ -199,26 +200,26 @@ func (a *app) endLog(h *diff.History, flags *logFlags, began time.Time) error {
 }
 
 // logEnd is the end of a document.
-func logEnd(h *diff.History) logEndJSON {
+func logEnd(h *history.History) logEndJSON {
 	return logEndJSON{h.More, problemsJSON(h.Problems), costJSON{h.Stats.Requests, h.Stats.Bytes}}
 }
 
 // moments lists them, and returns what prints them.
-func (a *app) moments(ctx context.Context, r *opened, opts diff.LogOptions) (func() error, *diff.History, error) {
-	entries, history, err := diff.Log(ctx, r, opts)
+func (a *app) moments(ctx context.Context, r *opened, opts history.LogOptions) (func() error, *history.History, error) {
+	entries, h, err := history.Log(ctx, r, opts)
 	return func() error {
 		if a.json {
-			doc := logJSON{r.url, []entryJSON{}, logEnd(history)}
+			doc := logJSON{r.url, []entryJSON{}, logEnd(h)}
 			for _, e := range entries {
 				doc.Moments = append(doc.Moments, entryDoc(e))
 			}
 			return a.printJSON(doc)
 		}
 		return a.printEntries(entries)
-	}, history, err
+	}, h, err
 }
 
-func entryDoc(e diff.Entry) entryJSON {
+func entryDoc(e history.Entry) entryJSON {
 	doc := entryJSON{State: *pointDoc(e.Point), Size: e.Size, Stored: e.Stored, Pages: e.Pages, Whole: e.Whole,
 		Schema: e.Schema, Tables: []touchedJSON{}}
 	if e.Of != (ltx.Range{}) {
@@ -234,7 +235,7 @@ func entryDoc(e diff.Entry) entryJSON {
 	return doc
 }
 
-func (a *app) printEntries(entries []diff.Entry) error {
+func (a *app) printEntries(entries []history.Entry) error {
 	if len(entries) == 0 {
 		a.talk("no moments match")
 		return nil
@@ -249,7 +250,7 @@ func (a *app) printEntries(entries []diff.Entry) error {
 }
 
 // pagesText is how many pages were written, as far as it is known.
-func pagesText(e diff.Entry) string {
+func pagesText(e history.Entry) string {
 	switch {
 	case e.Whole:
 		return fmt.Sprintf("all %d", e.Pages)
@@ -259,7 +260,7 @@ func pagesText(e diff.Entry) string {
 	return fmt.Sprint(e.Pages)
 }
 
-func tablesText(e diff.Entry) string {
+func tablesText(e history.Entry) string {
 	var names []string
 	for _, t := range e.Tables {
 		name := t.Name

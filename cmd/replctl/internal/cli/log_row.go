@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/replctl/replicate/replica/diff"
+	"github.com/replctl/replicate/replica/history"
 	"github.com/replctl/replicate/sqlite/query"
 )
 
@@ -27,18 +28,18 @@ type rowStateJSON struct {
 
 // rowHistory finds the states of a row, and returns what prints them.
 func (a *app) rowHistory(
-	ctx context.Context, r *opened, flags *logFlags, opts diff.LogOptions,
-) (func() error, *diff.History, error) {
+	ctx context.Context, r *opened, flags *logFlags, opts history.LogOptions,
+) (func() error, *history.History, error) {
 	var key []any
 	for _, k := range flags.key {
 		key = append(key, bindValue(k))
 	}
-	versions, history, err := diff.RowHistory(ctx, r, key, opts)
+	versions, h, err := history.RowHistory(ctx, r, key, opts)
 	return func() error {
 		if !a.json {
 			return a.printVersions(versions)
 		}
-		doc := rowHistoryJSON{r.url, flags.table, valuesJSON(key), []rowStateJSON{}, logEnd(history)}
+		doc := rowHistoryJSON{r.url, flags.table, valuesJSON(key), []rowStateJSON{}, logEnd(h)}
 		for _, v := range versions {
 			s := rowStateJSON{Since: *pointDoc(v.Point), Op: v.Op}
 			if v.Values != nil {
@@ -47,7 +48,7 @@ func (a *app) rowHistory(
 			doc.States = append(doc.States, s)
 		}
 		return a.printJSON(doc)
-	}, history, err
+	}, h, err
 }
 
 func valuesJSON(values []any) (docs []json.RawMessage) {
@@ -58,14 +59,14 @@ func valuesJSON(values []any) (docs []json.RawMessage) {
 }
 
 // printVersions prints a table for each run of states that have the same columns.
-func (a *app) printVersions(versions []diff.RowVersion) error {
+func (a *app) printVersions(versions []history.RowVersion) error {
 	if len(versions) == 0 {
 		a.talk("no such row, at any moment")
 		return nil
 	}
 	for len(versions) > 0 {
 		columns := columnsOf(versions)
-		n := slices.IndexFunc(versions, func(v diff.RowVersion) bool {
+		n := slices.IndexFunc(versions, func(v history.RowVersion) bool {
 			return v.Values != nil && !slices.Equal(v.Columns, columns)
 		})
 		if n < 0 {
@@ -84,7 +85,7 @@ func (a *app) printVersions(versions []diff.RowVersion) error {
 }
 
 // columnsOf is the columns of the first state with a row.
-func columnsOf(versions []diff.RowVersion) []string {
+func columnsOf(versions []history.RowVersion) []string {
 	for _, v := range versions {
 		if v.Values != nil {
 			return v.Columns
@@ -93,7 +94,7 @@ func columnsOf(versions []diff.RowVersion) []string {
 	return nil
 }
 
-func (a *app) printRun(columns []string, versions []diff.RowVersion) error {
+func (a *app) printRun(columns []string, versions []history.RowVersion) error {
 	header := []string{"since", "time", "op"}
 	for _, c := range columns {
 		header = append(header, harmless(c))

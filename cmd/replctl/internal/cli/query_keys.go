@@ -45,9 +45,9 @@ func (k *keys) Read(p []byte) (int, error) {
 // interrupted reports whether Ctrl-C has discarded the line that was read.
 func (k *keys) interrupted() bool { return k.ctrlC.Swap(false) }
 
-// history is the lines that were typed, the newest last, in a file if there is one. It implements
+// typed is the lines that were typed, the newest last, in a file if there is one. It implements
 // term.History.
-type history struct {
+type typed struct {
 	lines []string
 	file  string // "" is none
 }
@@ -59,8 +59,8 @@ const (
 
 // newHistory reads the history from the file that REPLCTL_HISTORY names (none if it is empty), or
 // from replctl/history in the directory for the state of programs. Without the file it is empty.
-func newHistory() *history {
-	h := &history{file: historyFile()}
+func newHistory() *typed {
+	h := &typed{file: historyFile()}
 	content, err := os.ReadFile(h.file)
 	if h.file == "" || err != nil {
 		return h
@@ -89,7 +89,7 @@ func historyFile() string {
 }
 
 // Add implements term.History. A file that cannot be written is no reason to stop.
-func (h *history) Add(line string) {
+func (h *typed) Add(line string) {
 	if strings.TrimSpace(line) == "" || len(h.lines) > 0 && h.lines[len(h.lines)-1] == line {
 		return
 	}
@@ -109,7 +109,7 @@ func (h *history) Add(line string) {
 }
 
 // Len implements term.History.
-func (h *history) Len() int { return len(h.lines) }
+func (h *typed) Len() int { return len(h.lines) }
 
 // At implements term.History: 0 is the newest line.
-func (h *history) At(i int) string { return h.lines[len(h.lines)-1-i] }
+func (h *typed) At(i int) string { return h.lines[len(h.lines)-1-i] }

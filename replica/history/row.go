@@ -1,4 +1,4 @@
-package diff
+package history
 
 import (
 	"bytes"
@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/replctl/replicate/replica/diff"
 
 	"github.com/replctl/replicate/replica"
 	"github.com/replctl/replicate/sqlite"
@@ -20,7 +22,7 @@ type RowVersion struct {
 
 	// Op is what brought it about. It is empty if it was so at the first moment that was looked at:
 	// when that came about is not known.
-	Op Op
+	Op diff.Op
 
 	Columns []string
 	Values  []any // of the columns; nil if the row, or its table, is not there
@@ -42,7 +44,7 @@ func RowHistory(
 	begin := func() { l.versions, l.made, l.found = nil, nil, false }
 	err := r.run(ctx, begin, func(s *step) error { return l.step(ctx, s) })
 	if err == nil && !l.found {
-		err = fmt.Errorf("%s: %w", opts.Table, ErrNoTable)
+		err = fmt.Errorf("%s: %w", opts.Table, diff.ErrNoTable)
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("read history of a row: %w", err)
@@ -90,16 +92,16 @@ func (l *rowLogger) step(ctx context.Context, s *step) error {
 }
 
 // opBetween is what turns a row into another; empty if they are the same.
-func opBetween(before, now []any) Op {
+func opBetween(before, now []any) diff.Op {
 	switch {
-	case before == nil && now == nil, before != nil && now != nil && slices.EqualFunc(before, now, sameValue):
+	case before == nil && now == nil, before != nil && now != nil && slices.EqualFunc(before, now, diff.SameValue):
 		return ""
 	case before == nil:
-		return Insert
+		return diff.Insert
 	case now == nil:
-		return Delete
+		return diff.Delete
 	}
-	return Update
+	return diff.Update
 }
 
 // lookUp looks the row up.

@@ -1,4 +1,4 @@
-package diff
+package history
 
 import (
 	"context"
@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/replctl/replicate/replica/diff"
 
 	"github.com/replctl/replicate/ltx"
 	"github.com/replctl/replicate/replica"
@@ -18,7 +20,7 @@ type LogOptions struct {
 	Since, Until time.Time // both included
 
 	// Table leaves out the moments that have not changed this table, nor made or dropped it. Case
-	// does not matter. [ErrNoTable] if no moment has it.
+	// does not matter. [diff.ErrNoTable] if no moment has it.
 	Table string
 
 	// Limit, unless zero, is how many moments are listed, the newest.
@@ -59,7 +61,7 @@ type Entry struct {
 type TablePages struct {
 	Name  string
 	Pages int
-	Rows  *Counts // with Rows; nil if there is no moment before, or if the rows cannot be compared
+	Rows  *diff.Counts // with Rows; nil if there is no moment before, or if the rows cannot be compared
 }
 
 // History is what [Log] and [RowHistory] have read.
@@ -80,7 +82,7 @@ func Log(ctx context.Context, src replica.Source, opts LogOptions) ([]Entry, *Hi
 	begin := func() { l.entries, l.known, l.more = nil, nil, false }
 	err := r.run(ctx, begin, func(s *step) error { return l.step(ctx, s) })
 	if err == nil && opts.Table != "" && !l.found {
-		err = fmt.Errorf("%s: %w", opts.Table, ErrNoTable)
+		err = fmt.Errorf("%s: %w", opts.Table, diff.ErrNoTable)
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("log: %w", err)

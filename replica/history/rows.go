@@ -1,9 +1,11 @@
-package diff
+package history
 
 import (
 	"context"
 	"fmt"
 	"slices"
+
+	"github.com/replctl/replicate/replica/diff"
 
 	"github.com/replctl/replicate/replica"
 	"github.com/replctl/replicate/replica/restore"
@@ -13,14 +15,14 @@ import (
 // rowCounter compares each moment of a log with the one before.
 type rowCounter struct {
 	replay *replay
-	opts   Options
+	opts   diff.Options
 	view   *view.View // of the moment that was compared last
 	point  replica.Point
 }
 
 // countRows counts the rows of entries, the oldest first. It opens a view of each moment.
 func (r *replay) countRows(ctx context.Context, entries []Entry, table string) error {
-	c := &rowCounter{replay: r, opts: Options{TempDir: r.opts.TempDir}}
+	c := &rowCounter{replay: r, opts: diff.Options{TempDir: r.opts.TempDir}}
 	if table != "" {
 		c.opts.Tables = []string{table}
 	}
@@ -57,7 +59,7 @@ func (c *rowCounter) count(ctx context.Context, e *Entry) error {
 }
 
 func (c *rowCounter) compare(ctx context.Context, to *view.View, e *Entry) error {
-	d, err := Compare(ctx, c.view, to, c.opts)
+	d, err := diff.Compare(ctx, c.view, to, c.opts)
 	if err != nil {
 		return err
 	}
@@ -75,9 +77,9 @@ func (c *rowCounter) compare(ctx context.Context, to *view.View, e *Entry) error
 }
 
 // setRows notes how many rows of a table differ.
-func (e *Entry) setRows(table string, counts Counts) {
+func (e *Entry) setRows(table string, counts diff.Counts) {
 	i := slices.IndexFunc(e.Tables, func(t TablePages) bool { return t.Name == table })
-	if i < 0 && counts == (Counts{}) {
+	if i < 0 && counts == (diff.Counts{}) {
 		return
 	}
 	if i < 0 { // only pages of long values were written

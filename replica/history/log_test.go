@@ -1,4 +1,4 @@
-package diff_test
+package history_test
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 	"github.com/replctl/replicate/ltx"
 	"github.com/replctl/replicate/replica"
 	"github.com/replctl/replicate/replica/diff"
+	"github.com/replctl/replicate/replica/history"
 	"github.com/replctl/replicate/replica/view"
 	"github.com/replctl/replicate/sqlite"
 )
@@ -71,7 +72,7 @@ func (p *past) wantTables(from, to ltx.TXID) string {
 	return fmt.Sprint(counts)
 }
 
-func drawnTables(e diff.Entry) string {
+func drawnTables(e history.Entry) string {
 	counts := map[string]int{}
 	for _, t := range e.Tables {
 		counts[t.Name] = t.Pages
@@ -127,7 +128,7 @@ func TestLogTables(t *testing.T) {
 				lost[txid] = true
 			}
 		}
-		entries, history, err := diff.Log(t.Context(), p.client(), diff.LogOptions{})
+		entries, history, err := history.Log(t.Context(), p.client(), history.LogOptions{})
 		if err != nil || history.More || len(history.Problems) > 0 || len(entries) != n-len(lost) {
 			t.Fatalf("seed %d: %d entries, %+v, %v", seed, len(entries), history, err)
 		}
@@ -159,7 +160,7 @@ func TestLogSnapshot(t *testing.T) {
 	p.life(20)
 	p.write(ltx.SnapshotLevel, 1, 10)
 	p.compact(8, 13)
-	entries, history, err := diff.Log(t.Context(), p.client(), diff.LogOptions{Since: p.time(10), Until: p.time(14)})
+	entries, history, err := history.Log(t.Context(), p.client(), history.LogOptions{Since: p.time(10), Until: p.time(14)})
 	if err != nil || len(entries) != 3 || len(history.Problems) > 0 {
 		t.Fatalf("%+v, %+v, %v", entries, history, err)
 	}
@@ -186,23 +187,23 @@ func TestLogWindow(t *testing.T) {
 	}
 	at := func(txid ltx.TXID) time.Time { return p.time(txid) }
 	for _, test := range []struct {
-		opts diff.LogOptions
+		opts history.LogOptions
 		want string
 	}{
-		{diff.LogOptions{Limit: 2}, "30 29 more"},
-		{diff.LogOptions{Since: at(28)}, "30 29 28"},
-		{diff.LogOptions{Since: at(28).Add(1)}, "30 29"},
-		{diff.LogOptions{Until: at(2).Add(999 * time.Millisecond)}, "2 1"},
-		{diff.LogOptions{Since: at(5), Until: at(9), Limit: 3}, "9 8 7 more"},
-		{diff.LogOptions{Since: at(5), Until: at(4)}, ""},
-		{diff.LogOptions{Until: at(0)}, ""},
-		{diff.LogOptions{Since: at(99)}, ""},
-		{diff.LogOptions{Table: "RARE"}, "27 18 9 2"},
-		{diff.LogOptions{Table: "rare", Limit: 2}, "27 18 more"},
-		{diff.LogOptions{Table: "rare", Since: at(20)}, "27"},
-		{diff.LogOptions{Table: "rare", Since: at(28)}, ""},
+		{history.LogOptions{Limit: 2}, "30 29 more"},
+		{history.LogOptions{Since: at(28)}, "30 29 28"},
+		{history.LogOptions{Since: at(28).Add(1)}, "30 29"},
+		{history.LogOptions{Until: at(2).Add(999 * time.Millisecond)}, "2 1"},
+		{history.LogOptions{Since: at(5), Until: at(9), Limit: 3}, "9 8 7 more"},
+		{history.LogOptions{Since: at(5), Until: at(4)}, ""},
+		{history.LogOptions{Until: at(0)}, ""},
+		{history.LogOptions{Since: at(99)}, ""},
+		{history.LogOptions{Table: "RARE"}, "27 18 9 2"},
+		{history.LogOptions{Table: "rare", Limit: 2}, "27 18 more"},
+		{history.LogOptions{Table: "rare", Since: at(20)}, "27"},
+		{history.LogOptions{Table: "rare", Since: at(28)}, ""},
 	} {
-		entries, history, err := diff.Log(t.Context(), p.client(), test.opts)
+		entries, history, err := history.Log(t.Context(), p.client(), test.opts)
 		got := ""
 		for i, e := range entries {
 			if i > 0 {
@@ -217,11 +218,11 @@ func TestLogWindow(t *testing.T) {
 			t.Errorf("%+v: %q, %v, want %q", test.opts, got, err, test.want)
 		}
 	}
-	for want, opts := range map[error]diff.LogOptions{
+	for want, opts := range map[error]history.LogOptions{
 		diff.ErrNoTable:  {Table: "nowhere"},
 		view.ErrMaxBytes: {View: view.Options{MaxBytes: 2000}},
 	} {
-		if _, _, err := diff.Log(t.Context(), p.client(), opts); !errors.Is(err, want) {
+		if _, _, err := history.Log(t.Context(), p.client(), opts); !errors.Is(err, want) {
 			t.Errorf("%v, want %v", err, want)
 		}
 	}
@@ -229,7 +230,7 @@ func TestLogWindow(t *testing.T) {
 	if err := empty.store.Delete(t.Context(), []string{ltx.LayoutFile.Key(9, 1, 1)}); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := diff.Log(t.Context(), empty.client(), diff.LogOptions{}); !errors.Is(err, replica.ErrNoReplica) {
+	if _, _, err := history.Log(t.Context(), empty.client(), history.LogOptions{}); !errors.Is(err, replica.ErrNoReplica) {
 		t.Errorf("nothing there: %v", err)
 	}
 }
@@ -238,7 +239,7 @@ func TestLogWindow(t *testing.T) {
 func TestLogRows(t *testing.T) {
 	p := newPast(t, 11, "")
 	p.life(25)
-	entries, _, err := diff.Log(t.Context(), p.client(), diff.LogOptions{Rows: true})
+	entries, _, err := history.Log(t.Context(), p.client(), history.LogOptions{Rows: true})
 	if err != nil {
 		t.Fatal(err)
 	}

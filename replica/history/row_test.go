@@ -1,4 +1,4 @@
-package diff_test
+package history_test
 
 import (
 	"bytes"
@@ -9,6 +9,7 @@ import (
 	"github.com/replctl/replicate/internal/testreplica"
 	"github.com/replctl/replicate/ltx"
 	"github.com/replctl/replicate/replica/diff"
+	"github.com/replctl/replicate/replica/history"
 	"github.com/replctl/replicate/sqlite"
 )
 
@@ -25,7 +26,7 @@ func (p *past) rowAt(txid ltx.TXID, sql string) string {
 	return text
 }
 
-func drawnVersions(versions []diff.RowVersion) (s string) {
+func drawnVersions(versions []history.RowVersion) (s string) {
 	for _, v := range versions {
 		s += fmt.Sprintf("%d %s", v.TXID, v.Op)
 		for _, value := range v.Values {
@@ -65,8 +66,8 @@ func TestRowHistory(t *testing.T) {
 			}
 			before = now
 		}
-		versions, history, err := diff.RowHistory(t.Context(), p.client(), key, diff.LogOptions{Table: table})
-		if err != nil || drawnVersions(versions) != want || len(history.Problems) > 0 {
+		versions, h, err := history.RowHistory(t.Context(), p.client(), key, history.LogOptions{Table: table})
+		if err != nil || drawnVersions(versions) != want || len(h.Problems) > 0 {
 			t.Errorf("seed %d: %v, got\n%swant\n%s", seed, err, drawnVersions(versions), want)
 		}
 	}
@@ -100,26 +101,26 @@ func TestRowHistoryOf(t *testing.T) {
 	five := []any{int64(5)}
 	for _, test := range []struct {
 		key  []any
-		opts diff.LogOptions
+		opts history.LogOptions
 		want string
 	}{
-		{five, diff.LogOptions{Table: "t"}, "35 delete\n30 insert 5 <nil> 1.5\n25 delete\n" +
+		{five, history.LogOptions{Table: "t"}, "35 delete\n30 insert 5 <nil> 1.5\n25 delete\n" +
 			"20 update 5 [0] new\n15 update 5 [0]\n10 insert 5 2026-11-29\n"},
-		{five, diff.LogOptions{Table: "t", Limit: 2}, "35 delete\n30 insert 5 <nil> 1.5\n"},
-		{five, diff.LogOptions{Table: "t", Since: p.time(17), Until: p.time(29)},
+		{five, history.LogOptions{Table: "t", Limit: 2}, "35 delete\n30 insert 5 <nil> 1.5\n"},
+		{five, history.LogOptions{Table: "t", Since: p.time(17), Until: p.time(29)},
 			"25 delete\n20 update 5 [0] new\n16  5 [0]\n"},
-		{five, diff.LogOptions{Table: "t", Since: p.time(27), Until: p.time(31)}, "30 insert 5 <nil> 1.5\n"},
-		{[]any{"5"}, diff.LogOptions{Table: "t", Until: p.time(12)}, "10 insert 5 2026-11-29\n"},
-		{[]any{int64(6)}, diff.LogOptions{Table: "t"}, ""},
-		{[]any{int64(1)}, diff.LogOptions{Table: "plain"}, "10 insert x\n"},
+		{five, history.LogOptions{Table: "t", Since: p.time(27), Until: p.time(31)}, "30 insert 5 <nil> 1.5\n"},
+		{[]any{"5"}, history.LogOptions{Table: "t", Until: p.time(12)}, "10 insert 5 2026-11-29\n"},
+		{[]any{int64(6)}, history.LogOptions{Table: "t"}, ""},
+		{[]any{int64(1)}, history.LogOptions{Table: "plain"}, "10 insert x\n"},
 	} {
-		versions, history, err := diff.RowHistory(t.Context(), p.client(), test.key, test.opts)
+		versions, history, err := history.RowHistory(t.Context(), p.client(), test.key, test.opts)
 		if err != nil || drawnVersions(versions) != test.want || history.More != (test.opts.Limit > 0) {
 			t.Errorf("%v, %+v: %v, got\n%swant\n%s", test.key, test.opts, err, drawnVersions(versions), test.want)
 		}
 	}
-	for want, table := range map[error]string{diff.ErrKey: "t", diff.ErrNoTable: "nowhere"} {
-		_, _, err := diff.RowHistory(t.Context(), p.client(), []any{"a", "b"}, diff.LogOptions{Table: table})
+	for want, table := range map[error]string{history.ErrKey: "t", diff.ErrNoTable: "nowhere"} {
+		_, _, err := history.RowHistory(t.Context(), p.client(), []any{"a", "b"}, history.LogOptions{Table: table})
 		if !errors.Is(err, want) {
 			t.Errorf("%s: %v, want %v", table, err, want)
 		}
@@ -131,27 +132,27 @@ func TestRowHistoryOf(t *testing.T) {
 func TestHistoryOfReal(t *testing.T) {
 	for _, name := range []string{"v0.5", "v0.3"} {
 		c := realClient(t, name)
-		entries, history, err := diff.Log(t.Context(), c, diff.LogOptions{})
-		if err != nil || len(entries) < 20 || len(history.Problems) > 0 {
-			t.Fatalf("%s: %d entries, %+v, %v", name, len(entries), history, err)
+		entries, h, err := history.Log(t.Context(), c, history.LogOptions{})
+		if err != nil || len(entries) < 20 || len(h.Problems) > 0 {
+			t.Fatalf("%s: %d entries, %+v, %v", name, len(entries), h, err)
 		}
 		for i, e := range entries[1:] {
 			if e.Time.After(entries[i].Time) || e.Pages == 0 && !e.Whole || e.Size == 0 || e.Stored == 0 {
 				t.Errorf("%s: %+v", name, e)
 			}
 		}
-		versions, _, err := diff.RowHistory(t.Context(), c, []any{int64(1)}, diff.LogOptions{Table: "note"})
+		versions, _, err := history.RowHistory(t.Context(), c, []any{int64(1)}, history.LogOptions{Table: "note"})
 		if err != nil || len(versions) == 0 {
 			t.Errorf("%s: %+v, %v", name, versions, err)
 		}
 	}
 	for _, d := range testreplica.Damaged(t) {
-		_, history, err := diff.Log(t.Context(), realClient(t, "damaged/"+d.Name), diff.LogOptions{})
-		if d.Want == testreplica.Error && err == nil && len(history.Problems) == 0 {
+		_, h, err := history.Log(t.Context(), realClient(t, "damaged/"+d.Name), history.LogOptions{})
+		if d.Want == testreplica.Error && err == nil && len(h.Problems) == 0 {
 			t.Errorf("%s: nothing is wrong", d.Name)
 		}
-		if d.Want != testreplica.Error && (err != nil || len(history.Problems) > 0) {
-			t.Errorf("%s: %v, %+v", d.Name, err, history)
+		if d.Want != testreplica.Error && (err != nil || len(h.Problems) > 0) {
+			t.Errorf("%s: %v, %+v", d.Name, err, h)
 		}
 	}
 }

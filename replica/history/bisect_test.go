@@ -1,4 +1,4 @@
-package diff_test
+package history_test
 
 import (
 	"errors"
@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/replctl/replicate/ltx"
-	"github.com/replctl/replicate/replica/diff"
+	"github.com/replctl/replicate/replica/history"
 	"github.com/replctl/replicate/replica/restore"
 	"github.com/replctl/replicate/sqlite/query"
 )
@@ -37,11 +37,11 @@ func TestBisectFinds(t *testing.T) {
 				after = to
 			}
 		}
-		opts := diff.BisectOptions{From: &restore.Target{TXID: 2}, All: seed%4 == 3}
+		opts := history.BisectOptions{From: &restore.Target{TXID: 2}, All: seed%4 == 3}
 		if seed%2 == 0 {
 			opts.From.TXID = before
 		}
-		b, err := diff.Bisect(t.Context(), p.client(), "SELECT v FROM t", opts)
+		b, err := history.Bisect(t.Context(), p.client(), "SELECT v FROM t", opts)
 		if err != nil {
 			t.Errorf("seed %d: %v", seed, err)
 			continue
@@ -66,7 +66,7 @@ func TestBisectThousand(t *testing.T) {
 		p.commit()
 	}
 	from := restore.Target{TXID: 2}
-	b, err := diff.Bisect(t.Context(), p.client(), "SELECT v FROM t WHERE k = 1", diff.BisectOptions{From: &from})
+	b, err := history.Bisect(t.Context(), p.client(), "SELECT v FROM t WHERE k = 1", history.BisectOptions{From: &from})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,8 +76,8 @@ func TestBisectThousand(t *testing.T) {
 	if len(b.Boundaries) != 1 || b.Boundaries[0].Before.Point.TXID != 699 || b.Boundaries[0].After.Point.TXID != 700 {
 		t.Errorf("found %+v", b.Boundaries)
 	}
-	one, err := diff.Bisect(t.Context(), p.client(), "SELECT v FROM t WHERE k = 1",
-		diff.BisectOptions{From: &restore.Target{}})
+	one, err := history.Bisect(t.Context(), p.client(), "SELECT v FROM t WHERE k = 1",
+		history.BisectOptions{From: &restore.Target{}})
 	if err != nil || one.Asked != 2 || one.Moments != 1 {
 		t.Fatal(one, err)
 	}
@@ -105,7 +105,7 @@ func swings(t *testing.T) *past {
 	return p
 }
 
-func drawn(b *diff.Bisection) string {
+func drawn(b *history.Bisection) string {
 	if b == nil {
 		return "nothing"
 	}
@@ -116,7 +116,7 @@ func drawn(b *diff.Bisection) string {
 	return s
 }
 
-func answer(v diff.Value) any {
+func answer(v history.Value) any {
 	if v.Err != nil {
 		return v.Err.Message
 	}
@@ -128,23 +128,23 @@ func TestBisect(t *testing.T) {
 	at := func(txid ltx.TXID) *restore.Target { return &restore.Target{TXID: txid} }
 	for _, test := range []struct {
 		sql  string
-		opts diff.BisectOptions
+		opts history.BisectOptions
 		want string
 	}{
-		{"SELECT v FROM t", diff.BisectOptions{From: at(2)}, "same true, 9: 0 to 10: 1"},
-		{"SELECT v FROM t", diff.BisectOptions{From: at(2), All: true}, "same true, 9: 0 to 10: 1, 24: 1 to 25: 0"},
-		{"SELECT v FROM t", diff.BisectOptions{All: true},
+		{"SELECT v FROM t", history.BisectOptions{From: at(2)}, "same true, 9: 0 to 10: 1"},
+		{"SELECT v FROM t", history.BisectOptions{From: at(2), All: true}, "same true, 9: 0 to 10: 1, 24: 1 to 25: 0"},
+		{"SELECT v FROM t", history.BisectOptions{All: true},
 			"same false, 1: no such table: t to 2: 0, 9: 0 to 10: 1, 24: 1 to 25: 0"},
-		{"SELECT v FROM t", diff.BisectOptions{From: at(15)}, "same false, 24: 1 to 25: 0"},
-		{"SELECT v FROM t", diff.BisectOptions{From: at(3), To: *at(8)}, "same true"},
-		{"SELECT v FROM t", diff.BisectOptions{From: at(8), To: *at(8)}, "same true"},
-		{"SELECT count(*) FROM sqlite_schema WHERE name = 't'", diff.BisectOptions{}, "same false, 1: 0 to 2: 1"},
-		{"SELECT v FROM t", diff.BisectOptions{From: at(2), To: *at(20), While: "value < 1"}, "same false, 9: 0 to 10: 1"},
-		{"SELECT v FROM t WHERE v > 0", diff.BisectOptions{From: at(20), While: "value IS NOT NULL"},
+		{"SELECT v FROM t", history.BisectOptions{From: at(15)}, "same false, 24: 1 to 25: 0"},
+		{"SELECT v FROM t", history.BisectOptions{From: at(3), To: *at(8)}, "same true"},
+		{"SELECT v FROM t", history.BisectOptions{From: at(8), To: *at(8)}, "same true"},
+		{"SELECT count(*) FROM sqlite_schema WHERE name = 't'", history.BisectOptions{}, "same false, 1: 0 to 2: 1"},
+		{"SELECT v FROM t", history.BisectOptions{From: at(2), To: *at(20), While: "value < 1"}, "same false, 9: 0 to 10: 1"},
+		{"SELECT v FROM t WHERE v > 0", history.BisectOptions{From: at(20), While: "value IS NOT NULL"},
 			"same false, 24: 1 to 25: <nil>"},
-		{"SELECT 2 -- always", diff.BisectOptions{While: "value = 2 -- too"}, "same true"},
+		{"SELECT 2 -- always", history.BisectOptions{While: "value = 2 -- too"}, "same true"},
 	} {
-		b, err := diff.Bisect(t.Context(), p.client(), test.sql, test.opts)
+		b, err := history.Bisect(t.Context(), p.client(), test.sql, test.opts)
 		if err != nil || drawn(b) != test.want {
 			t.Errorf("%s, %+v: %v, %s, want %s", test.sql, test.opts, err, drawn(b), test.want)
 		}
@@ -153,17 +153,17 @@ func TestBisect(t *testing.T) {
 
 func TestBisectRefuses(t *testing.T) {
 	p := swings(t)
-	refused := func(want error, sql string, opts diff.BisectOptions) {
+	refused := func(want error, sql string, opts history.BisectOptions) {
 		t.Helper()
-		if b, err := diff.Bisect(t.Context(), p.client(), sql, opts); !errors.Is(err, want) {
+		if b, err := history.Bisect(t.Context(), p.client(), sql, opts); !errors.Is(err, want) {
 			t.Errorf("%s: %+v, %v, want %v", sql, b, err, want)
 		}
 	}
-	refused(diff.ErrNotOneValue, "SELECT 1, 2", diff.BisectOptions{})
-	refused(diff.ErrNotOneValue, "SELECT 1 UNION SELECT 2", diff.BisectOptions{})
-	refused(diff.ErrNoMoments, "SELECT 1", diff.BisectOptions{From: &restore.Target{TXID: 5}, To: restore.Target{TXID: 4}})
-	refused(restore.ErrNoSuchState, "SELECT 1", diff.BisectOptions{From: &restore.Target{TXID: 500}})
-	_, err := diff.Bisect(t.Context(), p.client(), "SELEC 1", diff.BisectOptions{})
+	refused(history.ErrNotOneValue, "SELECT 1, 2", history.BisectOptions{})
+	refused(history.ErrNotOneValue, "SELECT 1 UNION SELECT 2", history.BisectOptions{})
+	refused(history.ErrNoMoments, "SELECT 1", history.BisectOptions{From: &restore.Target{TXID: 5}, To: restore.Target{TXID: 4}})
+	refused(restore.ErrNoSuchState, "SELECT 1", history.BisectOptions{From: &restore.Target{TXID: 500}})
+	_, err := history.Bisect(t.Context(), p.client(), "SELEC 1", history.BisectOptions{})
 	if wrong := new(query.Error); !errors.As(err, &wrong) {
 		t.Errorf("wrong SQL: %v", err)
 	}

@@ -1,4 +1,4 @@
-package diff
+package history
 
 import (
 	"context"
@@ -10,9 +10,13 @@ import (
 
 	"github.com/replctl/replicate/internal/ordered"
 	"github.com/replctl/replicate/ltx"
+	"github.com/replctl/replicate/replica/diff"
 	"github.com/replctl/replicate/sqlite"
 	"github.com/replctl/replicate/sqlite/query"
 )
+
+// maxDepth is more than a b-tree of SQLite can have.
+const maxDepth = 20
 
 const (
 	// treeReads is how many pages of a level of a b-tree are read at a time.
@@ -180,16 +184,5 @@ func (w *treeWalk) children(ctx context.Context, pgno uint32) ([]uint32, error) 
 	if err := one.read(page, int64(pgno-1)*int64(w.step.pageSize)); err != nil {
 		return nil, err
 	}
-	n, err := parseNode(pgno, page, len(page))
-	if err != nil {
-		return nil, fmt.Errorf("page %d: %w", pgno, err)
-	}
-	if !n.isInterior() {
-		return nil, nil
-	}
-	children := make([]uint32, 0, len(n.cells)+1)
-	for i := range len(n.cells) + 1 {
-		children = append(children, n.child(i))
-	}
-	return children, nil
+	return diff.Children(pgno, page)
 }

@@ -1,10 +1,12 @@
-package diff
+package history
 
 import (
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/replctl/replicate/replica/diff"
 
 	"github.com/replctl/replicate/replica"
 	"github.com/replctl/replicate/sqlite"
@@ -97,5 +99,5 @@ func (q question) same(a, b Value) bool {
 	if a.Err != nil || b.Err != nil {
 		return a.Err != nil && b.Err != nil && a.Err.Message == b.Err.Message
 	}
-	return sameValue(a.Value, b.Value)
+	return diff.SameValue(a.Value, b.Value)
 }
