@@ -161,7 +161,8 @@ func TestBisectRefuses(t *testing.T) {
 	}
 	refused(history.ErrNotOneValue, "SELECT 1, 2", history.BisectOptions{})
 	refused(history.ErrNotOneValue, "SELECT 1 UNION SELECT 2", history.BisectOptions{})
-	refused(history.ErrNoMoments, "SELECT 1", history.BisectOptions{From: &restore.Target{TXID: 5}, To: restore.Target{TXID: 4}})
+	backwards := history.BisectOptions{From: &restore.Target{TXID: 5}, To: restore.Target{TXID: 4}}
+	refused(history.ErrNoMoments, "SELECT 1", backwards)
 	refused(restore.ErrNoSuchState, "SELECT 1", history.BisectOptions{From: &restore.Target{TXID: 500}})
 	_, err := history.Bisect(t.Context(), p.client(), "SELEC 1", history.BisectOptions{})
 	if wrong := new(query.Error); !errors.As(err, &wrong) {
