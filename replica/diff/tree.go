@@ -139,8 +139,8 @@ func (f *finder) mark() {
 }
 
 // find finds the ranges of each table. It is done as soon as the place of every changed page is known.
-// What is left then are overflow pages: those of rows whose own page has changed are found there. If
-// one remains, its row is on a page that has not changed, and there is nothing that leads to it.
+// The pages that are left then are overflow pages. Rows on changed pages lead to some of them. A page
+// that is still left belongs to a row on an unchanged page, and nothing leads to it.
 func (f *finder) find() error {
 	for _, t := range f.d.Tables {
 		if f.isDone() && t.isWalkable(f.d) {
