@@ -45,7 +45,8 @@ func put(t testing.TB, store blob.Store, key string, content []byte) {
 // TestCompaction: files are replaced below an open view, then removed.
 func TestCompaction(t *testing.T) {
 	const pageSize = 1024
-	d := makeDataset(t, shape{pageSize: pageSize, rows: 600, rounds: 6, perRound: 30})
+	// Four readers at once hold half a megabyte of it at most: it is twice as large.
+	d := makeDataset(t, shape{pageSize: pageSize, rows: 3000, rounds: 6, perRound: 30})
 	store := blob.NewMemory()
 	d.fill(t, store)
 	v := openView(t, clientOf(store), restore.Target{TXID: 5}, small)
