@@ -15,10 +15,31 @@ import (
 
 var update = flag.Bool("update", false, "write docs/replctl.md anew")
 
-// docs/replctl.md is what --help prints; "go generate" writes it.
+// printed are the commands whose output the manual shows, from the replicas in testdata/.
+var printed = map[string][][]string{
+	"replctl diff": {
+		{"diff", "testdata/v0.5/replica", "--from", "000000000000004b"},
+		{"diff", "testdata/v0.5/replica", "--from", "000000000000004b", "--table", "tag", "--rows"},
+		{"diff", "testdata/v0.5/replica", "--from", "000000000000004b", "--table", "tag", "--undo"},
+	},
+	"replctl log": {
+		{"log", "testdata/v0.5/replica", "--limit", "4", "--rows"},
+		{"log", "testdata/v0.5/replica", "--table", "tag", "--key", "283", "--key", "tag 3"},
+	},
+	"replctl bisect": {
+		{"bisect", "testdata/v0.5/replica", "select count(*) from tag where name = 'tag 3'", "--from", "0000000000000046"},
+		{"bisect", "testdata/v0.5/replica", "select count(*) from tag", "--while", "value < 80"},
+	},
+}
+
+// docs/replctl.md is what --help prints, and what commands print; "go generate" writes it.
 func TestManualIsCurrent(t *testing.T) {
-	path := filepath.Join("..", "..", "..", "..", "docs", "replctl.md")
-	want := manual()
+	path, err := filepath.Abs(filepath.Join("..", "..", "..", "..", "docs", "replctl.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(filepath.Dir(testdata(t)))
+	want := manual(t)
 	if *update {
 		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
@@ -29,14 +50,14 @@ func TestManualIsCurrent(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, strings.ReplaceAll(string(got), "\r\n", "\n")); diff != "" {
-		t.Errorf("the help (-) and docs/replctl.md (+) differ: go generate ./cmd/replctl\n%s", diff)
+		t.Errorf("what replctl prints (-) and docs/replctl.md (+) differ: go generate ./cmd/replctl\n%s", diff)
 	}
 }
 
-func manual() string {
+func manual(t *testing.T) string {
 	root := newRootCommand(&app{})
 	var b strings.Builder
-	fmt.Fprintf(&b, "# replctl\n\n<!-- Made from the help by go generate ./cmd/replctl. -->\n\n%s\n\n", root.Long)
+	fmt.Fprintf(&b, "# replctl\n\n<!-- Made by go generate ./cmd/replctl from the help, and from what commands print. -->\n\n%s\n\n", root.Long)
 	b.WriteString("| command | |\n|---|---|\n")
 	commands := slices.DeleteFunc(root.Commands(), func(cmd *cobra.Command) bool { return cmd.Hidden })
 	for _, cmd := range commands {
@@ -44,17 +65,17 @@ func manual() string {
 	}
 	b.WriteString("\nThe JSON that `--json` prints is described in [json.md](json.md).\n")
 	for _, cmd := range commands {
-		writeManual(&b, cmd)
+		writeManual(t, &b, cmd)
 		if cmd.Name() != "completion" { // whose commands are cobra's
 			for _, sub := range cmd.Commands() {
-				writeManual(&b, sub)
+				writeManual(t, &b, sub)
 			}
 		}
 	}
 	return b.String()
 }
 
-func writeManual(b *strings.Builder, cmd *cobra.Command) {
+func writeManual(t *testing.T, b *strings.Builder, cmd *cobra.Command) {
 	cmd.InitDefaultHelpFlag()
 	text := strings.TrimSpace(cmd.Long)
 	if text == "" {
@@ -64,6 +85,16 @@ func writeManual(b *strings.Builder, cmd *cobra.Command) {
 		cmd.LocalFlags().FlagUsages())
 	if cmd.Example != "" {
 		fmt.Fprintf(b, "\nFor example:\n\n```sh\n%s\n```\n", strings.ReplaceAll(strings.TrimSpace(cmd.Example), "\n  ", "\n"))
+	}
+	for i, args := range printed[cmd.CommandPath()] {
+		if i == 0 {
+			b.WriteString("\nWhat it prints of a replica that is in the repository:\n")
+		}
+		code, stdout, stderr := replctl(t, args...)
+		if code != exitOK || stdout == "" {
+			t.Fatalf("%q: exit code %d: %s", args, code, stderr)
+		}
+		fmt.Fprintf(b, "\n```console\n$ replctl %s\n%s```\n", shellwords(args), stdout)
 	}
 	if names := subcommands(cmd); len(names) > 0 {
 		fmt.Fprintf(b, "\nIts own commands: %s.\n", strings.Join(names, ", "))
@@ -75,4 +106,15 @@ func subcommands(cmd *cobra.Command) (names []string) {
 		names = append(names, "`"+sub.CommandPath()+"`")
 	}
 	return names
+}
+
+// shellwords are arguments as one types them in a shell.
+func shellwords(args []string) string {
+	words := slices.Clone(args)
+	for i, word := range words {
+		if strings.ContainsAny(word, " '<*") {
+			words[i] = `"` + word + `"`
+		}
+	}
+	return strings.Join(words, " ")
 }
