@@ -93,9 +93,12 @@ func (n *Node) checkedChange(ctx context.Context, encoded []byte) (uint64, error
 	return n.changeHere(ctx, encoded)
 }
 
-// failed is the answer that something went wrong.
+// failed is the answer that something went wrong. A node that closes has done nothing, and leads no more.
 func failed[Out any](n *Node, err error) reply[Out] {
 	r := reply[Out]{Kind: kindOther, Error: err.Error()}
+	if errors.Is(err, ErrClosed) {
+		err = ErrNotLeader
+	}
 	for kind, target := range kinds {
 		if errors.Is(err, target) {
 			r.Kind = kind
