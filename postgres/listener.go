@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/replctl/replicate/internal/clock"
 )
 
 // Times of a connection that waits for something from the server.
@@ -117,7 +119,7 @@ func (l *listener) run(ctx context.Context, now *listening) {
 			_ = l.receive(ctx, conn)
 			hangUp(ctx, conn)
 		}
-		if wait(ctx, pause) != nil {
+		if clock.System.Sleep(ctx, pause) != nil {
 			return
 		}
 		pause = min(2*pause, reconnectLast)
@@ -188,16 +190,5 @@ func (l *listener) hint(concerns func(prefix string) bool) {
 		case hints <- struct{}{}:
 		default:
 		}
-	}
-}
-
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
 }

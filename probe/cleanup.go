@@ -10,6 +10,7 @@ import (
 
 	"github.com/replctl/replicate/blob"
 	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/internal/clock"
 )
 
 // cleanup deletes all that the probe has written, and returns the keys that may
@@ -27,7 +28,7 @@ func (r *run) cleanup(ctx context.Context) (left []string, err error) {
 		if len(left) == 0 && err == nil && (looks > 1 || !r.inDoubt.Load()) || looks == 3 {
 			break
 		}
-		if waitErr := wait(ctx, time.Second/2); waitErr != nil {
+		if waitErr := clock.System.Sleep(ctx, time.Second/2); waitErr != nil {
 			break
 		}
 	}
@@ -123,15 +124,4 @@ func kept(err error, all []string) (keys []string, first error) {
 		return all, err
 	}
 	return keys, first
-}
-
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

@@ -9,6 +9,7 @@ import (
 	hraft "github.com/hashicorp/raft"
 
 	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/internal/clock"
 )
 
 // ErrNotLeader: the node that was asked is not the leader. Nothing was, or will be, done.
@@ -88,7 +89,7 @@ func insist[Out any](
 			c.cfg.Logger.Info("raft: waiting for a leader", "for", method, "last", err)
 			said = true
 		}
-		if waitErr := sleep(ctx, pause); waitErr != nil {
+		if waitErr := clock.System.Sleep(ctx, pause); waitErr != nil {
 			return out, fmt.Errorf("%w: %w", waitErr, err)
 		}
 	}
@@ -124,17 +125,6 @@ func (n *Node) leader() (address string, here bool) {
 
 // heard implements [guide]: a node knows of leaders by the protocol of Raft.
 func (n *Node) heard(string, error) {}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
 
 // changeHere is change on the leader.
 func (n *Node) changeHere(ctx context.Context, encoded []byte) (uint64, error) {

@@ -8,6 +8,7 @@ import (
 
 	hraft "github.com/hashicorp/raft"
 
+	"github.com/replctl/replicate/internal/clock"
 	"github.com/replctl/replicate/internal/errs"
 )
 
@@ -193,7 +194,7 @@ func (n *Node) askUntil(r request, addresses []string) (uint64, bool) {
 			n.cfg.Logger.Warn("raft: waiting for a leader to "+r.Op, "id", r.ID, "error", err)
 			began = time.Now()
 		}
-		_ = sleep(n.ctx, pauseLast)
+		_ = clock.System.Sleep(n.ctx, pauseLast)
 	}
 	return 0, false
 }

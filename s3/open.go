@@ -15,6 +15,7 @@ import (
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/internal/clock"
 	"github.com/replctl/replicate/s3/internal/answer"
 	"github.com/replctl/replicate/s3/internal/transport"
 )
@@ -172,7 +173,7 @@ func (r *reader) resume() error {
 				waited.Round(time.Millisecond), r.idle-1))
 		}
 		w.Failed(r.idle-1, r.broke, r.moved.Add(r.s.c.Retry))
-		if err := transport.Sleep(r.ctx, r.s.c.Backoff.Delay(r.idle, nil)); err != nil {
+		if err := clock.System.Sleep(r.ctx, r.s.c.Backoff.Delay(r.idle, nil)); err != nil {
 			w.Done()
 			return answer.Wrap("read", r.key, err)
 		}

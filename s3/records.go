@@ -18,9 +18,9 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/internal/clock"
 	"github.com/replctl/replicate/s3/internal/answer"
 	"github.com/replctl/replicate/s3/internal/lineage"
-	"github.com/replctl/replicate/s3/internal/transport"
 )
 
 // Records is a bucket and a prefix as a cas.Store: a record is an object, its
@@ -121,7 +121,7 @@ func (r *Records) read(ctx context.Context, key string, known cas.Token) (versio
 			return version{}, describeRead(r.s.c.Describe(err), code)
 		}
 		w.Failed(attempt, err, time.Time{})
-		if err := transport.Sleep(ctx, r.s.c.Backoff.Delay(attempt, err)); err != nil {
+		if err := clock.System.Sleep(ctx, r.s.c.Backoff.Delay(attempt, err)); err != nil {
 			return version{}, err
 		}
 	}

@@ -17,9 +17,9 @@ import (
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/replctl/replicate/cas"
+	"github.com/replctl/replicate/internal/clock"
 	"github.com/replctl/replicate/s3/internal/answer"
 	"github.com/replctl/replicate/s3/internal/lineage"
-	"github.com/replctl/replicate/s3/internal/transport"
 )
 
 // recordWrites bounds the PUTs of one Write. All but the last were refused.
@@ -86,7 +86,7 @@ func (r *Records) write(ctx context.Context, key string, value []byte, expect ca
 		case refused:
 			continue
 		}
-		if err := transport.Sleep(ctx, r.s.c.Backoff.Delay(attempt, nil)); err != nil {
+		if err := clock.System.Sleep(ctx, r.s.c.Backoff.Delay(attempt, nil)); err != nil {
 			return cas.Written{}, p.doubted(err)
 		}
 	}
@@ -323,5 +323,5 @@ func (r *Records) waitForPace(ctx context.Context) error {
 	if pause <= 0 {
 		return nil
 	}
-	return transport.Sleep(ctx, pause)
+	return clock.System.Sleep(ctx, pause)
 }

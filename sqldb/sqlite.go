@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/replctl/replicate/internal/clock"
 )
 
 // busyTimeout is how long a writer waits for another one.
@@ -70,23 +72,12 @@ func setPragmas(ctx context.Context, conn driver.Conn) error {
 			if sqliteCode(err)&0xff != sqliteBusy || time.Since(began) > busyTimeout {
 				return fmt.Errorf("pragma %s: %w", pragma, err)
 			}
-			if err := sleep(ctx, 5*time.Millisecond); err != nil {
+			if err := clock.System.Sleep(ctx, 5*time.Millisecond); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 // checkPragmas refuses a connection without the settings.

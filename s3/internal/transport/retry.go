@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/replctl/replicate/internal/clock"
 	"github.com/replctl/replicate/s3/internal/answer"
 )
 
@@ -80,7 +81,7 @@ func (c *Conn) TryWaiting(
 				fmt.Errorf("gave up after %d attempts in %v: %w", n, spent.Round(time.Millisecond), c.Describe(err))))
 		}
 		w.Failed(n, err, start.Add(c.patience(err)))
-		if err := Sleep(ctx, delay); err != nil {
+		if err := clock.System.Sleep(ctx, delay); err != nil {
 			return answer.Wrap(op, key, err)
 		}
 	}
@@ -105,16 +106,4 @@ func (c *Conn) patience(err error) time.Duration {
 		return min(firstContact, c.Retry)
 	}
 	return c.Retry
-}
-
-// Sleep waits, or returns the cause of the context's end.
-func Sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
