@@ -25,12 +25,18 @@ const (
 	methodTerm   = "Term"
 	methodMember = "Member"
 	methodStatus = "Status"
-	methodWatch  = "Watch" // a stream: see [Node.serveWatch]
+
+	// Streams:
+
+	methodWatch    = "Watch"
+	methodSnapshot = "Snapshot"
+	methodRestore  = "Restore"
 )
 
-// isRead has the methods that may be asked twice.
+// isRead has the methods that may be asked twice, and the streams that may be begun twice.
 var isRead = map[string]bool{
 	methodRead: true, methodList: true, methodIndex: true, methodTerm: true, methodStatus: true, methodWatch: true,
+	methodSnapshot: true, methodRestore: true,
 }
 
 // reply is an answer: Out, or what went wrong.
@@ -69,7 +75,11 @@ func (n *Node) newServer() *grpc.Server {
 		method(n, methodTerm, func(context.Context, struct{}) (uint64, error) { return n.raft.CurrentTerm(), nil }),
 		method(n, methodMember, n.member),
 		method(n, methodStatus, func(context.Context, struct{}) (Status, error) { return n.Status() }),
-	}, Streams: []grpc.StreamDesc{{StreamName: methodWatch, ServerStreams: true, Handler: n.serveWatch}}}, n)
+	}, Streams: []grpc.StreamDesc{
+		{StreamName: methodWatch, ServerStreams: true, Handler: n.serveWatch},
+		{StreamName: methodSnapshot, ServerStreams: true, Handler: n.serveSnapshot},
+		{StreamName: methodRestore, ServerStreams: true, ClientStreams: true, Handler: n.serveRestore},
+	}}, n)
 	return s
 }
 

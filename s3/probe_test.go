@@ -49,7 +49,8 @@ func runProbe(t testing.TB, ctx context.Context, srv *fakes3.Server) *probe.Repo
 // runProbeFor is runProbe where requests about objects may never succeed.
 func runProbeFor(t testing.TB, ctx context.Context, srv *fakes3.Server, retry time.Duration) *probe.Report {
 	t.Helper()
-	report, err := probe.Run(ctx, quickTarget(t, srv, retry), probe.Options{Rounds: 4, Writers: 6, CleanupTimeout: 8 * retry})
+	opts := probe.Options{Rounds: 4, Writers: 6, CleanupTimeout: 8 * retry}
+	report, err := probe.Run(ctx, quickTarget(t, srv, retry), opts)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -156,9 +156,11 @@ var CommandsWithoutFaults = map[string]string{
 	"replctl kv":         "has commands of its own",
 	"replctl node":       "has commands of its own",
 
-	"replctl node run":    "asks other nodes and no store; package raft has tests of nodes that fail",
-	"replctl node status": "asks nodes and no store",
-	"replctl node leave":  "asks nodes and no store",
+	"replctl node run":      "asks other nodes and no store; package raft has tests of nodes that fail",
+	"replctl node status":   "asks nodes and no store",
+	"replctl node leave":    "asks nodes and no store",
+	"replctl node snapshot": "asks nodes and no store",
+	"replctl node restore":  "asks nodes and no store",
 }
 
 // What the commands and the library's operations ask for.

@@ -57,7 +57,8 @@ func TestManualIsCurrent(t *testing.T) {
 func manual(t *testing.T) string {
 	root := newRootCommand(&app{})
 	var b strings.Builder
-	b.WriteString("# replctl\n\n<!-- Made by go generate ./cmd/replctl from the help, and from what commands print. -->\n\n")
+	b.WriteString("# replctl\n\n" +
+		"<!-- Made by go generate ./cmd/replctl from the help, and from what commands print. -->\n\n")
 	fmt.Fprintf(&b, "%s\n\n", root.Long)
 	b.WriteString("| command | |\n|---|---|\n")
 	commands := slices.DeleteFunc(root.Commands(), func(cmd *cobra.Command) bool { return cmd.Hidden })

@@ -26,7 +26,8 @@ func newNodeCommand(a *app) *cobra.Command {
 		Args:  unknownCommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newNodeRunCommand(a), newNodeStatusCommand(a), newNodeLeaveCommand(a))
+	cmd.AddCommand(newNodeRunCommand(a), newNodeStatusCommand(a), newNodeLeaveCommand(a),
+		newNodeSnapshotCommand(a), newNodeRestoreCommand(a))
 	return cmd
 }
 

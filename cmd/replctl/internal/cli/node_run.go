@@ -3,12 +3,15 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
+	"github.com/replctl/replicate/cmd/replctl/internal/monitor"
 	"github.com/replctl/replicate/internal/clock"
 	"github.com/replctl/replicate/raft"
 )
@@ -27,6 +30,7 @@ member while it is down: "replctl node leave" takes one out that will not come b
 type nodeRunFlags struct {
 	raft.Config
 	ca, cert, key string
+	http          string // where /metrics is
 }
 
 func newNodeRunCommand(a *app) *cobra.Command {
@@ -43,7 +47,7 @@ func newNodeRunCommand(a *app) *cobra.Command {
 				return err
 			}
 			f.Logger = a.logger()
-			return a.runNode(cmd.Context(), f.Config)
+			return a.runNode(cmd.Context(), f.Config, f.http)
 		},
 	}
 	flags := cmd.Flags()
@@ -54,6 +58,8 @@ func newNodeRunCommand(a *app) *cobra.Command {
 	flags.BoolVar(&f.Bootstrap, "bootstrap", false, "begin a cluster, if the directory is empty: on one node, once")
 	flags.StringSliceVar(&f.Join, "join", nil, "join the cluster of the node at `host:port`, if the directory is empty;\n"+
 		"several may be given")
+	flags.StringVar(&f.http, "http", "", "serve /metrics, /healthz and /readyz at `host:port`, to whoever can reach it;\n"+
+		"(default nowhere)")
 	flags.StringVar(&f.ca, "tls-ca", "", "PEM `file` of the cluster's authority")
 	flags.StringVar(&f.cert, "tls-cert", "", "PEM `file` of the node's certificate, as server and as client")
 	flags.StringVar(&f.key, "tls-key", "", "PEM `file` of the certificate's key")
@@ -81,7 +87,7 @@ func (f *nodeRunFlags) check() (err error) {
 	return nil
 }
 
-func (a *app) runNode(ctx context.Context, cfg raft.Config) error {
+func (a *app) runNode(ctx context.Context, cfg raft.Config, http string) error {
 	n, err := raft.Open(cfg)
 	if err != nil {
 		return err
@@ -90,6 +96,10 @@ func (a *app) runNode(ctx context.Context, cfg raft.Config) error {
 	if cfg.TLS == nil {
 		a.talk("replctl: note: without --tls-ca whoever reaches this port may change all records")
 	}
+	watched, err := a.watchNode(ctx, n, http)
+	if err != nil {
+		return errors.Join(err, n.Close())
+	}
 	err = a.saying("waiting for the cluster: for its leader, and until this node has caught up", func() error {
 		return untilReady(ctx, n)
 	})
@@ -97,7 +107,25 @@ func (a *app) runNode(ctx context.Context, cfg raft.Config) error {
 		a.talk("replctl: node %s is ready", cfg.ID)
 		<-ctx.Done()
 	}
-	return a.saying("stopping: waiting for another node to lead, and for calls that are under way", n.Close)
+	stopped := a.saying("stopping: waiting for another node to lead, and for calls that are under way", n.Close)
+	return errors.Join(stopped, watched.Close())
+}
+
+// watchNode serves the metrics of a node, if that is wanted.
+func (a *app) watchNode(ctx context.Context, n *raft.Node, address string) (io.Closer, error) {
+	if address == "" {
+		return io.NopCloser(nil), nil
+	}
+	h, err := monitor.Handler(n.Ready, nodeMetrics{n})
+	if err != nil {
+		return io.NopCloser(nil), err
+	}
+	s, err := monitor.Listen(ctx, address, h)
+	if err != nil {
+		return io.NopCloser(nil), fmt.Errorf("--http: %w", err)
+	}
+	a.talk("replctl: metrics are at http://%s/metrics", s.Addr)
+	return s, nil
 }
 
 // untilReady waits for the cluster for as long as it takes: other nodes may start much later.

@@ -76,10 +76,7 @@ func (a *app) nodeStatus(ctx context.Context, c *raft.Client) (docs []nodeJSON, 
 func newNodeJSON(answer raft.Answer) nodeJSON {
 	s := answer.Status
 	doc := nodeJSON{Address: answer.Address, ID: s.ID, State: s.State, Leader: s.Leader, Term: s.Term,
-		Commit: s.Commit, Applied: s.Applied, Records: s.Records, Error: s.Failure}
-	for _, m := range s.Members {
-		doc.Voter = doc.Voter || m.ID == s.ID && m.Voter
-	}
+		Commit: s.Commit, Applied: s.Applied, Records: s.Records, Error: s.Failure, Voter: votes(s)}
 	if answer.Err != nil {
 		doc.Error = answer.Err.Error()
 	}

@@ -3,6 +3,9 @@ package cli
 import (
 	"bytes"
 	"context"
+	"io"
+	"net/http"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -62,7 +65,16 @@ func waitSaid(t *testing.T, talk *said, want string) {
 // TestNode: two nodes by the command, their records, status, and one that leaves.
 func TestNode(t *testing.T) {
 	dir := t.TempDir()
-	first, talk, stop := startNode(t, "--data", filepath.Join(dir, "a"), "--id", "a", "--bootstrap")
+	first, talk, stop := startNode(t, "--data", filepath.Join(dir, "a"), "--id", "a", "--bootstrap",
+		"--http", "127.0.0.1:0")
+	page := regexp.MustCompile(`http://\S+/metrics`).FindString(talk.String())
+	if text := fetch(t, page); !strings.Contains(text, "replctl_node_leads 1\n") ||
+		!strings.Contains(text, `replctl_node_info{id="a",leader="a",state="Leader"} 1`) {
+		t.Errorf("the metrics are %.2000s", text)
+	}
+	if text := fetch(t, strings.Replace(page, "metrics", "readyz", 1)); text != "ok\n" {
+		t.Errorf("it is not ready: %s", text)
+	}
 	if !strings.Contains(talk.String(), "note: without --tls-ca") {
 		t.Errorf("it says nothing of certificates:\n%s", talk)
 	}
@@ -105,4 +117,54 @@ func TestNode(t *testing.T) {
 	if _, stdout, stderr := replctl(t, "kv", "get", "raft://"+again+"/app", "limit"); stdout != "7" {
 		t.Errorf("after a restart the record is %q, %s", stdout, stderr)
 	}
+}
+
+func fetch(t *testing.T, url string) string {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	b, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s, %v", url, answer.Status, err)
+	}
+	return string(b)
+}
+
+// TestNodeSnapshot: all records of one cluster are restored into another one.
+func TestNodeSnapshot(t *testing.T) {
+	dir := t.TempDir()
+	first, _, _ := startNode(t, "--data", filepath.Join(dir, "a"), "--id", "a", "--bootstrap")
+	second, _, _ := startNode(t, "--data", filepath.Join(dir, "b"), "--id", "b", "--bootstrap")
+	from, to, file := "raft://"+first+"/app", "raft://"+second+"/app", filepath.Join(dir, "snapshot")
+	want := func(code int, contains string, args ...string) {
+		t.Helper()
+		got, stdout, stderr := replctl(t, args...)
+		if got != code || !strings.Contains(stdout+stderr, contains) {
+			t.Errorf("%q: exit code %d, %s%s", args, got, stdout, stderr)
+		}
+	}
+	want(exitOK, "", "kv", "put", from, "limit", "7")
+	want(exitUsage, "to which file", "node", "snapshot", from)
+	want(exitOK, "", "node", "snapshot", from, "-o", file)
+	want(exitFailure, "exists", "node", "snapshot", from, "-o", file)
+	want(exitFailure, "no such file", "node", "restore", to, file+"2")
+	want(exitOK, "", "node", "restore", to, file)
+	want(exitOK, "7", "kv", "get", to, "limit")
+	want(exitOK, "", "kv", "put", to, "limit", "8")
+	want(exitFailure, "--force", "node", "restore", to, file)
+	want(exitOK, "8", "kv", "get", to, "limit")
+	want(exitOK, "", "node", "restore", to, file, "--force")
+	want(exitOK, "7", "kv", "get", to, "limit")
+	if err := os.Truncate(file, 20); err != nil {
+		t.Fatal(err)
+	}
+	want(exitFailure, "snapshot", "node", "restore", to, file, "--force")
+	want(exitOK, "7", "kv", "get", to, "limit")
 }

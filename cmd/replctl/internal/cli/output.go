@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -15,6 +17,8 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 	"golang.org/x/term"
+
+	"github.com/replctl/replicate/internal/durable"
 )
 
 // terminalWidth is the width of w if it is a terminal, and 0 otherwise.
@@ -189,4 +193,26 @@ func count(n int, one, many string) string {
 		return "1 " + one
 	}
 	return humanize.Comma(int64(n)) + " " + many
+}
+
+// writeFile makes a file that is there with all that write writes, synced, or not at all. An exclusive one
+// replaces no other.
+func writeFile(file string, perm fs.FileMode, exclusive bool, write func(io.Writer) error) error {
+	dir, err := durable.OpenRoot(filepath.Dir(file))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	temp, err := durable.CreateTemp(dir, perm)
+	if err != nil {
+		return err
+	}
+	defer temp.Abort()
+	if err := write(temp); err != nil {
+		return err
+	}
+	if err := temp.Publish(filepath.Base(file), time.Time{}, exclusive); err != nil {
+		return fmt.Errorf("write %s: %w", file, err)
+	}
+	return nil
 }
