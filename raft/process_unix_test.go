@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -29,6 +30,8 @@ const childEnv = "REPLICATE_RAFT_TEST_NODE"
 type child struct {
 	ID, Dir, Bind, Join, Certificate, Key, Authority string
 	Heartbeat                                        time.Duration
+
+	Full bool // the disk: no file grows any more
 }
 
 func TestMain(m *testing.M) {
@@ -62,8 +65,24 @@ func runChild(settings string) error {
 		return err
 	}
 	fmt.Println(n.Address())
+	if c.Full {
+		if err := fill(filepath.Join(c.Dir, "log.db")); err != nil {
+			return err
+		}
+	}
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	return n.Close()
+}
+
+// fill has no file of this process grow beyond the size of one.
+func fill(name string) error {
+	info, err := os.Stat(name)
+	if err != nil {
+		return err
+	}
+	signal.Ignore(syscall.SIGXFSZ) // the write has an error
+	size := uint64(info.Size())
+	return syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: size, Max: size})
 }
 
 // processes are three nodes, each a process of its own, and one node without a vote in this
@@ -78,9 +97,9 @@ type processes struct {
 func startProcesses(t *testing.T, heartbeat time.Duration) *processes {
 	t.Helper()
 	p := &processes{t: t, running: make([]*exec.Cmd, 3)}
-	a, dir := newAuthority(t), t.TempDir()
+	a, dir := rafttest.NewAuthority(t), t.TempDir()
 	for i := range 3 {
-		files := a.write(a)
+		files := a.Write(a)
 		c := child{ID: fmt.Sprint("process-", i), Dir: filepath.Join(dir, fmt.Sprint(i)), Bind: "127.0.0.1:0",
 			Certificate: files + "/cert", Key: files + "/key", Authority: files + "/ca", Heartbeat: heartbeat}
 		if i > 0 {
@@ -92,7 +111,7 @@ func startProcesses(t *testing.T, heartbeat time.Duration) *processes {
 	t.Cleanup(p.stop)
 	var err error
 	p.here, err = raft.Open(raft.Config{ID: "here", Dir: filepath.Join(dir, "here"), Bind: "127.0.0.1:0", NonVoter: true,
-		Join: []string{p.settings[0].Bind}, TLS: a.load(a), Heartbeat: heartbeat, Patience: rafttest.Patience,
+		Join: []string{p.settings[0].Bind}, TLS: a.Load(a), Heartbeat: heartbeat, Patience: rafttest.Patience,
 		Logger: quiet})
 	if err != nil {
 		t.Fatal(err)
@@ -186,7 +205,7 @@ func TestProcesses(t *testing.T) {
 	}})
 }
 
-// TestProcessTorture: kill -9 and SIGSTOP of processes while clients increment a record. One
+// TestProcessTorture: kill -9, SIGSTOP and full disks of processes while clients increment a record. One
 // chapter by default, 20 with REPLICATE_RAFTTORTURE=full.
 func TestProcessTorture(t *testing.T) {
 	chapters, rounds := 1, 5
@@ -217,16 +236,30 @@ func (p *processes) harm(r *rand.Rand) string {
 		i = (i + 1) % 3
 	}
 	pause := time.Duration(r.IntN(5)) * tortureHeartbeat
-	if r.IntN(2) == 0 {
+	harm := []string{"SIGSTOP", "kill -9", "full disk"}[r.IntN(3)]
+	switch harm {
+	case "SIGSTOP":
 		p.signal(i, syscall.SIGSTOP)
 		time.Sleep(pause)
 		p.signal(i, syscall.SIGCONT)
-		return "SIGSTOP"
+	case "kill -9":
+		p.kill(i)
+		time.Sleep(pause)
+		p.start(i)
+	case "full disk": // until somebody makes room
+		p.restart(i, true)
+		time.Sleep(2*pause + time.Second)
+		p.restart(i, false)
 	}
+	return harm
+}
+
+// restart kills a process and starts it again, with a disk that is full, or not.
+func (p *processes) restart(i int, full bool) {
+	p.t.Helper()
 	p.kill(i)
-	time.Sleep(pause)
+	p.settings[i].Full = full
 	p.start(i)
-	return "kill -9"
 }
 
 // progress waits until the clients have written something.

@@ -3,19 +3,10 @@ package raft_test
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"io"
-	"math/big"
 	"net"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -23,82 +14,11 @@ import (
 	"github.com/replctl/replicate/raft"
 )
 
-// authority signs certificates.
-type authority struct {
-	t    *testing.T
-	key  *ecdsa.PrivateKey
-	cert *x509.Certificate
-}
-
-func newAuthority(t *testing.T) *authority {
-	t.Helper()
-	a := &authority{t: t, key: newKey(t)}
-	a.cert = &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test authority"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
-	der, err := x509.CreateCertificate(rand.Reader, a.cert, a.cert, &a.key.PublicKey, a.key)
-	if err == nil {
-		a.cert, err = x509.ParseCertificate(der)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
-
-func newKey(t *testing.T) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-// load returns the settings of a node with a certificate of the authority, which trusts another one.
-func (a *authority) load(trusted *authority) *tls.Config {
-	a.t.Helper()
-	dir := a.write(trusted)
-	cfg, err := raft.LoadTLS(filepath.Join(dir, "cert"), filepath.Join(dir, "key"), filepath.Join(dir, "ca"))
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return cfg
-}
-
-// write writes a new certificate, its key, and the trusted authority to the files cert, key and ca.
-func (a *authority) write(trusted *authority) (dir string) {
-	a.t.Helper()
-	key := newKey(a.t)
-	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
-		SerialNumber: big.NewInt(2), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, KeyUsage: x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
-	}, a.cert, &key.PublicKey, a.key)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	dir = a.t.TempDir()
-	for name, block := range map[string]*pem.Block{
-		"cert": {Type: "CERTIFICATE", Bytes: der}, "key": {Type: "PRIVATE KEY", Bytes: keyDER},
-		"ca": {Type: "CERTIFICATE", Bytes: trusted.cert.Raw},
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
-			a.t.Fatal(err)
-		}
-	}
-	return dir
-}
-
 // TestTLS: a cluster with certificates works; strangers get nothing in, by either protocol.
 func TestTLS(t *testing.T) {
 	t.Parallel()
-	ours, theirs := newAuthority(t), newAuthority(t)
-	c := rafttest.Start(t, rafttest.Options{Change: func(_ int, cfg *raft.Config) { cfg.TLS = ours.load(ours) }})
+	ours, theirs := rafttest.NewAuthority(t), rafttest.NewAuthority(t)
+	c := rafttest.Start(t, rafttest.Options{Change: func(_ int, cfg *raft.Config) { cfg.TLS = ours.Load(ours) }})
 	open := c.Fresh(t)
 	token := write(t, open(), "k", "one", "")
 	write(t, open(), "k", "two", token)
@@ -106,11 +26,11 @@ func TestTLS(t *testing.T) {
 
 	address := c.Node(0).Address()
 	for name, cfg := range map[string]*tls.Config{
-		"no certificate":    {RootCAs: ours.load(ours).RootCAs, ServerName: "127.0.0.1"},
-		"other authority":   withName(theirs.load(ours)),
-		"trusts another":    withName(ours.load(theirs)),
+		"no certificate":    {RootCAs: ours.Load(ours).RootCAs, ServerName: "127.0.0.1"},
+		"other authority":   withName(theirs.Load(ours)),
+		"trusts another":    withName(ours.Load(theirs)),
 		"no TLS":            nil,
-		"certificate of us": withName(ours.load(ours)),
+		"certificate of us": withName(ours.Load(ours)),
 	} {
 		for protocol := range byte(4) {
 			got := isAnswered(t, address, cfg, protocol)
@@ -121,7 +41,7 @@ func TestTLS(t *testing.T) {
 	}
 
 	stranger, err := raft.Open(raft.Config{ID: "stranger", Dir: t.TempDir(), Bind: "127.0.0.1:0",
-		Join: []string{address}, TLS: theirs.load(theirs), Heartbeat: 100 * time.Millisecond, Logger: quiet})
+		Join: []string{address}, TLS: theirs.Load(theirs), Heartbeat: 100 * time.Millisecond, Logger: quiet})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +92,7 @@ func isEnd(err error) bool {
 }
 
 func TestUnsafeTLS(t *testing.T) {
-	a := newAuthority(t)
+	a := rafttest.NewAuthority(t)
 	for name, change := range map[string]func(*tls.Config){
 		"anybody connects": func(c *tls.Config) { c.ClientAuth = tls.NoClientCert },
 		"anybody's server": func(c *tls.Config) { c.InsecureSkipVerify = true },
@@ -180,7 +100,7 @@ func TestUnsafeTLS(t *testing.T) {
 		"no clients":       func(c *tls.Config) { c.ClientCAs = nil },
 		"no certificate":   func(c *tls.Config) { c.Certificates = nil },
 	} {
-		cfg := raft.Config{ID: "a", Dir: t.TempDir(), Bind: "127.0.0.1:0", Bootstrap: true, TLS: a.load(a)}
+		cfg := raft.Config{ID: "a", Dir: t.TempDir(), Bind: "127.0.0.1:0", Bootstrap: true, TLS: a.Load(a)}
 		change(cfg.TLS)
 		if n, err := raft.Open(cfg); err == nil {
 			t.Errorf("%s: it was accepted", name)

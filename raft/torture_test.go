@@ -32,9 +32,9 @@ const (
 // tortureHeartbeat is short, but not so short that a slow machine finds no leader.
 var tortureHeartbeat = race.Pick(200*time.Millisecond, 2*time.Second)
 
-// TestTorture: clients increment a record by all nodes while nodes are killed, cut off, stopped for a
-// while, lose their disks, and leave. One chapter by default, all with REPLICATE_RAFTTORTURE=full (make
-// rafttorture).
+// TestTorture: clients increment a record by all nodes, and contenders take a lease in turns, while nodes are
+// killed, cut off, stopped for a while, lose their disks, and leave. One chapter by default, all with
+// REPLICATE_RAFTTORTURE=full (make rafttorture).
 func TestTorture(t *testing.T) {
 	chapters := 1
 	if os.Getenv("REPLICATE_RAFTTORTURE") == "full" {
@@ -44,20 +44,23 @@ func TestTorture(t *testing.T) {
 		cfg.Heartbeat, cfg.SnapshotEvery, cfg.Trailing = tortureHeartbeat, 64, 32
 	}})
 	var all tally.Figures
+	turns := 0 // of the lease
 	w := &wrecker{t: t, c: c, done: map[string]int{}}
 	for n := range chapters {
 		w.rand, w.key = rand.New(rand.NewPCG(tortureSeed, uint64(n))), fmt.Sprint("tally/", n)
 		stores := []cas.Store{onNode{c, 0, raft.Strong}, onNode{c, 1, raft.Strong}, onNode{c, 2, raft.Strong}}
 		start, r := time.Now(), rand.New(rand.NewPCG(tortureSeed, uint64(n)))
+		endBout := contend(t, stores, fmt.Sprint("lease/", n), uint64(n))
 		f := tally.Run(t, tally.Options{Stores: stores, Clients: tortureClients, Key: w.key, Rand: r}, w.chapter)
 		all.Add(f)
+		turns += endBout()
 		t.Logf("chapter %d, %v: %v", n, time.Since(start).Round(time.Millisecond), f)
 		if t.Failed() {
 			return
 		}
 	}
 	slices.Sort(w.recovered)
-	t.Logf("in all: %v; %v", w.done, all)
+	t.Logf("in all: %v; %v; the lease changed hands %d times", w.done, all, turns)
 	t.Logf("until the next write, heartbeat %v: median %v, 9 of 10 %v, longest %v", tortureHeartbeat,
 		w.recovered[len(w.recovered)/2], w.recovered[len(w.recovered)*9/10], w.recovered[len(w.recovered)-1])
 }

@@ -51,9 +51,9 @@ func TestURL(t *testing.T) {
 // TestURLWithTLS: a client by a URL with the files of a certificate, and one without.
 func TestURLWithTLS(t *testing.T) {
 	t.Parallel()
-	ours := newAuthority(t)
-	c := rafttest.Start(t, rafttest.Options{Nodes: 1, Change: func(_ int, cfg *raft.Config) { cfg.TLS = ours.load(ours) }})
-	dir := ours.write(ours)
+	ours := rafttest.NewAuthority(t)
+	c := rafttest.Start(t, rafttest.Options{Nodes: 1, Change: func(_ int, cfg *raft.Config) { cfg.TLS = ours.Load(ours) }})
+	dir := ours.Write(ours)
 	files := url.Values{"tls-ca": {filepath.Join(dir, "ca")}, "tls-cert": {filepath.Join(dir, "cert")},
 		"tls-key": {filepath.Join(dir, "key")}}
 	for query, ok := range map[string]bool{files.Encode(): true, "": false} {

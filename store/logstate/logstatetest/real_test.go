@@ -7,6 +7,7 @@ import (
 
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/internal/pgserver"
+	"github.com/replctl/replicate/internal/rafttest"
 	"github.com/replctl/replicate/internal/s3servers"
 	"github.com/replctl/replicate/s3"
 )
@@ -21,4 +22,9 @@ func TestRealServers(t *testing.T) {
 
 func TestPostgreSQL(t *testing.T) {
 	engine{Harness: Harness{Slow: true}, records: pgserver.Records(t)}.run(t)
+}
+
+// TestRaftProcesses: three processes with certificates, two thirds of the handles begin with a follower.
+func TestRaftProcesses(t *testing.T) {
+	engine{Harness: Harness{Slow: true}, records: rafttest.Processes(t)}.run(t)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/internal/pgserver"
+	"github.com/replctl/replicate/internal/rafttest"
 	"github.com/replctl/replicate/internal/s3servers"
 	"github.com/replctl/replicate/s3"
 )
@@ -21,4 +22,11 @@ func TestRealServers(t *testing.T) {
 
 func TestPostgreSQL(t *testing.T) {
 	engine{Harness: Harness{Slow: true}, records: pgserver.Records(t)}.run(t)
+}
+
+// TestRaftProcesses is TestRaft on three processes with certificates.
+func TestRaftProcesses(t *testing.T) {
+	e := engine{Harness: Harness{Slow: true}, records: rafttest.Processes(t)}
+	e.New, e.Small = e.over(options), e.over(small)
+	Run(t, e.Harness)
 }
