@@ -2,6 +2,7 @@ package v3compat
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -33,6 +34,24 @@ func (r *Reader) Points(ctx context.Context, generation string) ([]Point, error)
 		return nil, fmt.Errorf("list states of %q: %w", generation, err)
 	}
 	return found[0].points(), nil
+}
+
+// AllPoints lists the states of all generations, the oldest first. One that has no objects has no states.
+func (r *Reader) AllPoints(ctx context.Context) ([]Point, error) {
+	generations, err := r.Generations(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var all []Point
+	for _, g := range generations {
+		points, err := r.Points(ctx, g)
+		if err != nil && !errors.Is(err, ErrNoObjects) {
+			return nil, err
+		}
+		all = append(all, points...)
+	}
+	slices.SortStableFunc(all, func(a, b Point) int { return a.Time.Compare(b.Time) })
+	return all, nil
 }
 
 // points follows the chain of each snapshot. A segment that is older than the

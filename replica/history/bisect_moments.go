@@ -31,30 +31,13 @@ func listMoments(ctx context.Context, files *replica.Files, format string) (*mom
 		m.txids = files.Timeline(all, nil).Chain.Restorable()
 		return m, nil
 	}
-	points, err := backupPoints(ctx, files)
+	points, err := files.Backup().AllPoints(ctx)
 	for i, p := range points {
 		if i+1 == len(points) || !points[i+1].Time.Equal(p.Time) || points[i+1].Pos.Generation != p.Pos.Generation {
 			m.points = append(m.points, p)
 		}
 	}
 	return m, err
-}
-
-// backupPoints is the states of a v0.3 backup, the oldest first.
-func backupPoints(ctx context.Context, files *replica.Files) (points []v3compat.Point, err error) {
-	generations, err := files.Backup().Generations(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, g := range generations {
-		found, err := files.Backup().Points(ctx, g)
-		if err != nil {
-			return nil, err
-		}
-		points = append(points, found...)
-	}
-	slices.SortStableFunc(points, func(a, b v3compat.Point) int { return a.Time.Compare(b.Time) })
-	return points, nil
 }
 
 func (m *momentList) len() int { return len(m.txids) + len(m.points) }

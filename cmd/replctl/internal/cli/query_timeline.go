@@ -29,30 +29,16 @@ func lastPoints(ctx context.Context, src replica.Source, n int) (points []replic
 		}
 		points = append(points, p)
 	}
-	backup, err := backupPoints(ctx, files)
+	backup, err := files.Backup().AllPoints(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
-	points, total = append(points, backup...), total+len(backup)
+	for _, p := range backup[max(len(backup)-n, 0):] {
+		points = append(points, replica.Point{Pos: p.Pos, Time: p.Time})
+	}
+	total += len(backup)
 	slices.SortStableFunc(points, func(a, b replica.Point) int { return a.Time.Compare(b.Time) })
 	return points[max(len(points)-n, 0):], total, nil
-}
-
-func backupPoints(ctx context.Context, files *replica.Files) (points []replica.Point, err error) {
-	generations, err := files.Backup().Generations(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, g := range generations {
-		found, err := files.Backup().Points(ctx, g)
-		if err != nil {
-			return nil, err
-		}
-		for _, p := range found {
-			points = append(points, replica.Point{Pos: p.Pos, Time: p.Time})
-		}
-	}
-	return points, nil
 }
 
 // pointName is the transaction or the position of a state.
