@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/replctl/replicate/internal/btree"
 	"github.com/replctl/replicate/replica/view"
 )
 
@@ -109,7 +110,7 @@ func (d *Diff) findRanges(ctx context.Context) error {
 	}
 	f.mark()
 	err := f.find()
-	if errors.Is(err, errMalformed) {
+	if errors.Is(err, btree.ErrMalformed) {
 		for _, t := range d.Tables {
 			t.spans = everything
 		}
@@ -270,7 +271,7 @@ func (f *finder) overflow() error {
 			if err != nil {
 				return err
 			}
-			for i := range n.cells {
+			for i := range n.Cells() {
 				if err := f.chain(n, i); err != nil {
 					return err
 				}
@@ -281,18 +282,18 @@ func (f *finder) overflow() error {
 }
 
 // chain notes the overflow pages of a cell of the second database.
-func (f *finder) chain(n *node, i int) error {
-	c, err := n.cell(i)
+func (f *finder) chain(n *btree.Node, i int) error {
+	c, err := n.Cell(i)
 	if err != nil {
 		return err
 	}
-	for more := int64(c.size) - int64(len(c.local)); n.kind != interiorTable && more > 0; more -= int64(n.usable - 4) {
-		f.left[1].remove(c.overflow)
-		page, err := f.page(1, c.overflow)
+	for more := int64(c.Size) - int64(len(c.Local)); n.HoldsRows() && more > 0; more -= int64(n.Usable - 4) {
+		f.left[1].remove(c.Overflow)
+		page, err := f.page(1, c.Overflow)
 		if err != nil {
 			return err
 		}
-		c.overflow = binary.BigEndian.Uint32(page)
+		c.Overflow = binary.BigEndian.Uint32(page)
 	}
 	return nil
 }
@@ -305,7 +306,7 @@ func (f *finder) freelist() error {
 	}
 	for trunk, n := binary.BigEndian.Uint32(header[32:]), int64(0); trunk != 0; n++ {
 		if f.left[1].remove(trunk); n > f.d.Pages.Total {
-			return errMalformed
+			return btree.ErrMalformed
 		}
 		page, err := f.page(1, trunk)
 		if err != nil {
@@ -367,7 +368,7 @@ func (f *finder) others() error {
 func (f *finder) page(side int, pgno uint32) ([]byte, error) {
 	s := f.side(side)
 	if pgno == 0 || int64(pgno) > s.view.Size()/f.size {
-		return nil, errMalformed
+		return nil, btree.ErrMalformed
 	}
 	page := make([]byte, f.size)
 	_, err := s.pages.ReadAtContext(f.ctx, page, int64(pgno-1)*f.size)
@@ -381,10 +382,10 @@ func (f *finder) side(i int) *side {
 	return f.d.to
 }
 
-func (f *finder) node(side int, pgno uint32) (*node, error) {
+func (f *finder) node(side int, pgno uint32) (*btree.Node, error) {
 	page, err := f.page(side, pgno)
 	if err != nil {
 		return nil, err
 	}
-	return parseNode(pgno, page, int(f.size)-int(f.side(side).reserved))
+	return btree.Parse(pgno, page, int(f.size)-int(f.side(side).reserved))
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"math"
 	"slices"
+
+	"github.com/replctl/replicate/internal/btree"
 )
 
 // walker walks through a b-tree in the order of the key. It reads the interior pages, and one leaf.
@@ -35,22 +37,22 @@ func (w *walker) run(root uint32) error {
 func (w *walker) height(pgno uint32) (int, error) {
 	for height := range maxDepth {
 		n, err := w.f.node(w.side, pgno)
-		if err != nil || !n.isInterior() {
+		if err != nil || !n.IsInterior() {
 			return height, err
 		}
-		pgno = n.child(0)
+		pgno = n.Child(0)
 	}
-	return 0, errMalformed
+	return 0, btree.ErrMalformed
 }
 
 // down visits a page, which has the keys of a range, and what is below it.
 func (w *walker) down(pgno uint32, keys span, height int) error {
 	if pgno == 0 || int64(pgno) > w.f.side(w.side).view.Size()/w.f.size {
-		return errMalformed
+		return btree.ErrMalformed
 	}
 	if w.seen != nil {
 		if w.seen.has(pgno) {
-			return errMalformed
+			return btree.ErrMalformed
 		}
 		w.seen.add(pgno)
 		w.changed = w.f.place(w.side, pgno) || w.changed
@@ -65,40 +67,40 @@ func (w *walker) down(pgno uint32, keys span, height int) error {
 	if err != nil {
 		return err
 	}
-	if !n.isInterior() {
-		return errMalformed
+	if !n.IsInterior() {
+		return btree.ErrMalformed
 	}
 	return w.children(pgno, n, keys, height)
 }
 
-func (w *walker) children(pgno uint32, n *node, keys span, height int) error {
+func (w *walker) children(pgno uint32, n *btree.Node, keys span, height int) error {
 	step := int(max(1, batchBytes/w.f.size))
 	lo := keys.lo
-	for i := range len(n.cells) + 1 {
+	for i := range n.Cells() + 1 {
 		if i%step == 0 && height > 1 {
 			var next []uint32
-			for k := i; k < min(i+step, len(n.cells)+1); k++ {
-				next = append(next, n.child(k))
+			for k := i; k < min(i+step, n.Cells()+1); k++ {
+				next = append(next, n.Child(k))
 			}
 			if err := w.f.d.fetch(w.f.ctx, w.side == 1, next); err != nil {
 				return err
 			}
 		}
 		hi := keys.hi
-		if i < len(n.cells) && w.spans != nil {
+		if i < n.Cells() && w.spans != nil {
 			var err error
 			if hi, err = w.key(n, i); err != nil {
 				return err
 			}
 		}
-		after := n.kind == interiorIndex && (i > 0 || keys.after)
-		if err := w.down(n.child(i), span{lo: lo, hi: hi, after: after}, height-1); err != nil {
+		after := n.HoldsRows() && (i > 0 || keys.after)
+		if err := w.down(n.Child(i), span{lo: lo, hi: hi, after: after}, height-1); err != nil {
 			return err
 		}
-		if i == len(n.cells) || w.spans == nil {
+		if i == n.Cells() || w.spans == nil {
 			continue
 		}
-		if lo = hi; n.kind == interiorTable { // the key itself is below
+		if lo = hi; !n.HoldsRows() { // the key itself is below
 			if rowid := hi[0].(int64); rowid < math.MaxInt64 {
 				lo = []any{rowid + 1}
 			}
@@ -113,28 +115,28 @@ func (w *walker) children(pgno uint32, n *node, keys span, height int) error {
 const maxKey = 1 << 20
 
 // key is the key of a cell of an interior page.
-func (w *walker) key(n *node, i int) ([]any, error) {
-	c, err := n.cell(i)
+func (w *walker) key(n *btree.Node, i int) ([]any, error) {
+	c, err := n.Cell(i)
 	if err != nil {
 		return nil, err
 	}
-	if n.kind == interiorTable {
-		return []any{c.rowid}, nil
+	if !n.HoldsRows() {
+		return []any{c.Rowid}, nil
 	}
-	values, err := parseRecord(c.local, len(w.of.key))
-	if err == nil || c.overflow == 0 || c.size > maxKey {
+	values, err := btree.ParseRecord(c.Local, len(w.of.key))
+	if err == nil || c.Overflow == 0 || c.Size > maxKey {
 		return values, err
 	}
-	record := slices.Clone(c.local)
-	for uint64(len(record)) < c.size {
-		page, err := w.f.page(w.side, c.overflow)
+	record := slices.Clone(c.Local)
+	for uint64(len(record)) < c.Size {
+		page, err := w.f.page(w.side, c.Overflow)
 		if err != nil {
 			return nil, err
 		}
-		c.overflow = binary.BigEndian.Uint32(page)
-		record = append(record, page[4:n.usable]...)
+		c.Overflow = binary.BigEndian.Uint32(page)
+		record = append(record, page[4:n.Usable]...)
 	}
-	return parseRecord(record[:c.size], len(w.of.key))
+	return btree.ParseRecord(record[:c.Size], len(w.of.key))
 }
 
 // maxSpans bounds how many ranges of a table are told apart.

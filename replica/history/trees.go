@@ -8,9 +8,9 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/replctl/replicate/internal/btree"
 	"github.com/replctl/replicate/internal/ordered"
 	"github.com/replctl/replicate/ltx"
-	"github.com/replctl/replicate/replica/diff"
 	"github.com/replctl/replicate/sqlite"
 	"github.com/replctl/replicate/sqlite/query"
 )
@@ -184,5 +184,5 @@ func (w *treeWalk) children(ctx context.Context, pgno uint32) ([]uint32, error) 
 	if err := one.read(page, int64(pgno-1)*int64(w.step.pageSize)); err != nil {
 		return nil, err
 	}
-	return diff.Children(pgno, page)
+	return btree.Children(pgno, page)
 }

@@ -1,8 +1,9 @@
 package view
 
 import (
-	"encoding/binary"
 	"slices"
+
+	"github.com/replctl/replicate/internal/btree"
 )
 
 const (
@@ -82,32 +83,10 @@ func (t *tree) forget(i int) {
 
 // childrenOf is the children of an interior page in their order; nil for another page.
 func childrenOf(pgno uint32, page []byte, commit uint32) []uint32 {
-	const fileHeader, pageHeader, interiorIndex, interiorTable = 100, 12, 2, 5
-	at := 0
-	if pgno == 1 {
-		at = fileHeader
-	}
-	if len(page) < at+pageHeader || page[at] != interiorIndex && page[at] != interiorTable {
+	children, err := btree.Children(pgno, page)
+	outside := func(c uint32) bool { return c < 2 || c > commit }
+	if err != nil || len(children) < 2 || slices.ContainsFunc(children, outside) {
 		return nil
-	}
-	cells := int(binary.BigEndian.Uint16(page[at+3:]))
-	pointers := page[at+pageHeader:]
-	if cells == 0 || len(pointers) < 2*cells {
-		return nil
-	}
-	children := make([]uint32, 0, cells+1)
-	for i := range cells {
-		cell := int(binary.BigEndian.Uint16(pointers[2*i:]))
-		if cell+4 > len(page) {
-			return nil
-		}
-		children = append(children, binary.BigEndian.Uint32(page[cell:]))
-	}
-	children = append(children, binary.BigEndian.Uint32(page[at+8:]))
-	for _, c := range children {
-		if c < 2 || c > commit {
-			return nil
-		}
 	}
 	return children
 }

@@ -1,4 +1,6 @@
-package diff
+// Package btree reads pages of SQLite's b-trees, as section 1.6 of its file format has them
+// (https://sqlite.org/fileformat2.html#b_tree_pages), and what their cells hold. It trusts no byte.
+package btree
 
 import (
 	"encoding/binary"
@@ -7,9 +9,9 @@ import (
 	"math"
 )
 
-// errMalformed: a page of a b-tree is not what the walk takes it for. SQLite says what is wrong with it
-// when it reads it.
-var errMalformed = errors.New("a b-tree page is malformed")
+// ErrMalformed: a page is not one of a b-tree, or a record is none. SQLite says what is wrong with it when it
+// reads it.
+var ErrMalformed = errors.New("a b-tree page is malformed")
 
 // The types of the pages of a b-tree.
 const (
@@ -22,27 +24,33 @@ const (
 // fileHeader is the size of the header before the first page's b-tree.
 const fileHeader = 100
 
-// node is a page of a b-tree.
-type node struct {
-	page   []byte
-	kind   byte
-	cells  []int // offsets
-	right  uint32
-	usable int // bytes of a page
+// Node is a page of a b-tree.
+type Node struct {
+	Usable int // bytes of a page, but for those that are reserved at its end
+
+	page  []byte
+	kind  byte
+	cells []int // offsets
+	right uint32
 }
 
-// isInterior reports whether other pages are below it.
-func (n *node) isInterior() bool { return n.kind == interiorIndex || n.kind == interiorTable }
+// IsInterior reports whether other pages are below it.
+func (n *Node) IsInterior() bool { return n.kind == interiorIndex || n.kind == interiorTable }
 
-func parseNode(pgno uint32, page []byte, usable int) (*node, error) {
-	at := 0
-	if pgno == 1 {
-		at = fileHeader
-	}
+// HoldsRows reports whether its cells hold rows: those of the interior pages of a table by rowid hold keys alone.
+func (n *Node) HoldsRows() bool { return n.kind != interiorTable }
+
+// Cells is how many cells it has.
+func (n *Node) Cells() int { return len(n.cells) }
+
+// Parse reads the structure of a page, whose number decides where its b-tree begins. Cells may still be
+// malformed.
+func Parse(pgno uint32, page []byte, usable int) (*Node, error) {
+	at := begin(pgno)
 	if len(page) < at+12 || usable > len(page) {
-		return nil, errMalformed
+		return nil, ErrMalformed
 	}
-	n := &node{page: page, kind: page[at], usable: usable}
+	n := &Node{page: page, kind: page[at], Usable: usable}
 	pointers := at + 8
 	switch n.kind {
 	case interiorIndex, interiorTable:
@@ -50,24 +58,32 @@ func parseNode(pgno uint32, page []byte, usable int) (*node, error) {
 		pointers += 4
 	case leafIndex, leafTable:
 	default:
-		return nil, errMalformed
+		return nil, ErrMalformed
 	}
 	count := int(binary.BigEndian.Uint16(page[at+3:]))
 	if pointers+2*count > len(page) {
-		return nil, errMalformed
+		return nil, ErrMalformed
 	}
 	for i := range count {
 		cell := int(binary.BigEndian.Uint16(page[pointers+2*i:]))
 		if cell < pointers || cell+4 > len(page) {
-			return nil, errMalformed
+			return nil, ErrMalformed
 		}
 		n.cells = append(n.cells, cell)
 	}
 	return n, nil
 }
 
-// child is the page below an interior page that is before cell i, or after the last.
-func (n *node) child(i int) uint32 {
+// begin is where the b-tree of a page begins.
+func begin(pgno uint32) int {
+	if pgno == 1 {
+		return fileHeader
+	}
+	return 0
+}
+
+// Child is the page below an interior page that is before cell i, or after the last.
+func (n *Node) Child(i int) uint32 {
 	if i == len(n.cells) {
 		return n.right
 	}
@@ -76,38 +92,41 @@ func (n *node) child(i int) uint32 {
 
 // Children returns the pages below an interior page of a b-tree, in their order; nil for a leaf.
 func Children(pgno uint32, page []byte) ([]uint32, error) {
-	n, err := parseNode(pgno, page, len(page))
+	if at := begin(pgno); at < len(page) && (page[at] == leafTable || page[at] == leafIndex) {
+		return nil, nil // most pages are
+	}
+	n, err := Parse(pgno, page, len(page))
 	if err != nil {
 		return nil, fmt.Errorf("page %d: %w", pgno, err)
 	}
-	if !n.isInterior() {
+	if !n.IsInterior() {
 		return nil, nil
 	}
 	children := make([]uint32, 0, len(n.cells)+1)
 	for i := range len(n.cells) + 1 {
-		children = append(children, n.child(i))
+		children = append(children, n.Child(i))
 	}
 	return children, nil
 }
 
-// payload is what a cell holds, as far as the page has it.
-type payload struct {
-	rowid    int64 // of a table
-	size     uint64
-	local    []byte
-	overflow uint32 // the first page with the rest; 0 for none
+// Payload is what a cell holds, as far as the page has it.
+type Payload struct {
+	Rowid    int64 // of a table
+	Size     uint64
+	Local    []byte
+	Overflow uint32 // the first page with the rest; 0 for none
 }
 
-// cell parses a cell.
-func (n *node) cell(i int) (p payload, err error) {
+// Cell parses a cell.
+func (n *Node) Cell(i int) (p Payload, err error) {
 	b := n.page[n.cells[i]:]
-	if n.isInterior() {
+	if n.IsInterior() {
 		b = b[4:]
 	}
 	var size, rowid uint64
 	if n.kind == interiorTable {
 		rowid, _, err = varint(b)
-		return payload{rowid: int64(rowid)}, err
+		return Payload{Rowid: int64(rowid)}, err
 	}
 	if size, b, err = varint(b); err != nil {
 		return p, err
@@ -117,24 +136,24 @@ func (n *node) cell(i int) (p payload, err error) {
 			return p, err
 		}
 	}
-	p = payload{rowid: int64(rowid), size: size}
+	p = Payload{Rowid: int64(rowid), Size: size}
 	local := n.localSize(size)
 	if local > len(b) || size > math.MaxInt32 {
-		return p, errMalformed
+		return p, ErrMalformed
 	}
-	p.local = b[:local]
+	p.Local = b[:local]
 	if uint64(local) < size {
 		if b = b[local:]; len(b) < 4 {
-			return p, errMalformed
+			return p, ErrMalformed
 		}
-		p.overflow = binary.BigEndian.Uint32(b)
+		p.Overflow = binary.BigEndian.Uint32(b)
 	}
 	return p, nil
 }
 
 // localSize is how much of a payload is on the page (section 1.6 of SQLite's file format).
-func (n *node) localSize(size uint64) int {
-	usable := uint64(n.usable)
+func (n *Node) localSize(size uint64) int {
+	usable := uint64(n.Usable)
 	most := (usable-12)*64/255 - 23
 	if n.kind == leafTable {
 		most = usable - 35
@@ -160,14 +179,14 @@ func varint(b []byte) (v uint64, rest []byte, err error) {
 			return v, b[i+1:], nil
 		}
 	}
-	return 0, nil, errMalformed
+	return 0, nil, ErrMalformed
 }
 
-// parseRecord returns the first n values of a record of UTF-8 text. The record may be cut after them.
-func parseRecord(record []byte, n int) ([]any, error) {
+// ParseRecord returns the first n values of a record of UTF-8 text. The record may be cut after them.
+func ParseRecord(record []byte, n int) ([]any, error) {
 	size, rest, err := varint(record)
 	if err != nil || size > uint64(len(record)) || uint64(len(record)-len(rest)) > size {
-		return nil, errMalformed
+		return nil, ErrMalformed
 	}
 	types, body := record[len(record)-len(rest):size], record[size:]
 	values := make([]any, 0, n)
@@ -193,12 +212,12 @@ func parseValue(kind uint64, b []byte) (v any, rest []byte, err error) {
 	case kind < uint64(len(sizes)):
 		size = sizes[kind]
 	case kind < text-1:
-		return nil, nil, fmt.Errorf("%w: serial type %d", errMalformed, kind)
+		return nil, nil, fmt.Errorf("%w: serial type %d", ErrMalformed, kind)
 	default:
 		size = (kind - (text - 1)) / 2
 	}
 	if size > uint64(len(b)) {
-		return nil, nil, errMalformed
+		return nil, nil, ErrMalformed
 	}
 	content, rest := b[:size], b[size:]
 	switch {

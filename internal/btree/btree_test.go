@@ -1,4 +1,4 @@
-package diff
+package btree_test
 
 import (
 	"database/sql"
@@ -7,7 +7,8 @@ import (
 	"slices"
 	"testing"
 
-	_ "modernc.org/sqlite"
+	"github.com/replctl/replicate/internal/btree"
+	_ "github.com/replctl/replicate/sqlite"
 )
 
 // FuzzNode: whatever a page holds, it is a b-tree page or an error.
@@ -19,20 +20,20 @@ func FuzzNode(f *testing.F) {
 		if len(page) < 512 || len(page) > 65536 {
 			return
 		}
-		n, err := parseNode(pgno, page, len(page))
+		n, err := btree.Parse(pgno, page, len(page))
 		if err != nil {
 			return
 		}
-		for i := range n.cells {
-			n.child(i)
-			c, err := n.cell(i)
+		for i := range n.Cells() {
+			n.Child(i)
+			c, err := n.Cell(i)
 			if err != nil {
 				continue
 			}
-			if uint64(len(c.local)) > c.size {
-				t.Errorf("cell %d has %d bytes of %d", i, len(c.local), c.size)
+			if uint64(len(c.Local)) > c.Size {
+				t.Errorf("cell %d has %d bytes of %d", i, len(c.Local), c.Size)
 			}
-			values, err := parseRecord(c.local, columns&0xff)
+			values, err := btree.ParseRecord(c.Local, columns&0xff)
 			if err == nil && len(values) != columns&0xff {
 				t.Errorf("%d values, want %d", len(values), columns&0xff)
 			}
