@@ -68,19 +68,11 @@ func (p *pages) precedes(ctx context.Context, was *layout) error {
 	if len(want) != ltx.TrailerSize {
 		return errNoPath
 	}
-	rc, err := p.replica.OpenFile(ctx, f.info, f.info.Size-ltx.TrailerSize, ltx.TrailerSize)
-	if err != nil {
-		return err
+	trailer, _, err := p.readTrailer(ctx, f)
+	if err == nil && !bytes.Equal(trailer, want) {
+		err = errNoPath
 	}
-	defer rc.Close()
-	trailer := make([]byte, ltx.TrailerSize)
-	if err := readAll(rc, f.info.Size-ltx.TrailerSize, trailer); err != nil {
-		return err
-	}
-	if !bytes.Equal(trailer, want) {
-		return errNoPath
-	}
-	return nil
+	return err
 }
 
 // pathBetween finds the fewest files that have all transactions from one to another, the first not

@@ -78,13 +78,8 @@ func (v *version) check(rc io.Reader) error {
 
 // touched accepts another time of a file whose trailer is the one that was read before.
 func (p *pages) touched(ctx context.Context, f *stored) error {
-	rc, err := p.replica.OpenFile(ctx, f.info, f.info.Size-ltx.TrailerSize, ltx.TrailerSize)
+	trailer, at, err := p.readTrailer(ctx, f)
 	if err != nil {
-		return err
-	}
-	defer rc.Close()
-	trailer := make([]byte, ltx.TrailerSize)
-	if err := readAll(rc, f.info.Size-ltx.TrailerSize, trailer); err != nil {
 		return err
 	}
 	f.version.mu.Lock()
@@ -92,12 +87,29 @@ func (p *pages) touched(ctx context.Context, f *stored) error {
 	if !bytes.Equal(trailer, f.version.trailer) {
 		return errReplaced
 	}
-	if d, ok := rc.(blob.Describer); ok {
-		if info, ok := d.Describe(); ok {
-			f.version.at = info.ModTime
-		}
+	if !at.IsZero() {
+		f.version.at = at
 	}
 	return nil
+}
+
+// readTrailer reads the trailer of a file as it is now, and the file's time, zero if the store does not tell.
+func (p *pages) readTrailer(ctx context.Context, f *stored) (trailer []byte, at time.Time, err error) {
+	rc, err := p.replica.OpenFile(ctx, f.info, f.info.Size-ltx.TrailerSize, ltx.TrailerSize)
+	if err != nil {
+		return nil, at, err
+	}
+	defer rc.Close()
+	trailer = make([]byte, ltx.TrailerSize)
+	if err := readAll(rc, f.info.Size-ltx.TrailerSize, trailer); err != nil {
+		return nil, at, err
+	}
+	if d, ok := rc.(blob.Describer); ok {
+		if info, ok := d.Describe(); ok {
+			at = info.ModTime
+		}
+	}
+	return trailer, at, nil
 }
 
 // openFile opens a range of a file, which must be the version that was read before.
