@@ -196,7 +196,7 @@ func viewFailure(ctx context.Context, err error) error {
 	case ctx.Err() != nil && errors.As(context.Cause(ctx), &ce):
 		return ce
 	case errors.Is(err, view.ErrMaxBytes):
-		return &cliError{exitFailure, err, "a larger --max-bytes; EXPLAIN QUERY PLAN, which says what is scanned"}
+		return &cliError{exitFailure, err, "a larger --max-bytes; of a query, EXPLAIN QUERY PLAN says what is scanned"}
 	case errors.Is(err, view.ErrGone):
 		return &cliError{exitFailure, err, "the same again, or another moment"}
 	}
