@@ -24,6 +24,7 @@ import (
 	"github.com/replctl/replicate/replica"
 	"github.com/replctl/replicate/replica/check"
 	"github.com/replctl/replicate/replica/restore"
+	"github.com/replctl/replicate/replica/view"
 	"github.com/replctl/replicate/v3compat"
 )
 
@@ -168,7 +169,7 @@ func TestCheckRandomDamage(t *testing.T) {
 			sound := objectsOf(t, name)
 			points, contents := truth(t, name, replicaOf(t, sound))
 			keys := slices.Sorted(maps.Keys(sound))
-			named := 0
+			named, viewed := 0, 0
 			for seed := range uint64(damageRounds) {
 				rng := rand.New(rand.NewPCG(seed, 1))
 				objects, key := maps.Clone(sound), keys[rng.IntN(len(keys))]
@@ -177,6 +178,10 @@ func TestCheckRandomDamage(t *testing.T) {
 				if d.check(rng, points, what == "flip") {
 					named++
 				}
+				viewed += d.viewed
+			}
+			if viewed == 0 {
+				t.Error("no view could be read")
 			}
 			if damageRounds >= 100 && named < damageRounds/2 { // a handful says nothing of the share
 				t.Errorf("the check named the object in %d of %d cases", named, damageRounds)
@@ -208,6 +213,7 @@ type hurtReplica struct {
 	name, key string
 	client    *replica.Client
 	contents  map[replica.Point]string
+	viewed    int // how many views were read whole
 }
 
 // check reports whether the check named the object.
@@ -221,9 +227,11 @@ func (d *hurtReplica) check(rng *rand.Rand, points []replica.Point, deep bool) b
 	for _, w := range report.Restorable {
 		d.restore(w.From, true)
 		d.restore(w.To, true)
+		d.view(w.To)
 	}
 	for range 3 {
 		p := points[rng.IntN(len(points))]
+		d.view(p)
 		d.restore(p, !named && slices.ContainsFunc(report.Restorable, func(w replica.Window) bool { return promises(w, p) }))
 	}
 	return named
@@ -245,6 +253,22 @@ func (d *hurtReplica) restore(p replica.Point, promised bool) {
 		d.t.Errorf("%s: %+v: the state that came out, %+v, is wrong", d.name, p, state)
 	case err == nil && promised && p.TXID != state.TXID:
 		d.t.Errorf("%s: %+v was promised, and %+v came out", d.name, p, state)
+	}
+}
+
+// view holds a view to the truth: what can be read without an error is that of the state that it says.
+func (d *hurtReplica) view(p replica.Point) {
+	v, err := view.Open(d.t.Context(), d.client, targetOf(p), view.Options{})
+	if err != nil {
+		return
+	}
+	defer v.Close()
+	content, err := io.ReadAll(io.NewSectionReader(v, 0, v.Size()))
+	if err == nil && sum(content) != d.contents[stateOf(v.Plan().State)] {
+		d.t.Errorf("%s: %+v: the pages of %+v are wrong", d.name, p, v.Plan().State)
+	}
+	if err == nil {
+		d.viewed++
 	}
 }
 
