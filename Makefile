@@ -33,8 +33,8 @@ powerloss:
 pgtorture:
 	REPLICATE_PGTORTURE=full go test -tags realservers -count=1 -timeout 60m -v -run TestTorture ./postgres
 
-# 200 rounds of nodes that are killed, cut off, stopped, lose their disks and leave, and 200 of kill -9, SIGSTOP and
-# full disks of processes, under 6 clients; takes minutes.
+# 220 rounds of nodes that are killed, cut off, stopped, lose their disks or find them slow, and leave, and 200 of kill -9,
+# SIGSTOP and full disks of processes, under 6 clients and the contenders for a lease; takes minutes.
 rafttorture:
 	REPLICATE_RAFTTORTURE=full go test -count=1 -timeout 60m -v -run Torture ./raft
 

@@ -77,6 +77,8 @@ type Config struct {
 
 	// Dial, if set, makes the connections to other nodes, in place of a net.Dialer.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
+
+	disk func(hraft.LogStore) hraft.LogStore // tests: one that is slow
 }
 
 var idForm = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)

@@ -129,7 +129,11 @@ func (n *Node) startRaft(fresh bool) error {
 		}
 	}
 	var err error
-	if n.raft, err = hraft.NewRaft(cfg, n.fsm, n.log, n.log, n.snaps, transport); err != nil {
+	log := hraft.LogStore(n.log)
+	if n.cfg.disk != nil {
+		log = n.cfg.disk(log)
+	}
+	if n.raft, err = hraft.NewRaft(cfg, n.fsm, log, n.log, n.snaps, transport); err != nil {
 		return errors.Join(err, transport.Close())
 	}
 	return nil

@@ -25,7 +25,7 @@ import (
 const (
 	tortureSeed     = 16
 	tortureClients  = 6
-	chapterRounds   = 10
+	chapterRounds   = 11
 	tortureChapters = 20 // of the whole
 )
 
@@ -33,19 +33,21 @@ const (
 var tortureHeartbeat = race.Pick(200*time.Millisecond, 2*time.Second)
 
 // TestTorture: clients increment a record by all nodes, and contenders take a lease in turns, while nodes are
-// killed, cut off, stopped for a while, lose their disks, and leave. One chapter by default, all with
+// killed, cut off, stopped for a while, lose their disks or find them slow, and leave. One chapter by default, all with
 // REPLICATE_RAFTTORTURE=full (make rafttorture).
 func TestTorture(t *testing.T) {
 	chapters := 1
 	if os.Getenv("REPLICATE_RAFTTORTURE") == "full" {
 		chapters = tortureChapters
 	}
-	c := rafttest.Start(t, rafttest.Options{Change: func(_ int, cfg *raft.Config) {
+	w := &wrecker{t: t, done: map[string]int{}}
+	c := rafttest.Start(t, rafttest.Options{Change: func(i int, cfg *raft.Config) {
 		cfg.Heartbeat, cfg.SnapshotEvery, cfg.Trailing = tortureHeartbeat, 64, 32
+		raft.SlowDisk(cfg, func() { time.Sleep(time.Duration(w.slow[i].Load())) })
 	}})
+	w.c = c
 	var all tally.Figures
 	turns := 0 // of the lease
-	w := &wrecker{t: t, c: c, done: map[string]int{}}
 	for n := range chapters {
 		w.rand, w.key = rand.New(rand.NewPCG(tortureSeed, uint64(n))), fmt.Sprint("tally/", n)
 		stores := []cas.Store{onNode{c, 0, raft.Strong}, onNode{c, 1, raft.Strong}, onNode{c, 2, raft.Strong}}
@@ -71,6 +73,7 @@ type wrecker struct {
 	c    *rafttest.Cluster
 	key  string
 	rand *rand.Rand
+	slow [3]atomic.Int64 // how long a write of a node's log takes, ns
 
 	done      map[string]int
 	went      time.Time // when writes were last seen to go on
@@ -86,7 +89,7 @@ func (w *wrecker) chapter() {
 	defer watching.Wait()
 	defer close(stop)
 	harms := []string{"kill leader", "kill other", "cut leader", "cut other", "stop leader", "stop other", "lose disk",
-		"leave", "restart all", "snapshot"}
+		"leave", "restart all", "snapshot", "slow disk"}
 	w.rand.Shuffle(len(harms), func(i, j int) { harms[i], harms[j] = harms[j], harms[i] })
 	for round := range chapterRounds {
 		harm := harms[round%len(harms)]
@@ -123,6 +126,8 @@ func (w *wrecker) harm(what string) {
 		w.c.Network.Cut(rafttest.ID(i))
 	case "stop leader", "stop other":
 		w.c.Network.Stall(rafttest.ID(i), time.Duration(1+w.rand.IntN(5))*tortureHeartbeat)
+	case "slow disk":
+		w.slow[w.rand.IntN(w.c.Size())].Store(int64(tortureHeartbeat) / int64(1+w.rand.IntN(4)))
 	case "lose disk":
 		w.c.Lose(i)
 	case "leave":
@@ -152,6 +157,7 @@ func (w *wrecker) harm(what string) {
 func (w *wrecker) repair() {
 	w.c.Network.Heal()
 	for i := range w.c.Size() {
+		w.slow[i].Store(0)
 		if w.c.Node(i) == nil {
 			w.c.Open(i)
 		}
