@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	hraft "github.com/hashicorp/raft"
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
+	"go.etcd.io/bbolt"
 
 	"github.com/replctl/replicate/cas"
 	"github.com/replctl/replicate/internal/rafttest"
@@ -83,7 +84,8 @@ func BenchmarkBare(b *testing.B) {
 	for i := range 3 {
 		cfg := hraft.DefaultConfig()
 		cfg.LocalID, cfg.Logger = hraft.ServerID(fmt.Sprint(i)), hclog.NewNullLogger()
-		store, err := raftboltdb.NewBoltStore(filepath.Join(b.TempDir(), "log.db"))
+		store, err := raftboltdb.New(raftboltdb.Options{Path: filepath.Join(b.TempDir(), "log.db"),
+			BoltOptions: &bbolt.Options{FreelistType: bbolt.FreelistMapType, NoFreelistSync: true}}) // as a Node has it
 		if err != nil {
 			b.Fatal(err)
 		}
