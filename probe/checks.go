@@ -50,7 +50,7 @@ func (r *run) durability(ctx context.Context) (string, error) {
 	case fault != "":
 		return "", failf("a crash of the server loses writes that it has acknowledged: %s", fault)
 	}
-	return "by its settings, the server keeps what it has acknowledged", nil
+	return "by its settings, the store keeps what it has acknowledged", nil
 }
 
 // has reports whether the engine has an optional interface.
