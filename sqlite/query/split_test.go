@@ -56,7 +56,8 @@ func TestNextIncomplete(t *testing.T) {
 }
 
 func FuzzNext(f *testing.F) {
-	for _, s := range []string{"SELECT ';'; x", trigger + ";", "/*;*/;--;\n;`", "explain create trigger;end;"} {
+	for _, s := range []string{"SELECT ';'; x", trigger + ";", "/*;*/;--;\n;`", "explain create trigger;end;",
+		"0--\n;"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, sql string) {
@@ -68,7 +69,7 @@ func FuzzNext(f *testing.F) {
 		if !complete {
 			return
 		}
-		again, more, ends := Next(statement + ";")
+		again, more, ends := Next(Terminated(statement))
 		if again != statement || more != "" || !ends {
 			t.Fatalf("%q by itself is %q, %q, %v", statement, again, more, ends)
 		}
