@@ -37,6 +37,12 @@ type Node struct {
 // IsInterior reports whether other pages are below it.
 func (n *Node) IsInterior() bool { return n.kind == interiorIndex || n.kind == interiorTable }
 
+// IsInterior reports whether a page looks like an interior one, at the price of a look: most pages are none.
+func IsInterior(pgno uint32, page []byte) bool {
+	at := begin(pgno)
+	return at < len(page) && (page[at] == interiorIndex || page[at] == interiorTable)
+}
+
 // HoldsRows reports whether its cells hold rows: those of the interior pages of a table by rowid hold keys alone.
 func (n *Node) HoldsRows() bool { return n.kind != interiorTable }
 
@@ -92,9 +98,6 @@ func (n *Node) Child(i int) uint32 {
 
 // Children returns the pages below an interior page of a b-tree, in their order; nil for a leaf.
 func Children(pgno uint32, page []byte) ([]uint32, error) {
-	if at := begin(pgno); at < len(page) && (page[at] == leafTable || page[at] == leafIndex) {
-		return nil, nil // most pages are
-	}
 	n, err := Parse(pgno, page, len(page))
 	if err != nil {
 		return nil, fmt.Errorf("page %d: %w", pgno, err)

@@ -83,6 +83,9 @@ func (t *tree) forget(i int) {
 
 // childrenOf is the children of an interior page in their order; nil for another page.
 func childrenOf(pgno uint32, page []byte, commit uint32) []uint32 {
+	if !btree.IsInterior(pgno, page) {
+		return nil
+	}
 	children, err := btree.Children(pgno, page)
 	outside := func(c uint32) bool { return c < 2 || c > commit }
 	if err != nil || len(children) < 2 || slices.ContainsFunc(children, outside) {

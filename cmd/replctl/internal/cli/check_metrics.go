@@ -47,7 +47,7 @@ func (m metrics) text() (string, error) {
 
 // checkMetrics is what a check has found.
 func checkMetrics(url string, r *check.Report, now time.Time) metrics {
-	m := metrics{prometheus.NewRegistry(), url}
+	m := metrics{prometheus.NewRegistry(), strings.ToValidUTF8(url, "\uFFFD")} // a path may be any bytes
 	ok := 0.0
 	if r.OK() {
 		ok = 1
