@@ -28,3 +28,8 @@ func TestPostgreSQL(t *testing.T) {
 func TestRaftProcesses(t *testing.T) {
 	engine{Harness: Harness{Slow: true}, records: rafttest.Processes(t)}.run(t)
 }
+
+// TestRaftAlone: one node, which is all that there is of a cluster.
+func TestRaftAlone(t *testing.T) {
+	engine{Harness: Harness{Slow: true}, records: rafttest.Start(t, rafttest.Options{Nodes: 1}).Fresh}.run(t)
+}

@@ -30,3 +30,10 @@ func TestRaftProcesses(t *testing.T) {
 	e.New, e.Small = e.over(options), e.over(small)
 	Run(t, e.Harness)
 }
+
+// TestRaftAlone is TestRaft on one node, which is all that there is of a cluster.
+func TestRaftAlone(t *testing.T) {
+	e := engine{Harness: Harness{Slow: true}, records: rafttest.Start(t, rafttest.Options{Nodes: 1}).Fresh}
+	e.New, e.Small = e.over(options), e.over(small)
+	Run(t, e.Harness)
+}
