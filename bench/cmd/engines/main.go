@@ -81,12 +81,15 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	other, err := openEtcd(filepath.Join(dir, "etcd"))
-	if err != nil {
-		return err
+	for _, members := range []int{1, 3} {
+		other, err := openEtcd(filepath.Join(dir, fmt.Sprint("etcd", members)), members)
+		if err != nil {
+			return err
+		}
+		defer other.close()
+		sides = append(sides, other)
 	}
-	defer other.close()
-	return b.all(ctx, append(sides, other))
+	return b.all(ctx, sides)
 }
 
 // all prints one table for each operation.
