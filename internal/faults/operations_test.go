@@ -131,7 +131,7 @@ var onReplicas = []operation{
 	{
 		name:    "replica.WriteSnapshot",
 		replica: true,
-		state:   objects,
+		state:   newest,
 		steps:   true,
 		run: withClient(func(e *env, c engines.Client) (string, error) {
 			written, err := replica.WriteSnapshot(
