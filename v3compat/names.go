@@ -41,6 +41,13 @@ func CheckGenerationID(s string) error {
 	return nil
 }
 
+// IsObjectKey reports whether a key is that of a snapshot or of a WAL segment.
+func IsObjectKey(key string) bool {
+	rest, ok := strings.CutPrefix(key, GenerationsPrefix)
+	id, name, _ := strings.Cut(rest, "/")
+	return ok && IsGenerationID(id) && isObjectName(name)
+}
+
 // FormatSnapshotName returns the name of the snapshot of an index.
 func FormatSnapshotName(index int) string {
 	return fmt.Sprintf("%08x"+snapshotSuffix, index)

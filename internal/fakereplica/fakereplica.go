@@ -78,10 +78,11 @@ func New(t testing.TB, files ...File) (*Store, *replica.Client) {
 			t.Fatal(err)
 		}
 	}
-	return s, clientOf(s)
+	return s, ClientOf(s)
 }
 
-func clientOf(store blob.Store) *replica.Client {
+// ClientOf returns a client of the replica in a store.
+func ClientOf(store blob.Store) *replica.Client {
 	return replica.NewClient("fake", ltx.LayoutS3, func(context.Context) (blob.Store, error) { return store, nil })
 }
 
@@ -94,7 +95,7 @@ func AsWritten(h ltx.Header) blob.WriteOptions {
 
 // Client returns a create-only client of an empty replica.
 func Client() *replica.Client {
-	c := clientOf(blob.NewMemory())
+	c := ClientOf(blob.NewMemory())
 	c.CreateOnly = true
 	return c
 }

@@ -49,6 +49,8 @@ var (
 var Commands = []Command{
 	{Name: "inspect", Args: []string{"inspect", "URL", "--json"}},
 	{Name: "inspect --read all", Args: []string{"inspect", "URL", "--read", "all", "--json"}},
+	{Name: "ls", Args: []string{"ls", "URL", "--jsonl", "--max-age", "10000d"}},
+	{Name: "ls --sizes", Args: []string{"ls", "URL", "--json", "--sizes", "--max-age", "10000d"}},
 	{Name: "generations", Args: []string{"generations", "URL", "--json"}},
 	{Name: "snapshots", Args: []string{"snapshots", "URL", "--json"}},
 	{Name: "wal", Args: []string{"wal", "URL", "--json"}},

@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"slices"
 	"strings"
 	"sync"
@@ -57,10 +55,10 @@ type InspectOptions struct {
 
 // Inspection is what is in a replica's root: of either format, or both, or none.
 type Inspection struct {
-	LTX         *LTXInspection     // nil if there are no LTX files
-	Generations []*v3compat.Report // v0.3.x generations, by ID
-	Lease       *LeaseInspection   // nil if there is no record
-	Problems    []replica.Problem  // the worst first, then by format
+	LTX         *LTXInspection       // nil if there are no LTX files
+	Generations []*v3compat.Report   // v0.3.x generations, by ID
+	Lease       *replica.LeaseRecord // nil if there is no record
+	Problems    []replica.Problem    // the worst first, then by format
 
 	// Objects and Bytes count what belongs to a format. Verified of them were
 	// read from end to end: all, or none.
@@ -80,12 +78,6 @@ type LTXInspection struct {
 	MaxTXID        ltx.TXID
 	RestorableTXID ltx.TXID
 	RestorableTime time.Time
-}
-
-// LeaseInspection is the lease's record as found, at the time of the inspection.
-type LeaseInspection struct {
-	replicate.Lease // zero if the record is corrupt
-	State           lease.State
 }
 
 // Formats lists the formats found: FormatLTX, FormatV3.
@@ -170,42 +162,21 @@ func (in *inspector) readLease(ctx context.Context) error {
 	if in.Lease == nil {
 		return nil
 	}
-	rc, err := in.Store.Open(ctx, lease.DefaultFile, 0, lease.MaxRecordSize+1)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		in.Lease = nil
-		return nil
+	record, doubt, err := in.ReadLease(ctx)
+	switch in.Lease = record; {
 	case blob.IsObjects(err) && (in.LTX != nil || in.v3 != nil):
-		in.Lease = nil
 		in.problem(replica.SeverityError, lease.DefaultFile, "%v; whether the lease is held is not known", err)
 		return nil
-	case err != nil:
+	case doubt == nil:
 		return err
+	case record.Lease == replicate.Lease{}:
+		in.problem(replica.SeverityError, lease.DefaultFile, "%v; no writer can take the lease until it is broken", doubt)
+	case record.State == lease.Corrupt:
+		in.problem(replica.SeverityError, lease.DefaultFile, "%v", doubt)
+	default:
+		in.problem(replica.SeverityInfo, lease.DefaultFile, "%v", doubt)
 	}
-	defer rc.Close()
-	data, err := io.ReadAll(rc)
-	if err != nil {
-		return fmt.Errorf("read %s: %w", lease.DefaultFile, err)
-	}
-	in.judgeLease(data)
 	return nil
-}
-
-// judgeLease says of a lease's record what a leaser with the default maximum does.
-func (in *inspector) judgeLease(data []byte) {
-	held, state, err := lease.Parse(data, time.Now(), lease.DefaultMaxTTL)
-	in.Lease.State = state
-	if held == nil {
-		in.problem(replica.SeverityError, lease.DefaultFile, "%v; no writer can take the lease until it is broken", err)
-		return
-	}
-	in.Lease.Lease = *held
-	switch {
-	case in.Lease.State == lease.Corrupt:
-		in.problem(replica.SeverityError, lease.DefaultFile, "%v", err)
-	case err != nil:
-		in.problem(replica.SeverityInfo, lease.DefaultFile, "%v", err)
-	}
 }
 
 // reads reports whether all objects are to be read from end to end.

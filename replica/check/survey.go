@@ -83,7 +83,7 @@ func (s *survey) root(ctx context.Context) (levels []*levelList, err error) {
 		case err != nil:
 			return nil, err
 		case info.Key == lease.DefaultFile:
-			s.in.Lease = &LeaseInspection{}
+			s.in.Lease = &replica.LeaseRecord{}
 		case slices.Contains(facades, info.Key):
 		case !belongs:
 			s.foreign.add(info.Key)

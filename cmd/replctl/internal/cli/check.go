@@ -45,6 +45,7 @@ type checkOptions struct {
 	round   uint64
 	prom    string
 	tempDir string
+	maxAge  agoFlag
 }
 
 const checkLong = `Check a replica without restoring it to a place of its own: that nothing is missing,
@@ -74,7 +75,8 @@ generations of neighbours.
 --prom replaces its file when the check is done. If the check could not look, or found no
 replica, the file stays as it was: alert on an old replctl_check_timestamp_seconds as well.
 
-Exit code 4 means that a problem is an error: something cannot be restored.`
+Exit code 4 means that a problem is an error: something cannot be restored. With --max-age,
+exit code 7 means that nothing is wrong but that the newest state is older.`
 
 func newCheckCommand(a *app) *cobra.Command {
 	opts := &checkOptions{}
@@ -99,6 +101,7 @@ func newCheckCommand(a *app) *cobra.Command {
 	flags.Uint64Var(&opts.round, "round", 0, "which share: `N` and N+1 follow each other (default the day since 1970)")
 	flags.Var(pathFlag{&opts.prom}, "prom",
 		"write metrics to `file` for the Prometheus node exporter's textfile collector")
+	addMaxAge(cmd, &opts.maxAge, "")
 	flags.Var(pathFlag{&opts.tempDir}, "temp-dir", "where --deep restores to (default $TMPDIR)")
 	a.addJSON(cmd)
 	return cmd
@@ -136,10 +139,20 @@ func (a *app) check(ctx context.Context, url string, opts *checkOptions) error {
 	} else {
 		err = a.printCheck(r.url, report)
 	}
-	if err == nil && !report.OK() {
-		return errDamage
+	if err != nil {
+		return err
 	}
-	return err
+	return a.verdict(!report.OK(), newestOf(report.Restorable), &opts.maxAge)
+}
+
+// newestOf is the end of the last of some windows.
+func newestOf(windows []replica.Window) (newest time.Time) {
+	for _, w := range windows {
+		if w.To.Time.After(newest) {
+			newest = w.To.Time
+		}
+	}
+	return newest
 }
 
 func (a *app) runCheck(ctx context.Context, r *opened, opts *checkOptions, subset float64,

@@ -88,6 +88,19 @@ type (
 		leaseShowDoc
 		TTL *int64 `json:"ttl_ms,omitempty"`
 	}
+	databaseDoc struct {
+		URL        string         `json:"url"`
+		Formats    []string       `json:"formats"`
+		Newest     *pointDocument `json:"newest,omitempty"`
+		AgeSeconds *float64       `json:"age_seconds,omitempty"`
+		Oldest     *pointDocument `json:"oldest,omitempty"`
+		Lease      *leaseDoc      `json:"lease,omitempty"`
+		Verdict    string         `json:"verdict"`
+		Problems   []problemDoc   `json:"problems"`
+		Error      *string        `json:"error,omitempty"`
+		Objects    *int           `json:"objects,omitempty"`
+		Bytes      *int64         `json:"bytes,omitempty"`
+	}
 	inspectDoc struct {
 		URL         string          `json:"url"`
 		Formats     []string        `json:"formats"`

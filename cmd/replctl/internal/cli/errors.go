@@ -25,6 +25,7 @@ const (
 	exitViolation    = 5 // of a probe
 	exitInconclusive = 6
 
+	exitStale   = 7 // older than --max-age
 	exitDiffers = 8 // of diff --exit-code
 
 	exitNotAcquired = 75 // EX_TEMPFAIL of sysexits.h: later it may work
@@ -57,6 +58,9 @@ func usageError(try, format string, args ...any) error {
 
 // errDamage ends a command that has printed what is damaged.
 var errDamage = &cliError{code: exitDamage}
+
+// errStale ends a command that has printed what is too old.
+var errStale = &cliError{code: exitStale}
 
 // exitCode reports err on stderr and returns the process's exit code.
 func (a *app) exitCode(err error) int {

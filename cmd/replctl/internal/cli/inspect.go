@@ -53,6 +53,7 @@ type gapJSON struct {
 
 func newInspectCommand(a *app) *cobra.Command {
 	var read string
+	var maxAge agoFlag
 	cmd := &cobra.Command{
 		Use:   "inspect URL",
 		Short: "Show what is in a replica, and what is wrong with it",
@@ -63,15 +64,17 @@ A replica of up to %s in up to %d objects is read from end to end, and every
 checksum verified. Of a larger one, names, sizes and a few headers are judged;
 --read all reads it whole.
 
-Exit code 4 means that a problem is an error: something cannot be restored.`,
+Exit code 4 means that a problem is an error: something cannot be restored. With --max-age,
+exit code 7 means that none is but that the newest state is older.`,
 			size(check.AutoReadBytes), check.AutoReadObjects),
 		Example: "  replctl inspect /var/backups/db\n  replctl inspect file:///var/backups/db --read all --json",
 		Args:    oneURL,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.inspect(cmd.Context(), args[0], read)
+			return a.inspect(cmd.Context(), args[0], read, &maxAge)
 		},
 	}
 	addRead(cmd, &read)
+	addMaxAge(cmd, &maxAge, "")
 	a.addJSON(cmd)
 	return cmd
 }
@@ -98,7 +101,7 @@ func (a *app) look(ctx context.Context, url, read string) (*opened, *check.Inspe
 	return r, in, err
 }
 
-func (a *app) inspect(ctx context.Context, url, read string) error {
+func (a *app) inspect(ctx context.Context, url, read string, maxAge *agoFlag) error {
 	r, in, err := a.look(ctx, url, read)
 	if err != nil {
 		return err
@@ -111,10 +114,23 @@ func (a *app) inspect(ctx context.Context, url, read string) error {
 	} else {
 		err = a.printInspection(r.url, in)
 	}
-	if err == nil && in.Damaged() {
-		return errDamage
+	if err != nil {
+		return err
 	}
-	return err
+	return a.verdict(in.Damaged(), newestOf(extents(in)), maxAge)
+}
+
+// extents are what of an inspected replica can be restored, as far as its end is known.
+func extents(in *check.Inspection) (windows []replica.Window) {
+	if in.LTX != nil {
+		windows = append(windows, replica.Window{To: replica.Point{Time: in.LTX.RestorableTime}})
+	}
+	for _, g := range in.Generations {
+		for _, e := range g.Restorable {
+			windows = append(windows, replica.Window{To: replica.Point{Time: e.ToTime}})
+		}
+	}
+	return windows
 }
 
 func newInspectJSON(url string, in *check.Inspection) inspectJSON {

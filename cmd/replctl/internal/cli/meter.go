@@ -34,6 +34,14 @@ func (m *meter) update(done, total int64) {
 	}
 }
 
+// updateBoth shows two figures that grow, of which nobody knows how far.
+func (m *meter) updateBoth(a int, first string, b int, second string) {
+	if now := time.Now(); now.After(m.next) {
+		m.next, m.shown = now.Add(100*time.Millisecond), true
+		_, _ = fmt.Fprintf(m.w, "\r\x1b[K%s %d %s, %d %s", m.verb, a, first, b, second)
+	}
+}
+
 func (m *meter) done() {
 	if m.shown {
 		_, _ = fmt.Fprint(m.w, "\r\x1b[K")

@@ -16,6 +16,7 @@ import (
 	"github.com/replctl/replicate/engines"
 	"github.com/replctl/replicate/file"
 	"github.com/replctl/replicate/ltx"
+	"github.com/replctl/replicate/replica/fleet"
 	"github.com/replctl/replicate/s3"
 	"github.com/replctl/replicate/v3compat"
 )
@@ -47,7 +48,7 @@ func (a *app) parsePlace(rawURL string) (engines.Place, error) {
 		}
 		p.Query.Set(name, value)
 	}
-	if db := workingDirOf(p.Path); p.Scheme == file.ReplicaClientType && db != "" {
+	if db := fleet.WorkingDirOf(filepath.ToSlash(p.Path)); p.Scheme == file.ReplicaClientType && db != "" {
 		dir := strings.TrimRight(p.Path, "/")
 		return p, usageError(tryConfig, "%s is the working directory of Litestream for %s, and no replica", dir, db)
 	}
@@ -55,18 +56,6 @@ func (a *app) parsePlace(rawURL string) (engines.Place, error) {
 }
 
 const tryConfig = "the path or url that the replica has in litestream.yml"
-
-// workingDirOf returns the name of the database whose working directory dir is, or "".
-// Litestream keeps it beside the database, as .NAME-litestream: its files look like those
-// of a replica, and some are missing.
-func workingDirOf(dir string) string {
-	name, ok := strings.CutSuffix(path.Base(filepath.ToSlash(dir)), "-litestream")
-	db, hidden := strings.CutPrefix(name, ".")
-	if !ok || !hidden {
-		return ""
-	}
-	return db
-}
 
 // openReplica returns the replica at a URL, which is not contacted yet.
 func (a *app) openReplica(rawURL string) (*opened, error) {
@@ -141,7 +130,7 @@ func (r *opened) suggest(ctx context.Context, store blob.Reader, names []string)
 	}
 	const most = 20
 	for _, name := range names[:min(len(names), most)] {
-		if !strings.HasSuffix(name, "/") || workingDirOf(name) != "" {
+		if !strings.HasSuffix(name, "/") || fleet.WorkingDirOf(name) != "" {
 			continue
 		}
 		for info, err := range store.List(ctx, name, blob.ListOptions{Delimited: true}) {

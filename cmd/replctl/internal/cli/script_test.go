@@ -92,7 +92,7 @@ func scriptExit(ts *testscript.TestScript, neg bool, args []string) {
 	case got == exitOK && !talk.MatchString(stderr):
 		ts.Fatalf("success, and talk on standard error")
 	case (got == exitViolation || got == exitInconclusive) && data:
-	case got == exitDiffers && !failed:
+	case (got == exitDiffers || got == exitStale) && data && !failed:
 	case got == exitLost && failed: // what the command has printed until then
 	case args[1] == "replctl" && slices.Contains(saysNearest, args[min(2, len(args)-1)]) &&
 		slices.Contains(args, "--json") && failed: // it prints the nearest states

@@ -1,0 +1,342 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/spf13/cobra"
+
+	"github.com/replctl/replicate/lease"
+	"github.com/replctl/replicate/replica"
+	"github.com/replctl/replicate/replica/fleet"
+)
+
+const lsLong = `List the replicas at any depth below a directory, a bucket or a prefix: how new the newest
+state of each is, since when it can be restored, who holds its lease, and a verdict.
+
+  fresh    the newest state can be restored, and is younger than --max-age
+  stale    the newest state can be restored, and is older
+  broken   what leads to the newest state is missing or damaged
+  empty    the directories of a replica are there, with nothing in them
+  unknown  it could not be read, which the error says, or its time is not known
+
+A replica is known by the shapes of its names: ltx/, 0000/ to 0009/, generations/. Directories
+are listed in parallel, one level at a time; each replica costs four requests more. No object is
+read but for a header: damage inside of an object is found by check, not here.
+
+What cannot be read is a row with its error, and the rest is listed: exit code 1. Else a broken
+replica is exit code 4. With --max-age one that is not younger is exit code 7; without it, 24
+hours decide the word, and never the exit code. No replica at all is exit code 3.`
+
+type lsFlags struct {
+	maxAge       agoFlag
+	sizes, jsonl bool
+	prom         string
+}
+
+// databaseJSON is a replica that ls has found.
+type databaseJSON struct {
+	URL        string            `json:"url"`
+	Formats    []string          `json:"formats"`
+	Newest     *pointJSON        `json:"newest,omitempty"` // with age_seconds and oldest: absent if there is none
+	AgeSeconds *float64          `json:"age_seconds,omitempty"`
+	Oldest     *pointJSON        `json:"oldest,omitempty"`
+	Lease      *leaseJSON        `json:"lease,omitempty"`
+	Verdict    fleet.Verdict     `json:"verdict"`
+	Problems   []replica.Problem `json:"problems"`
+	Error      string            `json:"error,omitempty"`
+	Objects    *int              `json:"objects,omitempty"` // with --sizes
+	Bytes      *int64            `json:"bytes,omitempty"`
+}
+
+func newLsCommand(a *app) *cobra.Command {
+	flags := &lsFlags{}
+	cmd := &cobra.Command{
+		Use:   "ls URL",
+		Short: "List the replicas below a place, and how fresh they are",
+		Long:  lsLong,
+		Example: `  replctl ls s3://backups
+  replctl ls /var/backups --max-age 15m --prom /var/lib/node_exporter/replctl.prom`,
+		Args: oneURL,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if a.json && flags.jsonl {
+				return usageError("one of them", "ls: --json and --jsonl are two formats")
+			}
+			return a.ls(cmd.Context(), args[0], flags)
+		},
+	}
+	addMaxAge(cmd, &flags.maxAge, " (default 24h, without an exit code)")
+	cmd.Flags().BoolVar(&flags.sizes, "sizes", false, "count objects and bytes, for which each replica is listed whole")
+	cmd.Flags().BoolVar(&flags.jsonl, "jsonl", false, "print a JSON object a replica and line, as they are found")
+	cmd.Flags().Var(pathFlag{&flags.prom}, "prom",
+		"write metrics to `file` for the Prometheus node exporter's textfile collector")
+	a.addJSON(cmd)
+	return cmd
+}
+
+// addMaxAge adds the flag of those commands that tell how old a replica is.
+func addMaxAge(cmd *cobra.Command, f *agoFlag, otherwise string) {
+	cmd.Flags().Var(f, "max-age", "older is stale, and exit code 7, such as 15m, 36h or 7d"+otherwise)
+}
+
+// tooOld reports whether the newest state is older than the flag allows, and says how old it is.
+func (f *agoFlag) tooOld(newest, now time.Time) (stale bool, how string) {
+	switch {
+	case f.text == "":
+		return false, ""
+	case newest.IsZero():
+		return true, "stale: no state is known that can be restored, and --max-age is " + f.text
+	case now.Sub(newest) > f.d:
+		return true, fmt.Sprintf("stale: the newest state is of %s, and --max-age is %s", stampAgo(newest), f.text)
+	}
+	return false, ""
+}
+
+// verdict ends a command that has printed what it found: damage counts more than age. How old the newest
+// state is, is said last.
+func (a *app) verdict(damaged bool, newest time.Time, maxAge *agoFlag) error {
+	stale, how := maxAge.tooOld(newest, time.Now())
+	if stale && !a.json {
+		if err := a.print("%s\n", how); err != nil {
+			return err
+		}
+	}
+	switch {
+	case damaged:
+		return errDamage
+	case stale:
+		return errStale
+	}
+	return nil
+}
+
+func (a *app) ls(ctx context.Context, url string, flags *lsFlags) error {
+	r, err := a.openReplica(url)
+	if err != nil {
+		return err
+	}
+	store, _, err := r.Open(ctx)
+	if err != nil {
+		return err
+	}
+	m := a.newMeter("looking:")
+	defer m.done()
+	var found []*fleet.Database
+	var passedOver []string
+	opts := fleet.Options{MaxAge: flags.maxAge.d, Sizes: flags.sizes,
+		Progress:   func(dirs, replicas int) { m.updateBoth(dirs, "directories", replicas, "replicas") },
+		PassedOver: func(dir string) { passedOver = append(passedOver, dir) },
+	}
+	for db, err := range fleet.Find(ctx, store, opts) {
+		if err != nil {
+			return err
+		}
+		found = append(found, db)
+		if flags.jsonl {
+			if err := a.printJSONLine(newDatabaseJSON(r.url, db, flags)); err != nil {
+				return err
+			}
+		}
+	}
+	m.done()
+	if len(found) == 0 {
+		return r.nothing(ctx)
+	}
+	slices.SortFunc(found, func(a, b *fleet.Database) int { return strings.Compare(a.Path, b.Path) })
+	if flags.prom != "" {
+		if err := writeMetrics(flags.prom, lsMetrics(r.url, found, flags, time.Now())); err != nil {
+			return err
+		}
+	}
+	slices.Sort(passedOver)
+	if err := a.printDatabases(r.url, found, passedOver, flags); err != nil {
+		return err
+	}
+	return lsOutcome(found, flags)
+}
+
+// below is the URL of a directory below that of another one; "" is that one itself.
+func below(url, dir string) string {
+	for name := range strings.SplitSeq(dir, "/") {
+		if name != "" {
+			url = joinURL(url, name)
+		}
+	}
+	return url
+}
+
+func newDatabaseJSON(url string, db *fleet.Database, flags *lsFlags) databaseJSON {
+	doc := databaseJSON{
+		URL: below(url, db.Path), Formats: append([]string{}, db.Formats...),
+		Newest: pointDoc(db.Newest), Oldest: pointDoc(db.Oldest), Verdict: db.Verdict, Problems: problemsJSON(db.Problems),
+	}
+	if !db.Newest.Time.IsZero() {
+		age := db.Age(time.Now()).Round(time.Millisecond).Seconds()
+		doc.AgeSeconds = &age
+	}
+	if db.Lease != nil {
+		held := newLeaseJSON(&db.Lease.Lease, db.Lease.State)
+		doc.Lease = &held
+	}
+	if db.Err != nil {
+		doc.Error = harmless(db.Err.Error())
+	}
+	if flags.sizes {
+		doc.Objects, doc.Bytes = &db.Objects, &db.Bytes
+	}
+	return doc
+}
+
+func (a *app) printDatabases(url string, found []*fleet.Database, passedOver []string, flags *lsFlags) error {
+	switch {
+	case flags.jsonl:
+		return nil
+	case a.json:
+		docs := []databaseJSON{}
+		for _, db := range found {
+			docs = append(docs, newDatabaseJSON(url, db, flags))
+		}
+		return a.printJSON(docs)
+	}
+	g := newGrid("verdict", "newest", "restorable since", "formats", "lease", "objects", "size", "url")
+	g.right = []string{"objects", "size"}
+	g.expendable = []string{"lease", "formats", "restorable since"}
+	if !flags.sizes {
+		g.hidden = append(g.hidden, "objects", "size")
+	}
+	for _, db := range found {
+		g.add(a.paintFreshness(db.Verdict), stampAgo(db.Newest.Time), stamp(db.Oldest.Time), strings.Join(db.Formats, ", "),
+			leaseWord(db.Lease), db.Objects, size(db.Bytes), below(url, db.Path))
+	}
+	if err := a.printGrid(g); err != nil {
+		return err
+	}
+	for _, db := range found {
+		if err := a.printProblems(aboutDatabase(url, db)); err != nil {
+			return err
+		}
+	}
+	if err := a.print("\n%s\n", lsSummary(found)); err != nil {
+		return err
+	}
+	for _, dir := range passedOver {
+		place, db := below(url, dir), fleet.WorkingDirOf(dir)
+		if err := a.print("passed over: %s, the working directory of Litestream for %s\n", place, db); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *app) paintFreshness(v fleet.Verdict) safe {
+	switch v {
+	case fleet.Fresh:
+		return a.paint(string(v), text.FgGreen)
+	case fleet.Stale, fleet.Empty:
+		return a.paint(string(v), text.FgYellow)
+	}
+	return a.paint(string(v), text.FgRed, text.Bold)
+}
+
+// leaseWord is who holds a lease, or its state.
+func leaseWord(l *replica.LeaseRecord) string {
+	switch {
+	case l == nil:
+		return "-"
+	case l.State == lease.Held:
+		return fmt.Sprintf("%s (%d)", shownText(l.Owner), l.Generation)
+	}
+	return string(l.State)
+}
+
+// aboutDatabase are the problems of a replica, each with the URL to look at.
+func aboutDatabase(url string, db *fleet.Database) (problems []replica.Problem) {
+	place := below(url, db.Path)
+	for _, p := range db.Problems {
+		if p.Object = strings.TrimSuffix(place+": "+p.Object, ": "); p.Severity != replica.SeverityInfo {
+			problems = append(problems, p)
+		}
+	}
+	if db.Err != nil {
+		problems = append(problems, replica.Problem{Severity: replica.SeverityError, Object: place, Message: db.Err.Error()})
+	}
+	return problems
+}
+
+// lsSummary is such as "3 replicas: 2 fresh, 1 broken".
+func lsSummary(found []*fleet.Database) string {
+	n := map[fleet.Verdict]int{}
+	for _, db := range found {
+		n[db.Verdict]++
+	}
+	var parts []string
+	for _, v := range fleet.Verdicts {
+		if n[v] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n[v], v))
+		}
+	}
+	return count(len(found), "replica", "replicas") + ": " + strings.Join(parts, ", ")
+}
+
+// lsOutcome is the exit code: what could not be read counts most, then what is broken.
+func lsOutcome(found []*fleet.Database, flags *lsFlags) error {
+	var failed []*fleet.Database
+	broken, old := false, false
+	for _, db := range found {
+		if db.Err != nil {
+			failed = append(failed, db)
+		}
+		broken = broken || db.Verdict == fleet.Broken
+		old = old || db.Verdict != fleet.Fresh
+	}
+	switch {
+	case len(failed) == 1:
+		return fmt.Errorf("ls: %w", failed[0].Err)
+	case len(failed) > 1:
+		return fmt.Errorf("ls: %d places could not be read, the first: %w", len(failed), failed[0].Err)
+	case broken:
+		return errDamage
+	case old && flags.maxAge.text != "":
+		return errStale
+	}
+	return nil
+}
+
+// lsMetrics is what ls has found.
+func lsMetrics(url string, found []*fleet.Database, flags *lsFlags, now time.Time) *metrics {
+	m := newMetrics()
+	m.one("replctl_ls_timestamp_seconds", "When the replicas were listed.", seconds(now), "url", url)
+	for _, db := range found {
+		one := func(name, help string, value float64, labels ...string) {
+			m.one(name, help, value, append([]string{"url", below(url, db.Path)}, labels...)...)
+		}
+		one("replctl_replica_info", "A replica, and which formats it has.", 1, "formats", strings.Join(db.Formats, ","))
+		for _, v := range fleet.Verdicts {
+			one("replctl_replica_verdict", "1 for the verdict on the replica, 0 for the others.",
+				zeroOne(db.Verdict == v), "verdict", string(v))
+		}
+		if !db.Newest.Time.IsZero() {
+			one("replctl_replica_newest_seconds", "Time of the newest state that can be restored.", seconds(db.Newest.Time))
+			one("replctl_replica_age_seconds", "Age of the newest state when the replica was listed.", db.Age(now).Seconds())
+		}
+		if !db.Oldest.Time.IsZero() {
+			one("replctl_replica_oldest_seconds", "Time of the oldest state that can be restored.", seconds(db.Oldest.Time))
+		}
+		for severity, n := range bySeverity(db.Problems) {
+			one("replctl_replica_problems", "Problems that the names and headers show.", n, "severity", severity)
+		}
+		if l := db.Lease; l != nil {
+			one("replctl_replica_lease_held", "Whether somebody holds the lease.", zeroOne(l.State == lease.Held))
+			one("replctl_replica_lease_generation", "Generation of the lease.", float64(l.Generation))
+		}
+		if flags.sizes {
+			one("replctl_replica_objects", "Objects of the replica.", float64(db.Objects))
+			one("replctl_replica_bytes", "Stored size of the replica.", float64(db.Bytes))
+		}
+	}
+	return m
+}
