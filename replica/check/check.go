@@ -37,6 +37,10 @@ type Options struct {
 	Subset float64
 	Round  uint64
 
+	// Group, from 1 to Groups, is read from end to end instead. Names decide which object is in
+	// which group, for ever: all groups together are all objects. 0 of 0 is none.
+	Group, Groups uint64
+
 	// Verify, if set, is called with the path of each database that a deep check
 	// restores. Package sqlite has what to ask.
 	Verify func(ctx context.Context, path string) error
@@ -73,8 +77,13 @@ func (r *Report) OK() bool { return r.Inspection != nil && !r.Damaged() }
 // Verify, databases that were broken before they were replicated.
 func Run(ctx context.Context, src replica.Source, opts Options) (_ *Report, err error) {
 	defer errs.Wrap(&err, "check")
-	if opts.Subset < 0 || opts.Subset > 1 {
+	switch {
+	case opts.Subset < 0 || opts.Subset > 1:
 		return nil, fmt.Errorf("subset %v: want 0 to 1", opts.Subset)
+	case opts.Groups > 0 && (opts.Group < 1 || opts.Group > opts.Groups), opts.Groups == 0 && opts.Group > 0:
+		return nil, fmt.Errorf("group %d of %d: want 1 to %[2]d", opts.Group, opts.Groups)
+	case opts.Groups > 0 && opts.Subset > 0:
+		return nil, errors.New("a subset and a group: want one of them")
 	}
 	files, err := replica.Open(ctx, src)
 	if err != nil {
@@ -86,9 +95,7 @@ func Run(ctx context.Context, src replica.Source, opts Options) (_ *Report, err 
 		in.visit = in.lineage().add
 	} else {
 		in.opts.large = ReadOutlines
-		if opts.Subset > 0 {
-			in.wants = func(key string) bool { return inSubset(key, opts.Subset, opts.Round) }
-		}
+		in.wants = opts.wants()
 	}
 	if err := in.inspect(ctx); err != nil {
 		return nil, err
@@ -113,6 +120,17 @@ func (in *inspector) lineage() *lineage {
 	}}
 }
 
+// wants reports of an object whether it is to be read from end to end; nil: none is.
+func (opts Options) wants() func(key string) bool {
+	switch {
+	case opts.Subset > 0:
+		return func(key string) bool { return inSubset(key, opts.Subset, opts.Round) }
+	case opts.Groups > 0:
+		return func(key string) bool { return place(key)%opts.Groups == opts.Group-1 }
+	}
+	return nil
+}
+
 // inSubset reports whether a round reads an object. Keys lie on a circle of 2^64 places,
 // by their hash; a round reads an arc of it, which begins where that of the round before
 // ends.
@@ -120,9 +138,14 @@ func inSubset(key string, subset float64, round uint64) bool {
 	if subset >= 1 {
 		return true
 	}
-	sum := sha256.Sum256([]byte(key)) // a hash whose values are even, also for keys that are alike
 	arc := uint64(math.Ldexp(subset, 64))
-	return binary.BigEndian.Uint64(sum[:])-round*arc < arc
+	return place(key)-round*arc < arc
+}
+
+// place is where on the circle a key is. Places are even, also for keys that are alike.
+func place(key string) uint64 {
+	sum := sha256.Sum256([]byte(key))
+	return binary.BigEndian.Uint64(sum[:])
 }
 
 // compareTimes looks at what the store says about the time of LTX files: of all if

@@ -3,6 +3,8 @@ package check
 import (
 	"fmt"
 	"testing"
+
+	"github.com/replctl/replicate/internal/fakereplica"
 )
 
 // In 1/Subset rounds each object is read at least once, and about Subset of them in
@@ -31,6 +33,40 @@ func TestSubsetCoversAllInRounds(t *testing.T) {
 			if len(read) != objects {
 				t.Errorf("subset %v, %d rounds from %d: %d of %d objects are read", tt.subset, tt.rounds, first, len(read), objects)
 			}
+		}
+	}
+}
+
+// TestGroupsAreAPartition: each object is in one group, and the groups are about even.
+func TestGroupsAreAPartition(t *testing.T) {
+	const objects, groups = 20_000, 20
+	for i := range objects {
+		key, in := fmt.Sprintf("ltx/0/%016x.ltx", i), 0
+		for group := uint64(1); group <= groups; group++ {
+			if (Options{Group: group, Groups: groups}).wants()(key) {
+				in++
+			}
+		}
+		if in != 1 {
+			t.Fatalf("%s is in %d groups", key, in)
+		}
+	}
+	n := 0
+	for i := range objects {
+		if (Options{Group: 7, Groups: groups}).wants()(fmt.Sprintf("ltx/0/%016x.ltx", i)) {
+			n++
+		}
+	}
+	if n < objects/groups*8/10 || n > objects/groups*12/10 {
+		t.Errorf("group 7 has %d of %d", n, objects)
+	}
+}
+
+func TestGroupsAreChecked(t *testing.T) {
+	src := fakereplica.Client()
+	for _, opts := range []Options{{Group: 1}, {Group: 6, Groups: 5}, {Groups: 5}, {Group: 1, Groups: 2, Subset: 0.5}} {
+		if _, err := Run(t.Context(), src, opts); err == nil {
+			t.Errorf("%+v is no error", opts)
 		}
 	}
 }

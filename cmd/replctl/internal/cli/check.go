@@ -53,10 +53,12 @@ cut off, empty, or not what its name says, and from when to when it can be resto
 
 A replica of up to %s in up to %d objects is read from end to end, and every
 checksum verified. Of a larger one each LTX file's header, page index and trailer are
-read, and of v0.3 backups names and sizes are judged. --read-data-subset 5%% reads that
-share from end to end as well, each day (UTC) the one after that of the day before: run
-once a day, it reads everything in 20 days. A day without a run leaves its share to the
-next time round. --round N reads the Nth share instead.
+read, and of v0.3 backups names and sizes are judged. --read-data-subset 1/20 reads the first
+of 20 groups from end to end as well: names decide which object is in which group, for ever,
+so that 20 runs, 1/20 to 20/20, read everything. --read-data-subset 5%% reads that share, each
+day (UTC) the one after that of the day before: run once a day, it reads everything in 20
+days. A day without a run leaves its share to the next time round. --round N reads the Nth
+share instead.
 
 A window has every state that the replica has. It does not have every moment: a moment
 inside a compacted file gets the state before it ("replctl plan" tells which). Names alone
@@ -90,6 +92,8 @@ func newCheckCommand(a *app) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !cmd.Flags().Changed("round") {
 				opts.round = roundOf(time.Now())
+			} else if strings.Contains(opts.subset, "/") {
+				return usageError("--read-data-subset 5%", "--round is for a share, and %s is a group", opts.subset)
 			}
 			return a.check(cmd.Context(), args[0], opts)
 		},
@@ -97,7 +101,7 @@ func newCheckCommand(a *app) *cobra.Command {
 	flags := cmd.Flags()
 	flags.BoolVar(&opts.deep, "deep", false, "read everything, restore, and let SQLite check the result")
 	flags.StringVar(&opts.subset, "read-data-subset", "",
-		"`share` of the objects to read from end to end, such as 5% or 1/20")
+		"`share` of the objects to read from end to end, such as 5%, or a group of them, such as 1/20")
 	flags.Uint64Var(&opts.round, "round", 0, "which share: `N` and N+1 follow each other (default the day since 1970)")
 	flags.Var(pathFlag{&opts.prom}, "prom",
 		"write metrics to `file` for the Prometheus node exporter's textfile collector")
@@ -111,11 +115,11 @@ func newCheckCommand(a *app) *cobra.Command {
 func roundOf(t time.Time) uint64 { return uint64(t.Unix() / (24 * 60 * 60)) }
 
 func (a *app) check(ctx context.Context, url string, opts *checkOptions) error {
-	subset, err := parseShare(opts.subset)
+	subset, err := parseSubset(opts.subset)
 	if err != nil {
-		return usageError("--read-data-subset 5%", "--read-data-subset %s: %w", opts.subset, err)
+		return usageError("--read-data-subset 5% or 1/20", "--read-data-subset %s: %w", opts.subset, err)
 	}
-	if opts.deep && subset > 0 {
+	if opts.deep && opts.subset != "" {
 		return usageError("one of them", "--deep reads everything, --read-data-subset a share of it")
 	}
 	r, err := a.openReplica(url)
@@ -155,14 +159,13 @@ func newestOf(windows []replica.Window) (newest time.Time) {
 	return newest
 }
 
-func (a *app) runCheck(ctx context.Context, r *opened, opts *checkOptions, subset float64,
+func (a *app) runCheck(ctx context.Context, r *opened, opts *checkOptions, subset check.Options,
 ) (*check.Report, error) {
 	m := a.newMeter("checking")
 	defer m.done()
-	return check.Run(ctx, r, check.Options{
-		Deep: opts.deep, Subset: subset, Round: opts.round, TempDir: opts.tempDir, Progress: m.update,
-		Verify: func(ctx context.Context, path string) error { return soundDatabase(ctx, path, sqlite.CheckFull) },
-	})
+	subset.Deep, subset.Round, subset.TempDir, subset.Progress = opts.deep, opts.round, opts.tempDir, m.update
+	subset.Verify = func(ctx context.Context, path string) error { return soundDatabase(ctx, path, sqlite.CheckFull) }
+	return check.Run(ctx, r, subset)
 }
 
 // soundDatabase is sqlite.Check; a database with nothing in it is sound.
@@ -173,30 +176,29 @@ func soundDatabase(ctx context.Context, path string, mode sqlite.CheckMode) erro
 	return nil
 }
 
-// parseShare parses "5%", "1/20" and "0.05".
-func parseShare(s string) (float64, error) {
-	if s == "" {
-		return 0, nil
-	}
-	share, err := 0.0, error(nil)
-	if percent, ok := strings.CutSuffix(s, "%"); ok {
-		share, err = strconv.ParseFloat(percent, 64)
-		share /= 100
-	} else if n, of, ok := strings.Cut(s, "/"); ok {
-		var a, b uint64
-		if a, err = strconv.ParseUint(n, 10, 32); err == nil {
-			b, err = strconv.ParseUint(of, 10, 32)
+// parseSubset parses "5%" and "0.05", which are shares, and "1/20", which is a group.
+func parseSubset(s string) (opts check.Options, err error) {
+	switch n, of, isGroup := strings.Cut(s, "/"); {
+	case s == "":
+		return opts, nil
+	case isGroup:
+		opts.Group, err = strconv.ParseUint(n, 10, 32)
+		if err == nil {
+			opts.Groups, err = strconv.ParseUint(of, 10, 32)
 		}
-		if err == nil && b > 0 {
-			share = float64(a) / float64(b)
+		if err != nil || opts.Group < 1 || opts.Group > opts.Groups {
+			return opts, errors.New("want a group from 1 to the number of groups, such as 1/20")
 		}
-	} else {
-		share, err = strconv.ParseFloat(s, 64)
+		return opts, nil
 	}
-	if err != nil || !(share > 0 && share <= 1) {
-		return 0, errors.New("want a share of more than 0% and up to 100%, such as 5% or 1/20")
+	number, isPercent := strings.CutSuffix(s, "%")
+	if opts.Subset, err = strconv.ParseFloat(number, 64); isPercent {
+		opts.Subset /= 100
 	}
-	return share, nil
+	if err != nil || !(opts.Subset > 0 && opts.Subset <= 1) {
+		return opts, errors.New("want a share of more than 0% and up to 100%, such as 5%, or a group such as 1/20")
+	}
+	return opts, nil
 }
 
 func newCheckJSON(url string, r *check.Report) checkJSON {
