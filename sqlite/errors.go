@@ -33,6 +33,16 @@ func explain(err error) error {
 	return err
 }
 
+// IsAnswer reports whether an error is SQLite's own word on the SQL or on what the database has, and not one of
+// reading, of the machine or of an interrupt, after which nothing is known.
+func IsAnswer(err error) bool {
+	switch code(err) & 0xff {
+	case 0, codes.SQLITE_INTERRUPT, codes.SQLITE_IOERR, codes.SQLITE_CANTOPEN, codes.SQLITE_NOMEM, codes.SQLITE_FULL:
+		return false
+	}
+	return true
+}
+
 // code is the extended result code of an error of SQLite, 0 for other errors.
 func code(err error) int {
 	var e *driver.Error

@@ -17,8 +17,8 @@ import (
 const maxForeign = 20
 
 // facades are the prefixes of what else may be kept in the same place, by the
-// packages under store/.
-var facades = []string{"config/", "kv/", "logstate/", "resource/"}
+// packages under store/, and the record of drills.
+var facades = []string{"config/", "drill/", "kv/", "logstate/", "resource/"}
 
 // survey lists the replica: its LTX files of both layouts, whether there are a
 // lease and generations, and what does not belong. It looks into nothing but the

@@ -117,7 +117,7 @@ func TestLookAtALargeReplica(t *testing.T) {
 			if db == nil || db.Verdict != fleet.Stale || db.Newest.TXID != txids || db.Newest.Time != fakereplica.Time(txids) {
 				t.Fatalf("%+v", db)
 			}
-			if b.lists.Load() > 60 || b.reads.Load() > 3 {
+			if b.lists.Load() > 30 || b.reads.Load() > 4 {
 				t.Errorf("%d listings and %d reads", b.lists.Load(), b.reads.Load())
 			}
 			files, err := replica.Open(t.Context(), client)

@@ -68,6 +68,7 @@ type Database struct {
 	Newest, Oldest replica.Point
 
 	Lease    *replica.LeaseRecord // nil if there is no record
+	Drill    *replica.Drill       // the last that was recorded; nil if none was
 	Verdict  Verdict
 	Problems []replica.Problem
 

@@ -103,6 +103,7 @@ func (l *looker) judge(ctx context.Context, names *names) {
 		l.history(ctx, files)
 	}
 	l.readLease(ctx, files, names)
+	l.readDrill(ctx, files, names)
 }
 
 // freshness is that of the newest state, which can be restored.
@@ -168,6 +169,18 @@ func (l *looker) readLease(ctx context.Context, files *replica.Files, names *nam
 		l.problem(replica.SeverityWarning, lease.DefaultFile, doubt.Error())
 	}
 	l.Lease = record
+}
+
+func (l *looker) readDrill(ctx context.Context, files *replica.Files, names *names) {
+	if names != nil && names.whole && !names.has(replica.DrillsKey) {
+		return
+	}
+	switch drills, err := files.ReadDrills(ctx); {
+	case err != nil:
+		l.problem(replica.SeverityWarning, replica.DrillsKey, err.Error())
+	case len(drills) > 0:
+		l.Drill = &drills[0]
+	}
 }
 
 // count counts what belongs to the formats.

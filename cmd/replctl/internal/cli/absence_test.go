@@ -42,6 +42,7 @@ func readers() []reader {
 		simple("inspect", true, true), simple("inspect", true, true, "--read", "none"), simple("generations", true, true),
 		simple("snapshots", true, true), simple("wal", false, true), simple("ltx", true, false),
 		simple("plan", true, true), simple("check", true, true), simple("check", true, true, "--deep"),
+		simple("drill", true, true), simple("drill", true, true, "--view"),
 		simple("prune", true, true, "--keep-within", "30d"),
 		restore(), restore("--if-replica-exists"), restore("--if-replica-exists", "--json"), restore("--if-db-not-exists"),
 		restore("--if-replica-exists", "--timestamp", "2100-01-01T00:00:00Z"),

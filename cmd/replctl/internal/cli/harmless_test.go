@@ -118,7 +118,7 @@ func TestCommandsAreHarmless(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{
-		{"ls", dir}, {"ls", other},
+		{"ls", dir}, {"ls", other}, {"drill", dir}, {"drill", other},
 		{"inspect", dir}, {"check", "--deep", dir}, {"ltx", dir}, {"plan", dir}, {"snapshots", dir}, {"generations", dir},
 		{"wal", dir}, {"lease", "show", dir}, {"lease", "acquire", dir}, {"lease", "break", "--generation", "9", dir},
 		{"prune", "--keep-snapshots", "1", dir}, {"cp", dir, filepath.Join(other, "copy")},

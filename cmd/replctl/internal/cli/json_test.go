@@ -47,6 +47,7 @@ func TestJSONShapes(t *testing.T) {
 		ask[inspectDoc](t, "inspect", replica, "--read", "none")
 		ask[checkDocument](t, "check", replica)
 		ask[[]databaseDoc](t, "ls", replica)
+		ask[[]drillDoc](t, "drill", replica, "--seed", "1")
 		ask[[]databaseDoc](t, "ls", replica, "--sizes")
 		ask[logDocument](t, "log", replica, "--limit", "3")
 		ask[[]generationDoc](t, "generations", replica, "--read", "none")
@@ -254,6 +255,7 @@ func TestDocumentedExamples(t *testing.T) {
 	decoders := map[string]func(doc string){
 		"inspect":       func(doc string) { decode[inspectDoc](t, "example of inspect", doc) },
 		"ls":            func(doc string) { decode[[]databaseDoc](t, "example of ls", doc) },
+		"drill":         func(doc string) { decode[[]drillDoc](t, "example of drill", doc) },
 		"generations":   func(doc string) { decode[[]generationDoc](t, "example of generations", doc) },
 		"snapshots":     func(doc string) { decode[[]snapshotDoc](t, "example of snapshots", doc) },
 		"wal":           func(doc string) { decode[[]walDoc](t, "example of wal", doc) },

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
@@ -46,6 +47,7 @@ type databaseJSON struct {
 	AgeSeconds *float64          `json:"age_seconds,omitempty"`
 	Oldest     *pointJSON        `json:"oldest,omitempty"`
 	Lease      *leaseJSON        `json:"lease,omitempty"`
+	Drill      *replica.Drill    `json:"drill,omitempty"` // the last that was recorded
 	Verdict    fleet.Verdict     `json:"verdict"`
 	Problems   []replica.Problem `json:"problems"`
 	Error      string            `json:"error,omitempty"`
@@ -172,7 +174,8 @@ func below(url, dir string) string {
 func newDatabaseJSON(url string, db *fleet.Database, flags *lsFlags) databaseJSON {
 	doc := databaseJSON{
 		URL: below(url, db.Path), Formats: append([]string{}, db.Formats...),
-		Newest: pointDoc(db.Newest), Oldest: pointDoc(db.Oldest), Verdict: db.Verdict, Problems: problemsJSON(db.Problems),
+		Newest: pointDoc(db.Newest), Oldest: pointDoc(db.Oldest), Drill: db.Drill,
+		Verdict: db.Verdict, Problems: problemsJSON(db.Problems),
 	}
 	if !db.Newest.Time.IsZero() {
 		age := db.Age(time.Now()).Round(time.Millisecond).Seconds()
@@ -202,15 +205,18 @@ func (a *app) printDatabases(url string, found []*fleet.Database, passedOver []s
 		}
 		return a.printJSON(docs)
 	}
-	g := newGrid("verdict", "newest", "restorable since", "formats", "lease", "objects", "size", "url")
+	g := newGrid("verdict", "newest", "restorable since", "formats", "lease", "last drill", "objects", "size", "url")
 	g.right = []string{"objects", "size"}
-	g.expendable = []string{"lease", "formats", "restorable since"}
+	g.expendable = []string{"last drill", "lease", "formats", "restorable since"}
 	if !flags.sizes {
 		g.hidden = append(g.hidden, "objects", "size")
 	}
+	if !slices.ContainsFunc(found, func(db *fleet.Database) bool { return db.Drill != nil }) {
+		g.hidden = append(g.hidden, "last drill")
+	}
 	for _, db := range found {
 		g.add(a.paintFreshness(db.Verdict), stampAgo(db.Newest.Time), stamp(db.Oldest.Time), strings.Join(db.Formats, ", "),
-			leaseWord(db.Lease), db.Objects, size(db.Bytes), below(url, db.Path))
+			leaseWord(db.Lease), drillWord(db.Drill), db.Objects, size(db.Bytes), below(url, db.Path))
 	}
 	if err := a.printGrid(g); err != nil {
 		return err
@@ -251,6 +257,14 @@ func leaseWord(l *replica.LeaseRecord) string {
 		return fmt.Sprintf("%s (%d)", shownText(l.Owner), l.Generation)
 	}
 	return string(l.State)
+}
+
+// drillWord is what came of a drill, and when.
+func drillWord(d *replica.Drill) string {
+	if d == nil {
+		return "-"
+	}
+	return d.Outcome + " " + humanize.Time(d.Time)
 }
 
 // aboutDatabase are the problems of a replica, each with the URL to look at.
@@ -306,6 +320,11 @@ func lsOutcome(found []*fleet.Database, flags *lsFlags) error {
 	return nil
 }
 
+const (
+	helpNewest = "Time of the newest state that can be restored."
+	helpAge    = "Age of the newest state when it was looked at."
+)
+
 // lsMetrics is what ls has found.
 func lsMetrics(url string, found []*fleet.Database, flags *lsFlags, now time.Time) *metrics {
 	m := newMetrics()
@@ -320,8 +339,8 @@ func lsMetrics(url string, found []*fleet.Database, flags *lsFlags, now time.Tim
 				zeroOne(db.Verdict == v), "verdict", string(v))
 		}
 		if !db.Newest.Time.IsZero() {
-			one("replctl_replica_newest_seconds", "Time of the newest state that can be restored.", seconds(db.Newest.Time))
-			one("replctl_replica_age_seconds", "Age of the newest state when the replica was listed.", db.Age(now).Seconds())
+			one("replctl_replica_newest_seconds", helpNewest, seconds(db.Newest.Time))
+			one("replctl_replica_age_seconds", helpAge, db.Age(now).Seconds())
 		}
 		if !db.Oldest.Time.IsZero() {
 			one("replctl_replica_oldest_seconds", "Time of the oldest state that can be restored.", seconds(db.Oldest.Time))
@@ -332,6 +351,9 @@ func lsMetrics(url string, found []*fleet.Database, flags *lsFlags, now time.Tim
 		if l := db.Lease; l != nil {
 			one("replctl_replica_lease_held", "Whether somebody holds the lease.", zeroOne(l.State == lease.Held))
 			one("replctl_replica_lease_generation", "Generation of the lease.", float64(l.Generation))
+		}
+		if db.Drill != nil {
+			m.drill(below(url, db.Path), *db.Drill)
 		}
 		if flags.sizes {
 			one("replctl_replica_objects", "Objects of the replica.", float64(db.Objects))

@@ -80,7 +80,7 @@ func newRootCommand(a *app) *cobra.Command {
 		return usageError(cmd.CommandPath()+" --help", "%w", err)
 	})
 	root.AddCommand(
-		newLsCommand(a),
+		newLsCommand(a), newDrillCommand(a),
 		newInspectCommand(a), newGenerationsCommand(a), newSnapshotsCommand(a), newWALCommand(a), newLTXCommand(a),
 		newPlanCommand(a), newRestoreCommand(a), newSnapshotCommand(a), newMigrateCommand(a), newCheckCommand(a),
 		newLeaseCommand(a), newKVCommand(a), newConfigCommand(a), newRecordsCommand(a),

@@ -18,7 +18,7 @@ import (
 func TestSignals(t *testing.T) {
 	local, backup := testreplica.Copy(t, "v0.5"), testreplica.Copy(t, "v0.3")
 	for _, args := range [][]string{
-		{"ls", "URL"},
+		{"ls", "URL"}, {"drill", "URL"},
 		{"inspect", "URL"}, {"generations", "URL"}, {"snapshots", "URL"}, {"wal", "URL"}, {"ltx", "URL"}, {"plan", "URL"},
 		{"check", "URL"}, {"check", "--deep", "URL"}, {"restore", "URL", "-o", "OUT"},
 		{"restore", "URL", "-o", "OUT", "--if-replica-exists"}, {"restore", "URL", "-o", "-"},

@@ -40,6 +40,7 @@ func latest(t *testing.T, url string) map[string][]string {
 		"check --deep":                    {"check", url, "--deep"},
 		"inspect":                         {"inspect", url},
 		"ls":                              {"ls", url},
+		"drill":                           {"drill", url},
 		"inspect --read none":             {"inspect", url, "--read", "none"},
 		"cp":                              {"cp", url, filepath.Join(t.TempDir(), "copy")},
 		"restore --timestamp, far beyond": {"restore", url, "-o", out, "--timestamp", "2100-01-01"},

@@ -71,7 +71,8 @@ func TestHintsOfStores(t *testing.T) {
 		url := placeIn(fakes3.Bucket, srv.URL)
 		url = strings.Replace(url, "%", "replica", 1)
 		for _, args := range [][]string{
-			{"inspect", url}, {"ls", url}, {"check", url}, {"ltx", url}, {"generations", url}, {"snapshots", url}, {"wal", url},
+			{"ls", url}, {"drill", url},
+			{"inspect", url}, {"check", url}, {"ltx", url}, {"generations", url}, {"snapshots", url}, {"wal", url},
 			{"plan", url},
 			{"restore", url, "-o", t.TempDir() + "/db"}, {"restore", url, "-o", t.TempDir() + "/db", "--if-replica-exists"},
 			{"cp", url, t.TempDir() + "/r"}, {"migrate", url, t.TempDir() + "/m"},

@@ -1,0 +1,422 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/spf13/cobra"
+
+	"github.com/replctl/replicate/replica"
+	"github.com/replctl/replicate/replica/drill"
+	"github.com/replctl/replicate/sqlite/query"
+)
+
+const drillLong = `Prove that replicas restore. Of each replica the newest state, the oldest one and some
+between them, picked at random by --seed, are restored to a file without a name (--temp-dir), one
+at a time. Each is compared with what the replica says of it, its transaction and its size, and
+SQLite looks for damage (integrity_check) and for rows whose foreign keys point nowhere.
+
+--assert adds SQL that has to give one value which is true: not 0, not empty, not null.
+--assert-file has such statements, each with its semicolon. They read a database that cannot
+be written to. --view opens a view of each moment and restores nothing: what SQLite reads is read.
+
+A moment passes, or fails, or is inconclusive: it could not be read, so that nothing is known.
+The report says how long the longest restore took (RTO) and how old the newest state was (RPO).
+--record keeps the outcome in the replica, as a small record, so that ls shows when it last
+proved itself. --ping asks a URL when all has passed, for a dead man's switch.
+
+Exit codes, the first that applies to any of the replicas: 1, a replica could not be drilled at
+all; 4, a moment failed; 6, one is inconclusive; 3, there is no replica; 7, with --max-age, the
+newest state is older.`
+
+type drillFlags struct {
+	moments        int
+	seed           uint64
+	view           bool
+	asserts        []string
+	assertFile     string
+	tempDir, prom  string
+	maxAge         agoFlag
+	record         bool
+	ping           string
+	markdown, html bool
+}
+
+// drillJSON is the drill of one replica.
+type drillJSON struct {
+	URL            string            `json:"url"`
+	Outcome        drill.Outcome     `json:"outcome"`
+	Seed           uint64            `json:"seed"`
+	States         int               `json:"states"`
+	Newest         *pointJSON        `json:"newest,omitempty"` // with age_seconds: absent if there is none
+	AgeSeconds     *float64          `json:"age_seconds,omitempty"`
+	RestoreSeconds float64           `json:"restore_seconds"`
+	Moments        []drillMomentJSON `json:"moments"`
+}
+
+type drillMomentJSON struct {
+	Why     string           `json:"why"`
+	Format  string           `json:"format,omitempty"`
+	State   *pointJSON       `json:"state,omitempty"`
+	Size    int64            `json:"size"`
+	Read    int64            `json:"read"`
+	Seconds float64          `json:"seconds"`
+	Outcome drill.Outcome    `json:"outcome"`
+	Checks  []drillCheckJSON `json:"checks"`
+	Error   string           `json:"error,omitempty"`
+}
+
+type drillCheckJSON struct {
+	Name    string        `json:"name"`
+	Outcome drill.Outcome `json:"outcome"`
+	Message string        `json:"message,omitempty"`
+}
+
+func newDrillCommand(a *app) *cobra.Command {
+	flags := &drillFlags{}
+	cmd := &cobra.Command{
+		Use:   "drill URL...",
+		Short: "Prove that replicas restore: restore some moments, and ask SQLite",
+		Long:  drillLong,
+		Example: `  replctl drill s3://backups/db --assert 'select count(*) > 0 from users'
+  replctl drill s3://backups/a s3://backups/b --record --html > drill.html`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return errors.New("which replica? its path or URL is missing")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !cmd.Flags().Changed("seed") {
+				flags.seed = uint64(rand.Uint32())
+			}
+			return a.drills(cmd.Context(), args, flags)
+		},
+	}
+	f := cmd.Flags()
+	f.IntVar(&flags.moments, "moments", drill.DefaultMoments,
+		"how many random `moments`, beside the newest and the oldest")
+	f.Uint64Var(&flags.seed, "seed", 0, "`number` that picks the moments (default another one each time, which is said)")
+	f.BoolVar(&flags.view, "view", false, "open views, and restore nothing")
+	f.StringArrayVar(&flags.asserts, "assert", nil, "`SQL` that has to be true; may be repeated")
+	f.Var(pathFlag{&flags.assertFile}, "assert-file", "`file` with such SQL")
+	f.Var(pathFlag{&flags.tempDir}, "temp-dir", "where to restore to (default $TMPDIR)")
+	addMaxAge(cmd, &flags.maxAge, "")
+	f.BoolVar(&flags.record, "record", false, "keep the outcome in the replica")
+	f.StringVar(&flags.ping, "ping", "", "`URL` to ask when all has passed")
+	f.Var(pathFlag{&flags.prom}, "prom", "write metrics to `file` for the Prometheus node exporter's textfile collector")
+	f.BoolVar(&flags.markdown, "markdown", false, "print the report as Markdown")
+	f.BoolVar(&flags.html, "html", false, "print the report as a page that needs nothing else")
+	a.addJSON(cmd)
+	return cmd
+}
+
+// drilled is what came of one replica.
+type drilled struct {
+	url    string
+	report *drill.Report // nil if it could not be drilled
+}
+
+func (a *app) drills(ctx context.Context, urls []string, flags *drillFlags) error {
+	formats := 0
+	for _, on := range []bool{a.json, flags.markdown, flags.html} {
+		if on {
+			formats++
+		}
+	}
+	switch {
+	case formats > 1:
+		return usageError("one of them", "drill: --json, --markdown and --html are three formats")
+	case flags.moments < 0:
+		return usageError("--moments 3", "drill: --moments %d: want 0 or more", flags.moments)
+	}
+	if err := flags.readAsserts(); err != nil {
+		return err
+	}
+	var all []drilled
+	codes := map[int]bool{}
+	for _, url := range urls {
+		d, err := a.drill(ctx, url, flags)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if code := a.drillCode(d, err, flags); code != exitOK {
+			codes[code] = true
+		}
+		if d.report != nil {
+			all = append(all, d)
+		}
+	}
+	if flags.prom != "" && len(all) > 0 {
+		if err := writeMetrics(flags.prom, drillMetrics(all)); err != nil {
+			return err
+		}
+	}
+	if len(all) > 0 {
+		if err := a.printDrills(all, flags); err != nil {
+			return err
+		}
+	}
+	for _, code := range []int{exitUsage, exitFailure, exitDamage, exitInconclusive, exitNothing, exitStale} {
+		if codes[code] {
+			return &cliError{code: code}
+		}
+	}
+	return ping(ctx, flags.ping)
+}
+
+// readAsserts adds those of the file.
+func (f *drillFlags) readAsserts() error {
+	if f.assertFile == "" {
+		return nil
+	}
+	data, err := os.ReadFile(f.assertFile)
+	if err != nil {
+		return err
+	}
+	for rest := string(data); ; {
+		var statement string
+		if statement, rest, _ = query.Next(rest); statement == "" {
+			return nil
+		}
+		f.asserts = append(f.asserts, statement)
+	}
+}
+
+func (a *app) drill(ctx context.Context, url string, flags *drillFlags) (d drilled, err error) {
+	r, err := a.openReplica(url)
+	if err != nil {
+		return d, err
+	}
+	d.url = r.url
+	m := a.newMeter("restoring")
+	defer m.done()
+	opts := drill.Options{
+		Moments: flags.moments, Seed: flags.seed, View: flags.view, Assertions: flags.asserts, TempDir: flags.tempDir,
+		Progress: m.update,
+	}
+	if flags.moments == 0 {
+		opts.Moments = -1
+	}
+	d.report, err = drill.Run(ctx, r, opts)
+	switch {
+	case errors.Is(err, replica.ErrNoReplica):
+		return d, r.nothing(ctx)
+	case err != nil || !flags.record:
+		return d, err
+	}
+	return d, a.keepDrill(ctx, url, d.report)
+}
+
+func (a *app) keepDrill(ctx context.Context, url string, report *drill.Report) error {
+	at, err := a.openRecords(ctx, url, "drill")
+	if err != nil {
+		return err
+	}
+	return drill.Keep(ctx, at.Store, report.Record())
+}
+
+// drillCode says what failed, and returns the exit code of one replica.
+func (a *app) drillCode(d drilled, err error, flags *drillFlags) int {
+	switch {
+	case err != nil:
+		return a.exitCode(err)
+	case d.report.Outcome == drill.Failed:
+		return exitDamage
+	case d.report.Outcome == drill.Inconclusive:
+		return exitInconclusive
+	}
+	if stale, _ := flags.maxAge.tooOld(d.report.Newest.Time, time.Now()); stale {
+		return exitStale
+	}
+	return exitOK
+}
+
+// ping tells a dead man's switch of success.
+func ping(ctx context.Context, target string) error {
+	if target == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+	if err != nil {
+		return fmt.Errorf("--ping: %w", pingCause(err))
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("the drill has passed, and --ping failed: %w", pingCause(err))
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode/100 != 2 {
+		return fmt.Errorf("the drill has passed, and --ping was answered %s", resp.Status)
+	}
+	return nil
+}
+
+// pingCause is an error without the URL, which is a secret.
+func pingCause(err error) error {
+	var ue *url.Error
+	if errors.As(err, &ue) {
+		return ue.Err
+	}
+	return err
+}
+
+func (a *app) printDrills(all []drilled, flags *drillFlags) error {
+	switch {
+	case a.json:
+		docs := []drillJSON{}
+		for _, d := range all {
+			docs = append(docs, newDrillJSON(d))
+		}
+		return a.printJSON(docs)
+	case flags.markdown:
+		return a.print("%s", safe(drillMarkdown(all)))
+	case flags.html:
+		return drillHTML(a.stdout, all)
+	}
+	for i, d := range all {
+		if i > 0 {
+			if err := a.print("\n"); err != nil {
+				return err
+			}
+		}
+		if err := a.printDrill(d, flags); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func newDrillJSON(d drilled) drillJSON {
+	r := d.report
+	doc := drillJSON{URL: d.url, Outcome: r.Outcome, Seed: r.Seed, States: r.States, Newest: pointDoc(r.Newest),
+		RestoreSeconds: r.Restore.Seconds(), Moments: []drillMomentJSON{}}
+	if !r.Newest.Time.IsZero() {
+		age := r.Age.Seconds()
+		doc.AgeSeconds = &age
+	}
+	for _, m := range r.Moments {
+		moment := drillMomentJSON{Why: m.Why, Format: m.Format, State: pointDoc(m.State), Size: m.Size, Read: m.Read,
+			Seconds: m.Took.Seconds(), Outcome: m.Outcome, Checks: []drillCheckJSON{}}
+		if m.Err != nil {
+			moment.Error = m.Err.Error()
+		}
+		for _, c := range m.Checks {
+			moment.Checks = append(moment.Checks, drillCheckJSON{c.Name, c.Outcome, c.Said})
+		}
+		doc.Moments = append(doc.Moments, moment)
+	}
+	return doc
+}
+
+func (a *app) printDrill(d drilled, flags *drillFlags) error {
+	r := d.report
+	err := a.print("%s  %s  %s\n\n", a.paint(d.url, text.Bold), a.paintOutcome(r.Outcome), drillSummary(r))
+	if err != nil {
+		return err
+	}
+	g := newGrid("moment", "state", "time", "size", "read", "took", "outcome")
+	g.right = []string{"size", "read", "took"}
+	for _, m := range r.Moments {
+		g.add(m.Why, stateName(m.State), stamp(m.State.Time), size(m.Size), size(m.Read), tookText(m.Took),
+			a.paintOutcome(m.Outcome))
+	}
+	if err := a.printGrid(g); err != nil {
+		return err
+	}
+	for _, m := range r.Moments {
+		if err := a.printProblems(drillProblems(m)); err != nil {
+			return err
+		}
+	}
+	if stale, how := flags.maxAge.tooOld(r.Newest.Time, time.Now()); stale {
+		if err := a.print("\n%s\n", how); err != nil {
+			return err
+		}
+	}
+	return a.print("\n--seed %d repeats this drill\n", r.Seed)
+}
+
+func (a *app) paintOutcome(o drill.Outcome) safe {
+	switch o {
+	case drill.Passed:
+		return a.paint(string(o), text.FgGreen)
+	case drill.Failed:
+		return a.paint(string(o), text.FgRed, text.Bold)
+	}
+	return a.paint(string(o), text.FgYellow)
+}
+
+func tookText(d time.Duration) string { return d.Round(time.Millisecond).String() }
+
+// drillSummary is what an auditor asks: how many, how fast, how old.
+func drillSummary(r *drill.Report) string {
+	s := fmt.Sprintf("%d of %s tried, the longest took %s", len(r.Moments), count(r.States, "state", "states"),
+		tookText(r.Restore))
+	if r.Newest.Time.IsZero() {
+		return s
+	}
+	return s + "; the newest is of " + stampAgo(r.Newest.Time)
+}
+
+// stateName is how a state is asked for.
+func stateName(p replica.Point) string {
+	switch {
+	case p.TXID != 0:
+		return p.TXID.String()
+	case p.IsZero():
+		return "-"
+	}
+	return p.Pos.String()
+}
+
+// drillProblems are what is wrong with a moment.
+func drillProblems(m drill.Moment) (problems []replica.Problem) {
+	severity := map[drill.Outcome]replica.Severity{
+		drill.Failed: replica.SeverityError, drill.Inconclusive: replica.SeverityWarning,
+	}
+	name := stateName(m.State)
+	if m.State.IsZero() {
+		name = m.Why
+	}
+	if m.Err != nil {
+		return []replica.Problem{{Severity: severity[m.Outcome], Object: name, Message: m.Err.Error()}}
+	}
+	for _, c := range m.Checks {
+		if c.Outcome != drill.Passed {
+			message := c.Name + ": " + c.Said
+			problems = append(problems, replica.Problem{Severity: severity[c.Outcome], Object: name, Message: message})
+		}
+	}
+	return problems
+}
+
+func drillMetrics(all []drilled) *metrics {
+	m := newMetrics()
+	for _, d := range all {
+		m.drill(d.url, d.report.Record())
+		if d.report.Newest.Time.IsZero() {
+			continue
+		}
+		m.one("replctl_replica_newest_seconds", helpNewest, seconds(d.report.Newest.Time), "url", d.url)
+		m.one("replctl_replica_age_seconds", helpAge, d.report.Age.Seconds(), "url", d.url)
+	}
+	return m
+}
+
+// drill adds what is known of one.
+func (m *metrics) drill(url string, d replica.Drill) {
+	m.one("replctl_drill_timestamp_seconds", "When the last drill ended.", seconds(d.Time), "url", url)
+	m.one("replctl_drill_passed", "Whether the last drill passed.", zeroOne(d.Outcome == string(drill.Passed)), "url", url)
+	m.one("replctl_drill_moments", "Moments that the last drill tried.", float64(d.Moments), "url", url)
+	m.one("replctl_drill_restore_seconds", "The longest restore of the last drill.", d.RestoreSeconds, "url", url)
+}
