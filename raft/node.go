@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -15,6 +14,7 @@ import (
 	"go.etcd.io/bbolt"
 	"google.golang.org/grpc"
 
+	"github.com/replctl/replicate/internal/durable"
 	"github.com/replctl/replicate/internal/errs"
 )
 
@@ -71,7 +71,7 @@ func Open(cfg Config) (n *Node, err error) {
 }
 
 func (n *Node) open() error {
-	if err := os.MkdirAll(n.cfg.Dir, 0o700); err != nil {
+	if err := durable.MakeDir(n.cfg.Dir, 0o700); err != nil {
 		return err
 	}
 	var err error

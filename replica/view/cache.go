@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/internal/durable"
 )
 
 // Cache keeps what views have read of objects in a directory, for later views of any
@@ -53,7 +54,7 @@ func OpenCache(dir string, maxBytes int64) (*Cache, error) {
 	}
 	dir, err := filepath.Abs(dir)
 	if err == nil {
-		err = os.MkdirAll(dir, 0o700)
+		err = durable.MakeDir(dir, 0o700)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open cache: %w", err)
