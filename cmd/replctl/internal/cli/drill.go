@@ -13,6 +13,8 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
+	"github.com/replctl/replicate/cmd/replctl/internal/lsconfig"
+	"github.com/replctl/replicate/engines"
 	"github.com/replctl/replicate/replica"
 	"github.com/replctl/replicate/replica/drill"
 	"github.com/replctl/replicate/sqlite/query"
@@ -82,17 +84,12 @@ type drillCheckJSON struct {
 func newDrillCommand(a *app) *cobra.Command {
 	flags := &drillFlags{}
 	cmd := &cobra.Command{
-		Use:   "drill URL...",
+		Use:   "drill [URL...]",
 		Short: "Prove that replicas restore: restore some moments, and ask SQLite",
 		Long:  drillLong,
 		Example: `  replctl drill s3://backups/db --assert 'select count(*) > 0 from users'
   replctl drill s3://backups/a s3://backups/b --record --html > drill.html`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return errors.New("which replica? its path or URL is missing")
-			}
-			return nil
-		},
+		Args: a.someReplicas,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !cmd.Flags().Changed("seed") {
 				flags.seed = uint64(rand.Uint32())
@@ -124,7 +121,7 @@ type drilled struct {
 	report *drill.Report // nil if it could not be drilled
 }
 
-func (a *app) drills(ctx context.Context, urls []string, flags *drillFlags) error {
+func (a *app) drills(ctx context.Context, args []string, flags *drillFlags) error {
 	formats := 0
 	for _, on := range []bool{a.json, flags.markdown, flags.html} {
 		if on {
@@ -140,10 +137,14 @@ func (a *app) drills(ctx context.Context, urls []string, flags *drillFlags) erro
 	if err := flags.readAsserts(); err != nil {
 		return err
 	}
+	replicas, err := a.replicasOf(args)
+	if err != nil {
+		return err
+	}
 	var all []drilled
 	codes := map[int]bool{}
-	for _, url := range urls {
-		d, err := a.drill(ctx, url, flags)
+	for _, from := range replicas {
+		d, err := a.drill(ctx, from, flags)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -190,8 +191,8 @@ func (f *drillFlags) readAsserts() error {
 	}
 }
 
-func (a *app) drill(ctx context.Context, url string, flags *drillFlags) (d drilled, err error) {
-	r, err := a.openReplica(url)
+func (a *app) drill(ctx context.Context, from lsconfig.Replica, flags *drillFlags) (d drilled, err error) {
+	r, err := a.openConfigured(from)
 	if err != nil {
 		return d, err
 	}
@@ -212,15 +213,19 @@ func (a *app) drill(ctx context.Context, url string, flags *drillFlags) (d drill
 	case err != nil || !flags.record:
 		return d, err
 	}
-	return d, a.keepDrill(ctx, url, d.report)
+	return d, a.keepDrill(ctx, from, d.report)
 }
 
-func (a *app) keepDrill(ctx context.Context, url string, report *drill.Report) error {
-	at, err := a.openRecords(ctx, url, "drill")
+func (a *app) keepDrill(ctx context.Context, from lsconfig.Replica, report *drill.Report) error {
+	l, err := a.leaserOf(from, "drill", engines.Options{})
 	if err != nil {
 		return err
 	}
-	return drill.Keep(ctx, at.Store, report.Record())
+	store, err := l.Records(ctx)
+	if err != nil {
+		return err
+	}
+	return drill.Keep(ctx, store, report.Record())
 }
 
 // drillCode says what failed, and returns the exit code of one replica.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/replctl/replicate/cmd/replctl/internal/lsconfig"
 	"github.com/replctl/replicate/engines"
 	"github.com/replctl/replicate/lease"
 )
@@ -104,8 +105,16 @@ func (a *app) openLeaser(rawURL string, flags leaseFlags) (engines.LeaseClient, 
 }
 
 // leaserAt returns the leaser of the replica at a URL for a command.
-func (a *app) leaserAt(rawURL, command string, opts engines.Options) (engines.LeaseClient, error) {
-	p, err := a.parsePlace(rawURL)
+func (a *app) leaserAt(arg, command string, opts engines.Options) (engines.LeaseClient, error) {
+	from, err := a.configured(arg)
+	if err != nil {
+		return nil, err
+	}
+	return a.leaserOf(from, command, opts)
+}
+
+func (a *app) leaserOf(from lsconfig.Replica, command string, opts engines.Options) (engines.LeaseClient, error) {
+	p, err := a.parsePlace(from.URL)
 	if err != nil {
 		return nil, err
 	}
@@ -113,6 +122,9 @@ func (a *app) leaserAt(rawURL, command string, opts engines.Options) (engines.Le
 	l, err := p.Leaser(opts)
 	if err != nil {
 		return nil, usageError("replctl "+command+" --help", "%w", err)
+	}
+	if err := authorize(l, from.Credentials); err != nil {
+		return nil, err
 	}
 	a.tuned(l)
 	return l, nil

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +12,8 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
+	"github.com/replctl/replicate/cmd/replctl/internal/lsconfig"
+	"github.com/replctl/replicate/internal/ordered"
 	"github.com/replctl/replicate/lease"
 	"github.com/replctl/replicate/replica"
 	"github.com/replctl/replicate/replica/fleet"
@@ -31,7 +34,10 @@ read but for a header: damage inside of an object is found by check, not here.
 
 What cannot be read is a row with its error, and the rest is listed: exit code 1. Else a broken
 replica is exit code 4. With --max-age one that is not younger is exit code 7; without it, 24
-hours decide the word, and never the exit code. No replica at all is exit code 3.`
+hours decide the word, and never the exit code. No replica at all is exit code 3.
+
+With --config and without a URL the replicas of the databases in Litestream's configuration file are
+listed.`
 
 type lsFlags struct {
 	maxAge       agoFlag
@@ -58,17 +64,18 @@ type databaseJSON struct {
 func newLsCommand(a *app) *cobra.Command {
 	flags := &lsFlags{}
 	cmd := &cobra.Command{
-		Use:   "ls URL",
+		Use:   "ls [URL]",
 		Short: "List the replicas below a place, and how fresh they are",
 		Long:  lsLong,
 		Example: `  replctl ls s3://backups
+  replctl ls --config /etc/litestream.yml --max-age 1h
   replctl ls /var/backups --max-age 15m --prom /var/lib/node_exporter/replctl.prom`,
-		Args: oneURL,
+		Args: a.oneOrConfigured,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if a.json && flags.jsonl {
 				return usageError("one of them", "ls: --json and --jsonl are two formats")
 			}
-			return a.ls(cmd.Context(), args[0], flags)
+			return a.ls(cmd.Context(), args, flags)
 		},
 	}
 	addMaxAge(cmd, &flags.maxAge, " (default 24h, without an exit code)")
@@ -116,49 +123,115 @@ func (a *app) verdict(damaged bool, newest time.Time, maxAge *agoFlag) error {
 	return nil
 }
 
-func (a *app) ls(ctx context.Context, url string, flags *lsFlags) error {
-	r, err := a.openReplica(url)
+// lsRow is a replica with its URL.
+type lsRow struct {
+	*fleet.Database
+	url string
+}
+
+func (a *app) ls(ctx context.Context, args []string, flags *lsFlags) error {
+	found, passedOver, err := a.findReplicas(ctx, args, flags)
 	if err != nil {
 		return err
 	}
-	store, _, err := r.Open(ctx)
-	if err != nil {
-		return err
-	}
-	m := a.newMeter("looking:")
-	defer m.done()
-	var found []*fleet.Database
-	var passedOver []string
-	opts := fleet.Options{MaxAge: flags.maxAge.d, Sizes: flags.sizes,
-		Progress:   func(dirs, replicas int) { m.updateBoth(dirs, "directories", replicas, "replicas") },
-		PassedOver: func(dir string) { passedOver = append(passedOver, dir) },
-	}
-	for db, err := range fleet.Find(ctx, store, opts) {
-		if err != nil {
-			return err
-		}
-		found = append(found, db)
-		if flags.jsonl {
-			if err := a.printJSONLine(newDatabaseJSON(r.url, db, flags)); err != nil {
-				return err
-			}
-		}
-	}
-	m.done()
-	if len(found) == 0 {
-		return r.nothing(ctx)
-	}
-	slices.SortFunc(found, func(a, b *fleet.Database) int { return strings.Compare(a.Path, b.Path) })
+	slices.SortFunc(found, func(a, b lsRow) int { return strings.Compare(a.url, b.url) })
 	if flags.prom != "" {
-		if err := writeMetrics(flags.prom, lsMetrics(r.url, found, flags, time.Now())); err != nil {
+		if err := writeMetrics(flags.prom, lsMetrics(found, flags, time.Now())); err != nil {
 			return err
 		}
 	}
-	slices.Sort(passedOver)
-	if err := a.printDatabases(r.url, found, passedOver, flags); err != nil {
+	if err := a.printDatabases(found, passedOver, flags); err != nil {
 		return err
 	}
 	return lsOutcome(found, flags)
+}
+
+// findReplicas finds those below a URL, or, without one, looks at those of the configuration file.
+func (a *app) findReplicas(ctx context.Context, args []string, flags *lsFlags) (found []lsRow, passedOver []string,
+	err error,
+) {
+	m := a.newMeter("looking:")
+	defer m.done()
+	opts := fleet.Options{
+		MaxAge: flags.maxAge.d, Sizes: flags.sizes,
+		Progress: func(dirs, replicas int) { m.updateBoth(dirs, "directories", replicas, "replicas") },
+	}
+	rows := a.lookAtConfigured(ctx, opts)
+	if len(args) > 0 {
+		r, err := a.openReplica(args[0])
+		if err != nil {
+			return nil, nil, err
+		}
+		opts.PassedOver = func(dir string) {
+			passedOver = append(passedOver, fmt.Sprintf("%s, the working directory of Litestream for %s",
+				below(r.url, dir), fleet.WorkingDirOf(dir)))
+		}
+		rows = findBelow(ctx, r, opts)
+	}
+	for row, err := range rows {
+		if err != nil {
+			return nil, nil, err
+		}
+		found = append(found, row)
+		if flags.jsonl {
+			if err := a.printJSONLine(newDatabaseJSON(row, flags)); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	slices.Sort(passedOver)
+	return found, passedOver, nil
+}
+
+// findBelow yields the replicas below a place. Without any, it says what is there instead.
+func findBelow(ctx context.Context, r *opened, opts fleet.Options) iter.Seq2[lsRow, error] {
+	return func(yield func(lsRow, error) bool) {
+		store, _, err := r.Open(ctx)
+		if err != nil {
+			yield(lsRow{}, err)
+			return
+		}
+		any := false
+		for db, err := range fleet.Find(ctx, store, opts) {
+			any = true
+			if err != nil {
+				yield(lsRow{}, err)
+				return
+			}
+			if !yield(lsRow{db, below(r.url, db.Path)}, nil) {
+				return
+			}
+		}
+		if !any {
+			yield(lsRow{}, r.nothing(ctx))
+		}
+	}
+}
+
+// lookAtConfigured yields the replicas of the configuration file.
+func (a *app) lookAtConfigured(ctx context.Context, opts fleet.Options) iter.Seq2[lsRow, error] {
+	return func(yield func(lsRow, error) bool) {
+		replicas, err := a.config.load()
+		if err != nil {
+			yield(lsRow{}, err)
+			return
+		}
+		look := func(ctx context.Context, from lsconfig.Replica) (lsRow, error) {
+			r, err := a.openConfigured(from)
+			if err != nil {
+				return lsRow{&fleet.Database{Verdict: fleet.Unknown, Err: err}, from.URL}, nil
+			}
+			return lsRow{fleet.Look(ctx, r, opts), r.url}, nil
+		}
+		for row, err := range ordered.Map(ctx, fleet.DefaultConcurrency, ordered.Slice(replicas), look) {
+			if err == nil && ctx.Err() != nil {
+				err = context.Cause(ctx)
+			}
+			if !yield(row, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 // below is the URL of a directory below that of another one; "" is that one itself.
@@ -171,9 +244,9 @@ func below(url, dir string) string {
 	return url
 }
 
-func newDatabaseJSON(url string, db *fleet.Database, flags *lsFlags) databaseJSON {
+func newDatabaseJSON(db lsRow, flags *lsFlags) databaseJSON {
 	doc := databaseJSON{
-		URL: below(url, db.Path), Formats: append([]string{}, db.Formats...),
+		URL: db.url, Formats: append([]string{}, db.Formats...),
 		Newest: pointDoc(db.Newest), Oldest: pointDoc(db.Oldest), Drill: db.Drill,
 		Verdict: db.Verdict, Problems: problemsJSON(db.Problems),
 	}
@@ -194,14 +267,14 @@ func newDatabaseJSON(url string, db *fleet.Database, flags *lsFlags) databaseJSO
 	return doc
 }
 
-func (a *app) printDatabases(url string, found []*fleet.Database, passedOver []string, flags *lsFlags) error {
+func (a *app) printDatabases(found []lsRow, passedOver []string, flags *lsFlags) error {
 	switch {
 	case flags.jsonl:
 		return nil
 	case a.json:
 		docs := []databaseJSON{}
 		for _, db := range found {
-			docs = append(docs, newDatabaseJSON(url, db, flags))
+			docs = append(docs, newDatabaseJSON(db, flags))
 		}
 		return a.printJSON(docs)
 	}
@@ -211,27 +284,26 @@ func (a *app) printDatabases(url string, found []*fleet.Database, passedOver []s
 	if !flags.sizes {
 		g.hidden = append(g.hidden, "objects", "size")
 	}
-	if !slices.ContainsFunc(found, func(db *fleet.Database) bool { return db.Drill != nil }) {
+	if !slices.ContainsFunc(found, func(db lsRow) bool { return db.Drill != nil }) {
 		g.hidden = append(g.hidden, "last drill")
 	}
 	for _, db := range found {
 		g.add(a.paintFreshness(db.Verdict), stampAgo(db.Newest.Time), stamp(db.Oldest.Time), strings.Join(db.Formats, ", "),
-			leaseWord(db.Lease), drillWord(db.Drill), db.Objects, size(db.Bytes), below(url, db.Path))
+			leaseWord(db.Lease), drillWord(db.Drill), db.Objects, size(db.Bytes), db.url)
 	}
 	if err := a.printGrid(g); err != nil {
 		return err
 	}
 	for _, db := range found {
-		if err := a.printProblems(aboutDatabase(url, db)); err != nil {
+		if err := a.printProblems(aboutDatabase(db)); err != nil {
 			return err
 		}
 	}
 	if err := a.print("\n%s\n", lsSummary(found)); err != nil {
 		return err
 	}
-	for _, dir := range passedOver {
-		place, db := below(url, dir), fleet.WorkingDirOf(dir)
-		if err := a.print("passed over: %s, the working directory of Litestream for %s\n", place, db); err != nil {
+	for _, what := range passedOver {
+		if err := a.print("passed over: %s\n", what); err != nil {
 			return err
 		}
 	}
@@ -268,21 +340,20 @@ func drillWord(d *replica.Drill) string {
 }
 
 // aboutDatabase are the problems of a replica, each with the URL to look at.
-func aboutDatabase(url string, db *fleet.Database) (problems []replica.Problem) {
-	place := below(url, db.Path)
+func aboutDatabase(db lsRow) (problems []replica.Problem) {
 	for _, p := range db.Problems {
-		if p.Object = strings.TrimSuffix(place+": "+p.Object, ": "); p.Severity != replica.SeverityInfo {
+		if p.Object = strings.TrimSuffix(db.url+": "+p.Object, ": "); p.Severity != replica.SeverityInfo {
 			problems = append(problems, p)
 		}
 	}
 	if db.Err != nil {
-		problems = append(problems, replica.Problem{Severity: replica.SeverityError, Object: place, Message: db.Err.Error()})
+		problems = append(problems, replica.Problem{Severity: replica.SeverityError, Object: db.url, Message: db.Err.Error()})
 	}
 	return problems
 }
 
 // lsSummary is such as "3 replicas: 2 fresh, 1 broken".
-func lsSummary(found []*fleet.Database) string {
+func lsSummary(found []lsRow) string {
 	n := map[fleet.Verdict]int{}
 	for _, db := range found {
 		n[db.Verdict]++
@@ -297,8 +368,8 @@ func lsSummary(found []*fleet.Database) string {
 }
 
 // lsOutcome is the exit code: what could not be read counts most, then what is broken.
-func lsOutcome(found []*fleet.Database, flags *lsFlags) error {
-	var failed []*fleet.Database
+func lsOutcome(found []lsRow, flags *lsFlags) error {
+	var failed []lsRow
 	broken, old := false, false
 	for _, db := range found {
 		if db.Err != nil {
@@ -326,12 +397,12 @@ const (
 )
 
 // lsMetrics is what ls has found.
-func lsMetrics(url string, found []*fleet.Database, flags *lsFlags, now time.Time) *metrics {
+func lsMetrics(found []lsRow, flags *lsFlags, now time.Time) *metrics {
 	m := newMetrics()
-	m.one("replctl_ls_timestamp_seconds", "When the replicas were listed.", seconds(now), "url", url)
+	m.one("replctl_ls_timestamp_seconds", "When the replicas were listed.", seconds(now))
 	for _, db := range found {
 		one := func(name, help string, value float64, labels ...string) {
-			m.one(name, help, value, append([]string{"url", below(url, db.Path)}, labels...)...)
+			m.one(name, help, value, append([]string{"url", db.url}, labels...)...)
 		}
 		one("replctl_replica_info", "A replica, and which formats it has.", 1, "formats", strings.Join(db.Formats, ","))
 		for _, v := range fleet.Verdicts {
@@ -353,7 +424,7 @@ func lsMetrics(url string, found []*fleet.Database, flags *lsFlags, now time.Tim
 			one("replctl_replica_lease_generation", "Generation of the lease.", float64(l.Generation))
 		}
 		if db.Drill != nil {
-			m.drill(below(url, db.Path), *db.Drill)
+			m.drill(db.url, *db.Drill)
 		}
 		if flags.sizes {
 			one("replctl_replica_objects", "Objects of the replica.", float64(db.Objects))

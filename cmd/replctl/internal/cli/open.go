@@ -13,6 +13,7 @@ import (
 	"unicode"
 
 	"github.com/replctl/replicate/blob"
+	"github.com/replctl/replicate/cmd/replctl/internal/lsconfig"
 	"github.com/replctl/replicate/engines"
 	"github.com/replctl/replicate/file"
 	"github.com/replctl/replicate/ltx"
@@ -57,9 +58,17 @@ func (a *app) parsePlace(rawURL string) (engines.Place, error) {
 
 const tryConfig = "the path or url that the replica has in litestream.yml"
 
-// openReplica returns the replica at a URL, which is not contacted yet.
-func (a *app) openReplica(rawURL string) (*opened, error) {
-	p, err := a.parsePlace(rawURL)
+// openReplica returns the replica that an argument means, which is not contacted yet.
+func (a *app) openReplica(arg string) (*opened, error) {
+	r, err := a.configured(arg)
+	if err != nil {
+		return nil, err
+	}
+	return a.openConfigured(r)
+}
+
+func (a *app) openConfigured(from lsconfig.Replica) (*opened, error) {
+	p, err := a.parsePlace(from.URL)
 	if err != nil {
 		return nil, err
 	}
@@ -67,8 +76,11 @@ func (a *app) openReplica(rawURL string) (*opened, error) {
 	if err != nil {
 		return nil, usageError("replctl inspect --help", "%w", err)
 	}
+	if err := authorize(c, from.Credentials); err != nil {
+		return nil, err
+	}
 	a.tuned(c)
-	r := &opened{Client: c, url: rawURL}
+	r := &opened{Client: c, url: from.URL}
 	switch c := c.(type) {
 	case *file.ReplicaClient:
 		r.dir = c.Path()

@@ -39,7 +39,11 @@ type recordsAt struct {
 
 // openRecords returns the records at a URL for a command.
 func (a *app) openRecords(ctx context.Context, rawURL, command string) (recordsAt, error) {
-	p, err := a.parsePlace(rawURL)
+	from, err := a.configured(rawURL)
+	if err != nil {
+		return recordsAt{}, err
+	}
+	p, err := a.parsePlace(from.URL)
 	if err != nil {
 		return recordsAt{}, err
 	}

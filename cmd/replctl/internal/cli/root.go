@@ -20,6 +20,8 @@ type app struct {
 	endpoint, region           string
 	forcePathStyle, skipVerify bool
 
+	config configFlags
+
 	tune func(engine any) // changes a client or a leaser before its first use; tests shorten its timeouts
 }
 
@@ -32,7 +34,9 @@ func (a *app) tuned(engine any) {
 
 const rootLong = `replctl shows what is inside a replica of a SQLite database: one that
 Litestream 0.5 keeps in LTX files, or a backup that Litestream v0.3.x made.
-It needs the replica's URL, and neither a configuration file nor a daemon.
+It needs the replica's URL, and neither a configuration file nor a daemon. Where there is
+Litestream's configuration file, --config names it, and the path of a database stands for
+the URL of its replica.
 
 A URL is a path to a directory, file:///path/to/directory, or s3://bucket/path. S3
 urls take Litestream's parameters (?endpoint=..&region=..&force-path-style=..), and
@@ -181,6 +185,8 @@ func (a *app) addStoreFlags(root *cobra.Command) {
 	flags.StringVar(&a.region, "region", "", "`region` of the bucket")
 	flags.BoolVar(&a.forcePathStyle, "force-path-style", false, "address the bucket by path, not by host name")
 	flags.BoolVar(&a.skipVerify, "skip-verify", false, "do not verify the TLS certificate of the server")
+	flags.Var(pathFlag{&a.config.file}, "config", "Litestream's configuration `file`: a database's path is then a replica")
+	flags.StringVar(&a.config.replica, "replica", "", "with --config: the replica with this `name`, or URL, of several")
 	flags.BoolVar(&a.verbose, "verbose", false, "say on standard error what is done")
 }
 
