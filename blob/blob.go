@@ -33,6 +33,10 @@ type Info struct {
 	// free; empty otherwise. It is opaque: not a checksum, not ordered.
 	ETag string
 
+	// Link: the entry is a prefix, and a link to a directory, in an engine that has links. Who
+	// walks a tree passes them over, or may walk for ever.
+	Link bool
+
 	// Metadata are the pairs given to Write. Stat and Write fill it where the
 	// engine can carry pairs; List leaves it nil. It is the caller's to change.
 	Metadata map[string]string

@@ -168,10 +168,13 @@ func (l *lister) visit(dir *os.Root, prefix, key string, found look) error {
 		return found.err
 	case !isDir:
 		return l.emit(blob.Info{Key: key, Size: found.size, ModTime: found.modTime})
-	case l.opts.Delimited:
-		return l.emit(blob.Info{Key: key})
 	}
-	if fi, err := dir.Lstat(sub); err == nil && fi.Mode()&fs.ModeSymlink != 0 {
+	fi, err := dir.Lstat(sub)
+	isLink := err == nil && fi.Mode()&fs.ModeSymlink != 0
+	switch {
+	case l.opts.Delimited:
+		return l.emit(blob.Info{Key: key, Link: isLink})
+	case isLink:
 		return fmt.Errorf("%s is a symbolic link to a directory, which a recursive listing does not follow", prefix+sub)
 	}
 	child, err := openDir(dir, sub)

@@ -215,8 +215,15 @@ func (w *walk) visit(ctx context.Context, dir string) {
 			w.tell(ctx, &Database{Path: strings.TrimSuffix(dir, "/"), Verdict: Unknown, Err: err})
 			return
 		case !info.IsPrefix():
+			if name := strings.TrimPrefix(info.Key, dir) + "/"; isFormatRoot(name) {
+				if err := blob.CheckBelow(ctx, w.store, info.Key); err != nil { // a file where a directory is to be
+					w.tell(ctx, &Database{Path: strings.TrimSuffix(dir, "/"), Verdict: Unknown, Err: err})
+					return
+				}
+			}
 		case isFormatRoot(strings.TrimPrefix(info.Key, dir)):
 			formats = append(formats, info.Key)
+		case info.Link: // to what is listed where it is, or to itself
 		case WorkingDirOf(info.Key) != "":
 			w.passOver(info.Key)
 		default:

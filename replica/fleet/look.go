@@ -43,29 +43,40 @@ func (w *walk) look(ctx context.Context, dir string) *Database {
 // object of a replica is there, and others are in its directories. A layout below 0 is that of the files
 // that are there.
 func look(ctx context.Context, db *Database, store blob.Store, layout ltx.Layout, opts Options) (foreign bool) {
-	names, err := listNames(ctx, store)
-	if err != nil {
-		db.Verdict, db.Err = Unknown, err
-		return false
-	}
 	l := &looker{Database: db, store: store, layout: layout, opts: opts}
+	names, err := listNames(ctx, store)
+	if err != nil { // what a plan lists may be listed all the same, or says itself that it may not
+		names = nil
+	}
 	if layout < 0 {
-		l.layout = names.layout()
+		if l.layout, err = layoutOf(ctx, store, names); err != nil {
+			l.Verdict, l.Err = Unknown, err
+			return false
+		}
 	}
 	if opts.Sizes {
 		l.count(ctx, names)
 	}
 	l.judge(ctx, names)
-	if !names.whole && (l.Verdict == Broken || l.Verdict == Empty || l.Err != nil) || vanished(l.Err) {
+	inDoubt := l.Verdict == Broken || l.Verdict == Empty || l.Err != nil
+	if names != nil && (!names.whole && inDoubt || errors.Is(l.Err, fs.ErrNotExist)) {
 		// The ends of the levels do not show what leads to the newest state; or what they
 		// showed is gone by now.
 		*db = Database{Path: db.Path, Objects: db.Objects, Bytes: db.Bytes}
 		l.judge(ctx, nil)
 	}
-	return l.Verdict == Empty && names.foreign()
+	return l.Verdict == Empty && names != nil && names.foreign()
 }
 
-func vanished(err error) bool { return errors.Is(err, fs.ErrNotExist) }
+// layoutOf is that of the LTX files that are there, as a client finds it.
+func layoutOf(ctx context.Context, store blob.Store, names *names) (ltx.Layout, error) {
+	if names != nil {
+		store = names
+	}
+	open := func(context.Context) (blob.Store, error) { return store, nil }
+	_, layout, err := replica.NewClient("fleet", ltx.LayoutS3, open).Open(ctx)
+	return layout, err
+}
 
 // looker looks at one replica.
 type looker struct {
@@ -156,7 +167,7 @@ func (l *looker) doubt(err error) {
 }
 
 func (l *looker) readLease(ctx context.Context, files *replica.Files, names *names) {
-	if names != nil && names.whole && !names.has(lease.DefaultFile) {
+	if names != nil && names.whole && !names.infos.Has(lease.DefaultFile) {
 		return
 	}
 	record, doubt, err := files.ReadLease(ctx)
@@ -172,7 +183,7 @@ func (l *looker) readLease(ctx context.Context, files *replica.Files, names *nam
 }
 
 func (l *looker) readDrill(ctx context.Context, files *replica.Files, names *names) {
-	if names != nil && names.whole && !names.has(replica.DrillsKey) {
+	if names != nil && names.whole && !names.infos.Has(replica.DrillsKey) {
 		return
 	}
 	switch drills, err := files.ReadDrills(ctx); {
@@ -186,7 +197,7 @@ func (l *looker) readDrill(ctx context.Context, files *replica.Files, names *nam
 // count counts what belongs to the formats.
 func (l *looker) count(ctx context.Context, names *names) {
 	var store blob.Reader = l.store
-	if names.whole {
+	if names != nil && names.whole {
 		store = names
 	}
 	for info, err := range store.List(ctx, "", blob.ListOptions{}) {

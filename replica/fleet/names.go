@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"iter"
-	"sort"
 	"strings"
 
 	"github.com/replctl/replicate/blob"
@@ -19,8 +18,8 @@ const page = 1000
 // names is a store whose listings are of names that were listed before, once.
 type names struct {
 	blob.Store
-	infos []blob.Info // in the order of their keys
-	whole bool        // they are all that there is
+	infos blob.Listed
+	whole bool // they are all that there is
 }
 
 // listNames lists a replica: all of it, if that takes one request, else the ends of its levels.
@@ -49,30 +48,10 @@ func listPage(ctx context.Context, store blob.Reader, prefix, after string) (inf
 
 // List implements [blob.Reader].
 func (n *names) List(ctx context.Context, prefix string, opts blob.ListOptions) iter.Seq2[blob.Info, error] {
-	return func(yield func(blob.Info, error) bool) {
-		after := max(prefix, opts.After)
-		last, count := "", 0
-		for _, info := range n.infos[sort.Search(len(n.infos), func(i int) bool { return n.infos[i].Key >= after }):] {
-			rest, ok := strings.CutPrefix(info.Key, prefix)
-			switch segment, _, deeper := strings.Cut(rest, "/"); {
-			case !ok:
-				return
-			case rest == "", info.Key == opts.After:
-				continue
-			case opts.Delimited && deeper:
-				info = blob.Info{Key: prefix + segment + "/"}
-			case info.IsPrefix() && !opts.EmptyDirs:
-				continue
-			}
-			if info.Key == last || info.Key <= opts.After {
-				continue
-			}
-			last = info.Key
-			if count++; !yield(info, ctx.Err()) || ctx.Err() != nil || count == opts.Limit {
-				return
-			}
-		}
+	if n.infos.StandsAbove(prefix) {
+		return n.Store.List(ctx, prefix, opts)
 	}
+	return n.infos.List(prefix, opts)
 }
 
 // KeepsModTime implements [blob.ModTimeKeeper].
@@ -81,21 +60,6 @@ func (n *names) KeepsModTime() bool { return keepsModTime(n.Store) }
 func keepsModTime(s blob.Store) bool {
 	k, ok := s.(blob.ModTimeKeeper)
 	return ok && k.KeepsModTime()
-}
-
-func (n *names) has(key string) bool {
-	i := sort.Search(len(n.infos), func(i int) bool { return n.infos[i].Key >= key })
-	return i < len(n.infos) && n.infos[i].Key == key
-}
-
-// layout is that of the LTX files: as a client has it, that of the engine matters only where both are there.
-func (n *names) layout() ltx.Layout {
-	for _, info := range n.infos {
-		if layout, _, _, _, err := ltx.ParseKey(info.Key); err == nil {
-			return layout
-		}
-	}
-	return ltx.LayoutS3
 }
 
 // foreign reports whether there are objects in the directories of a replica.

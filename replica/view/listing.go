@@ -1,11 +1,7 @@
 package view
 
 import (
-	"cmp"
 	"context"
-	"iter"
-	"slices"
-	"strings"
 	"sync"
 
 	"github.com/replctl/replicate/blob"
@@ -20,8 +16,8 @@ const flatLimit = listPage
 // were there together.
 type listing struct {
 	once    sync.Once
-	entries []blob.Info // in the order of their keys
-	whole   bool        // there are no more
+	entries blob.Listed
+	whole   bool // there are no more
 
 	mu    sync.Mutex
 	given map[listed]bool // that were answered
@@ -40,13 +36,8 @@ func (l *listing) answers(ctx context.Context, t *tap, prefix string, opts blob.
 	if l.load(ctx, t); !l.whole {
 		return false
 	}
-	for i, c := range prefix {
-		if c != '/' {
-			continue
-		}
-		if _, found := l.search(prefix[:i]); found {
-			return false
-		}
+	if l.entries.StandsAbove(prefix) {
+		return false
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -56,13 +47,6 @@ func (l *listing) answers(ctx context.Context, t *tap, prefix string, opts blob.
 	again := l.given[listed{prefix, opts}]
 	l.given[listed{prefix, opts}] = true
 	return !again
-}
-
-// search is where a key is, or would be, among the entries.
-func (l *listing) search(key string) (int, bool) {
-	return slices.BinarySearchFunc(l.entries, key, func(info blob.Info, key string) int {
-		return cmp.Compare(info.Key, key)
-	})
 }
 
 // load lists the replica, once. An error is left to the listing that is asked for.
@@ -79,26 +63,4 @@ func (l *listing) load(ctx context.Context, t *tap) {
 		}
 		l.whole = len(l.entries) < flatLimit
 	})
-}
-
-// list yields what a listing of a prefix has.
-func (l *listing) list(prefix string, opts blob.ListOptions) iter.Seq2[blob.Info, error] {
-	return func(yield func(blob.Info, error) bool) {
-		i, _ := l.search(prefix)
-		last, n := "", 0
-		for ; i < len(l.entries) && strings.HasPrefix(l.entries[i].Key, prefix); i++ {
-			info := l.entries[i]
-			if name, _, below := strings.Cut(info.Key[len(prefix):], "/"); below && opts.Delimited {
-				info = blob.Info{Key: prefix + name + "/"}
-			}
-			isHidden := info.IsPrefix() && !opts.Delimited && !opts.EmptyDirs
-			if isHidden || info.Key <= opts.After || info.Key == last || info.Key == prefix {
-				continue
-			}
-			last = info.Key
-			if n++; !yield(info, nil) || n == opts.Limit {
-				return
-			}
-		}
-	}
 }

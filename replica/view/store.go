@@ -43,7 +43,7 @@ func (t *tap) KeepsModTime() bool {
 // List implements blob.Reader.
 func (t *tap) List(ctx context.Context, prefix string, opts blob.ListOptions) iter.Seq2[blob.Info, error] {
 	if l := t.flat.Load(); l != nil && l.answers(ctx, t, prefix, opts) {
-		return l.list(prefix, opts)
+		return l.entries.List(prefix, opts)
 	}
 	return func(yield func(blob.Info, error) bool) {
 		n := 0

@@ -180,6 +180,21 @@ func TestRefusedIsARow(t *testing.T) {
 	}
 }
 
+// TestFindInLinks: links to directories are not walked, and a replica with one in it is found.
+func TestFindInLinks(t *testing.T) {
+	root := t.TempDir()
+	plant(t, root, "a/db", "v0.5")
+	for link, to := range map[string]string{"in": ".", "a/b": "../a", "out": "/etc", "a/db/ltx/8": "1", "a/db/more": "../db"} {
+		if err := os.Symlink(filepath.FromSlash(to), filepath.Join(root, filepath.FromSlash(link))); err != nil {
+			t.Skip(err) // Windows lets few users make links
+		}
+	}
+	found := findAll(t, storeOf(t, file.NewReplicaClient(root)), fleet.Options{})
+	if db := found["a/db"]; len(found) != 1 || db == nil || db.Verdict != fleet.Stale {
+		t.Errorf("found %v, %+v", found, db)
+	}
+}
+
 func TestFindEnds(t *testing.T) {
 	root := t.TempDir()
 	for i := range 20 {
