@@ -184,7 +184,8 @@ func TestRefusedIsARow(t *testing.T) {
 func TestFindInLinks(t *testing.T) {
 	root := t.TempDir()
 	plant(t, root, "a/db", "v0.5")
-	for link, to := range map[string]string{"in": ".", "a/b": "../a", "out": "/etc", "a/db/ltx/8": "1", "a/db/more": "../db"} {
+	links := map[string]string{"in": ".", "a/b": "../a", "out": "/etc", "a/db/ltx/8": "1", "a/db/more": "../db"}
+	for link, to := range links {
 		if err := os.Symlink(filepath.FromSlash(to), filepath.Join(root, filepath.FromSlash(link))); err != nil {
 			t.Skip(err) // Windows lets few users make links
 		}
