@@ -71,7 +71,7 @@ func ExemptFile(op string, records bool, k FileKind, call string) string {
 	isObject := strings.HasSuffix(file, ".ltx") || strings.HasSuffix(file, ".lz4")
 	listsFirst := slices.Contains([]string{"restore", "check", "mirror", "prune", "migrate"}, verb)
 	switch {
-	case k.Name != "ENOENT" || !strings.HasPrefix(file, "replica"):
+	case k.Name != "ENOENT" || !strings.HasPrefix(file, "replica") && !strings.HasPrefix(file, "out/"):
 	case name == "unlink":
 		return "what is gone need not be deleted"
 	case records, !isObject:

@@ -85,7 +85,10 @@ func (a *app) openGranted(ctx context.Context, rawURL string, flags leaseFlags, 
 	if current == nil || current.ETag != grant.ETag {
 		return l, nil
 	}
-	if current.Generation != grant.Generation || current.Owner != grant.Owner {
+	switch differs := current.Generation != grant.Generation || current.Owner != grant.Owner; {
+	case differs && err != nil: // the record was read otherwise than it was written
+		return nil, err
+	case differs:
 		return nil, usageError("the lease as acquire or renew printed it",
 			"--lease: has generation %d of %q, and the record with its etag has generation %d of %q",
 			grant.Generation, grant.Owner, current.Generation, current.Owner)
