@@ -199,9 +199,10 @@ func (a *app) drill(ctx context.Context, from lsconfig.Replica, flags *drillFlag
 	d.url = r.url
 	m := a.newMeter("restoring")
 	defer m.done()
+	began := func(n, of int, _ string, _ replica.Point) { m.verb = fmt.Sprintf("restoring %d of %d:", n, of) }
 	opts := drill.Options{
 		Moments: flags.moments, Seed: flags.seed, View: flags.view, Assertions: flags.asserts, TempDir: flags.tempDir,
-		Progress: m.update,
+		Began: began, Progress: m.update,
 	}
 	if flags.moments == 0 {
 		opts.Moments = -1
