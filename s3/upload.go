@@ -261,8 +261,11 @@ func (w *write) complete(
 		case err == nil && trimETag(out.ETag) != "":
 			info = w.info(size, out.ETag, out.ResultMetadata)
 			return nil
-		case err == nil || code == "NoSuchUpload": // done by an attempt before this, or not
-			info, err = w.completedBefore(ctx, size)
+		case err == nil:
+			info, err = w.completedBefore(ctx, size, "the answer lacks an etag")
+			return err
+		case code == "NoSuchUpload": // done by an attempt before this, or not
+			info, err = w.completedBefore(ctx, size, "the upload is gone")
 			return err
 		}
 		info, err = w.refused(ctx, err)
@@ -271,8 +274,8 @@ func (w *write) complete(
 	return info, unsure(err)
 }
 
-// completedBefore finds out what became of an upload that is gone.
-func (w *write) completedBefore(ctx context.Context, size int64) (blob.Info, error) {
+// completedBefore finds out what became of an upload, of which an answer does not tell, and why.
+func (w *write) completedBefore(ctx context.Context, size int64, why string) (blob.Info, error) {
 	info, nonce, err := w.s.head(ctx, w.key)
 	_, status := answer.Of(err)
 	switch {
@@ -282,7 +285,7 @@ func (w *write) completedBefore(ctx context.Context, size int64) (blob.Info, err
 		return blob.Info{}, fs.ErrExist
 	case err == nil || status == 404:
 		return blob.Info{}, answer.Permanent(
-			fmt.Errorf("%w: the upload is gone, and the object is not ours", ErrOutcomeUnknown))
+			fmt.Errorf("%w: %s, and the object is not ours", ErrOutcomeUnknown, why))
 	}
 	return blob.Info{}, err
 }

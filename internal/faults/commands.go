@@ -23,6 +23,7 @@ type Command struct {
 	Empty   bool       // the place holds no replica at first
 	Writes  bool       // it changes the place, so that each run needs a place of its own
 	Steps   bool       // it is several writes, and may end between two
+	Raw     bool       // it shows what the store gives, also where that is cut or too long
 	GoesOn  bool       // it ends when it is interrupted, which it is after its first line
 }
 
@@ -103,7 +104,7 @@ var Commands = []Command{
 		Steps: true, Effect: latest},
 	{Name: "lease show", Empty: true, Args: []string{"lease", "show", "URL", "--json"}, Writes: true, Prepare: acquired},
 	{Name: "lease watch", Empty: true, Args: []string{"lease", "watch", "URL", "--json"}, Writes: true, Prepare: acquired,
-		GoesOn: true},
+		GoesOn: true, Raw: true},
 	// It withdraws what it may have acquired, if it fails.
 	{Name: "lease acquire", Empty: true, Writes: true, Steps: true,
 		Args: []string{"lease", "acquire", "URL", "--owner", "me"}, Effect: theLease},
@@ -140,7 +141,7 @@ var Commands = []Command{
 		Args: []string{"config", "activate", "URL", "fleet", "v1", "--lock", "1"}},
 	{Name: "config gc --yes", Empty: true, Writes: true, Steps: true, Prepare: savedConfig, Effect: theConfig,
 		Args: []string{"config", "gc", "URL", "--before", "-0s", "--yes"}},
-	{Name: "records ls", Empty: true, Writes: true, Args: []string{"records", "ls", "URL", "--prefix", "kv"},
+	{Name: "records ls", Empty: true, Writes: true, Raw: true, Args: []string{"records", "ls", "URL", "--prefix", "kv"},
 		Prepare: recorded},
 	{Name: "records cp from", Empty: true, Writes: true, Steps: true, Args: []string{"records", "cp", "URL", "OUT"},
 		Prepare: recorded, Effect: [][]string{{"kv", "ls", "OUT", "--json"}}},
@@ -181,5 +182,5 @@ var storeRecord = regexp.MustCompile(`^(kv|config|records-copy)/`)
 func (c Command) Subject(call string) Subject {
 	verb, key, _ := strings.Cut(call, " ")
 	isRecord := path.Base(key) == "lock.json" || storeRecord.MatchString(key)
-	return Subject{Op: c.Op(), Records: isRecord, Verb: verb, Key: key}
+	return Subject{Op: c.Op(), Records: isRecord, Raw: c.Raw, Verb: verb, Key: key}
 }

@@ -246,8 +246,9 @@ func (f *folder) fail(call string, k faults.FileKind) (hit bool) {
 		broken = append(broken, "it was killed: "+r.Said)
 	}
 	if r.Failed {
-		broken = append(broken, tr.again(f.base, r)...)
-		if left := f.left(); f.cmd.Writes && len(left) > 0 {
+		wrote, wrong := tr.again(f.base, r)
+		broken = append(broken, wrong...)
+		if left := f.left(); f.cmd.Writes && wrote && len(left) > 0 { // who writes in a directory sweeps it
 			broken = append(broken, "the next run leaves "+strings.Join(left, " "))
 		}
 	}

@@ -95,7 +95,8 @@ func (b *bucket) end(base faults.Result, call string, e ending, k faults.Kind) {
 		if e.kind != "stall" && code != exitSignal+int(e.sig) && b.cmd.Name != "probe" {
 			broken = append(broken, fmt.Sprintf("it ends with %d, and not by the signal: %s", code, r.Said))
 		}
-		broken = append(broken, tr.again(base, r)...)
+		_, wrong := tr.again(base, r)
+		broken = append(broken, wrong...)
 		if left := tr.left(); len(left) > 0 {
 			broken = append(broken, "the next run leaves "+strings.Join(left, ", "))
 		}

@@ -202,8 +202,9 @@ func (tr *trial) outcome(line []string, seen string) string {
 }
 
 // again runs the command once more, in which nothing fails: it has to come to what it does
-// without a failure before, unless the failed run has already done it.
-func (tr *trial) again(base, failed faults.Result) (broken []string) {
+// without a failure before, unless the failed run has already done it. It says whether there was
+// something left to write.
+func (tr *trial) again(base, failed faults.Result) (wrote bool, broken []string) {
 	tr.t.Helper()
 	r, code := tr.command(tr.t.Context(), tr.run)
 	if code == exitNotAcquired {
@@ -213,14 +214,14 @@ func (tr *trial) again(base, failed faults.Result) (broken []string) {
 	state := tr.state()
 	switch {
 	case code == exitNotAcquired && (failed.Unknown || strings.Contains(failed.Said, faults.NotReleased)):
-		return nil // it said that it may hold the lock, which ends by its TTL
+		return false, nil // it said that it may hold the lock, which ends by its TTL
 	case code != exitOK && (tr.cmd.Effect == nil || failed.State != base.State):
-		return []string{fmt.Sprintf("the next run fails: exit code %d: %s\nafter %s", code, r.Said, failed.Said)}
+		return false, []string{fmt.Sprintf("the next run fails: exit code %d: %s\nafter %s", code, r.Said, failed.Said)}
 	case r.Seen != base.Seen && code == exitOK, uncounted(state) != uncounted(base.State):
-		return []string{fmt.Sprintf("the next run ends in\n%s%s\nand not in\n%s%s\nafter %s",
+		return false, []string{fmt.Sprintf("the next run ends in\n%s%s\nand not in\n%s%s\nafter %s",
 			r.Seen, state, base.Seen, base.State, failed.Said)}
 	}
-	return nil
+	return code == exitOK && failed.State != base.State, nil
 }
 
 // counters are what another run counts up.

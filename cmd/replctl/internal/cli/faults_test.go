@@ -178,7 +178,8 @@ func (b *bucket) fail(base faults.Result, call string, k faults.Kind) {
 			if !k.Wide && !strings.Contains(call, "*") {
 				broken = append(broken, faults.JudgeObject(r, call)...)
 			}
-			broken = append(broken, tr.again(base, r)...)
+			_, wrong := tr.again(base, r)
+			broken = append(broken, wrong...)
 		}
 		return broken
 	})
