@@ -94,6 +94,13 @@ func Read(file string) ([]Replica, error) {
 
 // Parse reads the content of a file. Getenv gives the variables of the environment.
 func Parse(data []byte, getenv func(string) string) (replicas []Replica, err error) {
+	return parse(data, getenv, filepath.WalkDir)
+}
+
+// walkFunc is filepath.WalkDir.
+type walkFunc = func(root string, fn fs.WalkDirFunc) error
+
+func parse(data []byte, getenv func(string) string, walk walkFunc) (replicas []Replica, err error) {
 	data = []byte(os.Expand(string(data), func(name string) string {
 		if name == "PID" {
 			return strconv.Itoa(os.Getpid())
@@ -108,7 +115,7 @@ func Parse(data []byte, getenv func(string) string) (replicas []Replica, err err
 		return nil, withoutPrefix(err)
 	}
 	for i := range file.DBs {
-		found, err := parseDatabase(&file.DBs[i], &file.settings)
+		found, err := parseDatabase(&file.DBs[i], &file.settings, walk)
 		if err != nil {
 			return nil, err
 		}
@@ -129,7 +136,7 @@ func at(n *yaml.Node, format string, args ...any) error {
 	return fmt.Errorf("line %d: "+format, append([]any{n.Line}, args...)...)
 }
 
-func parseDatabase(n *yaml.Node, defaults *settings) (replicas []Replica, err error) {
+func parseDatabase(n *yaml.Node, defaults *settings, walk walkFunc) (replicas []Replica, err error) {
 	var db databaseConfig
 	if err := n.Decode(&db); err != nil {
 		return nil, withoutPrefix(err)
@@ -153,7 +160,7 @@ func parseDatabase(n *yaml.Node, defaults *settings) (replicas []Replica, err er
 	case len(nodes) == 0:
 		return nil, at(n, "a database needs a replica")
 	}
-	paths, below, err := db.databases(n)
+	paths, below, err := db.databases(n, walk)
 	if err != nil {
 		return nil, err
 	}
@@ -171,7 +178,7 @@ func parseDatabase(n *yaml.Node, defaults *settings) (replicas []Replica, err er
 }
 
 // databases are the paths of the databases, and what is appended to the paths of their replicas.
-func (db *databaseConfig) databases(n *yaml.Node) (paths, below []string, err error) {
+func (db *databaseConfig) databases(n *yaml.Node, walk walkFunc) (paths, below []string, err error) {
 	if db.Path != "" {
 		file, err := expandHome(db.Path)
 		return []string{file}, []string{""}, err
@@ -183,7 +190,7 @@ func (db *databaseConfig) databases(n *yaml.Node) (paths, below []string, err er
 	if _, err := filepath.Match(db.Pattern, ""); err != nil {
 		return nil, nil, at(n, "pattern %q: %w", db.Pattern, err)
 	}
-	err = filepath.WalkDir(dir, func(file string, entry fs.DirEntry, err error) error {
+	err = walk(dir, func(file string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
