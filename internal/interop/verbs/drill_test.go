@@ -97,7 +97,7 @@ func TestDrillFindsDamage(t *testing.T) {
 	for _, damage := range testreplica.Damaged(t) {
 		t.Run(damage.Name, func(t *testing.T) {
 			client := file.NewReplicaClient(testreplica.Copy(t, "damaged/"+damage.Name))
-			r, err := drill.Run(t.Context(), client, drill.Options{Moments: race.Pick(1000, 2)})
+			r, err := drill.Run(t.Context(), client, drill.Options{Moments: race.Pick(8, 2)})
 			if err != nil {
 				t.Fatal(err)
 			}
