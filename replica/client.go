@@ -19,6 +19,7 @@ import (
 	"github.com/replctl/replicate/internal/lazy"
 	"github.com/replctl/replicate/internal/ordered"
 	"github.com/replctl/replicate/ltx"
+	"github.com/replctl/replicate/v3compat"
 )
 
 // MetadataTimestamp is the object metadata in which Litestream's S3 client
@@ -228,6 +229,11 @@ func IsDirectory(ctx context.Context, store blob.Reader, info blob.Info, known f
 
 // IsLTXRoot reports whether an entry of the root's listing belongs to an LTX replica.
 func IsLTXRoot(prefix string) bool { return len(ltx.DetectLayout([]string{prefix})) > 0 }
+
+// IsFormatRoot reports whether an entry of the root's listing belongs to a replica of either format.
+func IsFormatRoot(prefix string) bool {
+	return prefix == v3compat.GenerationsPrefix || IsLTXRoot(prefix)
+}
 
 // List yields the LTX files of a level whose MinTXID is from or more. Names are fixed-width
 // hex, so that the order of keys is the order of transactions.

@@ -77,7 +77,7 @@ func (s *survey) root(ctx context.Context) (levels []*levelList, err error) {
 		if err != nil {
 			return nil, err
 		}
-		belongs, err := replica.IsDirectory(ctx, s.in.Store, info, isFormatRoot)
+		belongs, err := replica.IsDirectory(ctx, s.in.Store, info, replica.IsFormatRoot)
 		level, isLevel := levelAt(info.Key)
 		switch {
 		case err != nil:
@@ -122,10 +122,6 @@ func (s *survey) levelsIn(ctx context.Context, dir string) (levels []*levelList,
 		}
 	}
 	return levels, nil
-}
-
-func isFormatRoot(prefix string) bool {
-	return prefix == v3compat.GenerationsPrefix || replica.IsLTXRoot(prefix)
 }
 
 // list lists a level.

@@ -36,7 +36,8 @@ func (d *driller) states(ctx context.Context) (states []picked, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, txid := range d.files.Timeline(all, nil).Chain.Restorable() {
+	d.timeline = d.files.Timeline(all, nil)
+	for _, txid := range d.timeline.Chain.Restorable() {
 		states = append(states, picked{state: replica.Point{TXID: txid}, target: restore.Target{TXID: txid}})
 	}
 	points, err := d.files.Backup().AllPoints(ctx)

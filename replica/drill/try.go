@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -22,7 +23,8 @@ type driller struct {
 	files *replica.Files
 	opts  Options
 
-	newest replica.Point // that can be restored, as the plan says
+	newest   replica.Point // that can be restored, as the plan says
+	timeline *replica.Timeline
 }
 
 // try restores a moment, or opens a view of it, and asks.
@@ -133,20 +135,17 @@ func (d *driller) sameTransaction(p picked, got replica.Point) error {
 
 // sameSize compares the size with that in the header of the last file.
 func (d *driller) sameSize(ctx context.Context, state replica.Point, size int64) error {
-	all, err := d.files.All(ctx)
-	if err != nil {
+	i := d.timeline.End(state.TXID)
+	if i == len(d.timeline.Ends) || d.timeline.Ends[i].MaxTXID != state.TXID {
+		return nil // it is newer than the listing
+	}
+	h, err := d.files.Header(ctx, d.timeline.Ends[i])
+	switch want := int64(h.PageSize) * int64(h.Commit); {
+	case errors.Is(err, fs.ErrNotExist): // compacted since
+		return nil
+	case err != nil:
 		return &unreadError{err}
-	}
-	timeline := d.files.Timeline(all, nil)
-	i := timeline.End(state.TXID)
-	if i == len(timeline.Ends) {
-		return nil // compacted since
-	}
-	h, err := d.files.Header(ctx, timeline.Ends[i])
-	if err != nil {
-		return &unreadError{err}
-	}
-	if want := int64(h.PageSize) * int64(h.Commit); timeline.Ends[i].MaxTXID == state.TXID && size != want {
+	case size != want:
 		return fmt.Errorf("the database has %d bytes, and %d by the header of its last file", size, want)
 	}
 	return nil

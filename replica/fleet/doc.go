@@ -9,9 +9,9 @@
 //
 // Finding costs one listing of each directory, with a page for each 1,000 entries. Looking
 // costs four requests: one listing, and one small read each for the newest state's time, the
-// oldest one's, and the lease. The names decide; they are those that a restore would plan by, and
-// the plan is that of package restore. Of a replica with 1,000 objects or more only the ends of
-// its levels are listed, unless they show something wrong: then all of it is.
+// oldest one's, and the lease; a record of drills is one read more. The names decide, and the
+// plan that a restore would make of them. Of a replica with 1,000 objects or more only the
+// ends of its levels are listed, unless they show something wrong: then all of it is.
 //
 // # What it does not know
 //

@@ -12,7 +12,6 @@ import (
 
 	"github.com/replctl/replicate/blob"
 	"github.com/replctl/replicate/replica"
-	"github.com/replctl/replicate/v3compat"
 )
 
 // DefaultMaxAge is the age from which on a database is stale, if nobody says otherwise.
@@ -215,13 +214,13 @@ func (w *walk) visit(ctx context.Context, dir string) {
 			w.tell(ctx, &Database{Path: strings.TrimSuffix(dir, "/"), Verdict: Unknown, Err: err})
 			return
 		case !info.IsPrefix():
-			if name := strings.TrimPrefix(info.Key, dir) + "/"; isFormatRoot(name) {
+			if name := strings.TrimPrefix(info.Key, dir) + "/"; replica.IsFormatRoot(name) {
 				if err := blob.CheckBelow(ctx, w.store, info.Key); err != nil { // a file where a directory is to be
 					w.tell(ctx, &Database{Path: strings.TrimSuffix(dir, "/"), Verdict: Unknown, Err: err})
 					return
 				}
 			}
-		case isFormatRoot(strings.TrimPrefix(info.Key, dir)):
+		case replica.IsFormatRoot(strings.TrimPrefix(info.Key, dir)):
 			formats = append(formats, info.Key)
 		case info.Link: // to what is listed where it is, or to itself
 		case WorkingDirOf(info.Key) != "":
@@ -241,10 +240,6 @@ func (w *walk) visit(ctx context.Context, dir string) {
 		return
 	}
 	w.tell(ctx, db)
-}
-
-func isFormatRoot(prefix string) bool {
-	return prefix == v3compat.GenerationsPrefix || replica.IsLTXRoot(prefix)
 }
 
 func (w *walk) tell(ctx context.Context, db *Database) {

@@ -176,8 +176,10 @@ func (l *looker) readLease(ctx context.Context, files *replica.Files, names *nam
 		l.problem(replica.SeverityError, lease.DefaultFile, err.Error())
 	case err != nil && l.Err == nil:
 		l.Err, l.Verdict = err, Unknown
+	case doubt != nil && record.State == lease.Corrupt:
+		l.problem(replica.SeverityError, lease.DefaultFile, doubt.Error())
 	case doubt != nil:
-		l.problem(replica.SeverityWarning, lease.DefaultFile, doubt.Error())
+		l.problem(replica.SeverityInfo, lease.DefaultFile, doubt.Error())
 	}
 	l.Lease = record
 }

@@ -66,7 +66,7 @@ func keepsModTime(s blob.Store) bool {
 func (n *names) foreign() bool {
 	for _, info := range n.infos {
 		root, _, _ := strings.Cut(info.Key, "/")
-		if isFormatRoot(root+"/") && !info.IsPrefix() {
+		if replica.IsFormatRoot(root+"/") && !info.IsPrefix() {
 			return true
 		}
 	}

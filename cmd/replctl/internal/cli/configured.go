@@ -32,6 +32,9 @@ func (f *configFlags) load() ([]lsconfig.Replica, error) {
 // configured is the replica that an argument means: that of a database in the configuration file, if one is given
 // and the argument is no URL.
 func (a *app) configured(arg string) (lsconfig.Replica, error) {
+	if a.config.replica != "" && a.config.file == "" {
+		return lsconfig.Replica{}, usageError("--config /etc/litestream.yml", "--replica is of a configuration file")
+	}
 	if a.config.file == "" || strings.Contains(arg, "://") {
 		return lsconfig.Replica{URL: arg}, nil
 	}

@@ -8,6 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jedib0t/go-pretty/v6/text"
+
+	"github.com/replctl/replicate/replica"
 	"github.com/replctl/replicate/replica/drill"
 )
 
@@ -66,4 +69,108 @@ func drillHTML(w io.Writer, all []drilled) error {
 		page.Outcome = page.Outcome.Worse(d.report.Outcome)
 	}
 	return drillTemplate.Execute(w, page)
+}
+
+func newDrillJSON(d drilled) drillJSON {
+	r := d.report
+	doc := drillJSON{URL: d.url, Outcome: r.Outcome, Seed: r.Seed, States: r.States, Newest: pointDoc(r.Newest),
+		RestoreSeconds: r.Restore.Seconds(), Moments: []drillMomentJSON{}}
+	if !r.Newest.Time.IsZero() {
+		age := r.Age.Seconds()
+		doc.AgeSeconds = &age
+	}
+	for _, m := range r.Moments {
+		moment := drillMomentJSON{Why: m.Why, Format: m.Format, State: pointDoc(m.State), Size: m.Size, Read: m.Read,
+			Seconds: m.Took.Seconds(), Outcome: m.Outcome, Checks: []drillCheckJSON{}}
+		if m.Err != nil {
+			moment.Error = m.Err.Error()
+		}
+		for _, c := range m.Checks {
+			moment.Checks = append(moment.Checks, drillCheckJSON{c.Name, c.Outcome, c.Said})
+		}
+		doc.Moments = append(doc.Moments, moment)
+	}
+	return doc
+}
+
+func (a *app) printDrill(d drilled, flags *drillFlags) error {
+	r := d.report
+	err := a.print("%s  %s  %s\n\n", a.paint(d.url, text.Bold), a.paintOutcome(r.Outcome), drillSummary(r))
+	if err != nil {
+		return err
+	}
+	g := newGrid("moment", "state", "time", "size", "read", "took", "outcome")
+	g.right = []string{"size", "read", "took"}
+	for _, m := range r.Moments {
+		g.add(m.Why, stateName(m.State), stamp(m.State.Time), size(m.Size), size(m.Read), tookText(m.Took),
+			a.paintOutcome(m.Outcome))
+	}
+	if err := a.printGrid(g); err != nil {
+		return err
+	}
+	for _, m := range r.Moments {
+		if err := a.printProblems(drillProblems(m)); err != nil {
+			return err
+		}
+	}
+	if stale, how := flags.maxAge.tooOld(r.Newest.Time, time.Now()); stale {
+		if err := a.print("\n%s\n", how); err != nil {
+			return err
+		}
+	}
+	return a.print("\n--seed %d repeats this drill\n", r.Seed)
+}
+
+func (a *app) paintOutcome(o drill.Outcome) safe {
+	switch o {
+	case drill.Passed:
+		return a.paint(string(o), text.FgGreen)
+	case drill.Failed:
+		return a.paint(string(o), text.FgRed, text.Bold)
+	}
+	return a.paint(string(o), text.FgYellow)
+}
+
+func tookText(d time.Duration) string { return d.Round(time.Millisecond).String() }
+
+// drillSummary is what an auditor asks: how many, how fast, how old.
+func drillSummary(r *drill.Report) string {
+	s := fmt.Sprintf("%d of %s tried, the longest took %s", len(r.Moments), count(r.States, "state", "states"),
+		tookText(r.Restore))
+	if r.Newest.Time.IsZero() {
+		return s
+	}
+	return s + "; the newest is of " + stampAgo(r.Newest.Time)
+}
+
+// stateName is how a state is asked for.
+func stateName(p replica.Point) string {
+	switch {
+	case p.TXID != 0:
+		return p.TXID.String()
+	case p.IsZero():
+		return "-"
+	}
+	return p.Pos.String()
+}
+
+// drillProblems are what is wrong with a moment.
+func drillProblems(m drill.Moment) (problems []replica.Problem) {
+	severity := map[drill.Outcome]replica.Severity{
+		drill.Failed: replica.SeverityError, drill.Inconclusive: replica.SeverityWarning,
+	}
+	name := stateName(m.State)
+	if m.State.IsZero() {
+		name = m.Why
+	}
+	if m.Err != nil {
+		return []replica.Problem{{Severity: severity[m.Outcome], Object: name, Message: m.Err.Error()}}
+	}
+	for _, c := range m.Checks {
+		if c.Outcome != drill.Passed {
+			message := c.Name + ": " + c.Said
+			problems = append(problems, replica.Problem{Severity: severity[c.Outcome], Object: name, Message: message})
+		}
+	}
+	return problems
 }

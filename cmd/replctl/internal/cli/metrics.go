@@ -9,8 +9,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/expfmt"
 
+	"github.com/replctl/replicate/lease"
 	"github.com/replctl/replicate/replica"
 	"github.com/replctl/replicate/replica/check"
+	"github.com/replctl/replicate/replica/drill"
+	"github.com/replctl/replicate/replica/fleet"
 )
 
 // metrics are those of some replicas, for the node exporter's textfile collector.
@@ -105,6 +108,70 @@ func zeroOne(b bool) float64 {
 		return 1
 	}
 	return 0
+}
+
+const (
+	helpNewest = "Time of the newest state that can be restored."
+	helpAge    = "Age of the newest state when it was looked at."
+)
+
+// lsMetrics is what ls has found.
+func lsMetrics(found []lsRow, flags *lsFlags, now time.Time) *metrics {
+	m := newMetrics()
+	m.one("replctl_ls_timestamp_seconds", "When the replicas were listed.", seconds(now))
+	for _, db := range found {
+		one := func(name, help string, value float64, labels ...string) {
+			m.one(name, help, value, append([]string{"url", db.url}, labels...)...)
+		}
+		one("replctl_replica_info", "A replica, and which formats it has.", 1, "formats", strings.Join(db.Formats, ","))
+		for _, v := range fleet.Verdicts {
+			one("replctl_replica_verdict", "1 for the verdict on the replica, 0 for the others.",
+				zeroOne(db.Verdict == v), "verdict", string(v))
+		}
+		if !db.Newest.Time.IsZero() {
+			one("replctl_replica_newest_seconds", helpNewest, seconds(db.Newest.Time))
+			one("replctl_replica_age_seconds", helpAge, db.Age(now).Seconds())
+		}
+		if !db.Oldest.Time.IsZero() {
+			one("replctl_replica_oldest_seconds", "Time of the oldest state that can be restored.", seconds(db.Oldest.Time))
+		}
+		for severity, n := range bySeverity(db.Problems) {
+			one("replctl_replica_problems", "Problems that the names and headers show.", n, "severity", severity)
+		}
+		if l := db.Lease; l != nil {
+			one("replctl_replica_lease_held", "Whether somebody holds the lease.", zeroOne(l.State == lease.Held))
+			one("replctl_replica_lease_generation", "Generation of the lease.", float64(l.Generation))
+		}
+		if db.Drill != nil {
+			m.drill(db.url, *db.Drill)
+		}
+		if flags.sizes {
+			one("replctl_replica_objects", "Objects of the replica.", float64(db.Objects))
+			one("replctl_replica_bytes", "Stored size of the replica.", float64(db.Bytes))
+		}
+	}
+	return m
+}
+
+func drillMetrics(all []drilled) *metrics {
+	m := newMetrics()
+	for _, d := range all {
+		m.drill(d.url, d.report.Record())
+		if d.report.Newest.Time.IsZero() {
+			continue
+		}
+		m.one("replctl_replica_newest_seconds", helpNewest, seconds(d.report.Newest.Time), "url", d.url)
+		m.one("replctl_replica_age_seconds", helpAge, d.report.Age.Seconds(), "url", d.url)
+	}
+	return m
+}
+
+// drill adds what is known of one.
+func (m *metrics) drill(url string, d replica.Drill) {
+	m.one("replctl_drill_timestamp_seconds", "When the last drill ended.", seconds(d.Time), "url", url)
+	m.one("replctl_drill_passed", "Whether the last drill passed.", zeroOne(d.Outcome == string(drill.Passed)), "url", url)
+	m.one("replctl_drill_moments", "Moments that the last drill tried.", float64(d.Moments), "url", url)
+	m.one("replctl_drill_restore_seconds", "The longest restore of the last drill.", d.RestoreSeconds, "url", url)
 }
 
 func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }

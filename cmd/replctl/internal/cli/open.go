@@ -16,10 +16,9 @@ import (
 	"github.com/replctl/replicate/cmd/replctl/internal/lsconfig"
 	"github.com/replctl/replicate/engines"
 	"github.com/replctl/replicate/file"
-	"github.com/replctl/replicate/ltx"
+	"github.com/replctl/replicate/replica"
 	"github.com/replctl/replicate/replica/fleet"
 	"github.com/replctl/replicate/s3"
-	"github.com/replctl/replicate/v3compat"
 )
 
 // opened is the replica that a command works on.
@@ -146,7 +145,7 @@ func (r *opened) suggest(ctx context.Context, store blob.Reader, names []string)
 			continue
 		}
 		for info, err := range store.List(ctx, name, blob.ListOptions{Delimited: true}) {
-			if err == nil && isFormatRoot(strings.TrimPrefix(info.Key, name)) {
+			if err == nil && replica.IsFormatRoot(strings.TrimPrefix(info.Key, name)) {
 				return "replctl inspect " + shellQuote(joinURL(r.url, strings.TrimSuffix(name, "/")))
 			}
 		}
@@ -161,7 +160,7 @@ func rootAbove(dir string) string {
 		return ""
 	}
 	for range 3 { // generations/<id>/wal
-		if isFormatRoot(filepath.Base(dir) + "/") {
+		if replica.IsFormatRoot(filepath.Base(dir) + "/") {
 			return filepath.Dir(dir)
 		}
 		dir = filepath.Dir(dir)
@@ -213,20 +212,16 @@ func (r *opened) isReplica(ctx context.Context) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if isFormatRoot(info.Key) {
+		if replica.IsFormatRoot(info.Key) {
 			return true, nil
 		}
-		if !info.IsPrefix() && isFormatRoot(info.Key+"/") {
+		if !info.IsPrefix() && replica.IsFormatRoot(info.Key+"/") {
 			if err := blob.CheckBelow(ctx, store, info.Key); err != nil {
 				return false, err
 			}
 		}
 	}
 	return false, nil
-}
-
-func isFormatRoot(prefix string) bool {
-	return prefix == v3compat.GenerationsPrefix || len(ltx.DetectLayout([]string{prefix})) > 0
 }
 
 // orNothing turns an empty result into exit code 3 where there is no replica at
