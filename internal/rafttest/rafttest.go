@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -41,7 +42,7 @@ type Cluster struct {
 // startTimeout is how long a cluster may take to begin. It is long: machines are slow.
 const startTimeout = 2 * time.Minute
 
-// Start starts a cluster, and waits until all its nodes are voters. The end of the test stops it.
+// Start starts a cluster, and waits until all its nodes are voters and know it. The end of the test stops it.
 func Start(t testing.TB, opts Options) *Cluster {
 	t.Helper()
 	if opts.Nodes == 0 {
@@ -61,7 +62,7 @@ func Start(t testing.TB, opts Options) *Cluster {
 	return c
 }
 
-// WaitVoters waits until all nodes are voters.
+// WaitVoters waits until all nodes are voters, and every node that runs knows it.
 func (c *Cluster) WaitVoters() {
 	c.t.Helper()
 	end := time.Now().Add(startTimeout)
@@ -173,6 +174,7 @@ func (c *Cluster) Size() int { return len(c.nodes) }
 // Node is a node; nil while it is stopped.
 func (c *Cluster) Node(i int) *raft.Node { return c.nodes[i].Load() }
 
+// isVoter: a follower hears of a new member after its leader does, so that all are asked.
 func (c *Cluster) isVoter(i int) bool {
 	for j := range c.nodes {
 		n := c.Node(j)
@@ -180,16 +182,11 @@ func (c *Cluster) isVoter(i int) bool {
 			continue
 		}
 		s, err := n.Status()
-		if err != nil || s.State != "Leader" {
-			continue
-		}
-		for _, m := range s.Members {
-			if m.ID == ID(i) && m.Voter {
-				return true
-			}
+		if err != nil || !slices.ContainsFunc(s.Members, func(m raft.Member) bool { return m.ID == ID(i) && m.Voter }) {
+			return false
 		}
 	}
-	return false
+	return c.Leader() >= 0
 }
 
 // Leader is the node that leads, or one of them if an older one does not know yet; -1 if none does.
