@@ -53,13 +53,17 @@ func moved(isMoved bool, to, fromURL choice) choice {
 	return fromURL
 }
 
+// minIdle is how many connections are kept open at least: a reader of many single pages makes as many
+// requests at a time, and would make a connection for nearly each of them.
+const minIdle = 64
+
 // transport makes every choice of a normalized Config that the provider table is to make.
 func (c Config) transport(p place.Provider) (opts transport.Options, err error) {
 	chosen := c.choices()
 	opts = transport.Options{
 		Place: c.place(), Provider: p,
 		Credentials: c.Credentials, Transport: c.Transport,
-		SkipVerify: c.SkipVerify, Idle: 2 * c.Concurrency,
+		SkipVerify: c.SkipVerify, Idle: max(minIdle, 2*c.Concurrency),
 		PathStyle:          chosen.pathStyle.or(!p.VirtualHost),
 		SignAcceptEncoding: chosen.signAcceptEncoding.or(!p.AcceptEncoding),
 		PutMD5:             c.PutObjectContentMD5,

@@ -55,6 +55,7 @@ func (p *pages) advance(l *layout, pgno uint32) {
 	if s == nil {
 		return
 	}
+	p.lately = s
 	_, start, end, ok := l.find(pgno)
 	if !ok {
 		return
@@ -83,7 +84,7 @@ func (s *stream) begin(l *layout) {
 // rangeSize is the size of the ranges that are read ahead of a stream. One that is being used
 // takes memory, too.
 func (p *pages) rangeSize(s *stream) int64 {
-	return min(maxRange, p.budget/int64(p.concurrency+2), max(firstAhead, growth*s.read/4))
+	return min(maxRange, p.budget/int64(p.concurrency+1), max(firstAhead, growth*s.read/4))
 }
 
 // isScan reports whether a stream is one that goes far.

@@ -32,6 +32,7 @@ type pages struct {
 	tree    tree
 	streams [streams]stream
 	reading *stream // that has read last; nil if none has
+	lately  *stream // that has read last, whatever was read since
 	oldest  int     // of streams
 }
 
@@ -181,6 +182,13 @@ func (p *pages) around(l *layout, w want) (in *pool, f *stored, start, end int64
 	in = &p.ahead
 	if r, ok := p.covering(w); ok {
 		return in, w.file, w.start, p.clip(w.file, w.start, r.end)
+	}
+	if s := p.lately; p.isScan(s) { // it wants an interior page, and has had no request for it
+		for _, span := range p.spans(s) {
+			if l.patchOf(w.file) == 0 && span.file == w.file && span.start <= w.start && w.end <= span.end {
+				return in, w.file, span.start, p.clip(w.file, span.start, span.end)
+			}
+		}
 	}
 	most := bounds{aroundMiss, aroundMiss, maxGap}
 	if s := p.reading; p.isScan(s) {

@@ -113,9 +113,17 @@ func (p *pages) spans(s *stream) []span {
 		all = slices.DeleteFunc(all, func(s span) bool { return s.isRest && s.end-s.start < most/2 && len(s.interiors) == 0 })
 	}
 	slices.SortStableFunc(all, func(a, b span) int {
-		return cmp.Or(-cmp.Compare(len(a.interiors), len(b.interiors)), cmp.Compare(a.first, b.first))
+		return cmp.Or(-cmp.Compare(a.lead(), b.lead()), cmp.Compare(a.first, b.first))
 	})
 	return all
+}
+
+// lead is how many interior pages a range has, if it is short enough to go before others for them.
+func (s *span) lead() int {
+	if s.end-s.start > firstAhead {
+		return 0
+	}
+	return len(s.interiors)
 }
 
 func (s *span) takes(w want, most int64) bool {

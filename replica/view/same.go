@@ -71,7 +71,10 @@ func isTwin(a, b *stored) bool {
 	return len(trailer) == ltx.TrailerSize && bytes.Equal(trailer, b.version.trailer)
 }
 
-// Fetch reads pages into the cache, several requests at a time, and reads hardly anything else. It is
+// manySmall times as many requests go on at a time where each is for a few pages.
+const manySmall = 8
+
+// Fetch reads pages into the cache, many requests at a time, and reads hardly anything else. It is
 // for a reader who knows which pages it will read next: as many as a part of [Options.PageCache] holds.
 func (v *View) Fetch(ctx context.Context, pgnos []uint32) error {
 	p, ok := v.pages.(*pages)
@@ -90,7 +93,7 @@ func (v *View) Fetch(ctx context.Context, pgnos []uint32) error {
 	spans := p.spans(s)
 	p.mu.Unlock()
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(p.concurrency)
+	g.SetLimit(p.concurrency * manySmall)
 	for _, r := range spans {
 		g.Go(func() error {
 			if err := p.fetchSpan(ctx, r, s.wants); err != nil {

@@ -24,7 +24,8 @@ type Options struct {
 	// all together; 16 MiB if zero.
 	ReadAhead int64
 
-	// Concurrency is how many requests go on at a time; 8 if zero.
+	// Concurrency is how many requests go on at a time; 8 if zero. [View.Fetch] makes eight
+	// times as many: each is for a few pages.
 	Concurrency int
 
 	// MaxBytes, unless zero, is how many bytes may be read from the store, in all. A read

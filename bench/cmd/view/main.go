@@ -99,7 +99,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, b.close(context.WithoutCancel(ctx))) }()
-	for _, measure := range []func(context.Context) error{b.counts, b.cached, b.lookup, b.scan, b.table} {
+	for _, measure := range []func(context.Context) error{b.counts, b.cached, b.lookup, b.scan, b.difference, b.table} {
 		if err := measure(ctx); err != nil {
 			return err
 		}
