@@ -27,6 +27,7 @@ type checkJSON struct {
 	Restored   int               `json:"restored"`
 	Problems   []replica.Problem `json:"problems"`
 	Restorable []windowJSON      `json:"restorable"`
+	Error      string            `json:"error,omitempty"` // with --all: why it could not be checked
 }
 
 // windowJSON has min_txid and max_txid for LTX, generation for v0.3.
@@ -46,6 +47,7 @@ type checkOptions struct {
 	prom    string
 	tempDir string
 	maxAge  agoFlag
+	many    allFlags
 }
 
 const checkLong = `Check a replica without restoring it to a place of its own: that nothing is missing,
@@ -78,24 +80,29 @@ generations of neighbours.
 replica, the file stays as it was: alert on an old replctl_check_timestamp_seconds as well.
 
 Exit code 4 means that a problem is an error: something cannot be restored. With --max-age,
-exit code 7 means that nothing is wrong but that the newest state is older.`
+exit code 7 means that nothing is wrong but that the newest state is older.
+
+--all checks every replica at any depth below URL, --config without a database every replica of
+the file, a few at a time (--parallel), and reports them together: one that cannot be checked does
+not keep the others. The exit code is the first of 1, 4, 3, 7 and 0 that applies to any of them.`
 
 func newCheckCommand(a *app) *cobra.Command {
 	opts := &checkOptions{}
 	cmd := &cobra.Command{
-		Use:   "check URL",
+		Use:   "check [URL]",
 		Short: "Verify a replica, and show what can be restored from it",
 		Long:  fmt.Sprintf(checkLong, size(check.AutoReadBytes), check.AutoReadObjects),
 		Example: `  replctl check --deep s3://backups/db
-  replctl check --read-data-subset 5% --prom /var/lib/node_exporter/replctl.prom /var/backups/db`,
-		Args: oneURL,
+  replctl check --read-data-subset 5% --prom /var/lib/node_exporter/replctl.prom /var/backups/db
+  replctl check --all s3://backups --max-age 1h`,
+		Args: a.oneOrConfigured,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !cmd.Flags().Changed("round") {
 				opts.round = roundOf(time.Now())
 			} else if strings.Contains(opts.subset, "/") {
 				return usageError("--read-data-subset 5%", "--round is for a share, and %s is a group", opts.subset)
 			}
-			return a.check(cmd.Context(), args[0], opts)
+			return a.check(cmd.Context(), args, opts)
 		},
 	}
 	flags := cmd.Flags()
@@ -107,6 +114,7 @@ func newCheckCommand(a *app) *cobra.Command {
 		"write metrics to `file` for the Prometheus node exporter's textfile collector")
 	addMaxAge(cmd, &opts.maxAge, "")
 	flags.Var(pathFlag{&opts.tempDir}, "temp-dir", "where --deep restores to (default $TMPDIR)")
+	opts.many.add(cmd, "check every replica below URL, or of the configuration file")
 	a.addJSON(cmd)
 	return cmd
 }
@@ -114,7 +122,7 @@ func newCheckCommand(a *app) *cobra.Command {
 // roundOf is the day since 1970, in UTC.
 func roundOf(t time.Time) uint64 { return uint64(t.Unix() / (24 * 60 * 60)) }
 
-func (a *app) check(ctx context.Context, url string, opts *checkOptions) error {
+func (a *app) check(ctx context.Context, args []string, opts *checkOptions) error {
 	subset, err := parseSubset(opts.subset)
 	if err != nil {
 		return usageError("--read-data-subset 5% or 1/20", "--read-data-subset %s: %w", opts.subset, err)
@@ -122,19 +130,24 @@ func (a *app) check(ctx context.Context, url string, opts *checkOptions) error {
 	if opts.deep && opts.subset != "" {
 		return usageError("one of them", "--deep reads everything, --read-data-subset a share of it")
 	}
-	r, err := a.openReplica(url)
+	if len(args) == 0 || opts.many.all {
+		return a.checkAll(ctx, args, opts, subset)
+	}
+	r, err := a.openReplica(args[0])
 	if err != nil {
 		return err
 	}
-	report, err := a.runCheck(ctx, r, opts, subset)
+	m := a.newMeter("checking")
+	subset.Progress = m.update
+	report, err := runCheck(ctx, r, opts, subset)
+	m.done()
 	if err != nil {
 		return err
-	}
-	if len(report.Formats()) == 0 {
-		return r.nothing(ctx)
 	}
 	if opts.prom != "" {
-		if err := writeMetrics(opts.prom, checkMetrics(r.url, report, time.Now())); err != nil {
+		metrics := newMetrics()
+		metrics.check(r.url, report, time.Now())
+		if err := writeMetrics(opts.prom, metrics); err != nil {
 			return err
 		}
 	}
@@ -159,13 +172,15 @@ func newestOf(windows []replica.Window) (newest time.Time) {
 	return newest
 }
 
-func (a *app) runCheck(ctx context.Context, r *opened, opts *checkOptions, subset check.Options,
-) (*check.Report, error) {
-	m := a.newMeter("checking")
-	defer m.done()
-	subset.Deep, subset.Round, subset.TempDir, subset.Progress = opts.deep, opts.round, opts.tempDir, m.update
+// runCheck checks a replica. Where there is none, the error says so.
+func runCheck(ctx context.Context, r *opened, opts *checkOptions, subset check.Options) (*check.Report, error) {
+	subset.Deep, subset.Round, subset.TempDir = opts.deep, opts.round, opts.tempDir
 	subset.Verify = func(ctx context.Context, path string) error { return soundDatabase(ctx, path, sqlite.CheckFull) }
-	return check.Run(ctx, r, subset)
+	report, err := check.Run(ctx, r, subset)
+	if err == nil && len(report.Formats()) == 0 {
+		return nil, r.nothing(ctx)
+	}
+	return report, err
 }
 
 // soundDatabase is sqlite.Check; a database with nothing in it is sound.

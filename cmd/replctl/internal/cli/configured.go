@@ -29,6 +29,30 @@ func (f *configFlags) load() ([]lsconfig.Replica, error) {
 	return f.read, nil
 }
 
+// chosen are the replicas of the file; with --replica those that it names.
+func (f *configFlags) chosen() ([]lsconfig.Replica, error) {
+	all, err := f.load()
+	if err != nil || f.replica == "" {
+		return all, err
+	}
+	var chosen []lsconfig.Replica
+	for _, r := range all {
+		if f.names(r) {
+			chosen = append(chosen, r)
+		}
+	}
+	if len(chosen) == 0 {
+		return nil, usageError("--replica "+shellQuote(cmp.Or(all[0].Name, all[0].URL)),
+			"%s has no replica %q", f.file, f.replica)
+	}
+	return chosen, nil
+}
+
+// names reports whether --replica means this one, if it is given.
+func (f *configFlags) names(r lsconfig.Replica) bool {
+	return f.replica == "" || f.replica == r.Name || f.replica == r.URL
+}
+
 // configured is the replica that an argument means: that of a database in the configuration file, if one is given
 // and the argument is no URL.
 func (a *app) configured(arg string) (lsconfig.Replica, error) {
@@ -54,7 +78,7 @@ func (a *app) configured(arg string) (lsconfig.Replica, error) {
 			continue
 		}
 		names = append(names, cmp.Or(r.Name, r.URL))
-		if a.config.replica == "" || a.config.replica == r.Name || a.config.replica == r.URL {
+		if a.config.names(r) {
 			found = append(found, r)
 		}
 	}
@@ -75,7 +99,7 @@ func (a *app) configured(arg string) (lsconfig.Replica, error) {
 // replicasOf are the replicas that arguments mean; none means all of the configuration file.
 func (a *app) replicasOf(args []string) (all []lsconfig.Replica, err error) {
 	if len(args) == 0 {
-		return a.config.load()
+		return a.config.chosen()
 	}
 	for _, arg := range args {
 		r, err := a.configured(arg)

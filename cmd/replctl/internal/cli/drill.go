@@ -141,15 +141,13 @@ func (a *app) drills(ctx context.Context, args []string, flags *drillFlags) erro
 		return err
 	}
 	var all []drilled
-	codes := map[int]bool{}
+	codes := outcomes{}
 	for _, from := range replicas {
 		d, err := a.drill(ctx, from, flags)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if code := a.drillCode(d, err, flags); code != exitOK {
-			codes[code] = true
-		}
+		codes[a.drillCode(d, err, flags)] = true
 		if d.report != nil {
 			all = append(all, d)
 		}
@@ -164,10 +162,8 @@ func (a *app) drills(ctx context.Context, args []string, flags *drillFlags) erro
 			return err
 		}
 	}
-	for _, code := range []int{exitUsage, exitFailure, exitDamage, exitInconclusive, exitNothing, exitStale} {
-		if codes[code] {
-			return &cliError{code: code}
-		}
+	if err := codes.err(); err != nil {
+		return err
 	}
 	return ping(ctx, flags.ping)
 }

@@ -211,7 +211,7 @@ func findBelow(ctx context.Context, r *opened, opts fleet.Options) iter.Seq2[lsR
 // lookAtConfigured yields the replicas of the configuration file.
 func (a *app) lookAtConfigured(ctx context.Context, opts fleet.Options) iter.Seq2[lsRow, error] {
 	return func(yield func(lsRow, error) bool) {
-		replicas, err := a.config.load()
+		replicas, err := a.config.chosen()
 		if err != nil {
 			yield(lsRow{}, err)
 			return
@@ -340,16 +340,30 @@ func drillWord(d *replica.Drill) string {
 }
 
 // aboutDatabase are the problems of a replica, each with the URL to look at.
-func aboutDatabase(db lsRow) (problems []replica.Problem) {
-	for _, p := range db.Problems {
-		if p.Object = strings.TrimSuffix(db.url+": "+p.Object, ": "); p.Severity != replica.SeverityInfo {
-			problems = append(problems, p)
-		}
-	}
+func aboutDatabase(db lsRow) []replica.Problem {
+	problems := problemsAt(db.url, db.Problems)
 	if db.Err != nil {
 		problems = append(problems, replica.Problem{Severity: replica.SeverityError, Object: db.url, Message: db.Err.Error()})
 	}
 	return problems
+}
+
+// problemsAt are those of one of many replicas that are more than worth knowing. Of objects that follow
+// one another with the same problem one is named.
+func problemsAt(url string, problems []replica.Problem) (some []replica.Problem) {
+	for len(problems) > 0 {
+		p, n := problems[0], 1
+		for n < len(problems) && problems[n].Severity == p.Severity && problems[n].Message == p.Message {
+			n++
+		}
+		if p.Object = below(url, p.Object); n > 1 {
+			p.Message += fmt.Sprintf(" (and %s more)", count(n-1, "object", "objects"))
+		}
+		if problems = problems[n:]; p.Severity != replica.SeverityInfo {
+			some = append(some, p)
+		}
+	}
+	return some
 }
 
 // lsSummary is such as "3 replicas: 2 fresh, 1 broken".

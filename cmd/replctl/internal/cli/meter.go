@@ -18,12 +18,18 @@ type meter struct {
 }
 
 func (a *app) newMeter(verb string) *meter {
-	now := time.Now()
-	m := &meter{w: io.Discard, verb: verb, unit: size, began: now, next: now.Add(500 * time.Millisecond)}
+	m := silentMeter()
+	m.verb = verb
 	if terminalWidth(a.stderr) > 0 {
 		m.w = a.stderr
 	}
 	return m
+}
+
+// silentMeter shows nothing.
+func silentMeter() *meter {
+	now := time.Now()
+	return &meter{w: io.Discard, unit: size, began: now, next: now.Add(500 * time.Millisecond)}
 }
 
 func (m *meter) update(done, total int64) {

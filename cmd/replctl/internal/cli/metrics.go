@@ -61,13 +61,12 @@ func (m *metrics) text() (string, error) {
 	return b.String(), nil
 }
 
-// checkMetrics is what a check has found.
-func checkMetrics(url string, r *check.Report, now time.Time) *metrics {
-	m := newMetrics()
+// check adds what a check has found.
+func (m *metrics) check(url string, r *check.Report, now time.Time) {
 	one := func(name, help string, value float64, labels ...string) {
 		m.one(name, help, value, append([]string{"url", url}, labels...)...)
 	}
-	one("replctl_check_ok", "Whether the check found no error.", zeroOne(r.OK()))
+	m.checkOK(url, r.OK())
 	one("replctl_check_timestamp_seconds", "When the check ended.", seconds(now))
 	one("replctl_check_objects", "Objects in the replica.", float64(r.Objects))
 	one("replctl_check_bytes", "Stored size of the replica.", float64(r.Bytes))
@@ -88,7 +87,10 @@ func checkMetrics(url string, r *check.Report, now time.Time) *metrics {
 			one("replctl_restorable_to_seconds", "End of the last window that can be restored.", seconds(w.To.Time), labels...)
 		}
 	}
-	return m
+}
+
+func (m *metrics) checkOK(url string, ok bool) {
+	m.one("replctl_check_ok", "Whether the check found no error.", zeroOne(ok), "url", url)
 }
 
 // bySeverity counts problems; 0 is a count, too.

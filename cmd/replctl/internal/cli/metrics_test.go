@@ -12,7 +12,9 @@ import (
 // TestMetricsOfAnyPath: a path need not be text.
 func TestMetricsOfAnyPath(t *testing.T) {
 	r := &check.Report{Inspection: &check.Inspection{Problems: []replica.Problem{{Severity: replica.SeverityError}}}}
-	text, err := checkMetrics("/a\xff\n\"b", r, time.Unix(1, 0)).text()
+	m := newMetrics()
+	m.check("/a\xff\n\"b", r, time.Unix(1, 0))
+	text, err := m.text()
 	if err != nil {
 		t.Fatal(err)
 	}

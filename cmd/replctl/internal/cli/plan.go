@@ -174,23 +174,28 @@ func (a *app) sayPlan(target restore.Target, plan *restore.Plan) {
 	}
 }
 
-// noPlan gives the error of a plan its exit code, and prints what is possible.
+// noPlan is planError, and prints what is possible.
 func (a *app) noPlan(ctx context.Context, r *opened, err error) error {
 	if errors.Is(err, replica.ErrNoReplica) {
 		return r.nothing(ctx)
 	}
 	var e *restore.PlanError
+	if errors.As(err, &e) && a.json {
+		doc := noPlanJSON{URL: r.url, Error: e.Error(), Before: pointDoc(e.Before), After: pointDoc(e.After)}
+		return errors.Join(a.printJSON(doc), planError(err))
+	}
+	return planError(err)
+}
+
+// planError gives the error of a plan its exit code.
+func planError(err error) error {
+	var e *restore.PlanError
 	if !errors.As(err, &e) {
 		return err
 	}
-	ce := &cliError{code: exitNothing, err: err}
+	ce := &cliError{code: exitNothing, err: err, try: nearestPoints(e)}
 	if errors.Is(err, replica.ErrDamaged) {
 		ce.code = exitDamage
-	}
-	ce.try = nearestPoints(e)
-	if a.json {
-		doc := noPlanJSON{URL: r.url, Error: e.Error(), Before: pointDoc(e.Before), After: pointDoc(e.After)}
-		return errors.Join(a.printJSON(doc), ce)
 	}
 	return ce
 }

@@ -31,6 +31,7 @@ type restoreJSON struct {
 	Bytes    int64      `json:"bytes,omitempty"`     // of the objects that were read
 	Size     int64      `json:"size,omitempty"`      // of the database
 	Seconds  float64    `json:"seconds,omitempty"`
+	Error    string     `json:"error,omitempty"` // with --all: why it was not restored
 }
 
 type restoreOptions struct {
@@ -40,6 +41,8 @@ type restoreOptions struct {
 	force           bool
 	check           checkFlag
 	target          *targetFlags
+	many            allFlags
+	isOne           bool // of many: it says nothing while it restores
 }
 
 const standardOutput = "-"
@@ -47,7 +50,7 @@ const standardOutput = "-"
 func newRestoreCommand(a *app) *cobra.Command {
 	opts := &restoreOptions{}
 	cmd := &cobra.Command{
-		Use:   "restore URL -o PATH",
+		Use:   "restore [URL] -o PATH",
 		Short: "Restore a database",
 		Long: `Restore a database from its replica to a file, or with "-o -" to standard output.
 
@@ -72,11 +75,26 @@ On standard output the database is complete only if the exit code is 0. Once the
 output, the restore does not look for a way around damage. If the plan has too many files
 to read side by side, or WAL, the database is made in a temporary file first ($TMPDIR).
 
+--all restores the database of every replica at any depth below URL, or of the file that
+--config names, a few at a time (--parallel), into the directory PATH: that of URL/a/b to
+PATH/a/b.db, unless its name ends in .db, .sqlite or .sqlite3 as it is, and that of the database /var/lib/app.db
+in the configuration file to PATH/var/lib/app.db. What cannot be restored does not keep the
+rest. The exit code is the first of 1, 4, 3 and 0 that applies to any of them.
+
 ` + targetHelp,
 		Example: `  replctl restore s3://backups/db -o db.sqlite
-  replctl restore /var/backups/db -o db.sqlite --timestamp "2026-11-20 14:05"`,
-		Args: oneURL,
+  replctl restore /var/backups/db -o db.sqlite --timestamp "2026-11-20 14:05"
+  replctl restore --all s3://backups -o /var/lib/restored`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if opts.many.all {
+				return a.oneOrConfigured(cmd, args)
+			}
+			return oneURL(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if opts.many.all {
+				return a.restoreAll(cmd.Context(), args, opts)
+			}
 			return a.restore(cmd.Context(), args[0], opts)
 		},
 	}
@@ -87,6 +105,7 @@ to read side by side, or WAL, the database is made in a temporary file first ($T
 	flags.BoolVar(&opts.force, "force", false, "replace what is at PATH")
 	flags.Var(&opts.check, "integrity-check", "let SQLite check the database before it gets its name: "+checkUsage)
 	opts.target = addTarget(flags)
+	opts.many.add(cmd, "restore every replica below URL, or of the configuration file, into the directory PATH")
 	a.addJSON(cmd)
 	return cmd
 }
@@ -110,13 +129,6 @@ func (a *app) restore(ctx context.Context, url string, opts *restoreOptions) err
 	if err := opts.validate(a); err != nil {
 		return err
 	}
-	if exists, err := opts.exists(); err != nil {
-		return err
-	} else if exists && opts.ifDBNotExists {
-		return a.notRestored(url, opts, "there is a file at "+opts.output)
-	} else if exists && !opts.force {
-		return inTheWay(opts.output, fmt.Errorf("%s: %w", opts.output, fs.ErrExist))
-	}
 	target, err := opts.target.target()
 	if err != nil {
 		return err
@@ -125,24 +137,73 @@ func (a *app) restore(ctx context.Context, url string, opts *restoreOptions) err
 	if err != nil {
 		return err
 	}
+	done, err := a.restoreOne(ctx, r, target, opts)
+	var planErr *restore.PlanError
+	switch {
+	case errors.As(err, &planErr):
+		return a.noPlan(ctx, r, err)
+	case err != nil:
+		return err
+	case done.plan == nil:
+		a.talk("no restore: %s", done.why)
+	}
+	return a.printRestored(r, done, opts)
+}
+
+// restored is what came of a restore.
+type restored struct {
+	plan *restore.Plan // nil if there was nothing to do
+	why  string        // there was not
+	size int64         // of the database
+	took time.Duration
+}
+
+// restoreOne restores one database. An error has its exit code, but for a *[restore.PlanError].
+func (a *app) restoreOne(ctx context.Context, r *opened, target restore.Target, opts *restoreOptions,
+) (done restored, err error) {
+	if exists, err := opts.exists(); err != nil {
+		return done, err
+	} else if exists && opts.ifDBNotExists {
+		return restored{why: "there is a file at " + opts.output}, nil
+	} else if exists && !opts.force {
+		return done, inTheWay(opts.output, fmt.Errorf("%s: %w", opts.output, fs.ErrExist))
+	}
 	began := time.Now()
-	done, err := a.restoreTo(ctx, r, target, opts)
+	done.plan, err = a.restoreTo(ctx, r, target, opts)
+	done.took = time.Since(began)
 	var planErr *restore.PlanError
 	switch {
 	case err == nil:
-		return a.restored(r, done, opts, time.Since(began))
+		done.size = a.sizeOf(opts.output)
+		return done, nil
 	case errors.Is(err, replica.ErrNoReplica) && opts.ifReplicaExists:
-		return a.notRestored(url, opts, "there is no replica")
-	case errors.As(err, &planErr) || errors.Is(err, replica.ErrNoReplica):
-		return a.noPlan(ctx, r, err)
+		return restored{why: "there is no replica"}, nil
+	case errors.Is(err, replica.ErrNoReplica):
+		return done, r.nothing(ctx)
+	case errors.As(err, &planErr):
+		return done, err
 	case errors.Is(err, restore.ErrPartial):
-		return &cliError{classify(err).code, err, "-o FILE, which looks for a way around what is damaged"}
+		return done, &cliError{classify(err).code, err, "-o FILE, which looks for a way around what is damaged"}
 	case errors.Is(err, sqlite.ErrInUse):
-		return &cliError{exitFailure, err, "once no process uses " + opts.output + " (lsof and fuser name those that do)"}
-	case errors.Is(err, fs.ErrPermission) && done != nil && !aboutObject(err):
-		return &cliError{exitFailure, err, "another path, or as a user who may write there"}
+		return done, &cliError{exitFailure, err,
+			"once no process uses " + opts.output + " (lsof and fuser name those that do)"}
+	case errors.Is(err, fs.ErrPermission) && done.plan != nil && !aboutObject(err):
+		return done, &cliError{exitFailure, err, "another path, or as a user who may write there"}
 	}
-	return inTheWay(opts.output, err)
+	return done, inTheWay(opts.output, err)
+}
+
+// sizeOf is how large a file is that was restored.
+func (a *app) sizeOf(output string) int64 {
+	if output == standardOutput {
+		return 0
+	}
+	fi, err := os.Stat(output)
+	if err != nil { // it was restored: whoever removed it or hides it knows
+		a.talk("replctl: size of what was restored: %v", err)
+		return 0
+	}
+	return fi.Size()
 }
 
 // aboutObject tells an error of the replica from one of the output.
@@ -187,28 +248,39 @@ func inTheWay(output string, err error) error {
 // restoreTo restores, and returns the plan that was followed last; nil if there is none.
 func (a *app) restoreTo(ctx context.Context, r *opened, target restore.Target, opts *restoreOptions,
 ) (plan *restore.Plan, err error) {
-	m := a.newMeter("restoring")
+	newMeter := func() *meter {
+		if opts.isOne {
+			return silentMeter()
+		}
+		return a.newMeter("restoring")
+	}
+	about := ""
+	if opts.isOne {
+		about = r.url + ": "
+	}
+	m := newMeter()
 	defer func() { m.done() }()
 	how := restore.Options{
 		Progress: func(done, total int64) { m.update(done, total) },
 		Planned: func(p *restore.Plan) error {
 			if plan != nil {
 				m.done()
-				m = a.newMeter("restoring")
+				m = newMeter()
 			}
-			plan = p
-			a.sayPlan(target, plan)
+			if plan = p; !opts.isOne {
+				a.sayPlan(target, plan)
+			}
 			if opts.output == standardOutput && plan.MayMiss {
 				a.talk("note: this backup has no times.json, and may lack segments that no name shows; " +
 					"with -o FILE, SQLite checks the database")
 			}
 			return nil
 		},
-		Around: func(err error) { a.talk("note: planning again: %v", err) },
+		Around: func(err error) { a.talk("note: %splanning again: %v", about, err) },
 		Doubt: func(err error) {
 			note := fmt.Sprintf("%v; replctl check --deep tells more", err)
 			plan.Notes = append(plan.Notes, note)
-			if !a.json {
+			if !a.json && !opts.isOne {
 				a.talk("note: %s", note)
 			}
 		},
@@ -228,35 +300,30 @@ func (a *app) restoreTo(ctx context.Context, r *opened, target restore.Target, o
 	return plan, err
 }
 
-func (a *app) restored(r *opened, plan *restore.Plan, opts *restoreOptions, took time.Duration) error {
-	if opts.output == standardOutput {
-		a.talk("restored %s", describeState(plan))
+func (a *app) printRestored(r *opened, done restored, opts *restoreOptions) error {
+	switch {
+	case a.json:
+		return a.printJSON(restoredDoc(r.url, done, opts.output))
+	case done.plan == nil:
+		return nil
+	case opts.output == standardOutput:
+		a.talk("restored %s", describeState(done.plan))
 		return nil
 	}
-	var bytes int64
-	if fi, err := os.Stat(opts.output); err == nil {
-		bytes = fi.Size()
-	} else { // it was restored: whoever removed it or hides it knows
-		a.talk("replctl: size of what was restored: %v", err)
-	}
-	if a.json {
-		return a.printJSON(restoreJSON{
-			r.url, opts.output, true, plan.Format, pointDoc(plan.State),
-			optionalTime(plan.Target.Timestamp), pointDoc(plan.Next), plan.Notes,
-			plan.Bytes, bytes, took.Seconds(),
-		})
-	}
-	return a.print("restored %s, %s, from %s in %v\nstate    %s\n",
-		opts.output, size(bytes), size(plan.Bytes), took.Round(time.Millisecond), describeState(plan))
+	return a.print("restored %s, %s, from %s in %v\nstate    %s\n", opts.output, size(done.size), size(done.plan.Bytes),
+		done.took.Round(time.Millisecond), describeState(done.plan))
 }
 
-// notRestored reports that there was nothing to do.
-func (a *app) notRestored(url string, opts *restoreOptions, why string) error {
-	a.talk("no restore: %s", why)
-	if a.json {
-		return a.printJSON(restoreJSON{URL: url, Output: opts.output})
+func restoredDoc(url string, done restored, output string) restoreJSON {
+	plan := done.plan
+	if plan == nil {
+		return restoreJSON{URL: url, Output: output}
 	}
-	return nil
+	return restoreJSON{
+		URL: url, Output: output, Restored: true, Format: plan.Format, State: pointDoc(plan.State),
+		Asked: optionalTime(plan.Target.Timestamp), Next: pointDoc(plan.Next), Notes: plan.Notes,
+		Bytes: plan.Bytes, Size: done.size, Seconds: done.took.Seconds(),
+	}
 }
 
 // checkFlag is how thoroughly SQLite checks a database. It is a pflag.Value.
