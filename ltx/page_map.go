@@ -121,6 +121,27 @@ func (m *PageMap) SameChecksum(other *PageMap) bool {
 	return m.header.NoChecksum() || other.header.NoChecksum() || m.post == other.post
 }
 
+// HasPages reports whether a database of so many pages, which read gives, has the checksum that the
+// newest file has of its database. It is not known, and nothing is read, if that file tracks none.
+func (m *PageMap) HasPages(pages uint32, read func(pgno uint32, page []byte) error) (same, known bool, err error) {
+	switch {
+	case m.header.NoChecksum() || m.post == 0:
+		return false, false, nil
+	case pages != m.header.Commit:
+		return false, true, nil
+	}
+	sum, page := Checksum(0), make([]byte, m.header.PageSize)
+	for pgno := uint32(1); pgno <= pages; pgno++ {
+		if err := read(pgno, page); err != nil {
+			return false, true, err
+		}
+		if pgno != m.header.LockPgno() {
+			sum ^= pageChecksum(pgno, page)
+		}
+	}
+	return ChecksumFlag|sum == m.post, true, nil
+}
+
 // Find returns which of the files has a page, and where its frame is. It returns false for
 // the lock page, and for a page that
 // the database does not have.

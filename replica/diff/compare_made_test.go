@@ -83,7 +83,7 @@ func (m *made) write(level int, from, to ltx.TXID) {
 	}
 	var b bytes.Buffer
 	var err error
-	if from == 1 {
+	if opts.Checksum = from == 1; opts.Checksum {
 		_, err = ltx.WriteSnapshot(&b, opts, page)
 	} else {
 		_, err = ltx.WriteDelta(&b, opts, changedPages(size, m.states[from-2], now), page)

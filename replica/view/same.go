@@ -71,6 +71,17 @@ func isTwin(a, b *stored) bool {
 	return len(trailer) == ltx.TrailerSize && bytes.Equal(trailer, b.version.trailer)
 }
 
+// HasPages reports whether a database of so many pages of the view's size, which read gives in order, is the
+// one that the view shows, by the checksum that the newest file has of it. It reads nothing of the view.
+// It is not known if there is no such checksum: Litestream writes none.
+func (v *View) HasPages(count uint32, read func(pgno uint32, page []byte) error) (same, known bool, err error) {
+	p, ok := v.pages.(*pages)
+	if !ok {
+		return false, false, nil
+	}
+	return p.layout.Load().pages.HasPages(count, read)
+}
+
 // manySmall times as many requests go on at a time where each is for a few pages.
 const manySmall = 8
 

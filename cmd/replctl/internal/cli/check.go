@@ -27,7 +27,8 @@ type checkJSON struct {
 	Restored   int               `json:"restored"`
 	Problems   []replica.Problem `json:"problems"`
 	Restorable []windowJSON      `json:"restorable"`
-	Error      string            `json:"error,omitempty"` // with --all: why it could not be checked
+	Against    *againstJSON      `json:"against,omitempty"` // with --against
+	Error      string            `json:"error,omitempty"`   // with --all: why it could not be checked
 }
 
 // windowJSON has min_txid and max_txid for LTX, generation for v0.3.
@@ -47,6 +48,7 @@ type checkOptions struct {
 	prom    string
 	tempDir string
 	maxAge  agoFlag
+	against string
 	many    allFlags
 }
 
@@ -82,9 +84,15 @@ replica, the file stays as it was: alert on an old replctl_check_timestamp_secon
 Exit code 4 means that a problem is an error: something cannot be restored. With --max-age,
 exit code 7 means that nothing is wrong but that the newest state is older.
 
---all checks every replica at any depth below URL, --config without a database every replica of
-the file, a few at a time (--parallel), and reports them together: one that cannot be checked does
-not keep the others. The exit code is the first of 1, 4, 3, 7 and 0 that applies to any of them.`
+--against compares the newest state with the database itself, which may be in use: page by
+page, or by the checksum that the replica has of the database. A replica that is old and
+identical is of an idle database, and not stale. One that differs is behind: exit code 7; with
+--max-age only if it is older as well, since a database in use is always a little ahead.
+
+--all checks every replica at any depth below URL, --config without a database every replica
+of the file, a few at a time (--parallel), and reports them together: one that cannot be
+checked does not keep the others. The exit code is the first of 1, 4, 3, 7 and 0 that applies
+to any of them.`
 
 func newCheckCommand(a *app) *cobra.Command {
 	opts := &checkOptions{}
@@ -94,6 +102,7 @@ func newCheckCommand(a *app) *cobra.Command {
 		Long:  fmt.Sprintf(checkLong, size(check.AutoReadBytes), check.AutoReadObjects),
 		Example: `  replctl check --deep s3://backups/db
   replctl check --read-data-subset 5% --prom /var/lib/node_exporter/replctl.prom /var/backups/db
+  replctl check s3://backups/db --max-age 1h --against /var/lib/app/db.sqlite
   replctl check --all s3://backups --max-age 1h`,
 		Args: a.oneOrConfigured,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -114,6 +123,7 @@ func newCheckCommand(a *app) *cobra.Command {
 		"write metrics to `file` for the Prometheus node exporter's textfile collector")
 	addMaxAge(cmd, &opts.maxAge, "")
 	flags.Var(pathFlag{&opts.tempDir}, "temp-dir", "where --deep restores to (default $TMPDIR)")
+	flags.Var(pathFlag{&opts.against}, "against", "compare the newest state with the `database` itself")
 	opts.many.add(cmd, "check every replica below URL, or of the configuration file")
 	a.addJSON(cmd)
 	return cmd
@@ -131,6 +141,9 @@ func (a *app) check(ctx context.Context, args []string, opts *checkOptions) erro
 		return usageError("one of them", "--deep reads everything, --read-data-subset a share of it")
 	}
 	if len(args) == 0 || opts.many.all {
+		if opts.against != "" {
+			return usageError("one replica", "--against is the database of one replica")
+		}
 		return a.checkAll(ctx, args, opts, subset)
 	}
 	r, err := a.openReplica(args[0])
@@ -151,15 +164,24 @@ func (a *app) check(ctx context.Context, args []string, opts *checkOptions) erro
 			return err
 		}
 	}
-	if a.json {
-		err = a.printJSON(newCheckJSON(r.url, report))
-	} else {
-		err = a.printCheck(r.url, report)
-	}
+	live, err := a.compareLive(ctx, r, opts)
 	if err != nil {
 		return err
 	}
-	return a.verdict(!report.OK(), newestOf(report.Restorable), &opts.maxAge)
+	if a.json {
+		doc := newCheckJSON(r.url, report)
+		doc.Against = live
+		err = a.printJSON(doc)
+	} else {
+		err = a.printCheck(r.url, report, live)
+	}
+	switch {
+	case err != nil:
+		return err
+	case live == nil:
+		return a.verdict(!report.OK(), newestOf(report.Restorable), &opts.maxAge)
+	}
+	return live.verdict(a, report, opts)
 }
 
 // newestOf is the end of the last of some windows.
@@ -224,7 +246,7 @@ func newCheckJSON(url string, r *check.Report) checkJSON {
 	}
 }
 
-func (a *app) printCheck(url string, r *check.Report) error {
+func (a *app) printCheck(url string, r *check.Report, live *againstJSON) error {
 	err := a.print("%s  %s, %s in %s\n", a.paint(url, text.Bold), strings.Join(r.Formats(), " and "),
 		size(r.Bytes), count(r.Objects, "object", "objects"))
 	if err != nil {
@@ -237,7 +259,10 @@ func (a *app) printCheck(url string, r *check.Report) error {
 	if err != nil {
 		return err
 	}
-	return a.printWindows(r.Restorable)
+	if err := a.printWindows(r.Restorable); err != nil || live == nil {
+		return err
+	}
+	return a.print("database    %s: %s\n", live.Database, live)
 }
 
 // readSummary says how far to trust the verdict.

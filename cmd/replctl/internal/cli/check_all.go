@@ -81,11 +81,11 @@ func (a *app) printAllChecked(all []checked) error {
 	if a.json {
 		docs := []checkJSON{}
 		for _, c := range all {
-			doc := newCheckJSON(c.url, &check.Report{})
+			doc := checkJSON{URL: c.url, Formats: []string{}, Problems: []replica.Problem{}, Restorable: []windowJSON{}}
 			if c.err == nil {
 				doc = newCheckJSON(c.url, c.report)
 			} else {
-				doc.OK, doc.Error = false, harmless(c.err.Error())
+				doc.Error = harmless(c.err.Error())
 			}
 			docs = append(docs, doc)
 		}

@@ -148,6 +148,7 @@ type (
 		Bytes    *int64         `json:"bytes,omitempty"`
 		Size     *int64         `json:"size,omitempty"`
 		Seconds  *float64       `json:"seconds,omitempty"`
+		Error    string         `json:"error,omitempty"`
 	}
 	queryDocument struct {
 		URL      string           `json:"url"`
@@ -341,6 +342,15 @@ type (
 		Restored   int              `json:"restored"`
 		Problems   []problemDoc     `json:"problems"`
 		Restorable []windowDocument `json:"restorable"`
+		Against    *againstDocument `json:"against,omitempty"`
+		Error      string           `json:"error,omitempty"`
+	}
+	againstDocument struct {
+		Database  string `json:"database"`
+		Identical bool   `json:"identical"`
+		Different int64  `json:"different"`
+		Total     int64  `json:"total"`
+		Pages     string `json:"pages,omitempty"`
 	}
 	migrationDoc struct {
 		Source          string        `json:"source"`

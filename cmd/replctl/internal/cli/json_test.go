@@ -74,8 +74,14 @@ func TestJSONShapes(t *testing.T) {
 		ask[pruneDocument](t, "prune", replica, "--keep-snapshots", "1")
 		db := filepath.Join(t.TempDir(), "db")
 		ask[restoreDocument](t, "restore", replica, "-o", db)
+		if d := ask[checkDocument](t, "check", replica, "--against", db); d.Against == nil || !d.Against.Identical {
+			t.Errorf("%s: what was restored is another one: %+v", format, d.Against)
+		}
 		ask[snapshotFileDocument](t, "snapshot", db, t.TempDir())
 	}
+	ask[[]checkDocument](t, "check", "--all", dir)
+	ask[[]restoreDocument](t, "restore", "--all", filepath.Join(dir, "v0.5"), "-o", t.TempDir())
+	ask[[]restoreDocument](t, "restore", "--all", filepath.Join(dir, "damaged", "ltx-gap"), "-o", t.TempDir())
 	ask[migrationDoc](t, "migrate", filepath.Join(dir, "v0.3", "replica"), t.TempDir())
 	ask[versionDoc](t, "version")
 }

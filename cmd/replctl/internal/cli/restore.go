@@ -77,9 +77,9 @@ to read side by side, or WAL, the database is made in a temporary file first ($T
 
 --all restores the database of every replica at any depth below URL, or of the file that
 --config names, a few at a time (--parallel), into the directory PATH: that of URL/a/b to
-PATH/a/b.db, unless its name ends in .db, .sqlite or .sqlite3 as it is, and that of the database /var/lib/app.db
-in the configuration file to PATH/var/lib/app.db. What cannot be restored does not keep the
-rest. The exit code is the first of 1, 4, 3 and 0 that applies to any of them.
+PATH/a/b.db (a name that ends in .db, .sqlite or .sqlite3 stays as it is), and
+/var/lib/app.db of the configuration file to PATH/var/lib/app.db. What cannot be restored
+does not keep the rest. The exit code is the first of 1, 4, 3 and 0 that applies to any.
 
 ` + targetHelp,
 		Example: `  replctl restore s3://backups/db -o db.sqlite

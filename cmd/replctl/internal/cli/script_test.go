@@ -93,6 +93,7 @@ func scriptExit(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("success, and talk on standard error")
 	case (got == exitViolation || got == exitInconclusive) && data:
 	case (got == exitDiffers || got == exitStale) && data && !failed:
+	case slices.Contains(args, "--all") && data && !failed: // its report says what failed
 	case got == exitLost && failed: // what the command has printed until then
 	case args[1] == "replctl" && slices.Contains(saysNearest, args[min(2, len(args)-1)]) &&
 		slices.Contains(args, "--json") && failed: // it prints the nearest states
