@@ -69,6 +69,7 @@ var notInTable = map[string]string{
 	"postgres.Store":         "needs a server; the suite of package castest and the tests of package postgres are its own",
 	"sqlite.CheckDurability": "a part of the command probe",
 	"View.Fetch":             "diff.Compare reads by it",
+	"View.HasPages":          "asks no store",
 	"diff.SameValue":         "asks no store",
 	"view.Same":              "a part of diff.Compare",
 }

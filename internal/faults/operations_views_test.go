@@ -35,6 +35,7 @@ var onViews = []operation{
 	{name: "view.Open v0.3", replica: true, prepare: onlyV3, run: viewed(restore.Target{}, false)},
 	{name: "view.OpenCache", replica: true, run: viewed(restore.Target{TXID: 0x46}, true)},
 	{name: "diff.Compare", replica: true, run: compared},
+	{name: "diff.Against", replica: true, run: withClient(comparedLive)},
 	{name: "history.Log", replica: true, run: withClient(func(e *env, c engines.Client) (string, error) {
 		entries, history, err := history.Log(e.ctx, c, history.LogOptions{Limit: 5})
 		return fmt.Sprint(entries), historyError(history, err)
@@ -79,6 +80,27 @@ func compared(e *env) (seen string, _ error) {
 		seen += fmt.Sprint(t.Name, counts, "\n")
 	}
 	return seen, nil
+}
+
+// zeros is a database of pages without content.
+type zeros struct{ size, pages uint32 }
+
+func (z zeros) PageSize() uint32                    { return z.size }
+func (z zeros) Pages() uint32                       { return z.pages }
+func (z zeros) ReadPage(_ uint32, buf []byte) error { clear(buf); return nil }
+
+// comparedLive compares a view with a database that has nothing in common with it.
+func comparedLive(e *env, c engines.Client) (string, error) {
+	v, err := view.Open(e.ctx, c, restore.Target{}, view.Options{})
+	if err != nil {
+		return "", err
+	}
+	defer v.Close()
+	d, err := diff.Against(e.ctx, v, zeros{v.PageSize(), uint32(v.Size() / int64(v.PageSize()))}, nil)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprint(*d), nil
 }
 
 // historyError is an error for a history with problems.

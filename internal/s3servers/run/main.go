@@ -70,7 +70,7 @@ func run(ctx context.Context, command []string) (code int, err error) {
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Env = append(os.Environ(),
-		s3servers.Env+"="+strings.Join(addresses, " "),
+		s3servers.Env+"="+strings.Join(addresses, " "), s3servers.EnvDir+"="+dir,
 		"AWS_ACCESS_KEY_ID="+accessKey, "AWS_SECRET_ACCESS_KEY="+secretKey, "AWS_SESSION_TOKEN=",
 		"AWS_CA_BUNDLE="+bundle,
 	)
