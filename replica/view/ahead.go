@@ -21,7 +21,7 @@ const (
 	aroundMiss = 12 << 10
 
 	// extendSteps is how many pages are looked at to make a patch larger.
-	extendSteps = 64 << 10
+	extendSteps = 256 << 10
 
 	// siblings is how many interior pages are read before their turn.
 	siblings = 8
@@ -84,7 +84,7 @@ func (s *stream) begin(l *layout) {
 // rangeSize is the size of the ranges that are read ahead of a stream. One that is being used
 // takes memory, too.
 func (p *pages) rangeSize(s *stream) int64 {
-	return min(maxRange, p.budget/int64(p.concurrency+1), max(firstAhead, growth*s.read/4))
+	return min(maxRange, p.budget/int64(p.concurrency+2), max(firstAhead, growth*s.read/4))
 }
 
 // isScan reports whether a stream is one that goes far.

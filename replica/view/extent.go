@@ -23,6 +23,7 @@ type extent struct {
 	data       []byte
 	cancel     context.CancelFunc
 	then       func() // called when all was read; nil for nothing
+	isKept     bool   // it was read when the file was opened
 
 	// Under the fetcher's mutex:
 
@@ -164,7 +165,16 @@ func (f *fetcher) keep(file *stored, start int64, data []byte) {
 	if f.ahead.held+int64(len(data)) > f.ahead.budget/2 || f.clip(file, start, end) < end {
 		return
 	}
-	f.insert(&extent{pool: &f.ahead, file: file, start: start, end: end, data: data, have: end - start})
+	f.insert(&extent{pool: &f.ahead, file: file, start: start, end: end, data: data, have: end - start, isKept: true})
+}
+
+// unkeep drops what was kept of a file, so that a large range can go on over it. The mutex is held.
+func (f *fetcher) unkeep(file *stored) {
+	for _, e := range slices.Clone(file.extents) {
+		if e.isKept && e.waiters == 0 {
+			f.drop(e)
+		}
+	}
 }
 
 func (f *fetcher) read(ctx context.Context, e *extent) error {

@@ -183,17 +183,14 @@ func (p *pages) around(l *layout, w want) (in *pool, f *stored, start, end int64
 	if r, ok := p.covering(w); ok {
 		return in, w.file, w.start, p.clip(w.file, w.start, r.end)
 	}
-	if s := p.lately; p.isScan(s) { // it wants an interior page, and has had no request for it
-		for _, span := range p.spans(s) {
-			if l.patchOf(w.file) == 0 && span.file == w.file && span.start <= w.start && w.end <= span.end {
-				return in, w.file, span.start, p.clip(w.file, span.start, span.end)
-			}
-		}
+	if start, end := p.wanted(l, w); end > 0 {
+		return in, w.file, start, end
 	}
 	most := bounds{aroundMiss, aroundMiss, maxGap}
 	if s := p.reading; p.isScan(s) {
 		s.begin(l)
 		if size := l.patchOf(w.file); size > 0 {
+			p.unkeep(w.file)
 			end, wasted := p.extend(l, w, s.patchBounds(size))
 			s.wasted += wasted
 			return &p.patches, w.file, w.start, end
@@ -202,4 +199,23 @@ func (p *pages) around(l *layout, w want) (in *pool, f *stored, start, end int64
 	}
 	end, _ = p.extend(l, w, most)
 	return in, w.file, w.start, end
+}
+
+// wanted is the range in which a scan wants a page that is missing, an interior one mostly, and for which
+// there was no request free; 0, 0 if none does.
+func (p *pages) wanted(l *layout, w want) (start, end int64) {
+	s := p.lately
+	if !p.isScan(s) || l.patchOf(w.file) > 0 {
+		return 0, 0
+	}
+	p.forgetKnown(s)
+	for _, r := range p.spans(s) {
+		if r.file != w.file || r.start > w.start || w.end > r.end || p.find(r.file, r.start, r.start+1) != nil {
+			continue
+		}
+		if end := p.clip(w.file, r.start, r.end); end >= w.end {
+			return r.start, end
+		}
+	}
+	return 0, 0
 }

@@ -57,7 +57,7 @@ type span struct {
 // there is no room for, or no request free, it leaves for later.
 func (p *pages) start(l *layout, s *stream) {
 	s.tried = p.ended
-	s.wants = slices.DeleteFunc(s.wants, func(w want) bool { return !p.isMissing(w) })
+	p.forgetKnown(s)
 	full := map[*pool]bool{}
 	for _, span := range p.spans(s) {
 		if p.inFlight >= p.concurrency {
@@ -80,6 +80,11 @@ func (p *pages) start(l *layout, s *stream) {
 		}
 	}
 	s.wants = slices.DeleteFunc(s.wants, func(w want) bool { return p.find(w.file, w.start, w.end) != nil })
+}
+
+// forgetKnown forgets what a stream wanted and what is here, or on its way, by now.
+func (p *pages) forgetKnown(s *stream) {
+	s.wants = slices.DeleteFunc(s.wants, func(w want) bool { return !p.isMissing(w) })
 }
 
 // spans joins what is wanted of each file to ranges. If more will be wanted later, it leaves a
@@ -133,6 +138,7 @@ func (s *span) takes(w want, most int64) bool {
 // toPatch makes a range of a file that has patches one.
 func (p *pages) toPatch(l *layout, s *stream, r *span) {
 	if size := l.patchOf(r.file); size > 0 {
+		p.unkeep(r.file)
 		end, wasted := p.extend(l, r.want, s.patchBounds(size))
 		r.pool, r.end, r.wasted = &p.patches, max(r.end, end), wasted
 	}

@@ -65,7 +65,7 @@ func (b *bench) counts(ctx context.Context) error {
 	fmt.Fprintln(b.out, "| what | wanted | measured |\n|---|---|---|")
 	var opening, most cost
 	for i := range 20 {
-		b.proxy.Slow(b.delay, 0) // so that what begins together overlaps
+		b.proxy.Slow(10*b.delay, 0) // so that what begins together overlaps, however slow the processors are
 		o, err := b.open(ctx, view.Options{})
 		if err != nil {
 			return err

@@ -35,8 +35,8 @@ type made struct {
 
 var seed = maphash.MakeSeed()
 
-// makeReplica makes a database of a size, and its replica of a snapshot and deltas. A third
-// of the deltas are in level 2, a third in level 1, the last in level 0.
+// makeReplica makes a database of a size, and its replica of a snapshot and deltas, each of which changes
+// other pages. A third of the deltas are in level 2, a third in level 1, the last in level 0.
 func makeReplica(ctx context.Context, dir string, size int64, deltas int) (*made, error) {
 	m := &made{path: filepath.Join(dir, "made.db"), dir: filepath.Join(dir, "replica"), rows: int(size / rowSize)}
 	m.began = time.Now().Add(-time.Hour).Truncate(time.Second)
@@ -54,8 +54,8 @@ func makeReplica(ctx context.Context, dir string, size int64, deltas int) (*made
 		err = m.write(ltx.SnapshotLevel, 1)
 	}
 	for i := 0; i < deltas && err == nil; i++ {
-		_, err = db.ExecContext(ctx, `UPDATE users SET note = hex(randomblob(150)) WHERE id % ?1 = ?2;
-			INSERT INTO users(name, note) VALUES ('new ' || ?2, hex(randomblob(2500)))`, max(1, m.rows/200), i)
+		_, err = db.ExecContext(ctx, `UPDATE users SET note = hex(randomblob(150)) WHERE id % ?1 = ?2 * (?1 / ?3);
+			INSERT INTO users(name, note) VALUES ('new ' || ?2, hex(randomblob(2500)))`, max(1, m.rows/200), i, deltas)
 		if err == nil {
 			err = m.write(2-3*i/deltas, ltx.TXID(i+2))
 		}
