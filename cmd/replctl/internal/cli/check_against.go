@@ -35,7 +35,7 @@ func (a *app) compareLive(ctx context.Context, r *opened, opts *checkOptions) (*
 	}
 	defer v.Close()
 	doc := &againstJSON{Database: opts.against}
-	im, err := sqlite.Open(ctx, opts.against)
+	im, err := a.openImage(ctx, opts.against)
 	switch {
 	case errors.Is(err, sqlite.ErrEmpty):
 		doc.Identical, doc.note = v.Size() == 0, "it is empty"

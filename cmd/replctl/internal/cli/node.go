@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -47,16 +46,6 @@ func (a *app) openCluster(rawURL string) (*raft.Client, error) {
 	}
 	cfg.Logger = a.logger()
 	return raft.Dial(cfg)
-}
-
-// sayAfter is how long something may take that nobody is told of.
-const sayAfter = 2 * time.Second
-
-// saying does something, and says what if it takes long.
-func (a *app) saying(what string, do func() error) error {
-	late := time.AfterFunc(sayAfter, func() { a.talk("replctl: %s", what) })
-	defer late.Stop()
-	return do()
 }
 
 // oneCluster is what the commands that look at a cluster take.

@@ -10,7 +10,6 @@ import (
 
 	"github.com/replctl/replicate"
 	"github.com/replctl/replicate/replica"
-	"github.com/replctl/replicate/sqlite"
 )
 
 const snapshotLong = `Write a snapshot of a database into a replica: the whole database, as an LTX file
@@ -103,7 +102,7 @@ func (a *app) snapshot(ctx context.Context, db, url string, flags snapshotFlags)
 func (a *app) writeSnapshot(ctx context.Context, r *opened, client replicate.ReplicaClient, db string,
 	flags snapshotFlags, generation int64,
 ) error {
-	im, err := sqlite.Open(ctx, db)
+	im, err := a.openImage(ctx, db)
 	if err != nil {
 		return err
 	}

@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"time"
 
 	"github.com/replctl/replicate/s3"
+	"github.com/replctl/replicate/sqlite"
 )
 
 // sayWait says on standard error what a client waits for.
@@ -26,4 +28,24 @@ func waitText(w s3.Wait, now time.Time) string {
 		s += fmt.Sprintf("; it gives up in %v", left.Round(time.Second))
 	}
 	return s
+}
+
+// sayAfter is how long something may take that nobody is told of.
+const sayAfter = 2 * time.Second
+
+// saying does something, and says what if it takes long.
+func (a *app) saying(what string, do func() error) error {
+	late := time.AfterFunc(sayAfter, func() { a.talk("replctl: %s", what) })
+	defer late.Stop()
+	return do()
+}
+
+// openImage opens an image of a database. If another process has locked it, that is said.
+func (a *app) openImage(ctx context.Context, path string) (im *sqlite.Image, err error) {
+	what := "waiting for " + path + ", which another process has locked; it gives up after half a minute"
+	err = a.saying(what, func() error {
+		im, err = sqlite.Open(ctx, path)
+		return err
+	})
+	return im, err
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"errors"
 	"io"
 	"net"
@@ -47,6 +48,30 @@ func runWith(ctx context.Context, stdout, stderr io.Writer, args ...string) int 
 	root := newRootCommand(a)
 	root.SetArgs(args)
 	return a.exitCode(root.ExecuteContext(ctx))
+}
+
+// TestWaitForDatabase: a database that another process has locked is waited for, which is said.
+func TestWaitForDatabase(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "db")
+	db, err := sql.Open("sqlite", path+"?_txlock=exclusive")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec("CREATE TABLE t(v)"); err != nil {
+		t.Fatal(err)
+	}
+	tx, err := db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	commit := time.AfterFunc(sayAfter+time.Second, func() { _ = tx.Commit() })
+	defer commit.Stop()
+	code, said := runAt(t, "snapshot", path, filepath.Join(t.TempDir(), "replica"))
+	if code != exitOK || said != "replctl: waiting for "+path+
+		", which another process has locked; it gives up after half a minute\n" {
+		t.Errorf("exit code %d, and it said %q", code, said)
+	}
 }
 
 // TestHintsOfStores: what a store says decides the hint, and the error names the
