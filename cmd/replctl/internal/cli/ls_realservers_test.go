@@ -3,7 +3,9 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -15,9 +17,12 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/replctl/replicate/internal/s3servers"
 	"github.com/replctl/replicate/internal/testreplica"
@@ -93,12 +98,8 @@ func TestLsOfMany(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), binary, "ls", "--jsonl", "s3://"+bucket+"/fleet", "--endpoint", c.URL) //nolint:gosec
 	cmd.Stderr = os.Stderr
 	began = time.Now()
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatal(err)
-	}
+	out, memory := outputAndMemory(t, cmd)
 	took := time.Since(began)
-	memory := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10
 	for line := range strings.Lines(string(out)) {
 		var row databaseJSON
 		if err := json.Unmarshal([]byte(line), &row); err != nil {
@@ -125,6 +126,86 @@ func TestLsOfMany(t *testing.T) {
 	}
 	if memory > 128<<20 {
 		t.Errorf("%d MiB of memory, want 128 at most", memory>>20)
+	}
+	t.Run("a place that may not be listed", func(t *testing.T) {
+		checkForbidden(t, binary, minio.Endpoint, bucket, "fleet/tenants/003", replicas-each)
+	})
+}
+
+// outputAndMemory runs a command, and returns the most memory that it had, in bytes. Its resource usage would count
+// that of this process as well, from which it was forked.
+func outputAndMemory(t *testing.T, cmd *exec.Cmd) (out []byte, memory int64) {
+	t.Helper()
+	var stdout bytes.Buffer
+	cmd.Stdout = &stdout
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error)
+	go func() { ended <- cmd.Wait() }()
+	for tick := time.NewTicker(20 * time.Millisecond); ; {
+		select {
+		case err := <-ended:
+			if err != nil || memory == 0 {
+				t.Fatalf("%v; its memory was %d", err, memory)
+			}
+			return stdout.Bytes(), memory
+		case <-tick.C:
+		}
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
+		if err != nil {
+			continue // it has just ended
+		}
+		_, most, _ := strings.Cut(string(status), "VmHWM:")
+		var kib int64
+		if _, err := fmt.Sscan(most, &kib); err == nil {
+			memory = kib << 10
+		}
+	}
+}
+
+// checkForbidden lists with credentials that may not list below a prefix: that is one row with an error, and all
+// other replicas are there.
+func checkForbidden(t *testing.T, binary, endpoint, bucket, prefix string, others int) {
+	t.Helper()
+	loaded, err := config.LoadDefaultConfig(t.Context(), config.WithRegion("us-east-1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy := fmt.Sprintf(`{"Version": "2012-10-17", "Statement": [
+		{"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::*"},
+		{"Effect": "Deny", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::%s",
+			"Condition": {"StringLike": {"s3:prefix": "%s/*"}}}]}`, bucket, prefix)
+	role, err := sts.NewFromConfig(loaded, func(o *sts.Options) { o.BaseEndpoint = &endpoint }).AssumeRole(t.Context(),
+		&sts.AssumeRoleInput{Policy: &policy, RoleArn: aws.String("arn:x:ignored:by:minio:"), RoleSessionName: aws.String("test")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), binary, "ls", "--jsonl", "s3://"+bucket+"/fleet", "--endpoint", endpoint) //nolint:gosec
+	cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+*role.Credentials.AccessKeyId,
+		"AWS_SECRET_ACCESS_KEY="+*role.Credentials.SecretAccessKey, "AWS_SESSION_TOKEN="+*role.Credentials.SessionToken)
+	out, err := cmd.Output()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != exitFailure {
+		t.Errorf("it ended with %v, want exit code 1", err)
+	}
+	var refused, found int
+	for line := range strings.Lines(string(out)) {
+		var row databaseJSON
+		if err := json.Unmarshal([]byte(line), &row); err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case row.Error == "" && row.Verdict == fleet.Stale:
+			found++
+		case strings.Contains(row.URL, bucket+"/"+prefix) && strings.Contains(row.Error, "AccessDenied"):
+			refused++
+		default:
+			t.Errorf("%+v", row)
+		}
+	}
+	if refused != 1 || found != others {
+		t.Errorf("%d rows refused and %d replicas, want 1 and %d", refused, found, others)
 	}
 }
 
