@@ -33,11 +33,18 @@ func waitText(w s3.Wait, now time.Time) string {
 // sayAfter is how long something may take that nobody is told of.
 const sayAfter = 2 * time.Second
 
-// saying does something, and says what if it takes long.
+// saying does something, and says what if it takes long. Nothing is said after it has returned.
 func (a *app) saying(what string, do func() error) error {
-	late := time.AfterFunc(sayAfter, func() { a.talk("replctl: %s", what) })
-	defer late.Stop()
-	return do()
+	said := make(chan struct{})
+	late := time.AfterFunc(sayAfter, func() {
+		defer close(said)
+		a.talk("replctl: %s", what)
+	})
+	err := do()
+	if !late.Stop() {
+		<-said
+	}
+	return err
 }
 
 // openImage opens an image of a database. If another process has locked it, that is said.
