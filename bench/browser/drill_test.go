@@ -58,8 +58,8 @@ func open(t *testing.T, width int64, dark bool) context.Context {
 	return ctx
 }
 
-// TestDrillPage: the page of a drill says what passed and what failed, needs nothing else, and fits a phone and a desk, in
-// the light and in the dark.
+// TestDrillPage: the page of a drill says what passed and what failed, needs nothing else, and fits a
+// phone and a desk, in the light and in the dark.
 func TestDrillPage(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "replctl")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./cmd/replctl")
@@ -68,8 +68,9 @@ func TestDrillPage(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	testdata := filepath.Join("..", "..", "testdata")
-	drill := exec.CommandContext(t.Context(), binary, "drill", "--seed", "1", "--html", "--assert", "select '<b>' < 'a' or 1",
-		filepath.Join(testdata, "v0.5", "replica"), filepath.Join(testdata, "damaged", "ltx-gap", "replica"))
+	drill := exec.CommandContext(t.Context(), binary, "drill", "--seed", "1", "--html",
+		"--assert", "select '<b>' < 'a' or 1", filepath.Join(testdata, "v0.5", "replica"),
+		filepath.Join(testdata, "damaged", "ltx-gap", "replica"))
 	page, err := drill.Output()
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.ExitCode() != 4 {
@@ -116,7 +117,8 @@ func TestDrillPage(t *testing.T) {
 				t.Error("the page is wider than the window")
 			case look.dark != (background != "rgb(255, 255, 255)"):
 				t.Errorf("the background is %s", background)
-			case !strings.Contains(text, filepath.Join("damaged", "ltx-gap", "replica")) || !strings.Contains(text, "is in no file"):
+			case !strings.Contains(text, filepath.Join("damaged", "ltx-gap", "replica")) ||
+				!strings.Contains(text, "is in no file"):
 				t.Errorf("it does not say what is wrong:\n%s", text)
 			case len(shot) < 10_000:
 				t.Errorf("a picture of %d bytes", len(shot))

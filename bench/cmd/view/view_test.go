@@ -23,7 +23,8 @@ func TestTiny(t *testing.T) {
 	t.Log(out.String())
 	for _, want := range []string{
 		"\nThe table has ", "| open: round trips in depth | 4 | ", "| lookup by rowid, at most of 20: GETs | 4 | ",
-		"| second scan with a cache | no GET | 0 GETs, ", "8 connections | ", "| diff, not slowed | ", "| time to the first row |",
+		"| second scan with a cache | no GET | 0 GETs, ", "8 connections | ",
+		"| diff, not slowed | ", "| time to the first row |",
 	} {
 		if !strings.Contains("\n"+out.String(), want) {
 			t.Errorf("no %q", want)

@@ -21,7 +21,7 @@ type allFlags struct {
 
 func (f *allFlags) add(cmd *cobra.Command, what string) {
 	cmd.Flags().BoolVar(&f.all, "all", false, what)
-	cmd.Flags().IntVar(&f.parallel, "parallel", 4, "with --all: how many `replicas` at a time")
+	cmd.Flags().IntVar(&f.parallel, "parallel", 4, "how many `replicas` at a time, where there are many")
 }
 
 func (f *allFlags) validate() error {

@@ -87,42 +87,6 @@ func newLsCommand(a *app) *cobra.Command {
 	return cmd
 }
 
-// addMaxAge adds the flag of those commands that tell how old a replica is.
-func addMaxAge(cmd *cobra.Command, f *agoFlag, otherwise string) {
-	cmd.Flags().Var(f, "max-age", "older is stale, and exit code 7, such as 15m, 36h or 7d"+otherwise)
-}
-
-// tooOld reports whether the newest state is older than the flag allows, and says how old it is.
-func (f *agoFlag) tooOld(newest, now time.Time) (stale bool, how string) {
-	switch {
-	case f.text == "":
-		return false, ""
-	case newest.IsZero():
-		return true, "stale: no state is known that can be restored, and --max-age is " + f.text
-	case now.Sub(newest) > f.d:
-		return true, fmt.Sprintf("stale: the newest state is of %s, and --max-age is %s", stampAgo(newest), f.text)
-	}
-	return false, ""
-}
-
-// verdict ends a command that has printed what it found: damage counts more than age. How old the newest
-// state is, is said last.
-func (a *app) verdict(damaged bool, newest time.Time, maxAge *agoFlag) error {
-	stale, how := maxAge.tooOld(newest, time.Now())
-	if stale && !a.json {
-		if err := a.print("%s\n", how); err != nil {
-			return err
-		}
-	}
-	switch {
-	case damaged:
-		return errDamage
-	case stale:
-		return errStale
-	}
-	return nil
-}
-
 // lsRow is a replica with its URL.
 type lsRow struct {
 	*fleet.Database
@@ -346,24 +310,6 @@ func aboutDatabase(db lsRow) []replica.Problem {
 		problems = append(problems, replica.Problem{Severity: replica.SeverityError, Object: db.url, Message: db.Err.Error()})
 	}
 	return problems
-}
-
-// problemsAt are those of one of many replicas that are more than worth knowing. Of objects that follow
-// one another with the same problem one is named.
-func problemsAt(url string, problems []replica.Problem) (some []replica.Problem) {
-	for len(problems) > 0 {
-		p, n := problems[0], 1
-		for n < len(problems) && problems[n].Severity == p.Severity && problems[n].Message == p.Message {
-			n++
-		}
-		if p.Object = below(url, p.Object); n > 1 {
-			p.Message += fmt.Sprintf(" (and %s more)", count(n-1, "object", "objects"))
-		}
-		if problems = problems[n:]; p.Severity != replica.SeverityInfo {
-			some = append(some, p)
-		}
-	}
-	return some
 }
 
 // lsSummary is such as "3 replicas: 2 fresh, 1 broken".

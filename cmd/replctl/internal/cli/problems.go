@@ -74,3 +74,21 @@ func (a *app) printProblem(p replica.Problem, same []replica.Problem) error {
 	message := wrap(harmless(p.Message), "    ", terminalWidth(a.stdout))
 	return a.print("\n%s  %s\n%s\n", a.severity(p.Severity), safe(strings.Join(names, "\n"+indent)), safe(message))
 }
+
+// problemsAt are those of one of many replicas that are more than worth knowing. Of objects that follow
+// one another with the same problem one is named.
+func problemsAt(url string, problems []replica.Problem) (some []replica.Problem) {
+	for len(problems) > 0 {
+		p, n := problems[0], 1
+		for n < len(problems) && problems[n].Severity == p.Severity && problems[n].Message == p.Message {
+			n++
+		}
+		if p.Object = below(url, p.Object); n > 1 {
+			p.Message += fmt.Sprintf(" (and %s more)", count(n-1, "object", "objects"))
+		}
+		if problems = problems[n:]; p.Severity != replica.SeverityInfo {
+			some = append(some, p)
+		}
+	}
+	return some
+}
